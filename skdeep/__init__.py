@@ -1,0 +1,71 @@
+"""skdeep: Flax networks as scikit-learn estimators, trained by compiled Optax loops.
+
+The data path, one file a stage: `estimators/base.py` validates X and y and resolves names to
+components (`registry.py`); `core/encode.py`, `target.py` and `rows.py` make float32 rows;
+`core/batch.py` feeds them; `core/network.py` turns a Flax module into functions; `core/step.py`
+trains a block of steps as one program (`core/programs.py`), driven by `estimators/training.py`;
+`core/inference.py` predicts. `contract.py` says what flows and what a component is: read it first.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skdeep.component import Component, static
+    from skdeep.contract import Layer, Loss, Network, Optimizer, Schedule
+    from skdeep.core.programs import clear_cache, compile_counts
+    from skdeep.errors import NonFiniteLossError, UnknownComponentError
+    from skdeep.estimators.classifier import DeepClassifier
+    from skdeep.estimators.regressor import DeepRegressor
+    from skdeep.module import Module
+    from skdeep.registry import register
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Component": "skdeep.component",
+    "DeepClassifier": "skdeep.estimators.classifier",
+    "DeepRegressor": "skdeep.estimators.regressor",
+    "Layer": "skdeep.contract",
+    "Loss": "skdeep.contract",
+    "Module": "skdeep.module",
+    "Network": "skdeep.contract",
+    "NonFiniteLossError": "skdeep.errors",
+    "Optimizer": "skdeep.contract",
+    "Schedule": "skdeep.contract",
+    "UnknownComponentError": "skdeep.errors",
+    "clear_cache": "skdeep.core.programs",
+    "compile_counts": "skdeep.core.programs",
+    "register": "skdeep.registry",
+    "static": "skdeep.component",
+}
+
+__all__ = [
+    "Component",
+    "DeepClassifier",
+    "DeepRegressor",
+    "Layer",
+    "Loss",
+    "Module",
+    "Network",
+    "NonFiniteLossError",
+    "Optimizer",
+    "Schedule",
+    "UnknownComponentError",
+    "clear_cache",
+    "compile_counts",
+    "register",
+    "static",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skdeep' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,375 @@
+"""READ FIRST. What flows through a fit, and what a loss, optimizer, schedule, layer and network is.
+
+Data flow (one file of `skdeep.core` a stage): `X, y` -> float32 `Rows` -> `Batch` -> one training
+step on a `TrainState` -> `Info` -> the fitted parameters -> raw outputs -> prediction.
+
+Components (subclass these; write annotated fields and methods, nothing else):
+
+========= =======================================================================================
+Loss      `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`
+Optimizer `transformation(learning_rate) -> optax.GradientTransformation`
+Schedule  `schedule(progress) -> factor` of the learning rate
+Layer     `build() -> flax.linen.Module`
+Network   `build(in_shape, n_outputs) -> flax.linen.Module`
+========= =======================================================================================
+
+Shapes: `n` rows, `raw` network outputs, `(n, raw)` the network's output before the link.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+import jax
+from jaxtyping import Array, Float, Int, Shaped, UInt32
+
+from skdeep.component import Component
+
+if TYPE_CHECKING:
+    import flax.linen as nn
+    import optax
+
+# What a module may take beside x, and its value while training and otherwise.
+_FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
+
+Params: TypeAlias = Any
+"""A nested dict of arrays (or any pytree) that training changes."""
+
+ModelState: TypeAlias = Any
+"""A nested dict of arrays that the network itself updates, such as running averages; often empty."""
+
+OptimizerState: TypeAlias = Any
+
+TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is predicted: the kind, and the number of classes, labels or outputs."""
+
+    kind: TaskKind
+    n_targets: int
+
+    @property
+    def n_raw(self) -> int:
+        """Raw outputs of a network that gives one number a class, label or output (one for binary)."""
+        return 1 if self.kind == "binary" else self.n_targets
+
+
+jax.tree_util.register_static(Task)
+
+
+class Rows(NamedTuple):
+    """The training or validation rows, padded to a shared size.
+
+    Rows from `n` on are padding and are never read; weights have mean 1 over the first `n` rows.
+    """
+
+    x: Float[Array, "padded ..."]
+    target: Shaped[Array, "padded ..."]
+    weight: Float[Array, " padded"]
+    n: Int[Array, ""]
+
+
+class Batch(NamedTuple):
+    """Rows of one step. Where `mask` is 0 a row repeats another one and its weight is 0."""
+
+    x: Float[Array, "batch ..."]
+    target: Shaped[Array, "batch ..."]
+    weight: Float[Array, " batch"]
+    mask: Float[Array, " batch"]
+
+
+class Stopping(NamedTuple):
+    """Early stopping as state: what is best so far, and for how many epochs nothing got better."""
+
+    best: Float[Array, ""]
+    reference: Float[Array, ""]
+    best_epoch: Int[Array, ""]
+    n_stale: Int[Array, ""]
+    best_params: Params
+    best_model_state: ModelState
+
+
+class TrainState(NamedTuple):
+    """All that one step hands to the next.
+
+    `position` counts the steps done in the current epoch; `epoch` those finished; `status` is one
+    of the constants of `skdeep.core.stopping`.
+    """
+
+    params: Params
+    model_state: ModelState
+    optimizer_state: OptimizerState
+    stopping: Stopping
+    key: UInt32[Array, "2"]
+    epoch: Int[Array, ""]
+    position: Int[Array, ""]
+    n_rows: Int[Array, ""]
+    steps_per_epoch: Int[Array, ""]
+    loss_sum: Float[Array, ""]
+    weight_sum: Float[Array, ""]
+    status: Int[Array, ""]
+
+
+class Info(NamedTuple):
+    """What a block of steps reports: one entry for each epoch it finished, then unused ones."""
+
+    train_loss: Float[Array, " epochs"]
+    val_loss: Float[Array, " epochs"]
+    learning_rate: Float[Array, " epochs"]
+    n_epochs: Int[Array, ""]
+
+
+class FitResult(NamedTuple):
+    """What training leaves: parameters as NumPy arrays, the history by column, and how it ended."""
+
+    params: Params
+    model_state: ModelState
+    history: dict[str, list[float]]
+    n_epochs: int
+    best_epoch: int
+    status: int
+
+
+class Loss(Component):
+    """One value a row, unreduced; weights, padding and the mean are applied by the training step.
+
+    Class variables: `tasks` the tasks it serves; `probabilistic`, whether `link` gives class
+    probabilities; `scaling`, how a regression target is brought to unit size before training
+    (`"standard"`: subtract the mean, divide by the standard deviation; `"mean"`: divide by the
+    mean; `"none"`); `has_std`, whether `std` exists; `domain`, the values a target may have.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import skdeep
+    >>> class LogCosh(skdeep.Loss):
+    ...     scale: float = 1.0
+    ...     tasks = ("regression",)
+    ...     scaling = "standard"
+    ...     def __call__(self, raw, target):
+    ...         return jnp.log(jnp.cosh((raw - target) / self.scale)).mean(axis=1)
+    >>> LogCosh()(jnp.zeros((2, 1)), jnp.ones((2, 1)))
+    Array([0.43378082, 0.43378082], dtype=float32)
+    """
+
+    kind: ClassVar[str] = "loss"
+    tasks: ClassVar[tuple[TaskKind, ...]] = ("binary", "multiclass", "multilabel", "regression")
+    probabilistic: ClassVar[bool] = False
+    scaling: ClassVar[Literal["none", "standard", "mean"]] = "none"
+    has_std: ClassVar[bool] = False
+    domain: ClassVar[Literal["real", "non-negative"]] = "real"
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        """Return the loss of each row.
+
+        `target` is int codes `(n,)` for binary and multiclass, 0/1 floats `(n, labels)` for
+        multilabel, floats `(n, outputs)` for regression.
+        """
+        raise NotImplementedError
+
+    def n_raw(self, task: Task) -> int:
+        """Return how many raw outputs the network must have."""
+        return task.n_raw
+
+    def link(self, raw: Any, task: Task, xp: Any) -> Any:
+        """Map raw outputs to probabilities (classifiers) or predictions (regressors).
+
+        `xp` is NumPy (raw is float64) at prediction and `jax.numpy` inside programs.
+        Default: sigmoid or softmax if the loss is probabilistic, else the identity.
+        """
+        if task.kind == "regression" or not self.probabilistic:
+            return raw
+        if task.kind == "multiclass":
+            shifted = raw - xp.max(raw, axis=1, keepdims=True)
+            exponential = xp.exp(shifted)
+            return exponential / xp.sum(exponential, axis=1, keepdims=True)
+        return xp.exp(-xp.logaddexp(0.0, -raw))
+
+    def point(self, prediction: Any) -> Any:
+        """Reduce `link`'s regression output to `(n, outputs)`, the values that `score` compares."""
+        return prediction
+
+    def std(self, raw: Any, task: Task, xp: Any) -> Any:
+        """Return the predicted standard deviation `(n, outputs)`; only where `has_std`."""
+        raise NotImplementedError
+
+
+class Optimizer(Component):
+    """Turns gradients into updates, at a learning rate that is a traced number.
+
+    Write `transformation(learning_rate)`; override the other three only for optimizers that need
+    the value (line searches) or train at other points than they predict with (schedule-free).
+    `full_batch` optimizers see all rows at every step.
+
+    Examples
+    --------
+    >>> import optax
+    >>> import skdeep
+    >>> class SignSGD(skdeep.Optimizer):
+    ...     def transformation(self, learning_rate):
+    ...         return optax.sign_sgd(learning_rate)
+    >>> skdeep.DeepClassifier(optimizer=SignSGD())
+    DeepClassifier(optimizer=SignSGD())
+    """
+
+    kind: ClassVar[str] = "optimizer"
+    full_batch: ClassVar[bool] = False
+
+    def transformation(self, learning_rate: Any) -> optax.GradientTransformation:
+        """Return the optax transformation for one step at this learning rate."""
+        raise NotImplementedError
+
+    def init(self, params: Params) -> OptimizerState:
+        """Return the state before the first step."""
+        return self.transformation(1.0).init(params)
+
+    def update(
+        self,
+        grad: Params,
+        state: OptimizerState,
+        params: Params,
+        learning_rate: Float[Array, ""],
+        value: Float[Array, ""],
+        objective: Callable[[Params], Float[Array, ""]],
+    ) -> tuple[OptimizerState, Params]:
+        """Return the new state and the updates to add to the parameters.
+
+        `value` and `grad` are those of `objective` (the penalised loss of this batch) at `params`.
+        """
+        updates, state = self.transformation(learning_rate).update(grad, state, params)
+        return state, updates
+
+    def eval_params(self, params: Params, state: OptimizerState) -> Params:
+        """Return the parameters to validate, keep and predict with."""
+        return params
+
+
+class Schedule(Component):
+    """A function of progress in [0, 1] to the factor that multiplies the learning rate.
+
+    Must be branch-free (`jnp.where`), as progress and the fields are traced.
+
+    Examples
+    --------
+    >>> import skdeep
+    >>> class Polynomial(skdeep.Schedule):
+    ...     power: float = 2.0
+    ...     def __call__(self, progress):
+    ...         return (1.0 - progress) ** self.power
+    >>> Polynomial()(0.5)
+    0.25
+    """
+
+    kind: ClassVar[str] = "schedule"
+
+    def __call__(self, progress: Any) -> Any:
+        """Return the factor at this progress (0 at the start, 1 at `max_epochs`)."""
+        raise NotImplementedError
+
+
+class Layer(Component):
+    """Builds a linen module, inside the traced program, so that its float fields are traced.
+
+    The module's `__call__(x)` may also take `train: bool` and `mask: (n,)` (0 for padding rows).
+
+    Examples
+    --------
+    >>> import flax.linen as nn
+    >>> import skdeep
+    >>> class Scale(skdeep.Layer):
+    ...     factor: float = 2.0
+    ...     def build(self):
+    ...         return nn.Sequential([lambda x: x * self.factor])
+    >>> skdeep.DeepClassifier(network=["dense", Scale(factor=3.0)])
+    DeepClassifier(network=['dense', Scale(factor=3.0)])
+    """
+
+    kind: ClassVar[str] = "layer"
+
+    def build(self) -> nn.Module:
+        """Return the linen module."""
+        raise NotImplementedError
+
+
+class Network(Component):
+    """Builds a whole network for rows of shape `in_shape`, inside the traced program.
+
+    Its output must be `(n, n_outputs)`. The module may take `train` and `mask` like a layer's.
+
+    Examples
+    --------
+    >>> import flax.linen as nn
+    >>> import skdeep
+    >>> class Wide(skdeep.Network):
+    ...     factor: int = 4
+    ...     def build(self, in_shape, n_outputs):
+    ...         return nn.Sequential([nn.Dense(self.factor * in_shape[-1]), nn.relu, nn.Dense(n_outputs)])
+    >>> skdeep.DeepRegressor(network=Wide(factor=2))
+    DeepRegressor(network=Wide(factor=2))
+    """
+
+    kind: ClassVar[str] = "network"
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> nn.Module | Callable[..., Any]:
+        """Return the linen module, or a function `f(rngs) -> flax.nnx.Module`."""
+        raise NotImplementedError
+
+
+def call_arguments(module: Any, train: bool, mask: Any) -> dict[str, Any]:
+    """Return what of `train`, `mask` and their synonyms a Flax module's `__call__` takes.
+
+    A flag that the module already has as a field is left out, since Flax refuses to be told twice.
+    """
+    names = inspect.signature(type(module).__call__).parameters
+    arguments: dict[str, Any] = {
+        name: train is meaning
+        for name, meaning in _FLAGS.items()
+        if name in names and getattr(module, name, None) is None
+    }
+    if "mask" in names:
+        arguments["mask"] = mask
+    return arguments
+
+
+class Model(Component):
+    """A network bound to its shapes: all that prediction needs beside the parameters."""
+
+    network: Network
+    in_shape: tuple[int, ...]
+    n_raw: int
+
+
+class FitConfig(Component):
+    """The whole configuration of one fit: numbers are traced, the rest decides which program runs.
+
+    `monitor` says what early stopping watches: the training loss, the validation loss, or a score
+    that the host computes between two epochs. With `keep_best` the parameters of the best epoch are kept.
+    """
+
+    model: Model
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    learning_rate: float
+    l1: float | None
+    l2: float | None
+    clip_norm: float | None
+    tol: float | None
+    n_iter_no_change: float
+    max_epochs: float
+    monitor: Literal["train", "validation", "host"] = "train"
+    keep_best: bool = False
+
+
+KINDS: dict[str, type[Component]] = {
+    "loss": Loss,
+    "optimizer": Optimizer,
+    "schedule": Schedule,
+    "layer": Layer,
+    "network": Network,
+}

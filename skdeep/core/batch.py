@@ -1,0 +1,135 @@
+"""Stage 4: rows -> padded, weighted batches by index.
+
+The host makes the order of rows, one shuffle an epoch, and hands a block of steps its index array;
+the program gathers the rows. `Feed` does this for rows that live on the device; sparse rows are
+gathered and made dense on the host, a block at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt32
+
+from skdeep.contract import Batch, Rows
+from skdeep.core.encode import dense_block, is_sparse
+from skdeep.core.random import host_generator
+from skdeep.core.rows import WeightedRows, padded_size
+
+MAX_INDEX_ENTRIES = 2**18
+MAX_BLOCK_VALUES = 2**24
+ALIGNMENT = 64
+
+
+class BlockRows(NamedTuple):
+    """What one block of steps reads: rows, and for each step the positions of its batch among them."""
+
+    rows: Rows
+    order: Int[np.ndarray, "steps batch"]
+
+
+def take_batch(rows: Rows, index: Int[Array, " batch"], position: Int[Array, ""]) -> Batch:
+    """Return the batch at these row positions; `position` is the number of the step in its epoch."""
+    batch_size = index.shape[0]
+    x, target, weight = (a.at[index].get(mode="promise_in_bounds") for a in (rows.x, rows.target, rows.weight))
+    mask = (position * batch_size + jax.numpy.arange(batch_size) < rows.n).astype(rows.weight.dtype)
+    return Batch(x, target, weight * mask, mask)
+
+
+class Feed:
+    """Hands out index arrays for blocks of steps, shuffling anew for each epoch.
+
+    Parameters
+    ----------
+    rows : WeightedRows
+        All training rows; X may be sparse.
+    shape : tuple of int
+        Shape of one row for the network.
+    batch_size : int
+    key : uint32 array (2,)
+        The epoch's shuffle depends on this key and the epoch's number only.
+    shuffle : bool
+    first_epoch : int
+        Number of epochs done before.
+    """
+
+    def __init__(
+        self,
+        rows: WeightedRows,
+        shape: tuple[int, ...],
+        batch_size: int,
+        key: UInt32[np.ndarray, "2"],
+        shuffle: bool,
+        first_epoch: int = 0,
+    ) -> None:
+        self.n = len(rows.target)
+        self.batch_size = batch_size
+        self.steps_per_epoch = math.ceil(self.n / batch_size)
+        self.max_steps = self._block_limit(rows, shape)
+        self._source = rows
+        self._shape = shape
+        self._resident = None if is_sparse(rows.x) else pad_rows(rows, shape)
+        self._key, self._shuffle = key, shuffle
+        self._epoch, self._position = first_epoch, 0
+        self._epoch_order = self._order_of_epoch()
+
+    def next_block(self, n_steps: int) -> BlockRows:
+        """Return the rows and the order of the next `n_steps` steps (at most `max_steps`)."""
+        order = np.zeros((self.max_steps, self.batch_size), dtype=np.int32)
+        filled = 0
+        while filled < n_steps:
+            if self._position == self.steps_per_epoch:
+                self._epoch, self._position = self._epoch + 1, 0
+                self._epoch_order = self._order_of_epoch()
+            take = min(n_steps - filled, self.steps_per_epoch - self._position)
+            order[filled : filled + take] = self._epoch_order[self._position : self._position + take]
+            self._position += take
+            filled += take
+        return self._gather(order) if self._resident is None else BlockRows(self._resident, order)
+
+    def _order_of_epoch(self) -> Int[np.ndarray, "steps batch"]:
+        order = np.arange(self.n, dtype=np.int32)
+        if self._shuffle:
+            host_generator(self._key, self._epoch).shuffle(order)
+        # The last batch is filled with rows from the start, at weight 0.
+        return np.resize(order, (self.steps_per_epoch, self.batch_size))
+
+    def _gather(self, order: Int[np.ndarray, "steps batch"]) -> BlockRows:
+        index = order.ravel()
+        x = dense_block(self._source.x, index, self._shape)
+        rows = Rows(x, self._source.target[index], np.float32(self._source.weight[index]), np.int32(self.n))
+        return BlockRows(rows, np.arange(order.size, dtype=np.int32).reshape(order.shape))
+
+    def _block_limit(self, rows: WeightedRows, shape: tuple[int, ...]) -> int:
+        """Steps of one block: a function of padded sizes only, since it is a shape of the program."""
+        entries = MAX_INDEX_ENTRIES
+        if is_sparse(rows.x):
+            entries = min(entries, MAX_BLOCK_VALUES // max(1, math.prod(shape)))
+        steps = -(-padded_size(self.n) // self.batch_size)
+        return max(1, min(entries // self.batch_size, 64 * steps))
+
+
+def pad_rows(rows: WeightedRows, shape: tuple[int, ...]) -> Rows:
+    """Return dense rows on the device, padded to a shared size."""
+    n = len(rows.target)
+    size = padded_size(n)
+    x = _padded(rows.x.reshape(n, *shape), size, np.dtype(np.float32))
+    target = _padded(rows.target, size, rows.target.dtype)
+    weight = _padded(rows.weight, size, np.dtype(np.float32))
+    on_device = jax.device_put((x, target, weight))
+    return Rows(*on_device, np.int32(n))
+
+
+def _padded(values: Any, size: int, dtype: np.dtype[Any]) -> Float[np.ndarray, "size ..."]:
+    """Copy rows into a longer zeroed array; aligned, so that the device can use it without another copy."""
+    if len(values) == size and values.dtype == dtype and values.ctypes.data % ALIGNMENT == 0:
+        return np.ascontiguousarray(values)
+    n_bytes = size * math.prod(values.shape[1:]) * dtype.itemsize
+    buffer = np.zeros(n_bytes + ALIGNMENT, dtype=np.uint8)
+    start = -buffer.ctypes.data % ALIGNMENT
+    padded = buffer[start : start + n_bytes].view(dtype).reshape(size, *values.shape[1:])
+    padded[: len(values)] = values
+    return padded

@@ -1,0 +1,68 @@
+"""Stage 1, on the host: validated X -> float32 rows of the shape that the network takes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+ROWS_PER_BLOCK = 4096
+
+
+def row_shape(columns: tuple[int, ...], input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the shape of one row as the network sees it.
+
+    Raises
+    ------
+    ValueError
+        If `input_shape` does not hold as many values as a row of X has.
+    """
+    if input_shape is None:
+        return columns
+    if math.prod(columns) != math.prod(input_shape):
+        raise ValueError(
+            f"The 'input_shape' parameter is {input_shape}, which is {math.prod(input_shape)} values a row, but X has "
+            f"{math.prod(columns)} values a row. Give an input_shape whose product is {math.prod(columns)}."
+        )
+    return input_shape
+
+
+def encode_rows(x: Any) -> Any:
+    """Return X as float32, in the form it has; the network's shape is given to blocks of rows later.
+
+    Raises
+    ------
+    ValueError
+        If a finite value is infinite in float32.
+    """
+    if is_sparse(x):
+        return x.__class__((_to_float32(x.data), x.indices, x.indptr), shape=x.shape)
+    return _to_float32(x)
+
+
+def is_sparse(x: Any) -> bool:
+    """Tell whether X is a SciPy sparse matrix or array."""
+    return hasattr(x, "indptr")
+
+
+def dense_block(x: Any, index: Shaped[np.ndarray, " n"] | slice, shape: tuple[int, ...]) -> Float[np.ndarray, "n ..."]:
+    """Return some rows of X as a dense array of rows of this shape."""
+    rows = x[index]
+    dense = rows.toarray() if is_sparse(rows) else rows
+    return np.asarray(dense).reshape(-1, *shape)
+
+
+def _to_float32(values: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    if values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        encoded = values.astype(np.float32)
+    if not math.isfinite(float(np.sum(encoded, dtype=np.float64))):
+        position = np.unravel_index(np.argmax(~np.isfinite(encoded)), encoded.shape)
+        raise ValueError(
+            f"Input X contains a value too large for dtype('float32'): {values[position]!r} at {tuple(map(int, position))}. "
+            "Scale the column, for example with StandardScaler."
+        )
+    return encoded

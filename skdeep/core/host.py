@@ -1,0 +1,163 @@
+"""Evaluates a traced function in NumPy, without compiling it: how initial parameters are made.
+
+Initial values are needed once a fit, yet compiling the program that makes them takes as long as
+compiling the training. Any module's `init` is traced instead (no numbers involved) and the trace
+is evaluated here. Operations that this file does not know run eagerly in JAX: right, but slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from scipy import special
+
+from skdeep.core.random import fold_key, random_words, split_key, wrap_key
+
+Rule = Callable[..., Any]
+
+
+def evaluate(closed: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:
+    """Return the outputs of a traced function of arrays (keys go in as their words, and are wrapped inside)."""
+    with np.errstate(all="ignore"):  # unsigned products wrap around on purpose
+        return _evaluate(closed.jaxpr, closed.consts, arguments)
+
+
+def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
+    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
+    values.update(zip(jaxpr.invars, arguments, strict=True))
+
+    def read(atom: Any) -> Any:
+        return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else values[atom]
+
+    for equation in _needed(jaxpr):
+        outputs = _apply(equation, [read(atom) for atom in equation.invars])
+        values.update(zip(equation.outvars, outputs, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _needed(jaxpr: Jaxpr) -> list[JaxprEqn]:
+    """Return the equations that the outputs depend on: the forward pass of `init` is not among them."""
+    wanted = {id(atom) for atom in jaxpr.outvars}
+    kept = []
+    for equation in reversed(jaxpr.eqns):
+        if any(id(variable) in wanted for variable in equation.outvars):
+            wanted.update(id(atom) for atom in equation.invars)
+            kept.append(equation)
+    return kept[::-1]
+
+
+def _apply(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
+    name, params = equation.primitive.name, equation.params
+    if name in _INLINED:
+        inner = params[_INLINED[name]]
+        return _evaluate(inner.jaxpr, inner.consts, inputs)
+    ours = all(_key_name(a.aval) in (None, "pcg") for a in (*equation.invars, *equation.outvars))
+    if name in _RULES and ours:
+        output = _RULES[name](*inputs, **params)
+        return [np.asarray(output, _host_dtype(equation.outvars[0].aval))]
+    return _apply_eagerly(equation, inputs)
+
+
+def _apply_eagerly(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
+    typed = [
+        wrap_key(_unpack(value)) if _key_name(atom.aval) == "pcg" else value
+        for atom, value in zip(equation.invars, inputs, strict=True)
+    ]
+    functions, params = equation.primitive.get_bind_params(equation.params)
+    outputs = equation.primitive.bind(*functions, *typed, **params)
+    outputs = outputs if equation.primitive.multiple_results else [outputs]
+    return [
+        _pack(np.asarray(jax.random.key_data(output))) if _key_name(variable.aval) == "pcg" else output
+        for variable, output in zip(equation.outvars, outputs, strict=True)
+    ]
+
+
+def _key_name(aval: Any) -> str | None:
+    """Return which generator a key belongs to, or None for ordinary arrays."""
+    if not jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key):
+        return None
+    return "pcg" if "pcg" in str(aval.dtype) else str(aval.dtype)
+
+
+def _host_dtype(aval: Any) -> Any:
+    return np.uint64 if _key_name(aval) else aval.dtype
+
+
+def _pack(words: Any) -> Any:
+    """Hold each key of two words as one uint64, so that arrays of keys have the shape they have in the trace."""
+    return np.ascontiguousarray(words).view(np.uint64)[..., 0]
+
+
+def _unpack(keys: Any) -> Any:
+    return np.ascontiguousarray(keys)[..., None].view(np.uint32)
+
+
+def _broadcast(x: Any, *_: Any, shape: Any, broadcast_dimensions: Any, **__: Any) -> Any:
+    expanded = [1] * len(shape)
+    for source, target in enumerate(broadcast_dimensions):
+        expanded[target] = x.shape[source]
+    return np.broadcast_to(np.reshape(x, expanded), shape)
+
+
+def _bitcast(x: Any, *, new_dtype: Any, **_: Any) -> Any:
+    return np.ascontiguousarray(x).view(new_dtype)
+
+
+def _random_bits(packed: Any, *, bit_width: int, shape: Any, **_: Any) -> Any:
+    key = _unpack(packed)
+    if bit_width > 32:
+        high = random_words(fold_key(key, np.uint32(1), np), shape, np)
+        return random_words(key, shape, np).astype(np.uint64) | (high.astype(np.uint64) << np.uint64(32))
+    return random_words(key, shape, np).astype(f"uint{bit_width}")
+
+
+def _select(which: Any, *cases: Any, **_: Any) -> Any:
+    return np.choose(which.astype(int), cases)
+
+
+def _elementwise(function: Any) -> Rule:
+    return lambda *inputs, **_: function(*inputs)
+
+
+_INLINED = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
+
+_RULES: dict[str, Rule] = {
+    **{
+        name: _elementwise(function)
+        for name, function in {
+            "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "neg": np.negative,
+            "max": np.maximum, "min": np.minimum, "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x),
+            "exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "pow": np.power, "abs": np.abs,
+            "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sign": np.sign, "floor": np.floor,
+            "erf": special.erf, "erf_inv": special.erfinv, "nextafter": np.nextafter,
+            "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert,
+            "shift_right_logical": np.right_shift, "shift_left": np.left_shift,
+            "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
+            "stop_gradient": np.asarray, "copy": np.asarray, "copy_p": np.asarray,
+            "random_wrap": _pack, "random_unwrap": _unpack,
+            "convert_element_type": np.asarray,
+        }.items()
+    },
+    "square": lambda x, **_: x * x,
+    "integer_pow": lambda x, *, y, **_: x**y,
+    "reshape": lambda x, *, new_sizes, **_: np.reshape(x, new_sizes),
+    "squeeze": lambda x, *, dimensions, **_: np.squeeze(x, tuple(dimensions)),
+    "transpose": lambda x, *, permutation, **_: np.transpose(x, permutation),
+    "slice": lambda x, *, start_indices, limit_indices, strides, **_: x[
+        tuple(slice(*s) for s in zip(start_indices, limit_indices, strides or (1,) * x.ndim, strict=True))
+    ],
+    "concatenate": lambda *parts, dimension, **_: np.concatenate(parts, dimension),
+    "iota": lambda *, dtype, shape, dimension, **_: np.broadcast_to(
+        np.arange(shape[dimension], dtype=dtype).reshape([-1 if d == dimension else 1 for d in range(len(shape))]), shape
+    ),
+    "broadcast_in_dim": _broadcast,
+    "bitcast_convert_type": _bitcast,
+    "select_n": _select,
+    "random_bits": _random_bits,
+    "random_fold_in": lambda key, data, **_: _pack(fold_key(_unpack(key), data.astype(np.uint32), np)),
+    "random_split": lambda key, *, shape, **_: _pack(split_key(_unpack(key), tuple(shape), np)),
+}  # fmt: skip

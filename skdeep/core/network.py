@@ -1,0 +1,133 @@
+"""Stage 5: a network component -> pure functions `init` and `apply`. The only file that knows Flax.
+
+Linen modules take what they name in `__call__`: `train`, `mask`, or one of the older flags
+`training`, `deterministic`, `use_running_average`. NNX modules are built from their factory inside
+the traced program, split into parameters, random streams and the rest, and merged for each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from skdeep import contract
+from skdeep.contract import ModelState, Params, call_arguments
+
+
+class NetworkFunctions(NamedTuple):
+    """A network as pure functions of parameters and state.
+
+    `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, mask) ->
+    (raw, model_state)`, where `mask` is 0 for rows that are padding.
+    """
+
+    init: Callable[..., tuple[Params, ModelState]]
+    apply: Callable[..., tuple[Float[Array, "n raw"], ModelState]]
+
+
+def functions_of(network: contract.Network, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
+    """Return the pure functions of a network; call it inside a traced function only."""
+    import flax.linen as nn
+
+    module = network.build(in_shape, n_outputs)
+    functions = _from_linen(module) if isinstance(module, nn.Module) else _from_nnx(module)
+
+    def apply(params: Params, model_state: ModelState, x: Array, *rest: Any) -> tuple[Array, ModelState]:
+        raw, model_state = functions.apply(params, model_state, x, *rest)
+        _check_raw_shape(network, raw.shape, (x.shape[0], n_outputs))
+        return raw, model_state
+
+    return NetworkFunctions(functions.init, apply)
+
+
+def _check_raw_shape(network: contract.Network, shape: tuple[int, ...], wanted: tuple[int, int]) -> None:
+    if shape == wanted:
+        return
+    raise ValueError(
+        f"The network {network} returns an array of shape {shape} for {wanted[0]} rows, but the loss needs "
+        f"{wanted[1]} outputs a row, that is {wanted}. Make its last layer {wanted[1]} wide, or give the module "
+        "a field 'n_outputs: int | None = None' and use it there: fit fills it in."
+    )
+
+
+def _from_linen(module: Any) -> NetworkFunctions:
+    def init(key: Array, x: Array) -> tuple[Params, ModelState]:
+        arguments = call_arguments(module, False, jnp.ones(len(x), x.dtype))
+        variables = dict(module.init({"params": key, "dropout": jax.random.fold_in(key, 1)}, x, **arguments))
+        params = variables.pop("params", {})
+        variables.pop("intermediates", None)
+        return params, variables
+
+    def apply(
+        params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, mask: Array | None
+    ) -> tuple[Array, ModelState]:
+        arguments = call_arguments(module, train, mask)
+        rngs = {} if key is None else {"dropout": key}
+        variables = {"params": params, **model_state}
+        mutable = list(model_state) if train else False
+        output = module.apply(variables, x, rngs=rngs, mutable=mutable, **arguments)
+        if not train:
+            return output, model_state
+        raw, changed = output
+        return raw, {**model_state, **changed}
+
+    return NetworkFunctions(init, apply)
+
+
+def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
+    from flax import nnx
+
+    def split(module: Any) -> Any:
+        return nnx.split(module, nnx.Param, nnx.RngState, ...)
+
+    def make(key: Array) -> Any:
+        return factory(rngs=nnx.Rngs(params=key, default=jax.random.fold_in(key, 1)))
+
+    shell = nnx.eval_shape(lambda: make(_any_key()))
+    graphs = {
+        train: split(
+            nnx.view(shell, deterministic=not train, use_running_average=not train, raise_if_not_found=False)
+        )
+        for train in (False, True)
+    }
+
+    def init(key: Array, x: Array) -> tuple[Params, ModelState]:
+        _, params, _, rest = split(make(key))
+        return nnx.to_pure_dict(params), nnx.to_pure_dict(rest)
+
+    def apply(
+        params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, mask: Array | None
+    ) -> tuple[Array, ModelState]:
+        graph, params_form, streams_form, rest_form = graphs[train]
+        key = _any_key() if key is None else key
+        leaves, tree = jax.tree.flatten(nnx.to_pure_dict(streams_form))
+        # Every stream gets a key of its own: layers of equal shape must not drop the same units.
+        streams = tree.unflatten([_stream(i, leaf, key) for i, leaf in enumerate(leaves)])
+        module = nnx.merge(
+            graph, _filled(params_form, params), _filled(streams_form, streams), _filled(rest_form, model_state)
+        )
+        raw = module(x, **call_arguments(module, train, mask))
+        return raw, nnx.to_pure_dict(split(module)[3]) if train else model_state
+
+    def _filled(form: Any, values: Any) -> Any:
+        state = jax.tree.map(lambda leaf: leaf, form)
+        nnx.replace_by_pure_dict(state, values)
+        return state
+
+    return NetworkFunctions(init, apply)
+
+
+def _stream(index: int, leaf: Any, key: Array) -> Any:
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.fold_in(key, index)
+    return jnp.zeros(leaf.shape, leaf.dtype)
+
+
+def _any_key() -> Array:
+    from skdeep.core.random import wrap_key
+
+    return cast(Array, wrap_key(jnp.zeros(2, "uint32")))

@@ -1,0 +1,208 @@
+"""Stage 7: the bounded cache of compiled programs, and its counters.
+
+A program is looked up by its structure (the tree of its arguments with every structure field,
+shapes, dtypes, device, precision settings), and on a miss by the text of its lowered form, which
+recognises equal programs behind unequal Python objects, such as a deep copy of `nn.relu`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+
+MAX_PROGRAMS = 64
+
+Value = TypeVar("Value")
+
+
+class Counts(NamedTuple):
+    """How often a program was traced and compiled; calls that did neither are not counted."""
+
+    traces: int
+    compiles: int
+
+
+class _Cache:
+    """Least recently used values by key; each is made once, whichever threads ask for it."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._pending: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]  # type: ignore[no-any-return]  # values have the type of their key's maker
+            pending = self._pending.setdefault(key, threading.Lock())
+        with pending:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]  # type: ignore[no-any-return]  # as above
+            try:
+                value = make()
+                with self._lock:
+                    self._values[key] = value
+                    while len(self._values) > self._size:
+                        self._values.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._pending.pop(key, None)
+            return value
+
+    def clear(self) -> None:
+        with self._lock:
+            self._values.clear()
+
+
+_by_structure = _Cache(MAX_PROGRAMS)
+_by_text = _Cache(MAX_PROGRAMS)
+_traced = _Cache(MAX_PROGRAMS)
+_counts: dict[str, list[int]] = {}
+_counts_lock = threading.Lock()
+_forked_after_use = False
+
+
+def clear_cache() -> None:
+    """Forget every compiled program and set the counters to zero."""
+    for cache in (_by_structure, _by_text, _traced):
+        cache.clear()
+    with _counts_lock:
+        _counts.clear()
+
+
+def compile_counts() -> dict[str, Counts]:
+    """Return, by program, how often it was traced and compiled since the last `clear_cache()`.
+
+    Examples
+    --------
+    >>> import numpy as np, skdeep
+    >>> skdeep.clear_cache()
+    >>> X, y = np.eye(8), np.arange(8) % 2
+    >>> for rate in (0.1, 0.01):
+    ...     model = skdeep.DeepClassifier(max_epochs=2, tol=None, learning_rate=rate).fit(X, y)
+    >>> skdeep.compile_counts()["train_block"]
+    Counts(traces=1, compiles=1)
+    """
+    with _counts_lock:
+        return {name: Counts(*counts) for name, counts in _counts.items()}
+
+
+class Program:
+    """A pure function of pytrees, compiled once a structure; called like the function.
+
+    `donate` gives the positions of arguments whose memory the outputs may reuse.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, donate: tuple[int, ...] = ()) -> None:
+        self.name = name
+        self._function = function
+        self._donate = donate
+        self.__doc__ = function.__doc__
+
+    def __call__(self, *arguments: Any) -> Any:
+        _refuse_fork()
+        leaves, tree = jax.tree.flatten(arguments)
+        key = (self.name, tree, tuple(map(_abstract, leaves)), _settings())
+        compiled, out_tree = _by_structure.get(key, lambda: self._compile(arguments, leaves, tree))
+        return jax.tree.unflatten(out_tree, compiled(*leaves))
+
+    def _compile(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
+        out_trees = []
+
+        def flat(*flat_arguments: Any) -> list[Any]:
+            outputs, out_tree = jax.tree.flatten(self._function(*jax.tree.unflatten(tree, flat_arguments)))
+            out_trees.append(out_tree)
+            return outputs
+
+        flat.__name__ = self.name
+        sizes = [len(jax.tree.leaves(argument)) for argument in arguments]
+        donated = [i for k in self._donate for i in range(sum(sizes[:k]), sum(sizes[: k + 1]))]
+        _count(self.name, 0)
+        lowered = jax.jit(flat, donate_argnums=donated, keep_unused=True).lower(*map(_shape_of, leaves))
+        text = lowered.as_text()
+
+        def compile_it() -> Any:
+            _count(self.name, 1)
+            return lowered.compile()
+
+        if "callback" in text:  # the text does not say which Python function is called back
+            return compile_it(), out_trees[0]
+        fingerprint = hashlib.sha256(text.encode()).digest()
+        return _by_text.get((fingerprint, _settings()), compile_it), out_trees[0]
+
+
+class TracedFunction:
+    """A pure function of pytrees that is traced once a structure and evaluated on the host."""
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self.name = name
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        from skdeep.core.host import evaluate
+
+        _refuse_fork()
+        leaves, tree = jax.tree.flatten(arguments)
+        key = (self.name, tree, tuple(map(_abstract, leaves)), _settings())
+        closed, out_tree = _traced.get(key, lambda: self._trace(leaves, tree))
+        outputs = evaluate(closed, [np.asarray(leaf) for leaf in leaves])
+        return jax.tree.unflatten(out_tree, outputs)
+
+    def _trace(self, leaves: list[Any], tree: Any) -> Any:
+        def flat(*flat_arguments: Any) -> Any:
+            return self._function(*jax.tree.unflatten(tree, flat_arguments))
+
+        _count(self.name, 0)
+        closed, shapes = jax.make_jaxpr(flat, return_shape=True)(*map(_shape_of, leaves))
+        return closed, jax.tree.structure(shapes)
+
+
+def _abstract(leaf: Any) -> tuple[tuple[int, ...], Any]:
+    return leaf.shape, leaf.dtype
+
+
+def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+
+
+def _settings() -> tuple[Any, ...]:
+    """Return the settings of JAX that change what is compiled."""
+    config = jax.config
+    return (
+        config.jax_enable_x64,  # type: ignore[attr-defined]  # config attributes are made at run time
+        config.jax_debug_nans,  # type: ignore[attr-defined]  # as above
+        config.jax_default_matmul_precision,  # type: ignore[attr-defined]  # as above
+        config.jax_default_device,  # type: ignore[attr-defined]  # as above
+    )
+
+
+def _count(name: str, index: int) -> None:
+    with _counts_lock:
+        _counts.setdefault(name, [0, 0])[index] += 1
+
+
+def _note_fork() -> None:
+    global _forked_after_use
+    _forked_after_use = _forked_after_use or bool(_counts)
+
+
+def _refuse_fork() -> None:
+    if _forked_after_use:
+        raise RuntimeError(
+            "This process was forked after JAX had started, and JAX's threads do not survive a fork: it would hang. "
+            "Use joblib's 'loky' (the default) or 'threading' backend instead of 'multiprocessing', "
+            "or the start method 'spawn'."
+        )
+
+
+os.register_at_fork(after_in_child=_note_fork)

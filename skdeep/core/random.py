@@ -1,0 +1,111 @@
+"""Random numbers that compile in no time: a counter-based generator made of 32-bit multiplications.
+
+JAX's threefry takes longer to compile for the initial values than a whole training program, and
+dropout with it can take longer than the products (20 rounds a number); its rbg keys give other
+numbers under `vmap` than alone. This generator hashes (counter, key) with pcg3d and pcg4d of
+Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, which passed their
+statistical tests. It is registered as a JAX key type, so that `jax.random.*` works on its keys,
+in any module, and the same arithmetic runs in NumPy, bit for bit, to make initial values on the host.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.random import define_prng_impl
+from jaxtyping import UInt32
+
+_MULTIPLIER = np.uint32(1664525)
+_INCREMENT = np.uint32(1013904223)
+_SPLIT_DOMAIN = np.uint32(0x5EED)
+_FOLD_DOMAIN = np.uint32(0xF01D)
+
+
+def pcg3d(x: Any, y: Any, z: Any) -> Any:
+    """Hash three uint32 arrays to one (the first word of pcg3d)."""
+    x, y, z = (v * _MULTIPLIER + _INCREMENT for v in (x, y, z))
+    x = x + y * z
+    y = y + z * x
+    z = z + x * y
+    x, y, z = (v ^ (v >> np.uint32(16)) for v in (x, y, z))
+    return x + y * z
+
+
+def pcg4d(x: Any, y: Any, z: Any, w: Any) -> tuple[Any, Any]:
+    """Hash four uint32 arrays to two (the first words of pcg4d)."""
+    x, y, z, w = (v * _MULTIPLIER + _INCREMENT for v in (x, y, z, w))
+    x, y, z, w = _pcg4d_round(x, y, z, w)
+    x, y, z, w = (v ^ (v >> np.uint32(16)) for v in (x, y, z, w))
+    x, y, _, _ = _pcg4d_round(x, y, z, w)
+    return x, y
+
+
+def random_words(key: Any, shape: tuple[int, ...], xp: Any) -> Any:
+    """Return random uint32 words for a key of two words."""
+    counter = xp.arange(math.prod(shape), dtype=np.uint32)
+    return pcg3d(counter, key[..., 0:1], key[..., 1:2]).reshape(shape)
+
+
+def fold_key(key: Any, data: Any, xp: Any) -> Any:
+    """Return the key derived from a key and a number."""
+    domain = xp.full_like(key[..., 0], _FOLD_DOMAIN)
+    return xp.stack(pcg4d(key[..., 0], key[..., 1], data, domain), axis=-1)
+
+
+def split_key(key: Any, shape: tuple[int, ...], xp: Any) -> Any:
+    """Return an array of `shape` keys derived from one."""
+    counter = xp.arange(math.prod(shape), dtype=np.uint32)
+    domain = xp.full_like(counter, _SPLIT_DOMAIN)
+    words = pcg4d(key[0] + 0 * counter, key[1] + 0 * counter, counter, domain)
+    return xp.stack(words, axis=-1).reshape(*shape, 2)
+
+
+def _pcg4d_round(x: Any, y: Any, z: Any, w: Any) -> tuple[Any, Any, Any, Any]:
+    x = x + y * w
+    y = y + z * x
+    z = z + x * y
+    w = w + y * z
+    return x, y, z, w
+
+
+def _random_bits(key: Any, bit_width: int, shape: tuple[int, ...]) -> Any:
+    words = random_words(key, shape, jnp)
+    if bit_width <= 32:
+        return words.astype(f"uint{bit_width}")
+    high = random_words(fold_key(key, jnp.uint32(1), jnp), shape, jnp)
+    return words.astype("uint64") | (high.astype("uint64") << np.uint64(32))
+
+
+def _seed(seed: Any) -> Any:
+    low = jnp.asarray(seed).astype(np.uint32)
+    return jnp.stack([low, jnp.zeros_like(low)])
+
+
+PRNG = define_prng_impl(
+    key_shape=(2,),
+    seed=_seed,
+    split=lambda key, shape: split_key(key, shape, jnp),
+    random_bits=_random_bits,
+    fold_in=lambda key, data: fold_key(key, jnp.asarray(data).astype(np.uint32), jnp),
+    name="skdeep_pcg",
+    tag="pcg",
+)
+
+
+def wrap_key(words: Any) -> jax.Array:
+    """Return the JAX key made of two uint32 words; for use inside programs."""
+    return jax.random.wrap_key_data(words, impl=PRNG)
+
+
+def key_of_seed(seed: int) -> UInt32[np.ndarray, "2"]:
+    """Return, on the host, the two words of the key of a non-negative seed."""
+    return np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], dtype=np.uint32)
+
+
+def host_generator(key: UInt32[np.ndarray, "2"], *data: int) -> np.random.Generator:
+    """Return a NumPy generator that depends on a key and on numbers, such as the epoch of a shuffle."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([*map(int, key), *data])))

@@ -1,0 +1,216 @@
+"""Stage 3, on the host: weights, equal rows merged, the validation split, padded sizes.
+
+Equal rows are merged so that a weight of 2 is exactly a row given twice, whatever the batches,
+the shuffles or the validation split. A hash proposes which rows are equal; they are compared
+before they merge.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped, UInt64
+
+from skdeep.core.encode import ROWS_PER_BLOCK, is_sparse
+
+SMALLEST_SIZE = 32
+LARGEST_POWER = 4096
+
+
+class WeightedRows(NamedTuple):
+    """X, target and weight of rows, before padding; X may be sparse."""
+
+    x: Any
+    target: Shaped[np.ndarray, "n ..."]
+    weight: Float[np.ndarray, " n"]
+
+    def take(self, index: Shaped[np.ndarray, " m"]) -> WeightedRows:
+        """Return the rows at these positions."""
+        return WeightedRows(self.x[index], self.target[index], self.weight[index])
+
+
+def padded_size(n: int) -> int:
+    """Return the size that `n` rows are padded to: a power of two up to 4,096, then steps of at most 1/8.
+
+    Examples
+    --------
+    >>> [padded_size(n) for n in (1, 33, 1437, 5000, 60000)]
+    [32, 64, 2048, 5120, 61440]
+    """
+    power = 1 << max(0, n - 1).bit_length()
+    if power <= LARGEST_POWER:
+        return max(SMALLEST_SIZE, power)
+    step = power // 16
+    return -(-n // step) * step
+
+
+def merge_equal_rows(rows: WeightedRows) -> WeightedRows:
+    """Drop rows of weight 0 and merge rows with equal x and target, adding their weights.
+
+    If the merged weights are all equal, the rows keep the order of first occurrence (and are not
+    copied when nothing merged); otherwise they are put in an order that depends on content only.
+    """
+    rows = drop_zero_weights(rows)
+    hashes = hash_rows(rows)
+    order = np.argsort(hashes, kind="stable")
+    hashes = hashes[order]
+    if (hashes[1:] != hashes[:-1]).all():
+        group_of = np.arange(len(order))
+        first = order
+    else:
+        order, group_of = _order_equal_hashes(rows, order, hashes)
+        first = np.full(group_of[-1] + 1, len(order))
+        np.minimum.at(first, group_of, order)
+    weight = np.bincount(group_of, weights=rows.weight[order])
+    if (weight == weight[0]).all():
+        if len(first) == len(order):
+            return rows
+        first = np.sort(first)
+    return WeightedRows(rows.x[first], rows.target[first], weight)
+
+
+def drop_zero_weights(rows: WeightedRows) -> WeightedRows:
+    """Return the rows of positive weight; the same object if that is all of them."""
+    positive = rows.weight > 0
+    return rows if positive.all() else rows.take(np.flatnonzero(positive))
+
+
+def hash_rows(rows: WeightedRows) -> UInt64[np.ndarray, " n"]:
+    """Return a 64-bit hash of each row's x and target, the same for -0.0 and 0.0."""
+    target = rows.target.reshape(len(rows.target), -1)
+    mixed = _hash_sparse(rows.x) if is_sparse(rows.x) else _hash_dense(rows.x.reshape(len(rows.x), -1))
+    salt = np.uint64(0xD6E8FEB86659FD93)
+    return _mix(mixed + _mix(_hash_dense(target) ^ salt))
+
+
+def split_validation(
+    rows: WeightedRows, fraction: float | int, stratify: bool, rng: np.random.Generator
+) -> tuple[WeightedRows, WeightedRows]:
+    """Hold out a fraction (or a number) of the rows; by class, where a class of one row stays in training.
+
+    Raises
+    ------
+    ValueError
+        If no row would be left on one of the sides.
+    """
+    n = len(rows.target)
+    held_out = _choose_by_class(rows.target, fraction, rng) if stratify else rng.permutation(n)[: _n_held_out(n, fraction)]
+    if not 0 < len(held_out) < n:
+        raise ValueError(
+            f"early_stopping=True holds out validation_fraction={fraction} of {n} distinct rows, which leaves {n - len(held_out)} "
+            f"to train on and {len(held_out)} to validate on. Give more rows or another validation_fraction, "
+            "or set early_stopping=False."
+        )
+    is_held_out = np.zeros(n, dtype=bool)
+    is_held_out[held_out] = True
+    return rows.take(np.flatnonzero(~is_held_out)), rows.take(np.flatnonzero(is_held_out))
+
+
+def normalise_weights(rows: WeightedRows, mean: float) -> WeightedRows:
+    """Divide the weights by `mean`, so that a batch's expected weight is its number of rows."""
+    return rows._replace(weight=rows.weight / mean)
+
+
+def _n_held_out(n: int, fraction: float | int) -> int:
+    return fraction if isinstance(fraction, int) else max(1, round(fraction * n))
+
+
+def _choose_by_class(
+    codes: Int[np.ndarray, " n"], fraction: float | int, rng: np.random.Generator
+) -> Int[np.ndarray, " m"]:
+    members = [rng.permutation(np.flatnonzero(codes == code)) for code in np.unique(codes)]
+    sizes = np.array([len(m) for m in members])
+    wanted = _n_held_out(len(codes), fraction)
+    quota = wanted * sizes / len(codes)
+    take = np.minimum(np.floor(quota).astype(int), sizes - 1)
+    # Largest remainders get what rounding down left over, never the last member of a class.
+    for index in np.argsort(-(quota - take), kind="stable"):
+        if take.sum() >= wanted:
+            break
+        take[index] += take[index] < sizes[index] - 1
+    return np.concatenate([m[:k] for m, k in zip(members, take, strict=True)])
+
+
+def _order_equal_hashes(
+    rows: WeightedRows, order: Int[np.ndarray, " n"], hashes: UInt64[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Return an order in which equal rows are neighbours, and the number of each row's group.
+
+    Rows of one hash that differ (a collision) are sorted by their bytes.
+    """
+    same_hash = np.concatenate([[False], hashes[1:] == hashes[:-1]])
+    same_row = same_hash.copy()
+    candidates = np.flatnonzero(same_hash)
+    same_row[candidates] = _rows_equal(rows, order[candidates - 1], order[candidates])
+    if (same_row != same_hash).any():
+        order = _sort_collisions(rows, order, same_hash)
+        same_row[candidates] = _rows_equal(rows, order[candidates - 1], order[candidates])
+    return order, np.cumsum(~same_row) - 1
+
+
+def _sort_collisions(
+    rows: WeightedRows, order: Int[np.ndarray, " n"], same_hash: Bool[np.ndarray, " n"]
+) -> Int[np.ndarray, " n"]:
+    order = order.copy()
+    starts = np.flatnonzero(~same_hash)
+    for start, stop in zip(starts, np.append(starts[1:], len(order)), strict=True):
+        if stop - start > 1:
+            group = order[start:stop]
+            order[start:stop] = sorted(group, key=lambda i: (_row_bytes(rows, i), i))
+    return order
+
+
+def _row_bytes(rows: WeightedRows, index: int) -> bytes:
+    x = rows.x[[index]].toarray() if is_sparse(rows.x) else rows.x[index]
+    return bytes((x + 0.0).tobytes() + (rows.target[index] + 0.0).tobytes())
+
+
+def _rows_equal(rows: WeightedRows, left: Int[np.ndarray, " m"], right: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+    equal = np.empty(len(left), dtype=bool)
+    target = rows.target.reshape(len(rows.target), -1)
+    for start in range(0, len(left), ROWS_PER_BLOCK):
+        a, b = left[start : start + ROWS_PER_BLOCK], right[start : start + ROWS_PER_BLOCK]
+        if is_sparse(rows.x):
+            unequal_entries = (rows.x[a] != rows.x[b]).tocsr()
+            same_x = np.diff(unequal_entries.indptr) == 0
+        else:
+            same_x = (rows.x[a] == rows.x[b]).reshape(len(a), -1).all(axis=1)
+        equal[start : start + len(a)] = same_x & (target[a] == target[b]).all(axis=1)
+    return equal
+
+
+def _hash_dense(values: Shaped[np.ndarray, "n columns"]) -> UInt64[np.ndarray, " n"]:
+    """Sum of each value's bits times its column's odd number, modulo 2^64 (multilinear hashing)."""
+    hashes = np.empty(len(values), dtype=np.uint64)
+    factors = _factors(np.arange(values.shape[1], dtype=np.uint64))
+    for start in range(0, len(values), ROWS_PER_BLOCK):
+        bits = _bits(values[start : start + ROWS_PER_BLOCK])
+        hashes[start : start + len(bits)] = (bits * factors).sum(axis=1, dtype=np.uint64)
+    return hashes
+
+
+def _hash_sparse(x: Any) -> UInt64[np.ndarray, " n"]:
+    """As `_hash_dense`: the absent entries add nothing, as the bits of 0.0 are 0."""
+    terms = _bits(x.data) * _factors(x.indices.astype(np.uint64))
+    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms, dtype=np.uint64)])
+    return sums[x.indptr[1:]] - sums[x.indptr[:-1]]
+
+
+def _bits(values: Shaped[np.ndarray, "..."]) -> UInt64[np.ndarray, "..."]:
+    unsigned = np.dtype(f"u{values.dtype.itemsize}")
+    # Adding 0 turns -0.0 into 0.0. Short floats fill the high bits only, and a product modulo 2^64
+    # forgets high bits: so they are folded onto the low ones.
+    bits = np.ascontiguousarray(values + values.dtype.type(0)).view(unsigned).astype(np.uint64)
+    return bits ^ (bits >> np.uint64(4 * values.dtype.itemsize))
+
+
+def _factors(columns: UInt64[np.ndarray, " columns"]) -> UInt64[np.ndarray, " columns"]:
+    return _mix(columns * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019)) | np.uint64(1)
+
+
+def _mix(value: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
+    """The finaliser of splitmix64 (Steele, Lea and Flood, 2014)."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))

@@ -1,0 +1,227 @@
+"""Stage 6: one training step, and a block of steps as one program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from skdeep.contract import Batch, FitConfig, Info, ModelState, Params, Rows, TrainState
+from skdeep.core import stopping
+from skdeep.core.batch import take_batch
+from skdeep.core.network import functions_of
+from skdeep.core.programs import Program, TracedFunction
+from skdeep.core.random import wrap_key
+
+EVALUATION_ROWS = 512
+
+
+def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
+    """Return the state after one update, and the batch's weighted sum of losses.
+
+    The objective is `sum(w * loss) / batch_size + penalties`, where weights have mean 1 over all
+    rows: dividing by the batch's own weights would favour rows in light batches.
+    """
+    network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
+    n_rows = jnp.minimum(batch.mask.shape[0], state.n_rows)
+    key = jax.random.fold_in(jax.random.fold_in(wrap_key(state.key), state.epoch), state.position)
+
+    def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
+        raw, model_state = network.apply(params, state.model_state, batch.x, True, key, batch.mask)
+        loss_sum = jnp.sum(row_losses(config, raw, batch.target) * batch.weight)
+        return loss_sum / n_rows + penalty(config, params), (loss_sum, model_state)
+
+    (value, (loss_sum, model_state)), grad = jax.value_and_grad(objective, has_aux=True)(state.params)
+    learning_rate = config.learning_rate * config.schedule(progress(config, state))
+    optimizer_state, updates = config.optimizer.update(
+        _clip(config, grad), state.optimizer_state, state.params, learning_rate, value, lambda p: objective(p)[0]
+    )
+    params = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), state.params, updates)
+    state = state._replace(
+        params=params,
+        model_state=model_state,
+        optimizer_state=optimizer_state,
+        position=state.position + 1,
+        loss_sum=state.loss_sum + loss_sum,
+        weight_sum=state.weight_sum + jnp.sum(batch.weight),
+    )
+    return state, loss_sum
+
+
+def row_losses(config: FitConfig, raw: Float[Array, "n raw"], target: Any) -> Float[Array, " n"]:
+    """Return the loss of each row, after a look at its shape: a loss that reduces would ignore the weights."""
+    values = config.loss(raw, target)
+    if jnp.shape(values) != raw.shape[:1]:
+        raise ValueError(
+            f"The loss {config.loss} returned shape {jnp.shape(values)} for {raw.shape[0]} rows, but it must return one "
+            f"value a row, {raw.shape[:1]}. Leave out the mean or sum over rows: weights and the mean are applied later."
+        )
+    return values
+
+
+def progress(config: FitConfig, state: TrainState) -> Float[Array, ""]:
+    """Return epochs done (with the fraction of the current one) over `max_epochs`, at most 1."""
+    fraction = state.position.astype(jnp.float32) / state.steps_per_epoch
+    return jnp.minimum((state.epoch + fraction) / config.max_epochs, 1.0).astype(jnp.float32)
+
+
+def penalty(config: FitConfig, params: Params) -> Any:
+    """Return `l1 * sum|w| + 0.5 * l2 * sum w^2` over kernels: parameters of two or more dimensions."""
+    kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
+    total: Any = 0.0
+    if config.l1 is not None:
+        total += config.l1 * sum(jnp.sum(jnp.abs(k)) for k in kernels)
+    if config.l2 is not None:
+        total += 0.5 * config.l2 * sum(jnp.sum(k * k) for k in kernels)
+    return total
+
+
+def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, rows: Rows) -> Float[Array, ""]:
+    """Return the weighted sum of losses over the rows, in inference mode."""
+    network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
+    size = min(rows.weight.shape[0], EVALUATION_ROWS)
+
+    def add_chunk(i: Int[Array, ""], total: Float[Array, ""]) -> Float[Array, ""]:
+        x, target, weight = (lax.dynamic_slice_in_dim(a, i * size, size) for a in (rows.x, rows.target, rows.weight))
+        raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(size, weight.dtype))
+        return total + jnp.sum(jnp.where(weight > 0, row_losses(config, raw, target) * weight, 0.0))
+
+    return lax.fori_loop(0, -(-rows.n // size), add_chunk, jnp.zeros((), rows.weight.dtype))
+
+
+def finish_epoch(
+    config: FitConfig, state: TrainState, info: Info, validation: Rows | None
+) -> tuple[TrainState, Info]:
+    """Close an epoch: write its line of the history, and let early stopping judge it."""
+    train_loss = state.loss_sum / state.weight_sum
+    params = config.optimizer.eval_params(state.params, state.optimizer_state)
+    val_loss = jnp.zeros_like(train_loss)
+    if validation is not None:
+        val_loss = evaluate_rows(config, params, state.model_state, validation) / validation.n
+    entries = Info(
+        train_loss=info.train_loss.at[info.n_epochs].set(train_loss),
+        val_loss=info.val_loss.at[info.n_epochs].set(val_loss),
+        learning_rate=info.learning_rate.at[info.n_epochs].set(_last_learning_rate(config, state)),
+        n_epochs=info.n_epochs + 1,
+    )
+    epoch = state.epoch + 1
+    judged, status = state.stopping, jnp.int32(stopping.RUNNING)
+    if config.monitor != "host":
+        score = train_loss if config.monitor == "train" else val_loss
+        judged, status = _judge(config, state, score, epoch, params)
+    status = jnp.where(jnp.isfinite(train_loss), status, stopping.NON_FINITE)
+    zero = jnp.zeros_like(state.loss_sum)
+    state = state._replace(
+        stopping=judged, status=status, epoch=epoch, position=jnp.zeros_like(epoch), loss_sum=zero, weight_sum=zero
+    )
+    return state, entries
+
+
+def block_of_steps(
+    config: FitConfig,
+    state: TrainState,
+    rows: Rows,
+    validation: Rows | None,
+    order: Int[Array, "steps batch"],
+    n_steps: Int[Array, ""],
+) -> tuple[TrainState, Info]:
+    """Return the state after `n_steps` steps, less if training ends, and the epochs that were finished.
+
+    A block may be part of an epoch or many of them; the state knows where in an epoch it stands.
+    """
+    unused = jnp.zeros(order.shape[0], rows.weight.dtype)
+    info = Info(unused, unused, unused, jnp.int32(0))
+
+    def is_running(carry: Any) -> Any:
+        state, _, done = carry
+        return (done < n_steps) & (state.status == stopping.RUNNING)
+
+    def run_to_end_of_epoch(carry: Any) -> Any:
+        state, info, done = carry
+        stop = jnp.minimum(n_steps, done + state.steps_per_epoch - state.position)
+        state = lax.fori_loop(done, stop, step, state)
+        is_complete = state.position == state.steps_per_epoch
+        state, info = lax.cond(
+            is_complete, lambda s, i: finish_epoch(config, s, i, validation), lambda s, i: (s, i), state, info
+        )
+        return state, info, stop
+
+    def step(i: Any, state: TrainState) -> TrainState:
+        index = lax.dynamic_index_in_dim(order, i, keepdims=False)
+        state, _ = train_step(config, state, take_batch(rows, index, state.position))
+        return state
+
+    state, info, _ = lax.while_loop(is_running, run_to_end_of_epoch, (state, info, jnp.int32(0)))
+    return state, info
+
+
+def record_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -> TrainState:
+    """Return the state after a score that the host computed (lower is better) for the epoch just finished."""
+    params = config.optimizer.eval_params(state.params, state.optimizer_state)
+    judged, status = _judge(config, state, score, state.epoch, params)
+    return state._replace(stopping=judged, status=status)
+
+
+def initial_state(config: FitConfig, key: Any, n_rows: Any, steps_per_epoch: Any) -> TrainState:
+    """Return the state before the first step, with new parameters made from the key."""
+    network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
+    example = jnp.zeros((1, *config.model.in_shape), jnp.float32)
+    params, model_state = network.init(jax.random.fold_in(wrap_key(key), np.uint32(0xFFFFFFFF)), example)
+    return state_of_params(config, params, model_state, key, n_rows, steps_per_epoch, jnp.int32(0))
+
+
+def state_of_params(
+    config: FitConfig, params: Params, model_state: ModelState, key: Any, n_rows: Any, steps_per_epoch: Any, epoch: Any
+) -> TrainState:
+    """Return the state before the first step from given parameters."""
+    zero = jnp.zeros((), jnp.float32)
+    return TrainState(
+        params=params,
+        model_state=model_state,
+        optimizer_state=config.optimizer.init(params),
+        stopping=stopping.start(params, model_state, config.keep_best),
+        key=key,
+        epoch=epoch,
+        position=jnp.int32(0),
+        n_rows=n_rows,
+        steps_per_epoch=steps_per_epoch,
+        loss_sum=zero,
+        weight_sum=zero,
+        status=jnp.int32(stopping.RUNNING),
+    )
+
+
+def params_to_predict_with(config: FitConfig, state: TrainState) -> Params:
+    """Return the parameters that the optimizer wants to be judged by."""
+    return config.optimizer.eval_params(state.params, state.optimizer_state)
+
+
+def _judge(config: FitConfig, state: TrainState, score: Any, epoch: Any, params: Params) -> Any:
+    return stopping.update(
+        state.stopping, score, epoch, params, state.model_state, config.tol, config.n_iter_no_change
+    )
+
+
+def _last_learning_rate(config: FitConfig, state: TrainState) -> Any:
+    last = state._replace(position=state.position - 1)
+    return config.learning_rate * config.schedule(progress(config, last))
+
+
+def _clip(config: FitConfig, grad: Params) -> Params:
+    if config.clip_norm is None:
+        return grad
+    norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grad)))
+    factor = jnp.minimum(1.0, config.clip_norm / jnp.maximum(norm, jnp.finfo(jnp.float32).tiny))
+    return jax.tree.map(lambda g: g * factor, grad)
+
+
+train_block = Program(block_of_steps, name="train_block", donate=(1,))
+evaluate = Program(evaluate_rows, name="evaluate")
+judge_score = Program(record_score, name="judge_score", donate=(1,))
+evaluation_params = Program(params_to_predict_with, name="evaluation_params")
+new_state = TracedFunction(initial_state, name="new_state")
+continued_state = TracedFunction(state_of_params, name="continued_state")

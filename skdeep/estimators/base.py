@@ -1,0 +1,444 @@
+"""What classifier and regressor share: parameters, the path of `fit`, and raw predictions."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import warnings
+from abc import abstractmethod
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import jax
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from skdeep.contract import FitConfig, FitResult, Model, Rows, Task
+from skdeep.core import as_traced, stopping
+from skdeep.core.batch import Feed, pad_rows
+from skdeep.core.encode import encode_rows, is_sparse, row_shape
+from skdeep.core.inference import predict_raw
+from skdeep.core.random import host_generator, key_of_seed
+from skdeep.core.rows import (
+    WeightedRows,
+    drop_zero_weights,
+    merge_equal_rows,
+    normalise_weights,
+    padded_size,
+    split_validation,
+)
+from skdeep.core.step import continued_state, new_state
+from skdeep.errors import NonFiniteLossError
+from skdeep.estimators.callbacks import CallbackSupportMixin, EpochReporter
+from skdeep.estimators.diagnose import traced_fields_named
+from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
+from skdeep.estimators.resolve import Resolved, changed, nested_params, resolve_all
+from skdeep.estimators.scoring import host_loss, host_scorer
+from skdeep.estimators.training import COLUMNS, Plan, run_training
+
+DEFAULT_BATCH_SIZE = 200
+COMPONENTS = ("network", "loss", "optimizer", "schedule")
+_SPLIT_STREAM = 2**32 - 1
+
+
+class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type stubs
+    """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+    _default_loss: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        network: Any = "mlp",
+        loss: Any = "auto",
+        optimizer: Any = "adam",
+        learning_rate: float = 1e-3,
+        schedule: Any = "constant",
+        l1: float | None = None,
+        l2: float | None = None,
+        clip_norm: float | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        scoring: Any = "loss",
+        coalesce: bool | str = "auto",
+        input_shape: tuple[int, ...] | None = None,
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.l1 = l1
+        self.l2 = l2
+        self.clip_norm = clip_norm
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.scoring = scoring
+        self.coalesce = coalesce
+        self.input_shape = input_shape
+        self.shuffle = shuffle
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.device = device
+
+    # What the two kinds of estimator do differently.
+
+    @abstractmethod
+    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
+        """Return y as codes, 0/1 labels or float64 outputs, and the task; with `reset`, learn the classes."""
+
+    @abstractmethod
+    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
+        """Return rows with the target and weights that training uses; with `reset`, learn the scale of y."""
+
+    @abstractmethod
+    def _restore_target(self, target: np.ndarray) -> np.ndarray:
+        """Return y as the user knows it from the array that `_finish_target` gave."""
+
+    # Parameters, those of components included.
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; with `deep`, also the fields of network, loss, optimizer and schedule.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        dict
+            Fields are named `optimizer__b1`, `network__widths` and so on.
+        """
+        params: dict[str, Any] = super().get_params(deep=False)
+        if deep:
+            for kind in COMPONENTS:
+                fields = nested_params(kind, self._named(kind))
+                params.update({f"{kind}__{name}": value for name, value in fields.items()})
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, and fields of components as `optimizer__b1=0.8`.
+
+        A component is replaced by a changed copy, never changed itself.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or a component has no such field. Unknown component names raise in `fit`.
+        """
+        nested: dict[str, dict[str, Any]] = {}
+        direct: dict[str, Any] = {}
+        for name, value in params.items():
+            kind, _, path = name.partition("__")
+            if path and kind in COMPONENTS:
+                nested.setdefault(kind, {})[path] = value
+            else:
+                direct[name] = value
+        super().set_params(**direct)
+        for kind, fields in nested.items():
+            setattr(self, kind, changed(kind, self._named(kind), fields))
+        return self
+
+    def _named(self, kind: str) -> Any:
+        value = getattr(self, kind)
+        return self._default_loss if kind == "loss" and isinstance(value, str) and value == "auto" else value
+
+    def _resolve(self) -> Resolved:
+        return resolve_all({kind: self._named(kind) for kind in COMPONENTS})
+
+    # The path of fit.
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
+        check_parameters(type(self).__name__, self._parameter_constraints, super().get_params(deep=False))
+        previous = self._previous_fit() if self.warm_start else None
+        rows = self._encode(X, y, sample_weight, reset=True)
+        self._bind_components(rows)
+        if self._merges_rows:
+            rows = merge_equal_rows(rows)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._key = key_of_seed(seed)
+        train, held_out = self._split(rows, validation)
+        train = self._finish_target(train, reset=True)
+        held_out = None if held_out is None else self._finish_target(held_out, reset=False)
+        train, held_out = _unit_mean(train), None if held_out is None else _unit_mean(held_out)
+        with self._on_device(), traced_fields_named():
+            plan = self._plan(train, held_out, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, previous)
+            result, _ = run_training(plan)
+            self._store(result)
+        plan.reporter.end_fit(lambda: {})
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        check_parameters(type(self).__name__, self._parameter_constraints, super().get_params(deep=False))
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True: it trains one epoch on what it is given.")
+        is_first = not hasattr(self, "params_")
+        rows = drop_zero_weights(self._encode(X, y, sample_weight, reset=is_first))
+        if is_first:
+            self._bind_components(rows)
+            self._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
+        else:
+            self._rebind_components()
+        rows = _unit_mean(self._finish_target(rows, reset=is_first))
+        previous = None if is_first else (self.params_, self.model_state_)
+        with self._on_device(), traced_fields_named():
+            plan = self._plan(rows, None, {"X": X, "y": y, "metadata": {}}, previous, n_epochs=1)
+            plan.state = self._with_training_leaves(plan.state)
+            result, state = run_training(plan)
+            self._training_leaves = [np.array(leaf) for leaf in jax.tree.leaves((state.params, state.optimizer_state))]
+            self._store(result, extends=not is_first)
+        plan.reporter.end_fit(lambda: {})
+        return self
+
+    def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
+        """Validate X, y and weights, and return them as rows in the network's types."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=(np.float32, np.float64),
+            allow_nd=True,
+            multi_output=True,
+            y_numeric=False,
+        )
+        if not reset:
+            self._check_row_shape(X)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not (weight > 0).any():
+            raise ValueError("Sample weights must contain at least one positive weight. Got all zero.")
+        target, task = self._start_target(y, weight, reset=reset)
+        if reset:
+            self._task, self._columns = task, X.shape[1:]
+            shape = None if self.input_shape is None else tuple(int(s) for s in self.input_shape)
+            self.input_shape_ = row_shape(X.shape[1:], shape)
+        return WeightedRows(encode_rows(X), target, weight)
+
+    @property
+    def _merges_rows(self) -> bool:
+        if self.coalesce == "auto":
+            return bool(self.shuffle)
+        return bool(self.coalesce)
+
+    def _bind_components(self, rows: WeightedRows) -> None:
+        """Resolve the names and bind them to the data's shapes."""
+        resolved = self._resolve()
+        if self._task.kind not in resolved.loss.tasks:
+            raise ValueError(
+                f"The loss {type(resolved.loss).__name__} does not serve {self._task.kind} targets, but {', '.join(resolved.loss.tasks)}. "
+                f"Choose another loss for {type(self).__name__}, such as {self._default_loss!r}."
+            )
+        if resolved.optimizer.full_batch and self.batch_size != "auto":
+            raise ValueError(
+                f"The optimizer {type(resolved.optimizer).__name__} needs all rows at every step. Got batch_size={self.batch_size}. "
+                "Leave batch_size at 'auto' (its learning_rate has no effect: a line search finds each step)."
+            )
+        self._set_components(resolved)
+        self.n_outputs_ = self.loss_.n_raw(self._task)
+        self._model = as_traced(Model(self.network_, self.input_shape_, self.n_outputs_))
+
+    def _rebind_components(self) -> None:
+        """Take over changed numbers and optimizers between two calls of partial_fit; the network stays."""
+        resolved = self._resolve()
+        self._set_components(resolved._replace(network=self.network_))
+
+    def _set_components(self, resolved: Resolved) -> None:
+        self.network_, self.loss_ = resolved.network, resolved.loss
+        self.optimizer_, self.schedule_ = resolved.optimizer, resolved.schedule
+        self.resolved_components_ = dict(resolved.ids)
+
+    def _split(self, rows: WeightedRows, given: tuple[Any, Any, Any]) -> tuple[WeightedRows, WeightedRows | None]:
+        """Return training rows and validation rows: those given, or a share held out, or none."""
+        X_val, y_val, weight_val = given
+        if X_val is not None:
+            return rows, drop_zero_weights(self._encode(X_val, y_val, weight_val, reset=False))
+        if y_val is not None or weight_val is not None:
+            raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val and y_val together.")
+        if not self.early_stopping:
+            return rows, None
+        fraction = self.validation_fraction
+        fraction = int(fraction) if isinstance(fraction, Integral) else float(fraction)
+        rng = host_generator(self._key, _SPLIT_STREAM)
+        return split_validation(rows, fraction, self._task.kind in ("binary", "multiclass"), rng)
+
+    def _config(self, has_validation: bool, scores_on_host: bool) -> FitConfig:
+        monitor = "train"
+        if self.early_stopping and has_validation:
+            monitor = "host" if scores_on_host else "validation"
+        return as_traced(
+            FitConfig(
+                model=self._model,
+                loss=self.loss_,
+                optimizer=self.optimizer_,
+                schedule=self.schedule_,
+                learning_rate=self.learning_rate,
+                l1=self.l1,
+                l2=self.l2,
+                clip_norm=self.clip_norm,
+                tol=self.tol,
+                n_iter_no_change=self.n_iter_no_change,
+                max_epochs=self.max_epochs,
+                monitor=monitor,
+                keep_best=bool(self.early_stopping),
+            )
+        )
+
+    def _plan(
+        self,
+        train: WeightedRows,
+        held_out: WeightedRows | None,
+        data: dict[str, Any],
+        previous: tuple[Any, Any] | None,
+        n_epochs: int | None = None,
+    ) -> Plan:
+        """Put everything in place for the loop: configuration, first state, batches, validation."""
+        has_sparse_validation = held_out is not None and is_sparse(held_out.x)
+        has_scorer = held_out is not None and self.scoring != "loss"
+        config = self._config(held_out is not None, has_sparse_validation or has_scorer)
+        first_epoch = self.n_iter_ if n_epochs is not None and previous is not None else 0
+        n = len(train.target)
+        size = padded_size(n) if self.optimizer_.full_batch else self._batch_size(n)
+        feed = Feed(train, self.input_shape_, size, self._key, bool(self.shuffle), first_epoch)
+        counts = np.int32(n), np.int32(feed.steps_per_epoch)
+        if previous is None:
+            state = new_state(config, self._key, *counts)
+        else:
+            state = continued_state(config, *previous, self._key, *counts, np.int32(first_epoch))
+        self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+        validation: Rows | None = None
+        if held_out is not None and not has_sparse_validation:
+            validation = pad_rows(held_out, self.input_shape_)
+        return Plan(
+            config=config,
+            state=state,
+            feed=feed,
+            validation=validation,
+            n_epochs=self.max_epochs if n_epochs is None else n_epochs,
+            reporter=EpochReporter(self, data, self.max_epochs if n_epochs is None else n_epochs),
+            fitted_attributes=lambda params, model_state: {"params_": params, "model_state_": model_state},
+            host_val_loss=host_loss(config, held_out) if has_sparse_validation else None,
+            host_score=host_scorer(self, held_out) if has_scorer else None,
+            verbose=int(self.verbose),
+        )
+
+    def _batch_size(self, n: int) -> int:
+        wanted = DEFAULT_BATCH_SIZE if isinstance(self.batch_size, str) else int(self.batch_size)
+        return min(wanted, padded_size(n))
+
+    def _previous_fit(self) -> tuple[Any, Any] | None:
+        return (self.params_, self.model_state_) if hasattr(self, "params_") else None
+
+    def _with_training_leaves(self, state: Any) -> Any:
+        """Return the state with the optimizer's memory of the last partial_fit, if it still fits."""
+        leaves = getattr(self, "_training_leaves", None)
+        current, tree = jax.tree.flatten((state.params, state.optimizer_state))
+        if leaves is None or [a.shape for a in leaves] != [a.shape for a in current]:
+            return state
+        params, optimizer_state = jax.tree.unflatten(tree, leaves)
+        return state._replace(params=params, optimizer_state=optimizer_state)
+
+    def _on_device(self) -> Any:
+        if self.device == "auto":
+            return contextlib.nullcontext()
+        return jax.default_device(jax.devices(self.device)[0])
+
+    def _store(self, result: FitResult, extends: bool = False) -> None:
+        """Keep what training left, then warn or raise as its end asks for."""
+        rate = result.history["learning_rate"][-1] if result.history["epoch"] else float(self.learning_rate)
+        kept_best = bool(self.early_stopping) and result.best_epoch > 0
+        if result.status == stopping.NON_FINITE and not kept_best:
+            raise NonFiniteLossError(
+                f"The loss became NaN or infinite in epoch {result.n_epochs} at learning rate {rate:.3g}. Lower the "
+                "learning_rate, set clip_norm, or scale the columns of X (for example with StandardScaler)."
+            )
+        earlier = self._history if extends else {name: [] for name in COLUMNS}
+        self._history = {name: earlier[name] + result.history[name] for name in COLUMNS}
+        self.params_, self.model_state_ = result.params, result.model_state
+        self.n_iter_, self.best_epoch_ = result.n_epochs, result.best_epoch
+        if result.status == stopping.INTERRUPTED:
+            raise KeyboardInterrupt
+        if result.status == stopping.NON_FINITE:
+            warnings.warn(
+                f"The loss became NaN or infinite in epoch {result.n_epochs} at learning rate {rate:.3g}; training stopped and "
+                f"the parameters of the best epoch ({result.best_epoch}) were kept. Lower the learning_rate or set clip_norm.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if result.status == stopping.OUT_OF_EPOCHS and self.tol is not None and not hasattr(self, "_training_leaves"):
+            warnings.warn(
+                f"Reached max_epochs={self.max_epochs} and training has not converged yet. Raise max_epochs or tol, "
+                "or set tol=None to train for exactly max_epochs.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    # Prediction.
+
+    @property
+    def history_(self) -> Any:
+        """The course of training as a pandas DataFrame with one row an epoch."""
+        import pandas as pd
+
+        if not hasattr(self, "_history"):
+            raise AttributeError(f"This {type(self).__name__} has no history_ yet: call fit first.")
+        return pd.DataFrame(self._history)
+
+    def _raw(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
+        """Return the raw outputs in float64, and the type that X came in."""
+        check_is_fitted(self)
+        X = validate_data(
+            self, X, reset=False, accept_sparse="csr", dtype=(np.float32, np.float64), allow_nd=True
+        )
+        self._check_row_shape(X)
+        with self._on_device():
+            raw = predict_raw(self._model, self.params_, self.model_state_, encode_rows(X))
+        return raw.astype(np.float64), X.dtype
+
+    def _check_row_shape(self, X: Any) -> None:
+        if X.shape[1:] != self._columns:
+            raise ValueError(
+                f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} was fitted on rows of shape {self._columns}."
+            )
+
+    def _view(self, params: Any, model_state: Any) -> Self:
+        """Return a copy that predicts with other parameters, on arrays without column names."""
+        view = copy.copy(self)
+        view.params_, view.model_state_ = params, model_state
+        view.__dict__.pop("feature_names_in_", None)
+        return view
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _unit_mean(rows: WeightedRows) -> WeightedRows:
+    return normalise_weights(rows, float(rows.weight.mean()))

@@ -1,0 +1,317 @@
+"""DeepClassifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
+
+from skdeep.contract import Task
+from skdeep.core.rows import WeightedRows
+from skdeep.core.target import balanced_weights, encode_classes
+from skdeep.errors import UnknownComponentError
+from skdeep.estimators.base import DeepEstimator
+from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.parameters import CONSTRAINTS
+
+# Where a float64 sigmoid still tells neighbouring float32 decisions apart, and stays inside (0, 1).
+LARGEST_DECISION = 20.0
+
+
+def _gives_probabilities(estimator: Any) -> bool:
+    try:
+        loss = getattr(estimator, "loss_", None) or estimator._resolve().loss
+    except (UnknownComponentError, ImportError):
+        return True  # fit says what is wrong
+    if not loss.probabilistic:
+        raise AttributeError(
+            f"predict_proba is not available for the loss {type(loss).__name__}, which gives no probabilities. "
+            "Use loss='cross_entropy', or CalibratedClassifierCV."
+        )
+    return True
+
+
+class DeepClassifier(ClassifierMixin, DeepEstimator):
+    """A neural network classifier: binary, multiclass and multilabel.
+
+    Parameters
+    ----------
+    network : str, Network, list, flax.linen.Module or callable, default="mlp"
+        A registered name; a network such as `skdeep.networks.MLP(widths=(64,))`; a list of hidden
+        layers (names, `(name, options)` pairs, layers, linen modules), to which the output layer
+        is added; a linen module; or an NNX factory `f(in_shape, n_outputs, rngs)`.
+    loss : str, Loss or callable, default="auto"
+        Name, loss, or function `f(raw, target) -> (n,)`; "auto" is "cross_entropy".
+    optimizer : str, Optimizer or callable, default="adam"
+        Name, optimizer, or Optax factory `f(learning_rate)`.
+    learning_rate : float, default=1e-3
+    schedule : str, Schedule or callable, default="constant"
+        Factor of the learning rate as a function of progress in [0, 1].
+    l1, l2 : float or None, default=None
+        Penalties `l1 * sum|w|` and `0.5 * l2 * sum w^2` on kernels, added to the mean loss.
+    clip_norm : float or None, default=None
+        Largest global norm of the gradient.
+    batch_size : int or "auto", default="auto"
+        Rows a step; auto is 200.
+    max_epochs : int, default=200
+        Upper bound of epochs; reaching it unconverged warns.
+    early_stopping : bool, default=False
+        Hold out `validation_fraction` of the rows and keep the parameters of the best epoch.
+    validation_fraction : float or int, default=0.1
+        Share (or number) of rows held out, by class.
+    n_iter_no_change : int, default=10
+        Epochs without a gain of `tol` after which training stops.
+    tol : float or None, default=1e-4
+        Smallest gain that counts; None runs all epochs.
+    scoring : str, callable or None, default="loss"
+        What early stopping watches: "loss", a scorer, or None for accuracy.
+    coalesce : bool or "auto", default="auto"
+        Merge equal rows, so that a weight of 2 is exactly a row given twice; auto is on if `shuffle`.
+    input_shape : tuple of int or None, default=None
+        Shape of a row for the network, where X is flat.
+    shuffle : bool, default=True
+    warm_start : bool, default=False
+    random_state : int, RandomState or None, default=None
+    verbose : int, default=0
+        Above 0, a line an epoch.
+    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    class_weight : dict, "balanced" or None, default=None
+        Weights of classes in the training and validation loss.
+
+    Attributes
+    ----------
+    classes_ : ndarray (n_classes,)
+        Labels; `arange(n_labels)` for multilabel.
+    n_features_in_, feature_names_in_, input_shape_, n_outputs_
+        Shapes of what goes in, and the number of raw outputs of the network.
+    n_iter_, best_epoch_ : int
+        Epochs done, and the epoch (from 1) whose parameters are kept.
+    history_ : pandas.DataFrame
+        Columns epoch, train_loss, val_loss, val_score, learning_rate, seconds.
+    params_, model_state_ : nested dicts of ndarray
+    network_, loss_, optimizer_, schedule_ : components
+    resolved_components_ : dict
+        Full id of each component.
+    n_parameters_ : int
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeep import DeepClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = DeepClassifier(learning_rate=0.01, max_epochs=50, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.9)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CONSTRAINTS,
+        "class_weight": [None, dict, list, str],
+    }
+    _default_loss = "cross_entropy"
+
+    def __init__(
+        self,
+        *,
+        network: Any = "mlp",
+        loss: Any = "auto",
+        optimizer: Any = "adam",
+        learning_rate: float = 1e-3,
+        schedule: Any = "constant",
+        l1: float | None = None,
+        l2: float | None = None,
+        clip_norm: float | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        scoring: Any = "loss",
+        class_weight: Any = None,
+        coalesce: bool | str = "auto",
+        input_shape: tuple[int, ...] | None = None,
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(
+            network=network,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            l1=l1,
+            l2=l2,
+            clip_norm=clip_norm,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            scoring=scoring,
+            coalesce=coalesce,
+            input_shape=input_shape,
+            shuffle=shuffle,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            device=device,
+        )
+        self.class_weight = class_weight
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features), or array (n, ...)
+        y : array-like (n,) of labels of any kind, or (n, labels) of 0 and 1
+        sample_weight : array-like (n,), default=None
+            Non-negative; enters the training loss and the held-out validation loss.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Validation rows; without `early_stopping` they are only reported in `history_`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter is not what it must be, or there is only one class.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite, unless early stopping has kept parameters.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train one epoch on these rows, going on from where the last call stopped.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+        classes : array-like (n_classes,), default=None
+            All labels that will ever come; needed at the first call only (there, by default those of y).
+        sample_weight : array-like (n,), default=None
+
+        Returns
+        -------
+        self
+        """
+        self._given_classes = None if classes is None else np.unique(classes)
+        try:
+            return self._partial_fit(X, y, sample_weight)
+        finally:
+            del self._given_classes
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return raw scores: `(n,)` for binary (positive: the second class), else `(n, classes)` or `(n, labels)`.
+
+        Where probabilities are sigmoids, scores are cut to [-20, 20], so that probabilities rank as scores do.
+        """
+        decision, _ = self._decision(X)
+        return decision[:, 0] if self._task.kind == "binary" else decision
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the predicted labels `(n,)`, or 0/1 `(n, labels)` for multilabel."""
+        decision, _ = self._decision(X)
+        if self._task.kind == "multilabel":
+            return (decision > 0).astype(np.int64)
+        best = (decision[:, 0] > 0).astype(int) if self._task.kind == "binary" else decision.argmax(axis=1)
+        return self.classes_[best]
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return probabilities `(n, classes)`, or `(n, labels)` for multilabel."""
+        decision, _ = self._decision(X)
+        probability = self.loss_.link(decision, self._task, np)
+        return np.hstack([1 - probability, probability]) if self._task.kind == "binary" else probability
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithms of `predict_proba`."""
+        return np.log(self.predict_proba(X))
+
+    def _decision(self, X: Any) -> tuple[np.ndarray, Any]:
+        raw, dtype = self._raw(X)
+        if self.loss_.probabilistic and self._task.kind != "multiclass":
+            raw = np.clip(raw, -LARGEST_DECISION, LARGEST_DECISION)
+        return raw, dtype
+
+    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
+        check_classification_targets(y)
+        kind = type_of_target(y)
+        if kind == "multilabel-indicator":
+            return self._start_labels(y, reset=reset)
+        if kind == "multiclass-multioutput":
+            raise ValueError("y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier.")
+        y = column_or_1d(y, warn=True)
+        if reset:
+            given = getattr(self, "_given_classes", None)
+            self.classes_ = np.unique(y[weight > 0]) if given is None else given
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes in the rows of positive weight. Got 1 class: {self.classes_[0]!r}."
+            )
+        n_classes = len(self.classes_)
+        is_weighted = weight > 0
+        codes = np.zeros(len(y), dtype=np.int32)
+        codes[is_weighted] = encode_classes(y[is_weighted], self.classes_)
+        return codes, Task("binary" if n_classes == 2 else "multiclass", n_classes)
+
+    def _start_labels(self, y: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
+        labels = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=np.float32)
+        if reset:
+            self.classes_ = np.arange(labels.shape[1])
+        elif labels.shape[1] != len(self.classes_):
+            raise ValueError(f"y has {labels.shape[1]} labels, but {type(self).__name__} was fitted on {len(self.classes_)}.")
+        return labels, Task("multilabel", labels.shape[1])
+
+    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
+        if self.class_weight is None:
+            return rows
+        if self._task.kind == "multilabel":
+            return rows._replace(weight=rows.weight * compute_sample_weight(self.class_weight, rows.target))
+        if reset:
+            self._class_weights = self._weights_of_classes(rows)
+        return rows._replace(weight=rows.weight * self._class_weights[rows.target])
+
+    def _weights_of_classes(self, rows: WeightedRows) -> np.ndarray:
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            return balanced_weights(rows.weight, rows.target, self._task)
+        if not isinstance(self.class_weight, dict):
+            raise ValueError(
+                f"The 'class_weight' parameter of DeepClassifier must be None, 'balanced' or a dict. Got {self.class_weight!r} instead."
+            )
+        unknown = [label for label in self.class_weight if label not in self.classes_]
+        if unknown:
+            raise ValueError(f"The classes {unknown} of class_weight are not in y. The classes are {list(self.classes_)}.")
+        return np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_.tolist()])
+
+    def _restore_target(self, target: np.ndarray) -> np.ndarray:
+        return target.astype(np.int64) if self._task.kind == "multilabel" else self.classes_[target]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

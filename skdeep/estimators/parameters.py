@@ -1,0 +1,69 @@
+"""The estimators' parameters as a table of constraints; keeps scikit-learn's private modules behind one door."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+from skdeep.contract import Loss, Network, Optimizer, Schedule
+
+POSITIVE = Interval(Real, 0, None, closed="neither")
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "network": [str, list, Network, callable],
+    "loss": [str, Loss, callable],
+    "optimizer": [str, Optimizer, callable],
+    "learning_rate": [POSITIVE],
+    "schedule": [str, Schedule, callable],
+    "l1": [None, NON_NEGATIVE],
+    "l2": [None, NON_NEGATIVE],
+    "clip_norm": [None, POSITIVE],
+    "batch_size": [StrOptions({"auto"}), AT_LEAST_ONE],
+    "max_epochs": [AT_LEAST_ONE],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), AT_LEAST_ONE],
+    "n_iter_no_change": [AT_LEAST_ONE],
+    "tol": [None, NON_NEGATIVE],
+    "scoring": [None, str, callable],
+    "coalesce": [StrOptions({"auto"}), "boolean"],
+    "input_shape": [None, tuple, list],
+    "shuffle": ["boolean"],
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+    "device": [StrOptions({"auto", "cpu", "gpu", "tpu"})],
+}
+
+
+def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict[str, Any]) -> None:
+    """Raise InvalidParameterError (a ValueError) naming the first parameter that breaks its rule."""
+    for name in ("network", "loss", "optimizer", "schedule"):
+        _refuse_built_optax(owner, name, params[name])
+    validate_parameter_constraints(constraints, params, caller_name=owner)
+    for name, value in params.items():
+        if isinstance(value, Real) and not isinstance(value, Integral) and not math.isfinite(value):
+            raise InvalidParameterError(f"The {name!r} parameter of {owner} must be finite. Got {value!r} instead.")
+    shape = params["input_shape"]
+    if shape is not None and not (len(shape) > 0 and all(isinstance(s, Integral) and s > 0 for s in shape)):
+        raise InvalidParameterError(
+            f"The 'input_shape' parameter of {owner} must be None or a tuple of positive ints. Got {shape!r} instead."
+        )
+
+
+def _refuse_built_optax(owner: str, name: str, value: Any) -> None:
+    if isinstance(value, tuple) and hasattr(value, "init") and hasattr(value, "update"):
+        raise InvalidParameterError(
+            f"The {name!r} parameter of {owner} must not be an Optax object that is already built, because its learning "
+            "rate could not be changed without a new compile. Got a GradientTransformation instead. Give the factory, "
+            "such as optax.adam or functools.partial(optax.adam, b1=0.8), and set learning_rate on the estimator."
+        )

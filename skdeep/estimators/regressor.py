@@ -1,0 +1,171 @@
+"""DeepRegressor."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_array
+
+from skdeep.contract import Task
+from skdeep.core.rows import WeightedRows
+from skdeep.core.target import check_domain, decode_values, encode_values, fit_scale
+from skdeep.estimators.base import DeepEstimator
+from skdeep.estimators.callbacks import with_callbacks
+
+
+class DeepRegressor(RegressorMixin, DeepEstimator):
+    """A neural network regressor, for one or several outputs.
+
+    y is brought to unit size inside, as the loss asks for; X is not: put a scaler before.
+    The parameters are those of `DeepClassifier` without `class_weight`.
+
+    Parameters
+    ----------
+    network, loss, optimizer, learning_rate, schedule, l1, l2, clip_norm, batch_size, max_epochs
+        As in `DeepClassifier`; the loss "auto" is "squared_error".
+    early_stopping, validation_fraction, n_iter_no_change, tol, scoring, coalesce, input_shape
+        As in `DeepClassifier`; `scoring=None` is R^2.
+    shuffle, warm_start, random_state, verbose, device
+        As in `DeepClassifier`.
+
+    Attributes
+    ----------
+    n_features_in_, feature_names_in_, input_shape_, n_outputs_, n_iter_, best_epoch_, history_
+        As in `DeepClassifier`. Losses in `history_` are in units of the scaled target.
+    params_, model_state_, network_, loss_, optimizer_, schedule_, resolved_components_, n_parameters_
+        As in `DeepClassifier`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skdeep import DeepRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = DeepRegressor(learning_rate=0.01, max_epochs=30, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.4)
+    True
+    """
+
+    _default_loss = "squared_error"
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features), or array (n, ...)
+        y : array-like (n,) or (n, outputs)
+        sample_weight : array-like (n,), default=None
+            Non-negative; enters the training loss and the held-out validation loss.
+        X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
+            Validation rows; without `early_stopping` they are only reported in `history_`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter is not what it must be, or y is outside the loss's domain.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite, unless early stopping has kept parameters.
+        """
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train one epoch on these rows, going on from where the last call stopped.
+
+        The first call fixes the scale of y.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in `fit`
+
+        Returns
+        -------
+        self
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """Return predictions, in the form that y had.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, as in `fit`
+        return_std : bool, default=False
+            Also return the predicted standard deviation, for losses that have one (`gaussian_nll`).
+
+        Returns
+        -------
+        prediction : ndarray (n,) or (n, outputs); for several quantiles (n, levels) or (n, outputs, levels)
+        std : ndarray of the same shape, only with `return_std`
+
+        Raises
+        ------
+        ValueError
+            If `return_std` is asked of a loss without a standard deviation.
+        """
+        raw, dtype = self._raw(X)
+        prediction = decode_values(self.loss_.link(raw, self._task, np), self._scale)
+        prediction = self._shaped(prediction).astype(dtype, copy=False)
+        if not return_std:
+            return prediction
+        if not self.loss_.has_std:
+            raise ValueError(f"The loss {type(self.loss_).__name__} predicts no standard deviation. Use loss='gaussian_nll'.")
+        std = self.loss_.std(raw, self._task, np) * self._scale.scale
+        return prediction, self._shaped(std).astype(dtype, copy=False)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 of the predictions (of the middle quantile, where there are several).
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+        sample_weight : array-like (n,), default=None
+        """
+        raw, _ = self._raw(X)
+        point = decode_values(self.loss_.point(self.loss_.link(raw, self._task, np)), self._scale)
+        return float(r2_score(y, self._shaped(point), sample_weight=sample_weight))
+
+    def _shaped(self, prediction: np.ndarray) -> np.ndarray:
+        return prediction[:, 0] if self._y_is_1d else prediction
+
+    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        if y.ndim > 2:
+            raise ValueError(f"y must have one or two dimensions. Got {y.ndim}.")
+        if reset:
+            self._y_is_1d = y.ndim == 1
+        y = y.reshape(len(y), -1)
+        if not reset and y.shape[1] != self._task.n_targets:
+            raise ValueError(f"y has {y.shape[1]} outputs, but {type(self).__name__} was fitted on {self._task.n_targets}.")
+        return y, Task("regression", y.shape[1])
+
+    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
+        check_domain(self.loss_, rows.target, None if reset else self._scale)
+        if reset:
+            self._scale = fit_scale(self.loss_, rows.target, rows.weight)
+        return rows._replace(target=encode_values(rows.target, self._scale))
+
+    def _restore_target(self, target: np.ndarray) -> np.ndarray:
+        return self._shaped(decode_values(target.astype(np.float64), self._scale))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

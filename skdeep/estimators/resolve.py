@@ -1,0 +1,197 @@
+"""What users hand in for a component (name, object, function, list) -> a component."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from skdeep import errors, registry
+from skdeep.component import Component, check_structure, components_in, lists_to_tuples
+from skdeep.contract import KINDS, Layer, Loss, Network, Optimizer, Schedule
+
+
+class Resolved(NamedTuple):
+    """The four components of a fit, and the full id of each by kind."""
+
+    network: Network
+    loss: Loss
+    optimizer: Optimizer
+    schedule: Schedule
+    ids: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Unresolved:
+    """A name that nobody knows (yet) with fields set on it; `fit` raises unless it is known by then."""
+
+    name: str
+    fields: tuple[tuple[str, Any], ...]
+
+
+def resolve_all(values: dict[str, Any]) -> Resolved:
+    """Return the components of an estimator's parameters, checked and ready to be traced.
+
+    Raises
+    ------
+    UnknownComponentError, TypeError, ValueError
+        If a name is unknown, an object is of another kind, or a field has a value that makes no sense.
+    """
+    found = {kind: resolve(kind, values[kind]) for kind in ("network", "loss", "optimizer", "schedule")}
+    ready = {kind: _prepare(component) for kind, (_, component) in found.items()}
+    return Resolved(**ready, ids={kind: full_id for kind, (full_id, _) in found.items()})
+
+
+def resolve(kind: str, value: Any) -> tuple[str, Any]:
+    """Return the full id and the component of one value."""
+    if isinstance(value, Unresolved):
+        full_id, component = resolve(kind, value.name)
+        return full_id, component.replace(**dict(value.fields))
+    if isinstance(value, str):
+        full_id, registered = registry.get(kind, value)
+        return full_id, from_object(kind, registered() if _is_component_class(kind, registered) else registered)
+    return _id_of(kind, value), from_object(kind, value)
+
+
+def from_object(kind: str, value: Any) -> Any:
+    """Return the component that an object stands for.
+
+    Raises
+    ------
+    TypeError
+        If the object cannot serve as this kind.
+    """
+    if isinstance(value, KINDS[kind]):
+        return value
+    if isinstance(value, Component):
+        raise TypeError(errors.wrong_kind(kind, value, f"a {kind}"))
+    if inspect.isclass(value) and (issubclass(value, Component) or _is_linen_class(value)):
+        raise TypeError(errors.wrong_kind(kind, value, f"an object, not a class: write {value.__name__}(...)"))
+    makers = {
+        "network": _network_from,
+        "loss": _loss_from,
+        "optimizer": _optimizer_from,
+        "schedule": _schedule_from,
+        "layer": layer_from,
+    }
+    return makers[kind](value)
+
+
+def layer_from(value: Any) -> Layer:
+    """Return the layer of a list's item: a name, a `(name, options)` pair, a layer, a linen module or a function."""
+    from skdeep.layers import Activation, ModuleLayer
+    from skdeep.layers.activation import ACTIVATIONS
+
+    if isinstance(value, Layer):
+        return value
+    if isinstance(value, str):
+        return Activation(value) if value in ACTIVATIONS else _checked_layer(resolve("layer", value)[1])
+    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
+        return layer_from(value[0]).replace(**value[1])
+    if _is_linen_module(value):
+        return ModuleLayer(value)
+    if callable(value) and not inspect.isclass(value) and not isinstance(value, Component):
+        return Activation(value)
+    raise TypeError(
+        errors.wrong_kind("network", value, "a list of layers: names, (name, options) pairs, layers or linen modules")
+    )
+
+
+def changed(kind: str, value: Any, fields: dict[str, Any]) -> Any:
+    """Return a parameter's value with fields of its component changed (for `set_params`)."""
+    if isinstance(value, Unresolved):
+        return Unresolved(value.name, tuple({**dict(value.fields), **fields}.items()))
+    try:
+        component = resolve(kind, value)[1]
+    except errors.UnknownComponentError:
+        return Unresolved(value, tuple(fields.items()))
+    component = component.replace(**fields)
+    # A user's own module is handed back as a module, not as the component around it.
+    return component.module if hasattr(value, "clone") and hasattr(component, "module") else component
+
+
+def nested_params(kind: str, value: Any) -> dict[str, Any]:
+    """Return the fields of a parameter's component (for `get_params`); none if it cannot be resolved."""
+    if isinstance(value, Unresolved):
+        return dict(value.fields)
+    try:
+        component: Component = resolve(kind, value)[1]
+    except (errors.UnknownComponentError, ImportError, TypeError):
+        return {}
+    return component.get_params()
+
+
+def _prepare(component: Any) -> Any:
+    component = lists_to_tuples(component)
+    check_structure(component)
+    for part in components_in(component):
+        part.check_fields()
+    return component
+
+
+def _checked_layer(value: Any) -> Layer:
+    return value if isinstance(value, Layer) else layer_from(value)
+
+
+def _network_from(value: Any) -> Network:
+    from skdeep.networks import FlaxNetwork, NNXNetwork, Sequential
+
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return Sequential(tuple(layer_from(item) for item in value))
+    if _is_linen_module(value):
+        return FlaxNetwork(value)
+    if _is_nnx_instance(value):
+        raise TypeError(
+            "The 'network' parameter must not be an NNX module that is already built: it carries weights, so every fit "
+            "would start from them. Give the factory instead, f(in_shape, n_outputs, rngs) -> nnx.Module."
+        )
+    if callable(value):
+        return NNXNetwork(value)
+    raise TypeError(errors.wrong_kind("network", value, "a name, a network, a list of layers or a Flax module"))
+
+
+def _loss_from(value: Any) -> Loss:
+    from skdeep.losses import FunctionLoss
+
+    if not callable(value):
+        raise TypeError(errors.wrong_kind("loss", value, "a name, a loss or a function f(raw, target)"))
+    return FunctionLoss(value)
+
+
+def _optimizer_from(value: Any) -> Optimizer:
+    from skdeep.optimizers import OptaxFactory
+
+    if not callable(value):
+        raise TypeError(errors.wrong_kind("optimizer", value, "a name, an optimizer or an Optax factory"))
+    return OptaxFactory.of(value)
+
+
+def _schedule_from(value: Any) -> Schedule:
+    from skdeep.schedules import FunctionSchedule
+
+    if not callable(value):
+        raise TypeError(errors.wrong_kind("schedule", value, "a name, a schedule or a function of progress"))
+    return FunctionSchedule(value)
+
+
+def _is_component_class(kind: str, value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, KINDS[kind])
+
+
+def _is_linen_module(value: Any) -> bool:
+    return any(cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in type(value).__mro__)
+
+
+def _is_linen_class(value: type) -> bool:
+    return any(cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in value.__mro__)
+
+
+def _is_nnx_instance(value: Any) -> bool:
+    return any(cls.__module__.startswith("flax.nnx") and cls.__name__ == "Module" for cls in type(value).__mro__)
+
+
+def _id_of(kind: str, value: Any) -> str:
+    if isinstance(value, KINDS[kind]):
+        return registry.builtin_name(kind, type(value)) or f"object:{type(value).__qualname__}"
+    return f"object:{getattr(value, '__qualname__', type(value).__qualname__)}"

@@ -1,0 +1,71 @@
+"""Layers made of layers, and any linen module as a layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skdeep.contract import Layer
+from skdeep.layers.activation import Activation
+from skdeep.layers.basic import BatchNorm, Dense, Dropout, LayerNorm
+
+NORMALIZATIONS = {"batch": BatchNorm, "layer": LayerNorm}
+
+
+class ModuleLayer(Layer):
+    """A linen module as a layer; its fields are structure.
+
+    Parameters
+    ----------
+    module : flax.linen.Module
+
+    Examples
+    --------
+    >>> import flax.linen as nn
+    >>> from skdeep.layers import ModuleLayer
+    >>> ModuleLayer(nn.Dense(8)).module.features
+    8
+    """
+
+    module: Any
+
+    def build(self) -> Any:
+        # A copy without a parent, so that the one the user holds is never bound; its name is kept.
+        return self.module.clone()
+
+
+class Residual(Layer):
+    """`x + layers(x)`; x goes through a dense projection where the widths differ.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+
+    References
+    ----------
+    He et al., "Deep Residual Learning for Image Recognition", arXiv 1512.03385.
+
+    Examples
+    --------
+    >>> from skdeep.layers import Activation, Dense, Residual
+    >>> len(Residual((Dense(64), Activation("relu"))).layers)
+    2
+    """
+
+    layers: tuple[Layer, ...] = (Dense(), Activation("relu"))
+
+    def build(self) -> Any:
+        from skdeep.layers.modules import ResidualStack
+
+        return ResidualStack(self.layers)
+
+
+def stack_layers(
+    widths: tuple[int, ...], activation: Any, dropout_rate: float, normalization: str | None, residual: bool
+) -> tuple[Layer, ...]:
+    """Return the hidden layers of a multilayer perceptron."""
+    blocks: list[Layer] = []
+    for width in widths:
+        norm = () if normalization is None else (NORMALIZATIONS[normalization](),)
+        block = (Dense(width), *norm, Activation(activation), Dropout(dropout_rate))
+        blocks.extend((Residual(block),) if residual else block)
+    return tuple(blocks)

@@ -1,0 +1,91 @@
+"""The linen modules behind the layers (imports flax, so only `build` methods import this file)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from skdeep.contract import Layer, call_arguments
+
+
+class Function(nn.Module):
+    """Applies a function without parameters."""
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(x)
+
+
+class TracedDropout(nn.Module):
+    """Dropout whose rate may be traced; Flax's asks in Python whether it is 0.
+
+    At rate 0 the random numbers are skipped while running, not while compiling.
+    """
+
+    rate: Any
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool) -> Any:
+        if not train:
+            return x
+        key = self.make_rng("dropout")
+        keep = 1.0 - self.rate
+
+        def drop(x: Any) -> Any:
+            return jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, jnp.zeros_like(x))
+
+        return lax.cond(self.rate > 0, drop, lambda x: x, x)
+
+
+class MaskedBatchNorm(nn.Module):
+    """Flax's BatchNorm over the rows that are no padding."""
+
+    momentum: Any
+    epsilon: Any
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool, mask: Any) -> Any:
+        norm = nn.BatchNorm(use_running_average=not train, momentum=self.momentum, epsilon=self.epsilon, name="norm")
+        rows = (mask > 0).reshape(-1, *(1,) * (x.ndim - 1))
+        return norm(x, mask=jnp.broadcast_to(rows, x.shape)) if train else norm(x)
+
+
+class Stack(nn.Module):
+    """Layers one after the other, then a dense output layer unless `n_outputs` is None."""
+
+    layers: tuple[Layer, ...]
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool, mask: Any) -> Any:
+        for layer in self.layers:
+            x = _call(layer, x, train, mask)
+        if self.n_outputs is None:
+            return x
+        return nn.Dense(self.n_outputs, name="output")(x.reshape(x.shape[0], -1))
+
+
+class ResidualStack(nn.Module):
+    """`x + layers(x)`, with a dense projection of x where the widths differ."""
+
+    layers: tuple[Layer, ...]
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool, mask: Any) -> Any:
+        y = x
+        for layer in self.layers:
+            y = _call(layer, y, train, mask)
+        if y.shape != x.shape:
+            x = nn.Dense(y.shape[-1], use_bias=False, name="shortcut")(x)
+        return x + y
+
+
+def _call(layer: Layer, x: Any, train: bool, mask: Any) -> Any:
+    module = layer.build()
+    return module(x, **call_arguments(module, train, mask))

@@ -1,0 +1,18 @@
+"""Losses: one value a row, with the link that turns raw outputs into predictions."""
+
+from skdeep.losses.classification import CrossEntropy, Focal, Hinge
+from skdeep.losses.function import FunctionLoss
+from skdeep.losses.regression import AbsoluteError, GaussianNLL, Huber, Poisson, Quantile, SquaredError
+
+__all__ = [
+    "AbsoluteError",
+    "CrossEntropy",
+    "Focal",
+    "FunctionLoss",
+    "GaussianNLL",
+    "Hinge",
+    "Huber",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+]

@@ -1,0 +1,144 @@
+"""Losses for classes and labels. Binary and multilabel use the sigmoid form, multiclass the softmax form."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+from skdeep.contract import Loss, TaskKind
+
+_CLASSIFICATION: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel")
+
+
+def is_sigmoid_form(raw: Any, target: Any) -> bool:
+    """Tell from the shapes whether each raw output is a yes or no of its own."""
+    return bool(target.ndim == 2 or raw.shape[1] == 1)
+
+
+def as_labels(raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, "n raw"]:
+    """Return 0/1 targets in the shape of the raw outputs (sigmoid form)."""
+    return target.reshape(raw.shape).astype(raw.dtype)
+
+
+class CrossEntropy(Loss):
+    r"""Cross-entropy (log loss) with optional label smoothing.
+
+    Multiclass, with :math:`K` classes and smoothing :math:`a`:
+
+    .. math:: -\sum_k \left((1-a)\,[k=y] + a/K\right) \log \mathrm{softmax}(z)_k
+
+    Binary and multilabel: the same with a sigmoid and :math:`K=2`; labels are averaged.
+    At :math:`a=0` it equals `sklearn.metrics.log_loss` of the probabilities.
+
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Share of the target spread evenly over the classes, in [0, 1).
+
+    References
+    ----------
+    Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", arXiv 1512.00567.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import CrossEntropy
+    >>> CrossEntropy()(jnp.zeros((1, 2)), jnp.array([1]))
+    Array([0.6931472], dtype=float32)
+    """
+
+    label_smoothing: float = 0.0
+
+    tasks = _CLASSIFICATION
+    probabilistic = True
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        if is_sigmoid_form(raw, target):
+            smooth = as_labels(raw, target) * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+            return jnp.mean(jnp.logaddexp(0.0, raw) - smooth * raw, axis=1)
+        log_norm = jax.nn.logsumexp(raw, axis=1)
+        picked = jnp.take_along_axis(raw, target[:, None], axis=1)[:, 0]
+        smooth = (1 - self.label_smoothing) * picked + self.label_smoothing * jnp.mean(raw, axis=1)
+        return log_norm - smooth
+
+    def check_fields(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"The 'label_smoothing' field of CrossEntropy must be in [0, 1). Got {self.label_smoothing!r} instead.")
+
+
+class Focal(Loss):
+    r"""Cross-entropy that turns away from rows that are already right.
+
+    .. math:: -(1 - p_y)^{\gamma} \log p_y
+
+    with :math:`p_y` the predicted probability of the true class; at :math:`\gamma=0` it is the cross-entropy.
+    Labels are averaged.
+
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        Focusing strength, at least 0.
+
+    References
+    ----------
+    Lin et al., "Focal Loss for Dense Object Detection", arXiv 1708.02002 (without its class factor
+    alpha: use `class_weight`).
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import Focal
+    >>> Focal(gamma=2.0)(jnp.zeros((1, 1)), jnp.array([1]))
+    Array([0.1732868], dtype=float32)
+    """
+
+    gamma: float = 2.0
+
+    tasks = _CLASSIFICATION
+    probabilistic = True
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        # The power is taken as exp(gamma * log(1 - p)): its gradient stays finite where p is 1.
+        if is_sigmoid_form(raw, target):
+            towards_truth = jnp.where(as_labels(raw, target) > 0, raw, -raw)
+            log_p, log_rest = jax.nn.log_sigmoid(towards_truth), jax.nn.log_sigmoid(-towards_truth)
+            return jnp.mean(-jnp.exp(self.gamma * log_rest) * log_p, axis=1)
+        log_norm = jax.nn.logsumexp(raw, axis=1)
+        is_true = jnp.arange(raw.shape[1]) == target[:, None]
+        log_p = jnp.sum(jnp.where(is_true, raw, 0.0), axis=1) - log_norm
+        log_rest = jax.nn.logsumexp(jnp.where(is_true, jnp.finfo(raw.dtype).min, raw), axis=1) - log_norm
+        return -jnp.exp(self.gamma * log_rest) * log_p
+
+    def check_fields(self) -> None:
+        if not self.gamma >= 0:
+            raise ValueError(f"The 'gamma' field of Focal must be at least 0. Got {self.gamma!r} instead.")
+
+
+class Hinge(Loss):
+    r"""Margin loss; it gives decisions, no probabilities.
+
+    Binary, with :math:`y = \pm 1`: :math:`\max(0, 1 - y z)`; labels are averaged. Multiclass
+    (Crammer and Singer, JMLR 2, 2001): :math:`\max(0, 1 + \max_{k \ne y} z_k - z_y)`. Equals
+    `sklearn.metrics.hinge_loss`.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import Hinge
+    >>> Hinge()(jnp.array([[0.5]]), jnp.array([1]))
+    Array([0.5], dtype=float32)
+    """
+
+    tasks: ClassVar[tuple[TaskKind, ...]] = _CLASSIFICATION
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        if is_sigmoid_form(raw, target):
+            sign = 2 * as_labels(raw, target) - 1
+            return jnp.mean(jnp.maximum(0.0, 1 - sign * raw), axis=1)
+        is_true = jnp.arange(raw.shape[1]) == target[:, None]
+        of_truth = jnp.sum(jnp.where(is_true, raw, 0.0), axis=1)
+        best_other = jnp.max(jnp.where(is_true, jnp.finfo(raw.dtype).min, raw), axis=1)
+        return jnp.maximum(0.0, 1 + best_other - of_truth)

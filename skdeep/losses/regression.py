@@ -1,0 +1,222 @@
+"""Losses for numbers. Outputs are averaged; targets come scaled as each loss asks for (`scaling`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+from skdeep.contract import Loss, Task, TaskKind
+
+_REGRESSION: tuple[TaskKind, ...] = ("regression",)
+
+
+class SquaredError(Loss):
+    r"""Squared error :math:`(z - y)^2`; estimates the mean. Equals `sklearn.metrics.mean_squared_error`.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import SquaredError
+    >>> SquaredError()(jnp.array([[3.0]]), jnp.array([[1.0]]))
+    Array([4.], dtype=float32)
+    """
+
+    tasks = _REGRESSION
+    scaling = "standard"
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        return jnp.mean((raw - target) ** 2, axis=1)
+
+
+class AbsoluteError(Loss):
+    r"""Absolute error :math:`|z - y|`; estimates the median. Equals `sklearn.metrics.mean_absolute_error`.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import AbsoluteError
+    >>> AbsoluteError()(jnp.array([[3.0]]), jnp.array([[1.0]]))
+    Array([2.], dtype=float32)
+    """
+
+    tasks = _REGRESSION
+    scaling = "standard"
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        return jnp.mean(jnp.abs(raw - target), axis=1)
+
+
+class Huber(Loss):
+    r"""Squared near zero, absolute beyond `delta`: :math:`r^2/2` if :math:`|r| \le \delta`, else
+    :math:`\delta(|r| - \delta/2)`.
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Where the loss becomes linear, in standard deviations of y; positive.
+
+    References
+    ----------
+    Huber, "Robust Estimation of a Location Parameter", Annals of Statistics 53, 1964.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import Huber
+    >>> Huber(delta=1.0)(jnp.array([[3.0]]), jnp.array([[1.0]]))
+    Array([1.5], dtype=float32)
+    """
+
+    delta: float = 1.0
+
+    tasks = _REGRESSION
+    scaling = "standard"
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        distance = jnp.abs(raw - target)
+        inside = jnp.minimum(distance, self.delta)
+        return jnp.mean(0.5 * inside**2 + self.delta * (distance - inside), axis=1)
+
+    def check_fields(self) -> None:
+        if not self.delta > 0:
+            raise ValueError(f"The 'delta' field of Huber must be positive. Got {self.delta!r} instead.")
+
+
+class Quantile(Loss):
+    r"""Pinball loss :math:`\max(q(y-z), (q-1)(y-z))`; estimates one or several quantiles.
+
+    With several levels the network has one output a level, `predict` returns `(n, levels)`
+    (`(n, outputs, levels)` for several outputs), sorted so that quantiles never cross
+    (the rearrangement of Chernozhukov et al.), and `score` uses the middle level. Levels are averaged.
+
+    Parameters
+    ----------
+    quantile : float or tuple of float, default=0.5
+        Levels in (0, 1), increasing.
+
+    References
+    ----------
+    Koenker and Bassett, "Regression Quantiles", Econometrica 46, 1978; Chernozhukov,
+    Fernandez-Val and Galichon, "Quantile and Probability Curves without Crossing", arXiv 0704.3649.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import Quantile
+    >>> Quantile(quantile=0.9)(jnp.array([[0.0]]), jnp.array([[1.0]]))
+    Array([0.9], dtype=float32)
+    """
+
+    quantile: float | tuple[float, ...] = 0.5
+
+    tasks = _REGRESSION
+    scaling = "standard"
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The levels as a tuple."""
+        return self.quantile if isinstance(self.quantile, tuple) else (self.quantile,)
+
+    def n_raw(self, task: Task) -> int:
+        return task.n_targets * len(self.levels)
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        level = jnp.stack([jnp.asarray(q, raw.dtype) for q in self.levels])
+        error = target[:, :, None] - raw.reshape(*target.shape, len(self.levels))
+        return jnp.mean(jnp.maximum(level * error, (level - 1) * error), axis=(1, 2))
+
+    def link(self, raw: Any, task: Task, xp: Any) -> Any:
+        if len(self.levels) == 1:
+            return raw
+        return xp.sort(raw.reshape(len(raw), task.n_targets, len(self.levels)), axis=2)
+
+    def point(self, prediction: Any) -> Any:
+        return prediction if len(self.levels) == 1 else prediction[:, :, len(self.levels) // 2]
+
+    def check_fields(self) -> None:
+        increasing = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
+        if not (self.levels and increasing and all(0 < q < 1 for q in self.levels)):
+            raise ValueError(
+                f"The 'quantile' field of Quantile must be a level in (0, 1) or increasing levels. Got {self.quantile!r} instead."
+            )
+
+
+class Poisson(Loss):
+    r"""Half the Poisson deviance, with the log link: :math:`y\log(y/\mu) - y + \mu`, :math:`\mu=e^z`.
+
+    For counts and other non-negative targets. They are divided by their mean before training, so
+    that the network starts at it. Twice the mean of this loss, in units of y, is
+    `sklearn.metrics.mean_poisson_deviance`.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import Poisson
+    >>> Poisson()(jnp.array([[0.0]]), jnp.array([[0.0]]))
+    Array([1.], dtype=float32)
+    """
+
+    tasks = _REGRESSION
+    scaling = "mean"
+    domain = "non-negative"
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        return jnp.mean(jax.scipy.special.xlogy(target, target) - target * raw - target + jnp.exp(raw), axis=1)
+
+    def link(self, raw: Any, task: Task, xp: Any) -> Any:
+        return xp.exp(raw)
+
+
+class GaussianNLL(Loss):
+    r"""Negative log-likelihood of a normal distribution whose mean and deviation are both predicted.
+
+    .. math:: \log\sigma + \frac{(y-\mu)^2}{2\sigma^2} + \tfrac12\log 2\pi
+
+    The network has two outputs for each output of y: :math:`\mu` and :math:`s` with
+    :math:`\sigma = \mathrm{softplus}(s) + \sigma_{min}`. `predict(X, return_std=True)` returns both.
+
+    Parameters
+    ----------
+    min_std : float, default=1e-3
+        Smallest deviation, in standard deviations of y; positive.
+
+    References
+    ----------
+    Nix and Weigend, "Estimating the Mean and Variance of the Target Probability Distribution", ICNN 1994.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import GaussianNLL
+    >>> GaussianNLL()(jnp.zeros((1, 2)), jnp.zeros((1, 1))).round(4)
+    Array([0.5539], dtype=float32)
+    """
+
+    min_std: float = 1e-3
+
+    tasks: ClassVar[tuple[TaskKind, ...]] = _REGRESSION
+    scaling = "standard"
+    has_std = True
+
+    def n_raw(self, task: Task) -> int:
+        return 2 * task.n_targets
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        n_outputs = target.shape[1]
+        std = jnp.logaddexp(0.0, raw[:, n_outputs:]) + self.min_std
+        standardised = (target - raw[:, :n_outputs]) / std
+        return jnp.mean(jnp.log(std) + 0.5 * standardised**2 + 0.5 * math.log(2 * math.pi), axis=1)
+
+    def link(self, raw: Any, task: Task, xp: Any) -> Any:
+        return raw[:, : task.n_targets]
+
+    def std(self, raw: Any, task: Task, xp: Any) -> Any:
+        return xp.logaddexp(0.0, raw[:, task.n_targets :]) + self.min_std
+
+    def check_fields(self) -> None:
+        if not self.min_std > 0:
+            raise ValueError(f"The 'min_std' field of GaussianNLL must be positive. Got {self.min_std!r} instead.")

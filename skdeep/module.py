@@ -1,0 +1,43 @@
+"""`skdeep.Module`: a linen module that is a plain value."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Self
+
+import flax.linen as nn
+
+
+def _from_fields(cls: type[nn.Module], fields: dict[str, Any]) -> nn.Module:
+    return cls(**fields)
+
+
+class Module(nn.Module):
+    """A `flax.linen.Module` that is copied by reference and pickled by its fields.
+
+    Flax gives every module instance a random id that enters pickles and `joblib.hash`, and
+    `copy.deepcopy` makes unequal copies of fields such as `nn.relu`. Modules of this class have
+    neither trait, so they behave in `clone`, `GridSearchCV` and caches like any other parameter.
+
+    Examples
+    --------
+    >>> import flax.linen as nn
+    >>> import skdeep
+    >>> class Net(skdeep.Module):
+    ...     width: int = 32
+    ...     n_outputs: int | None = None  # filled in by fit
+    ...     @nn.compact
+    ...     def __call__(self, x):
+    ...         return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
+    >>> model = skdeep.DeepClassifier(network=Net(width=16))
+    """
+
+    def __reduce__(self) -> Any:
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init and f.name != "parent"}
+        return _from_fields, (type(self), fields)
+
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self

@@ -1,0 +1,7 @@
+"""Networks: a multilayer perceptron, a linear model, a list of layers, and users' own modules."""
+
+from skdeep.networks.dense import MLP, Linear
+from skdeep.networks.own import FlaxNetwork, NNXNetwork
+from skdeep.networks.sequential import Sequential
+
+__all__ = ["MLP", "FlaxNetwork", "Linear", "NNXNetwork", "Sequential"]

@@ -1,0 +1,73 @@
+"""Networks of dense layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from skdeep.contract import Network
+from skdeep.layers.activation import activation_function
+from skdeep.layers.composite import NORMALIZATIONS, stack_layers
+
+
+class MLP(Network):
+    """A multilayer perceptron: for each width dense, normalisation, activation, dropout; then a dense output.
+
+    Rows of more than one dimension are flattened.
+
+    Parameters
+    ----------
+    widths : tuple of int, default=(128, 128)
+    activation : str or callable, default="relu"
+    dropout_rate : float, default=0.0
+        Share of the hidden values dropped while training, in [0, 1).
+    normalization : {"batch", "layer"} or None, default=None
+    residual : bool, default=False
+        Add each block's input to its output.
+
+    Examples
+    --------
+    >>> from skdeep.networks import MLP
+    >>> MLP(widths=(64,), dropout_rate=0.2)
+    MLP(widths=(64,), activation='relu', dropout_rate=0.2, normalization=None, residual=False)
+    """
+
+    widths: tuple[int, ...] = (128, 128)
+    activation: str | Callable[[Any], Any] = "relu"
+    dropout_rate: float = 0.0
+    normalization: str | None = None
+    residual: bool = False
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.layers.basic import Flatten
+        from skdeep.layers.modules import Stack
+
+        hidden = stack_layers(self.widths, self.activation, self.dropout_rate, self.normalization, self.residual)
+        return Stack((Flatten(), *hidden) if len(in_shape) > 1 else hidden, n_outputs)
+
+    def check_fields(self) -> None:
+        activation_function(self.activation)
+        if not (isinstance(self.widths, tuple) and all(isinstance(w, int) and w > 0 for w in self.widths)):
+            raise ValueError(f"The 'widths' field of MLP must be a tuple of positive ints. Got {self.widths!r} instead.")
+        if not 0 <= self.dropout_rate < 1:
+            raise ValueError(f"The 'dropout_rate' field of MLP must be in [0, 1). Got {self.dropout_rate!r} instead.")
+        if self.normalization not in (None, *NORMALIZATIONS):
+            raise ValueError(
+                f"The 'normalization' field of MLP must be one of {[None, *NORMALIZATIONS]}. Got {self.normalization!r} instead."
+            )
+
+
+class Linear(Network):
+    """One dense layer from the inputs to the outputs: logistic or linear regression.
+
+    Examples
+    --------
+    >>> from skdeep.networks import Linear
+    >>> Linear()
+    Linear()
+    """
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.layers.modules import Stack
+
+        return Stack((), n_outputs)

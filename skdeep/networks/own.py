@@ -1,0 +1,72 @@
+"""Users' own Flax modules as networks."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, Self
+
+from skdeep import errors
+from skdeep.contract import Network
+
+
+class FlaxNetwork(Network):
+    """A `flax.linen.Module` as a network; its fields are structure.
+
+    A field `n_outputs` that is None is filled with the width that the loss needs.
+
+    Parameters
+    ----------
+    module : flax.linen.Module
+
+    Examples
+    --------
+    >>> import flax.linen as nn
+    >>> from skdeep.networks import FlaxNetwork
+    >>> FlaxNetwork(nn.Dense(3)).get_params()["features"]
+    3
+    """
+
+    module: Any
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        if getattr(self.module, "n_outputs", n_outputs) is None:
+            return self.module.clone(n_outputs=n_outputs)
+        return self.module.clone()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the fields of the module."""
+        return {f.name: getattr(self.module, f.name) for f in dataclasses.fields(self.module) if f.name not in ("parent", "name")}
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a network whose module has these fields changed."""
+        known = self.get_params()
+        for name in changes:
+            if name not in known:
+                raise ValueError(errors.unknown_field(type(self.module).__name__, name, known))
+        return type(self)(self.module.clone(**changes))
+
+
+class NNXNetwork(Network):
+    """An NNX factory `f(in_shape, n_outputs, rngs) -> flax.nnx.Module` as a network.
+
+    A factory and not an instance: an instance carries weights, so every fit would start from them.
+
+    Parameters
+    ----------
+    factory : callable
+
+    Examples
+    --------
+    >>> from flax import nnx
+    >>> from skdeep.networks import NNXNetwork
+    >>> network = NNXNetwork(lambda in_shape, n_outputs, rngs: nnx.Linear(in_shape[0], n_outputs, rngs=rngs))
+    >>> network.build((4,), 3)(rngs=nnx.Rngs(0)).kernel.shape
+    (4, 3)
+    """
+
+    factory: Callable[..., Any]
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        return functools.partial(self.factory, in_shape, n_outputs)

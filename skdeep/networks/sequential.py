@@ -1,0 +1,32 @@
+"""A list of layers as a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skdeep.contract import Layer, Network
+
+
+class Sequential(Network):
+    """Layers one after the other; a flatten (if needed) and the dense output layer are added.
+
+    Handing a list to `network=` makes one; there, layers may also be names or `(name, options)` pairs.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+
+    Examples
+    --------
+    >>> from skdeep.layers import Activation, Dense
+    >>> from skdeep.networks import Sequential
+    >>> Sequential((Dense(32), Activation("relu"))).layers[0].features
+    32
+    """
+
+    layers: tuple[Layer, ...]
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.layers.modules import Stack
+
+        return Stack(self.layers, n_outputs)

@@ -1,0 +1,22 @@
+"""Optimizers: Optax transformations whose every float is traced."""
+
+from skdeep.optimizers.adaptive import Adagrad, Adam, AdamW, Lamb, Lion, NAdam, RMSProp, ScheduleFreeAdamW
+from skdeep.optimizers.factory import OptaxFactory
+from skdeep.optimizers.lbfgs import LBFGS
+from skdeep.optimizers.muon import Muon
+from skdeep.optimizers.sgd import SGD
+
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Lamb",
+    "Lion",
+    "Muon",
+    "NAdam",
+    "OptaxFactory",
+    "RMSProp",
+    "ScheduleFreeAdamW",
+]

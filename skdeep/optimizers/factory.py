@@ -1,0 +1,48 @@
+"""A plain Optax factory as an optimizer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Self
+
+from skdeep.contract import Optimizer, OptimizerState, Params
+
+
+class OptaxFactory(Optimizer):
+    """A function `f(learning_rate) -> optax.GradientTransformation`, as handed to `optimizer=`.
+
+    A `functools.partial` is stored by its parts, so that equal partials share one program.
+    Numbers fixed in the function are structure: each new value compiles anew.
+
+    Examples
+    --------
+    >>> import functools, optax
+    >>> from skdeep.optimizers import OptaxFactory
+    >>> first, second = (OptaxFactory.of(functools.partial(optax.adam, b1=0.8)) for _ in range(2))
+    >>> first == second
+    True
+    """
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    keywords: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, factory: Callable[..., Any]) -> Self:
+        """Return the component of a factory."""
+        if isinstance(factory, functools.partial):
+            return cls(factory.func, factory.args, tuple(sorted(factory.keywords.items())))
+        return cls(factory)
+
+    def transformation(self, learning_rate: Any) -> Any:
+        return self.function(learning_rate, *self.arguments, **dict(self.keywords))
+
+    def update(
+        self, grad: Params, state: OptimizerState, params: Params, learning_rate: Any, value: Any, objective: Any
+    ) -> tuple[OptimizerState, Params]:
+        import optax
+
+        transformation = optax.with_extra_args_support(self.transformation(learning_rate))
+        updates, state = transformation.update(grad, state, params, value=value, grad=grad, value_fn=objective)
+        return state, updates
