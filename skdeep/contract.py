@@ -111,7 +111,6 @@ class TrainState(NamedTuple):
     n_rows: Int[Array, ""]
     steps_per_epoch: Int[Array, ""]
     loss_sum: Float[Array, ""]
-    weight_sum: Float[Array, ""]
     status: Int[Array, ""]
 
 

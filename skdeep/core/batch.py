@@ -11,7 +11,9 @@ import math
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int, UInt32
 
 from skdeep.contract import Batch, Rows
@@ -21,6 +23,7 @@ from skdeep.core.rows import WeightedRows, padded_size
 
 MAX_INDEX_ENTRIES = 2**18
 MAX_BLOCK_VALUES = 2**24
+MAX_GATHERED_VALUES = 2**16
 ALIGNMENT = 64
 
 
@@ -31,11 +34,27 @@ class BlockRows(NamedTuple):
     order: Int[np.ndarray, "steps batch"]
 
 
-def take_batch(rows: Rows, index: Int[Array, " batch"], position: Int[Array, ""]) -> Batch:
-    """Return the batch at these row positions; `position` is the number of the step in its epoch."""
-    batch_size = index.shape[0]
-    x, target, weight = (a.at[index].get(mode="promise_in_bounds") for a in (rows.x, rows.target, rows.weight))
-    mask = (position * batch_size + jax.numpy.arange(batch_size) < rows.n).astype(rows.weight.dtype)
+def gathered_steps(rows: Rows, order: Int[Array, "steps batch"]) -> int:
+    """Return for how many steps the rows are gathered at once: as many as stay in the cache.
+
+    A gather of its own in each step costs more than its copying: XLA for CPU judges it by the size
+    of all of X and splits it over threads, which takes longer than the step of a small network.
+    """
+    values_per_step = order.shape[1] * math.prod(rows.x.shape[1:])
+    return max(1, min(order.shape[0], MAX_GATHERED_VALUES // max(1, values_per_step)))
+
+
+def gather_steps(rows: Rows, order: Int[Array, "steps batch"]) -> Batch:
+    """Return the rows of several steps, with a leading axis of steps; the mask is still to come."""
+    x, target, weight = (a.at[order].get(mode="promise_in_bounds") for a in (rows.x, rows.target, rows.weight))
+    return Batch(x, target, weight, weight)
+
+
+def batch_of_step(chunk: Batch, step: Any, position: Int[Array, ""], n_rows: Int[Array, ""]) -> Batch:
+    """Return the batch of one step of a chunk; `position` is the number of the step in its epoch."""
+    x, target, weight, _ = (lax.dynamic_index_in_dim(a, step, keepdims=False) for a in chunk)
+    batch_size = weight.shape[0]
+    mask = (position * batch_size + jnp.arange(batch_size) < n_rows).astype(weight.dtype)
     return Batch(x, target, weight * mask, mask)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from skdeep.contract import Batch, FitConfig, Info, ModelState, Params, Rows, TrainState
 from skdeep.core import stopping
-from skdeep.core.batch import take_batch
+from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program, TracedFunction
 from skdeep.core.random import wrap_key
@@ -47,7 +47,6 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
         optimizer_state=optimizer_state,
         position=state.position + 1,
         loss_sum=state.loss_sum + loss_sum,
-        weight_sum=state.weight_sum + jnp.sum(batch.weight),
     )
     return state, loss_sum
 
@@ -97,7 +96,7 @@ def finish_epoch(
     config: FitConfig, state: TrainState, info: Info, validation: Rows | None
 ) -> tuple[TrainState, Info]:
     """Close an epoch: write its line of the history, and let early stopping judge it."""
-    train_loss = state.loss_sum / state.weight_sum
+    train_loss = state.loss_sum / state.n_rows  # weights have mean 1
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
     val_loss = jnp.zeros_like(train_loss)
     if validation is not None:
@@ -116,7 +115,7 @@ def finish_epoch(
     status = jnp.where(jnp.isfinite(train_loss), status, stopping.NON_FINITE)
     zero = jnp.zeros_like(state.loss_sum)
     state = state._replace(
-        stopping=judged, status=status, epoch=epoch, position=jnp.zeros_like(epoch), loss_sum=zero, weight_sum=zero
+        stopping=judged, status=status, epoch=epoch, position=jnp.zeros_like(epoch), loss_sum=zero
     )
     return state, entries
 
@@ -136,26 +135,27 @@ def block_of_steps(
     unused = jnp.zeros(order.shape[0], rows.weight.dtype)
     info = Info(unused, unused, unused, jnp.int32(0))
 
+    chunk_size = gathered_steps(rows, order)
+
     def is_running(carry: Any) -> Any:
         state, _, done = carry
         return (done < n_steps) & (state.status == stopping.RUNNING)
 
-    def run_to_end_of_epoch(carry: Any) -> Any:
+    def run_chunk(carry: Any) -> Any:
         state, info, done = carry
-        stop = jnp.minimum(n_steps, done + state.steps_per_epoch - state.position)
-        state = lax.fori_loop(done, stop, step, state)
+        first = jnp.minimum(done, order.shape[0] - chunk_size)
+        chunk = gather_steps(rows, lax.dynamic_slice_in_dim(order, first, chunk_size))
+        stop = jnp.minimum(jnp.minimum(n_steps, first + chunk_size), done + state.steps_per_epoch - state.position)
+        state = lax.fori_loop(
+            done, stop, lambda i, s: train_step(config, s, batch_of_step(chunk, i - first, s.position, s.n_rows))[0], state
+        )
         is_complete = state.position == state.steps_per_epoch
         state, info = lax.cond(
             is_complete, lambda s, i: finish_epoch(config, s, i, validation), lambda s, i: (s, i), state, info
         )
         return state, info, stop
 
-    def step(i: Any, state: TrainState) -> TrainState:
-        index = lax.dynamic_index_in_dim(order, i, keepdims=False)
-        state, _ = train_step(config, state, take_batch(rows, index, state.position))
-        return state
-
-    state, info, _ = lax.while_loop(is_running, run_to_end_of_epoch, (state, info, jnp.int32(0)))
+    state, info, _ = lax.while_loop(is_running, run_chunk, (state, info, jnp.int32(0)))
     return state, info
 
 
@@ -190,7 +190,6 @@ def state_of_params(
         n_rows=n_rows,
         steps_per_epoch=steps_per_epoch,
         loss_sum=zero,
-        weight_sum=zero,
         status=jnp.int32(stopping.RUNNING),
     )
 
@@ -222,6 +221,6 @@ def _clip(config: FitConfig, grad: Params) -> Params:
 train_block = Program(block_of_steps, name="train_block", donate=(1,))
 evaluate = Program(evaluate_rows, name="evaluate")
 judge_score = Program(record_score, name="judge_score", donate=(1,))
-evaluation_params = Program(params_to_predict_with, name="evaluation_params")
+evaluation_params = TracedFunction(params_to_predict_with, name="evaluation_params")
 new_state = TracedFunction(initial_state, name="new_state")
 continued_state = TracedFunction(state_of_params, name="continued_state")

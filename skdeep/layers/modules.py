@@ -25,7 +25,7 @@ class Function(nn.Module):
 class TracedDropout(nn.Module):
     """Dropout whose rate may be traced; Flax's asks in Python whether it is 0.
 
-    At rate 0 the random numbers are skipped while running, not while compiling.
+    At rate 0 no random number is drawn, though the compiled program could.
     """
 
     rate: Any
@@ -35,12 +35,13 @@ class TracedDropout(nn.Module):
         if not train:
             return x
         key = self.make_rng("dropout")
-        keep = 1.0 - self.rate
+        keep = 1.0 - jnp.asarray(self.rate, x.dtype)
 
-        def drop(x: Any) -> Any:
-            return jnp.where(jax.random.bernoulli(key, keep, x.shape), x / keep, jnp.zeros_like(x))
+        def random_factors() -> Any:
+            return jax.random.bernoulli(key, keep, x.shape) / keep
 
-        return lax.cond(self.rate > 0, drop, lambda x: x, x)
+        # Only the factors are made inside the branch: the gradient then needs no branch of its own.
+        return x * lax.cond(self.rate > 0, random_factors, lambda: jnp.ones(x.shape, x.dtype))
 
 
 class MaskedBatchNorm(nn.Module):

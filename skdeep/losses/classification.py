@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Shaped
 
 from skdeep.contract import Loss, TaskKind
@@ -21,6 +22,17 @@ def is_sigmoid_form(raw: Any, target: Any) -> bool:
 def as_labels(raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, "n raw"]:
     """Return 0/1 targets in the shape of the raw outputs (sigmoid form)."""
     return target.reshape(raw.shape).astype(raw.dtype)
+
+
+def is_truth(raw: Float[Array, "n raw"], target: Shaped[Array, " n"]) -> Any:
+    """Mark each row's true class. A comparison compiles to less than a gather, and so does its gradient."""
+    return jnp.arange(raw.shape[1]) == target[:, None]
+
+
+def log_sum_exp(raw: Float[Array, "n raw"]) -> Float[Array, " n"]:
+    """Return `log(sum(exp(raw)))` of each row; as JAX's, for finite values only."""
+    largest = lax.stop_gradient(jnp.max(raw, axis=1))
+    return largest + jnp.log(jnp.sum(jnp.exp(raw - largest[:, None]), axis=1))
 
 
 class CrossEntropy(Loss):
@@ -59,10 +71,9 @@ class CrossEntropy(Loss):
         if is_sigmoid_form(raw, target):
             smooth = as_labels(raw, target) * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
             return jnp.mean(jnp.logaddexp(0.0, raw) - smooth * raw, axis=1)
-        log_norm = jax.nn.logsumexp(raw, axis=1)
-        picked = jnp.take_along_axis(raw, target[:, None], axis=1)[:, 0]
-        smooth = (1 - self.label_smoothing) * picked + self.label_smoothing * jnp.mean(raw, axis=1)
-        return log_norm - smooth
+        truth = jnp.sum(jnp.where(is_truth(raw, target), raw, 0.0), axis=1)
+        smooth = (1 - self.label_smoothing) * truth + self.label_smoothing * jnp.mean(raw, axis=1)
+        return log_sum_exp(raw) - smooth
 
     def check_fields(self) -> None:
         if not 0 <= self.label_smoothing < 1:
@@ -106,10 +117,9 @@ class Focal(Loss):
             towards_truth = jnp.where(as_labels(raw, target) > 0, raw, -raw)
             log_p, log_rest = jax.nn.log_sigmoid(towards_truth), jax.nn.log_sigmoid(-towards_truth)
             return jnp.mean(-jnp.exp(self.gamma * log_rest) * log_p, axis=1)
-        log_norm = jax.nn.logsumexp(raw, axis=1)
-        is_true = jnp.arange(raw.shape[1]) == target[:, None]
+        log_norm, is_true = log_sum_exp(raw), is_truth(raw, target)
         log_p = jnp.sum(jnp.where(is_true, raw, 0.0), axis=1) - log_norm
-        log_rest = jax.nn.logsumexp(jnp.where(is_true, jnp.finfo(raw.dtype).min, raw), axis=1) - log_norm
+        log_rest = log_sum_exp(jnp.where(is_true, jnp.finfo(raw.dtype).min, raw)) - log_norm
         return -jnp.exp(self.gamma * log_rest) * log_p
 
     def check_fields(self) -> None:
@@ -138,7 +148,7 @@ class Hinge(Loss):
         if is_sigmoid_form(raw, target):
             sign = 2 * as_labels(raw, target) - 1
             return jnp.mean(jnp.maximum(0.0, 1 - sign * raw), axis=1)
-        is_true = jnp.arange(raw.shape[1]) == target[:, None]
+        is_true = is_truth(raw, target)
         of_truth = jnp.sum(jnp.where(is_true, raw, 0.0), axis=1)
         best_other = jnp.max(jnp.where(is_true, jnp.finfo(raw.dtype).min, raw), axis=1)
         return jnp.maximum(0.0, 1 + best_other - of_truth)
