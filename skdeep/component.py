@@ -165,7 +165,11 @@ def lists_to_tuples(component: Component) -> Component:
     def convert(value: Any) -> Any:
         if isinstance(value, Component):
             return lists_to_tuples(value)
-        return tuple(convert(v) for v in value) if isinstance(value, list | tuple) and type(value) in (list, tuple) else value
+        return (
+            tuple(convert(v) for v in value)
+            if isinstance(value, list | tuple) and type(value) in (list, tuple)
+            else value
+        )
 
     names = [field.name for field in dataclasses.fields(component)]  # type: ignore[arg-type]  # as above
     return dataclasses.replace(component, **{name: convert(getattr(component, name)) for name in names})  # type: ignore[type-var]

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Int, Shaped, UInt32
 
 from skdeep.contract import Batch, Rows
 from skdeep.core.encode import dense_block, is_sparse
@@ -142,7 +142,7 @@ def pad_rows(rows: WeightedRows, shape: tuple[int, ...]) -> Rows:
     return Rows(*on_device, np.int32(n))
 
 
-def _padded(values: Any, size: int, dtype: np.dtype[Any]) -> Float[np.ndarray, "size ..."]:
+def _padded(values: Any, size: int, dtype: np.dtype[Any]) -> Shaped[np.ndarray, "{size} ..."]:
     """Copy rows into a longer zeroed array; aligned, so that the device can use it without another copy."""
     if len(values) == size and values.dtype == dtype and values.ctypes.data % ALIGNMENT == 0:
         return np.ascontiguousarray(values)

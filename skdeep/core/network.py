@@ -89,9 +89,7 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
 
     shell = nnx.eval_shape(lambda: make(_any_key()))
     graphs = {
-        train: split(
-            nnx.view(shell, deterministic=not train, use_running_average=not train, raise_if_not_found=False)
-        )
+        train: split(nnx.view(shell, deterministic=not train, use_running_average=not train, raise_if_not_found=False))
         for train in (False, True)
     }
 

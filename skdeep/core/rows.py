@@ -95,11 +95,13 @@ def split_validation(
         If no row would be left on one of the sides.
     """
     n = len(rows.target)
-    held_out = _choose_by_class(rows.target, fraction, rng) if stratify else rng.permutation(n)[: _n_held_out(n, fraction)]
+    held_out = (
+        _choose_by_class(rows.target, fraction, rng) if stratify else rng.permutation(n)[: _n_held_out(n, fraction)]
+    )
     if not 0 < len(held_out) < n:
         raise ValueError(
-            f"early_stopping=True holds out validation_fraction={fraction} of {n} distinct rows, which leaves {n - len(held_out)} "
-            f"to train on and {len(held_out)} to validate on. Give more rows or another validation_fraction, "
+            f"early_stopping=True holds out validation_fraction={fraction} of n_samples={n} distinct rows, which leaves "
+            f"{n - len(held_out)} to train on and {len(held_out)} to validate on. Give more rows or another validation_fraction, "
             "or set early_stopping=False."
         )
     is_held_out = np.zeros(n, dtype=bool)
@@ -166,7 +168,9 @@ def _row_bytes(rows: WeightedRows, index: int) -> bytes:
     return bytes((x + 0.0).tobytes() + (rows.target[index] + 0.0).tobytes())
 
 
-def _rows_equal(rows: WeightedRows, left: Int[np.ndarray, " m"], right: Int[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+def _rows_equal(
+    rows: WeightedRows, left: Int[np.ndarray, " m"], right: Int[np.ndarray, " m"]
+) -> Bool[np.ndarray, " m"]:
     equal = np.empty(len(left), dtype=bool)
     target = rows.target.reshape(len(rows.target), -1)
     for start in range(0, len(left), ROWS_PER_BLOCK):

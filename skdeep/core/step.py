@@ -92,9 +92,7 @@ def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, ro
     return lax.fori_loop(0, -(-rows.n // size), add_chunk, jnp.zeros((), rows.weight.dtype))
 
 
-def finish_epoch(
-    config: FitConfig, state: TrainState, info: Info, validation: Rows | None
-) -> tuple[TrainState, Info]:
+def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: Rows | None) -> tuple[TrainState, Info]:
     """Close an epoch: write its line of the history, and let early stopping judge it."""
     train_loss = state.loss_sum / state.n_rows  # weights have mean 1
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
@@ -114,9 +112,7 @@ def finish_epoch(
         judged, status = _judge(config, state, score, epoch, params)
     status = jnp.where(jnp.isfinite(train_loss), status, stopping.NON_FINITE)
     zero = jnp.zeros_like(state.loss_sum)
-    state = state._replace(
-        stopping=judged, status=status, epoch=epoch, position=jnp.zeros_like(epoch), loss_sum=zero
-    )
+    state = state._replace(stopping=judged, status=status, epoch=epoch, position=jnp.zeros_like(epoch), loss_sum=zero)
     return state, entries
 
 
@@ -147,7 +143,10 @@ def block_of_steps(
         chunk = gather_steps(rows, lax.dynamic_slice_in_dim(order, first, chunk_size))
         stop = jnp.minimum(jnp.minimum(n_steps, first + chunk_size), done + state.steps_per_epoch - state.position)
         state = lax.fori_loop(
-            done, stop, lambda i, s: train_step(config, s, batch_of_step(chunk, i - first, s.position, s.n_rows))[0], state
+            done,
+            stop,
+            lambda i, s: train_step(config, s, batch_of_step(chunk, i - first, s.position, s.n_rows))[0],
+            state,
         )
         is_complete = state.position == state.steps_per_epoch
         state, info = lax.cond(
@@ -200,9 +199,7 @@ def params_to_predict_with(config: FitConfig, state: TrainState) -> Params:
 
 
 def _judge(config: FitConfig, state: TrainState, score: Any, epoch: Any, params: Params) -> Any:
-    return stopping.update(
-        state.stopping, score, epoch, params, state.model_state, config.tol, config.n_iter_no_change
-    )
+    return stopping.update(state.stopping, score, epoch, params, state.model_state, config.tol, config.n_iter_no_change)
 
 
 def _last_learning_rate(config: FitConfig, state: TrainState) -> Any:

@@ -43,9 +43,7 @@ def check_domain(loss: Loss, y: Float[np.ndarray, "n outputs"], scaled_by: Targe
         raise ValueError(f"The loss {type(loss).__name__} needs at least one y > 0 in each output. Got only zeros.")
 
 
-def fit_scale(
-    loss: Loss, y: Float[np.ndarray, "n outputs"], weight: Float[np.ndarray, " n"]
-) -> TargetScale:
+def fit_scale(loss: Loss, y: Float[np.ndarray, "n outputs"], weight: Float[np.ndarray, " n"]) -> TargetScale:
     """Return the weighted mean and scale that the loss asks for (0 and 1 if it asks for none)."""
     n_outputs = y.shape[1]
     if loss.scaling == "none":
@@ -81,7 +79,9 @@ def decode_values(prediction: Any, scale: TargetScale) -> Any:
     return prediction * scale.scale.reshape(shape) + scale.mean.reshape(shape)
 
 
-def balanced_weights(weight: Float[np.ndarray, " n"], codes: Int[np.ndarray, " n"], task: Task) -> Float[np.ndarray, " classes"]:
+def balanced_weights(
+    weight: Float[np.ndarray, " n"], codes: Int[np.ndarray, " n"], task: Task
+) -> Float[np.ndarray, " classes"]:
     """Return weights that give every class the same total: `sum(w) / (n_present * sum(w of the class))`."""
     n_classes = max(2, task.n_targets)
     totals = np.bincount(codes, weights=weight, minlength=n_classes)

@@ -44,6 +44,16 @@ COMPONENTS = ("network", "loss", "optimizer", "schedule")
 _SPLIT_STREAM = 2**32 - 1
 
 
+def trains_epoch_by_epoch(estimator: Any) -> bool:
+    """Tell whether `partial_fit` exists: not with early stopping, which would need rows held out for good."""
+    if estimator.early_stopping:
+        raise AttributeError(
+            f"partial_fit is not available with early_stopping=True: it trains {type(estimator).__name__} for one epoch on the "
+            "rows it is given. Set early_stopping=False."
+        )
+    return True
+
+
 class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type stubs
     """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
 
@@ -191,13 +201,11 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc] 
             plan = self._plan(train, held_out, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, previous)
             result, _ = run_training(plan)
             self._store(result)
-        plan.reporter.end_fit(lambda: {})
+        plan.reporter.end_fit(dict)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         check_parameters(type(self).__name__, self._parameter_constraints, super().get_params(deep=False))
-        if self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True: it trains one epoch on what it is given.")
         is_first = not hasattr(self, "params_")
         rows = drop_zero_weights(self._encode(X, y, sample_weight, reset=is_first))
         if is_first:
@@ -213,7 +221,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc] 
             result, state = run_training(plan)
             self._training_leaves = [np.array(leaf) for leaf in jax.tree.leaves((state.params, state.optimizer_state))]
             self._store(result, extends=not is_first)
-        plan.reporter.end_fit(lambda: {})
+        plan.reporter.end_fit(dict)
         return self
 
     def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
@@ -413,9 +421,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc] 
     def _raw(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
         """Return the raw outputs in float64, and the type that X came in."""
         check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype=(np.float32, np.float64), allow_nd=True
-        )
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float32, np.float64), allow_nd=True)
         self._check_row_shape(X)
         with self._on_device():
             raw = predict_raw(self._model, self.params_, self.model_state_, encode_rows(X))

@@ -15,9 +15,9 @@ from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import balanced_weights, encode_classes
 from skdeep.errors import UnknownComponentError
-from skdeep.estimators.base import DeepEstimator
+from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
-from skdeep.estimators.parameters import CONSTRAINTS
+from skdeep.estimators.parameters import CONSTRAINTS, StrOptions
 
 # Where a float64 sigmoid still tells neighbouring float32 decisions apart, and stays inside (0, 1).
 LARGEST_DECISION = 20.0
@@ -111,7 +111,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "class_weight": [None, dict, list, str],
+        "class_weight": [None, dict, StrOptions({"balanced"})],
     }
     _default_loss = "cross_entropy"
 
@@ -203,6 +203,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @available_if(trains_epoch_by_epoch)
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train one epoch on these rows, going on from where the last call stopped.
@@ -264,7 +265,9 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         if kind == "multilabel-indicator":
             return self._start_labels(y, reset=reset)
         if kind == "multiclass-multioutput":
-            raise ValueError("y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier.")
+            raise ValueError(
+                "y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier."
+            )
         y = column_or_1d(y, warn=True)
         if reset:
             given = getattr(self, "_given_classes", None)
@@ -284,7 +287,9 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         if reset:
             self.classes_ = np.arange(labels.shape[1])
         elif labels.shape[1] != len(self.classes_):
-            raise ValueError(f"y has {labels.shape[1]} labels, but {type(self).__name__} was fitted on {len(self.classes_)}.")
+            raise ValueError(
+                f"y has {labels.shape[1]} labels, but {type(self).__name__} was fitted on {len(self.classes_)}."
+            )
         return labels, Task("multilabel", labels.shape[1])
 
     def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
@@ -305,7 +310,9 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
             )
         unknown = [label for label in self.class_weight if label not in self.classes_]
         if unknown:
-            raise ValueError(f"The classes {unknown} of class_weight are not in y. The classes are {list(self.classes_)}.")
+            raise ValueError(
+                f"The classes {unknown} of class_weight are not in y. The classes are {list(self.classes_)}."
+            )
         return np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_.tolist()])
 
     def _restore_target(self, target: np.ndarray) -> np.ndarray:

@@ -7,12 +7,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array
 
 from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import check_domain, decode_values, encode_values, fit_scale
-from skdeep.estimators.base import DeepEstimator
+from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 
 
@@ -85,6 +86,7 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
+    @available_if(trains_epoch_by_epoch)
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train one epoch on these rows, going on from where the last call stopped.
@@ -126,7 +128,9 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
         if not return_std:
             return prediction
         if not self.loss_.has_std:
-            raise ValueError(f"The loss {type(self.loss_).__name__} predicts no standard deviation. Use loss='gaussian_nll'.")
+            raise ValueError(
+                f"The loss {type(self.loss_).__name__} predicts no standard deviation. Use loss='gaussian_nll'."
+            )
         std = self.loss_.std(raw, self._task, np) * self._scale.scale
         return prediction, self._shaped(std).astype(dtype, copy=False)
 
@@ -153,7 +157,9 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
             self._y_is_1d = y.ndim == 1
         y = y.reshape(len(y), -1)
         if not reset and y.shape[1] != self._task.n_targets:
-            raise ValueError(f"y has {y.shape[1]} outputs, but {type(self).__name__} was fitted on {self._task.n_targets}.")
+            raise ValueError(
+                f"y has {y.shape[1]} outputs, but {type(self).__name__} was fitted on {self._task.n_targets}."
+            )
         return y, Task("regression", y.shape[1])
 
     def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:

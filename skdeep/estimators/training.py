@@ -185,7 +185,11 @@ def _print_new_lines(run: Run) -> None:
     for i in range(run.n_printed, run.n_done):
         line = {name: values[i] for name, values in run.history.items()}
         shown = [n for n in ("train_loss", "val_loss", "val_score") if not math.isnan(line[n])]
-        print(f"Epoch {line['epoch']}/{run.first_epoch + run.plan.n_epochs}", *(f"{n} = {line[n]:.6f}" for n in shown), sep="  ")
+        print(
+            f"Epoch {line['epoch']}/{run.first_epoch + run.plan.n_epochs}",
+            *(f"{n} = {line[n]:.6f}" for n in shown),
+            sep="  ",
+        )
     run.n_printed = run.n_done
 
 

@@ -40,7 +40,9 @@ class Dense(Layer):
         _check_positive(self, "features", self.features)
         known = [f"{k}_{d}" for k in ("he", "glorot", "lecun", "kaiming", "xavier") for d in ("normal", "uniform")]
         if self.kernel_init not in known:
-            raise ValueError(f"The 'kernel_init' field of Dense must be one of {known}. Got {self.kernel_init!r} instead.")
+            raise ValueError(
+                f"The 'kernel_init' field of Dense must be one of {known}. Got {self.kernel_init!r} instead."
+            )
 
 
 class Dropout(Layer):

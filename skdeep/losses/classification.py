@@ -26,7 +26,7 @@ def as_labels(raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Flo
 
 def is_truth(raw: Float[Array, "n raw"], target: Shaped[Array, " n"]) -> Any:
     """Mark each row's true class. A comparison compiles to less than a gather, and so does its gradient."""
-    return jnp.arange(raw.shape[1]) == target[:, None]
+    return jnp.arange(raw.shape[1])[None, :] == target[:, None]
 
 
 def log_sum_exp(raw: Float[Array, "n raw"]) -> Float[Array, " n"]:
@@ -77,7 +77,9 @@ class CrossEntropy(Loss):
 
     def check_fields(self) -> None:
         if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"The 'label_smoothing' field of CrossEntropy must be in [0, 1). Got {self.label_smoothing!r} instead.")
+            raise ValueError(
+                f"The 'label_smoothing' field of CrossEntropy must be in [0, 1). Got {self.label_smoothing!r} instead."
+            )
 
 
 class Focal(Loss):

@@ -48,7 +48,9 @@ class MLP(Network):
     def check_fields(self) -> None:
         activation_function(self.activation)
         if not (isinstance(self.widths, tuple) and all(isinstance(w, int) and w > 0 for w in self.widths)):
-            raise ValueError(f"The 'widths' field of MLP must be a tuple of positive ints. Got {self.widths!r} instead.")
+            raise ValueError(
+                f"The 'widths' field of MLP must be a tuple of positive ints. Got {self.widths!r} instead."
+            )
         if not 0 <= self.dropout_rate < 1:
             raise ValueError(f"The 'dropout_rate' field of MLP must be in [0, 1). Got {self.dropout_rate!r} instead.")
         if self.normalization not in (None, *NORMALIZATIONS):

@@ -37,7 +37,11 @@ class FlaxNetwork(Network):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields of the module."""
-        return {f.name: getattr(self.module, f.name) for f in dataclasses.fields(self.module) if f.name not in ("parent", "name")}
+        return {
+            f.name: getattr(self.module, f.name)
+            for f in dataclasses.fields(self.module)
+            if f.name not in ("parent", "name")
+        }
 
     def replace(self, **changes: Any) -> Self:
         """Return a network whose module has these fields changed."""

@@ -1,0 +1,70 @@
+"""scikit-learn's own checks on our estimators: nothing expected to fail, nothing skipped."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import pytest
+from flax import nnx
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skdeep
+from skdeep import DeepClassifier, DeepRegressor
+from skdeep.networks import MLP
+
+pytestmark = [
+    # Checks train on data that does not converge in the default number of epochs.
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # Checks hand in such data on purpose.
+    pytest.mark.filterwarnings("ignore:.*[Aa] column-vector y was passed:sklearn.exceptions.DataConversionWarning"),
+]
+
+
+class SmallNet(skdeep.Module):
+    width: int = 32
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x, train: bool):
+        x = nn.relu(nn.Dense(self.width)(x))
+        x = nn.Dropout(0.05, deterministic=not train)(x)
+        return nn.Dense(self.n_outputs)(x)
+
+
+class NNXNet(nnx.Module):
+    def __init__(self, in_shape, n_outputs, rngs):
+        self.hidden = nnx.Linear(in_shape[0], 32, rngs=rngs)
+        self.output = nnx.Linear(32, n_outputs, rngs=rngs)
+
+    def __call__(self, x):
+        return self.output(nnx.relu(self.hidden(x)))
+
+
+class RawLinenNet(nn.Module):
+    width: int = 32
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
+
+
+DEFAULTS = [DeepClassifier(), DeepRegressor()]
+VARIANTS = [
+    DeepClassifier(early_stopping=True, learning_rate=0.01, max_epochs=60),
+    DeepRegressor(early_stopping=True, learning_rate=0.01, max_epochs=60),
+    DeepClassifier(batch_size=16, learning_rate=0.01, max_epochs=30),
+    DeepRegressor(batch_size=16, learning_rate=0.01, max_epochs=30),
+    DeepClassifier(class_weight="balanced", learning_rate=0.01, max_epochs=60),
+    DeepClassifier(
+        network=MLP(widths=(32,), dropout_rate=0.1, normalization="batch"), learning_rate=0.01, max_epochs=60
+    ),
+    DeepClassifier(network=SmallNet(), learning_rate=0.01, max_epochs=60),
+    DeepRegressor(network=SmallNet(), learning_rate=0.01, max_epochs=60),
+    DeepClassifier(network=NNXNet, learning_rate=0.01, max_epochs=60),
+    DeepRegressor(network=NNXNet, loss="huber", learning_rate=0.01, max_epochs=60),
+]
+
+
+@parametrize_with_checks(DEFAULTS + VARIANTS)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
