@@ -76,8 +76,9 @@ class Component(metaclass=_ComponentType):
         _refuse_unannotated(cls)
         dataclasses.dataclass(frozen=True)(cls)
         hints = _field_types(cls)
-        data = [f.name for f in dataclasses.fields(cls) if not f.metadata.get("static") and is_data(hints[f.name])]
-        meta = [f.name for f in dataclasses.fields(cls) if f.name not in data]
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # it is a dataclass from here on
+        data = [f.name for f in fields if not f.metadata.get("static") and is_data(hints[f.name])]
+        meta = [f.name for f in fields if f.name not in data]
         jax.tree_util.register_dataclass(cls, data_fields=data, meta_fields=meta)
 
     def __sklearn_clone__(self) -> Self:

@@ -32,4 +32,5 @@ def as_traced(component: C) -> C:
     def cast(value: Any) -> np.float32:
         return np.float32(value)
 
-    return jax.tree.map(cast, component)
+    traced: C = jax.tree.map(cast, component)
+    return traced

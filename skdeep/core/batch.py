@@ -119,7 +119,9 @@ class Feed:
     def _gather(self, order: Int[np.ndarray, "steps batch"]) -> BlockRows:
         index = order.ravel()
         x = dense_block(self._source.x, index, self._shape)
-        rows = Rows(x, self._source.target[index], np.float32(self._source.weight[index]), np.int32(self.n))
+        weight = self._source.weight[index].astype(np.float32)
+        parts: list[Any] = [x, self._source.target[index], weight, np.int32(self.n)]
+        rows = Rows(*parts)
         return BlockRows(rows, np.arange(order.size, dtype=np.int32).reshape(order.shape))
 
     def _block_limit(self, rows: WeightedRows, shape: tuple[int, ...]) -> int:
@@ -138,8 +140,8 @@ def pad_rows(rows: WeightedRows, shape: tuple[int, ...]) -> Rows:
     x = _padded(rows.x.reshape(n, *shape), size, np.dtype(np.float32))
     target = _padded(rows.target, size, rows.target.dtype)
     weight = _padded(rows.weight, size, np.dtype(np.float32))
-    on_device = jax.device_put((x, target, weight))
-    return Rows(*on_device, np.int32(n))
+    parts: list[Any] = [*jax.device_put((x, target, weight)), np.int32(n)]
+    return Rows(*parts)
 
 
 def _padded(values: Any, size: int, dtype: np.dtype[Any]) -> Shaped[np.ndarray, "{size} ..."]:

@@ -38,6 +38,9 @@ def encode_rows(x: Any) -> Any:
         If a finite value is infinite in float32.
     """
     if is_sparse(x):
+        if not x.has_canonical_format:  # an entry may be stored in parts, or out of order
+            x = x.copy()
+            x.sum_duplicates()
         return x.__class__((_to_float32(x.data), x.indices, x.indptr), shape=x.shape)
     return _to_float32(x)
 

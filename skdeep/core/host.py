@@ -31,7 +31,7 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arguments: Sequence[Any]) -> 
     values.update(zip(jaxpr.invars, arguments, strict=True))
 
     def read(atom: Any) -> Any:
-        return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else values[atom]
+        return np.asarray(atom.val, _host_dtype(atom.aval)) if isinstance(atom, Literal) else values[atom]
 
     for equation in _needed(jaxpr):
         outputs = _apply(equation, [read(atom) for atom in equation.invars])

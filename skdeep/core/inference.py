@@ -43,7 +43,8 @@ def raw_of_blocks(
             raw, raw_of_block(model, params, model_state, block), i * BLOCK_ROWS, axis=0
         )
 
-    return lax.fori_loop(0, n_blocks, fill, jnp.zeros((x.shape[0], model.n_raw), x.dtype))
+    raw: Float[Array, "rows raw"] = lax.fori_loop(0, n_blocks, fill, jnp.zeros((x.shape[0], model.n_raw), x.dtype))
+    return raw
 
 
 predict_block = Program(raw_of_block, name="predict_block")

@@ -104,7 +104,7 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
         key = _any_key() if key is None else key
         leaves, tree = jax.tree.flatten(nnx.to_pure_dict(streams_form))
         # Every stream gets a key of its own: layers of equal shape must not drop the same units.
-        streams = tree.unflatten([_stream(i, leaf, key) for i, leaf in enumerate(leaves)])
+        streams = jax.tree.unflatten(tree, [_stream(i, leaf, key) for i, leaf in enumerate(leaves)])
         module = nnx.merge(
             graph, _filled(params_form, params), _filled(streams_form, streams), _filled(rest_form, model_state)
         )

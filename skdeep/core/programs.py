@@ -112,7 +112,7 @@ class Program:
     def __call__(self, *arguments: Any) -> Any:
         _refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
-        key = (self.name, tree, tuple(map(_abstract, leaves)), _settings())
+        key = (self, tree, tuple(map(_abstract, leaves)), _settings())
         compiled, out_tree = _by_structure.get(key, lambda: self._compile(arguments, leaves, tree))
         return jax.tree.unflatten(out_tree, compiled(*leaves))
 
@@ -153,7 +153,7 @@ class TracedFunction:
 
         _refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
-        key = (self.name, tree, tuple(map(_abstract, leaves)), _settings())
+        key = (self, tree, tuple(map(_abstract, leaves)), _settings())
         closed, out_tree = _traced.get(key, lambda: self._trace(leaves, tree))
         outputs = evaluate(closed, [np.asarray(leaf) for leaf in leaves])
         return jax.tree.unflatten(out_tree, outputs)

@@ -98,7 +98,8 @@ PRNG = define_prng_impl(
 
 def wrap_key(words: Any) -> jax.Array:
     """Return the JAX key made of two uint32 words; for use inside programs."""
-    return jax.random.wrap_key_data(words, impl=PRNG)
+    key: jax.Array = jax.random.wrap_key_data(words, impl=PRNG)
+    return key
 
 
 def key_of_seed(seed: int) -> UInt32[np.ndarray, "2"]:

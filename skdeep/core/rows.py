@@ -198,23 +198,27 @@ def _hash_sparse(x: Any) -> UInt64[np.ndarray, " n"]:
     """As `_hash_dense`: the absent entries add nothing, as the bits of 0.0 are 0."""
     terms = _bits(x.data) * _factors(x.indices.astype(np.uint64))
     sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms, dtype=np.uint64)])
-    return sums[x.indptr[1:]] - sums[x.indptr[:-1]]
+    hashes: UInt64[np.ndarray, " n"] = sums[x.indptr[1:]] - sums[x.indptr[:-1]]
+    return hashes
 
 
 def _bits(values: Shaped[np.ndarray, "..."]) -> UInt64[np.ndarray, "..."]:
     unsigned = np.dtype(f"u{values.dtype.itemsize}")
     # Adding 0 turns -0.0 into 0.0. Short floats fill the high bits only, and a product modulo 2^64
     # forgets high bits: so they are folded onto the low ones.
-    bits = np.ascontiguousarray(values + values.dtype.type(0)).view(unsigned).astype(np.uint64)
-    return bits ^ (bits >> np.uint64(4 * values.dtype.itemsize))
+    bits: UInt64[np.ndarray, "..."] = np.ascontiguousarray(values + values.dtype.type(0)).view(unsigned).astype(np.uint64)
+    bits ^= bits >> np.uint64(4 * values.dtype.itemsize)
+    return bits
 
 
 def _factors(columns: UInt64[np.ndarray, " columns"]) -> UInt64[np.ndarray, " columns"]:
-    return _mix(columns * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019)) | np.uint64(1)
+    factors: UInt64[np.ndarray, " columns"] = _mix(columns * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019))
+    return factors | np.uint64(1)
 
 
 def _mix(value: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
     """The finaliser of splitmix64 (Steele, Lea and Flood, 2014)."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    value ^= value >> np.uint64(31)
+    return value

@@ -89,7 +89,8 @@ def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, ro
         raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(size, weight.dtype))
         return total + jnp.sum(jnp.where(weight > 0, row_losses(config, raw, target) * weight, 0.0))
 
-    return lax.fori_loop(0, -(-rows.n // size), add_chunk, jnp.zeros((), rows.weight.dtype))
+    total: Float[Array, ""] = lax.fori_loop(0, -(-rows.n // size), add_chunk, jnp.zeros((), rows.weight.dtype))
+    return total
 
 
 def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: Rows | None) -> tuple[TrainState, Info]:

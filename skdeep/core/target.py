@@ -66,7 +66,7 @@ def encode_values(y: Float[np.ndarray, "n outputs"], scale: TargetScale) -> Floa
         If a finite value is infinite in float32 (after scaling).
     """
     with np.errstate(over="ignore"):
-        encoded = ((y - scale.mean) / scale.scale).astype(np.float32)
+        encoded: Float[np.ndarray, "n outputs"] = ((y - scale.mean) / scale.scale).astype(np.float32)
     if not np.isfinite(encoded).all():
         row = int(np.argmax(~np.isfinite(encoded).all(axis=1)))
         raise ValueError(f"Input y contains a value too large for dtype('float32'): {y[row]!r} in row {row}. Scale y.")

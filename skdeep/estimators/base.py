@@ -7,7 +7,7 @@ import copy
 import warnings
 from abc import abstractmethod
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import jax
 import numpy as np
@@ -54,11 +54,16 @@ def trains_epoch_by_epoch(estimator: Any) -> bool:
     return True
 
 
-class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type stubs
+class DeepEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     _default_loss: ClassVar[str]
+
+    params_: Any
+    model_state_: Any
+    n_iter_: int
+    _history: dict[str, list[float]]
 
     def __init__(
         self,
@@ -297,7 +302,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc] 
         return split_validation(rows, fraction, self._task.kind in ("binary", "multiclass"), rng)
 
     def _config(self, has_validation: bool, scores_on_host: bool) -> FitConfig:
-        monitor = "train"
+        monitor: Literal["train", "validation", "host"] = "train"
         if self.early_stopping and has_validation:
             monitor = "host" if scores_on_host else "validation"
         return as_traced(
@@ -327,9 +332,8 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc] 
         n_epochs: int | None = None,
     ) -> Plan:
         """Put everything in place for the loop: configuration, first state, batches, validation."""
-        has_sparse_validation = held_out is not None and is_sparse(held_out.x)
-        has_scorer = held_out is not None and self.scoring != "loss"
-        config = self._config(held_out is not None, has_sparse_validation or has_scorer)
+        is_judged_on_host = held_out is not None and (is_sparse(held_out.x) or self.scoring != "loss")
+        config = self._config(held_out is not None, is_judged_on_host)
         first_epoch = self.n_iter_ if n_epochs is not None and previous is not None else 0
         n = len(train.target)
         size = padded_size(n) if self.optimizer_.full_batch else self._batch_size(n)
@@ -341,7 +345,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc] 
             state = continued_state(config, *previous, self._key, *counts, np.int32(first_epoch))
         self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(state.params))
         validation: Rows | None = None
-        if held_out is not None and not has_sparse_validation:
+        if held_out is not None and not is_sparse(held_out.x):
             validation = pad_rows(held_out, self.input_shape_)
         return Plan(
             config=config,
@@ -351,8 +355,8 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc] 
             n_epochs=self.max_epochs if n_epochs is None else n_epochs,
             reporter=EpochReporter(self, data, self.max_epochs if n_epochs is None else n_epochs),
             fitted_attributes=lambda params, model_state: {"params_": params, "model_state_": model_state},
-            host_val_loss=host_loss(config, held_out) if has_sparse_validation else None,
-            host_score=host_scorer(self, held_out) if has_scorer else None,
+            host_val_loss=host_loss(config, held_out) if held_out and is_sparse(held_out.x) else None,
+            host_score=host_scorer(self, held_out) if held_out and self.scoring != "loss" else None,
             verbose=int(self.verbose),
         )
 

@@ -54,7 +54,7 @@ def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict
         if isinstance(value, Real) and not isinstance(value, Integral) and not math.isfinite(value):
             raise InvalidParameterError(f"The {name!r} parameter of {owner} must be finite. Got {value!r} instead.")
     shape = params["input_shape"]
-    if shape is not None and not (len(shape) > 0 and all(isinstance(s, Integral) and s > 0 for s in shape)):
+    if shape is not None and not (len(shape) > 0 and all(isinstance(s, Integral) and int(s) > 0 for s in shape)):
         raise InvalidParameterError(
             f"The 'input_shape' parameter of {owner} must be None or a tuple of positive ints. Got {shape!r} instead."
         )

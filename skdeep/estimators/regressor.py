@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array
 
 from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import check_domain, decode_values, encode_values, fit_scale
+from skdeep.core.target import TargetScale, check_domain, decode_values, encode_values, fit_scale
 from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 
@@ -50,6 +50,9 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
     """
 
     _default_loss = "squared_error"
+
+    _scale: TargetScale
+    _y_is_1d: bool
 
     @with_callbacks
     def fit(
