@@ -237,7 +237,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
             y,
             reset=reset,
             accept_sparse="csr",
-            dtype=(np.float32, np.float64),
+            dtype=(np.float64, np.float32),
             allow_nd=True,
             multi_output=True,
             y_numeric=False,
@@ -425,7 +425,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
     def _raw(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
         """Return the raw outputs in float64, and the type that X came in."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float32, np.float64), allow_nd=True)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), allow_nd=True)
         self._check_row_shape(X)
         with self._on_device():
             raw = predict_raw(self._model, self.params_, self.model_state_, encode_rows(X))

@@ -125,7 +125,7 @@ class Quantile(Loss):
         return task.n_targets * len(self.levels)
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        level = jnp.stack([jnp.asarray(q, raw.dtype) for q in self.levels])
+        level = jnp.stack([jnp.asarray(q, raw.dtype) for q in self.levels])[None, None, :]
         error = target[:, :, None] - raw.reshape(*target.shape, len(self.levels))
         return jnp.mean(jnp.maximum(level * error, (level - 1) * error), axis=(1, 2))
 
