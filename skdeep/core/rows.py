@@ -206,13 +206,17 @@ def _bits(values: Shaped[np.ndarray, "..."]) -> UInt64[np.ndarray, "..."]:
     unsigned = np.dtype(f"u{values.dtype.itemsize}")
     # Adding 0 turns -0.0 into 0.0. Short floats fill the high bits only, and a product modulo 2^64
     # forgets high bits: so they are folded onto the low ones.
-    bits: UInt64[np.ndarray, "..."] = np.ascontiguousarray(values + values.dtype.type(0)).view(unsigned).astype(np.uint64)
+    bits: UInt64[np.ndarray, "..."] = (
+        np.ascontiguousarray(values + values.dtype.type(0)).view(unsigned).astype(np.uint64)
+    )
     bits ^= bits >> np.uint64(4 * values.dtype.itemsize)
     return bits
 
 
 def _factors(columns: UInt64[np.ndarray, " columns"]) -> UInt64[np.ndarray, " columns"]:
-    factors: UInt64[np.ndarray, " columns"] = _mix(columns * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019))
+    factors: UInt64[np.ndarray, " columns"] = _mix(
+        columns * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019)
+    )
     return factors | np.uint64(1)
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Integral, Real
 from typing import Any
 
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
+    RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )
 
 from skdeep.contract import Loss, Network, Optimizer, Schedule
+from skdeep.estimators.resolve import Unresolved
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -31,7 +32,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "batch_size": [StrOptions({"auto"}), AT_LEAST_ONE],
     "max_epochs": [AT_LEAST_ONE],
     "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), AT_LEAST_ONE],
+    "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), AT_LEAST_ONE],
     "n_iter_no_change": [AT_LEAST_ONE],
     "tol": [None, NON_NEGATIVE],
     "scoring": [None, str, callable],
@@ -49,10 +50,8 @@ def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict
     """Raise InvalidParameterError (a ValueError) naming the first parameter that breaks its rule."""
     for name in ("network", "loss", "optimizer", "schedule"):
         _refuse_built_optax(owner, name, params[name])
-    validate_parameter_constraints(constraints, params, caller_name=owner)
-    for name, value in params.items():
-        if isinstance(value, Real) and not isinstance(value, Integral) and not math.isfinite(value):
-            raise InvalidParameterError(f"The {name!r} parameter of {owner} must be finite. Got {value!r} instead.")
+    named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
+    validate_parameter_constraints(constraints, named, caller_name=owner)
     shape = params["input_shape"]
     if shape is not None and not (len(shape) > 0 and all(isinstance(s, Integral) and int(s) > 0 for s in shape)):
         raise InvalidParameterError(

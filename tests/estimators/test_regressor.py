@@ -109,13 +109,17 @@ def test_quantiles_of_several_outputs():
 def test_one_quantile_by_name():
     model = DeepRegressor(**QUICK, loss="quantile").set_params(loss__quantile=0.9).fit(X, y)
     assert model.predict(X).shape == (200,)
-    assert mean_pinball_loss(y, model.predict(X), alpha=0.9) < mean_pinball_loss(y, np.full(200, np.quantile(y, 0.9)), alpha=0.9)
+    assert mean_pinball_loss(y, model.predict(X), alpha=0.9) < mean_pinball_loss(
+        y, np.full(200, np.quantile(y, 0.9)), alpha=0.9
+    )
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
 def test_losses_fit_real_data(loss):
     X, y = load_diabetes(return_X_y=True)
-    model = make_pipeline(StandardScaler(), DeepRegressor(loss=loss, learning_rate=0.005, max_epochs=40, random_state=0))
+    model = make_pipeline(
+        StandardScaler(), DeepRegressor(loss=loss, learning_rate=0.005, max_epochs=40, random_state=0)
+    )
     assert model.fit(X, y).score(X, y) > 0.45
 
 

@@ -1,0 +1,110 @@
+"""Ctrl-C leaves a usable estimator; forked processes are refused instead of hanging."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from skdeep import DeepClassifier
+from skdeep.estimators.interrupts import held_back_interrupt
+from skdeep.networks import MLP
+
+X = np.random.default_rng(0).normal(size=(2000, 20))
+y = (X[:, 0] > 0).astype(int)
+
+
+@pytest.fixture
+def press_ctrl_c():
+    """Send SIGINT to this process after some seconds, and note when."""
+    pressed = []
+
+    def press():
+        pressed.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timers = []
+
+    def after(seconds):
+        timers.append(threading.Timer(seconds, press))
+        timers[-1].start()
+        return pressed
+
+    yield after
+    for timer in timers:
+        timer.cancel()
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_ctrl_c_keeps_parameters_and_is_raised_again(press_ctrl_c, early_stopping):
+    model = DeepClassifier(
+        network=MLP((64, 64)), max_epochs=10_000_000, tol=None, early_stopping=early_stopping, random_state=0
+    )
+    model.set_params(max_epochs=1).fit(X, y)  # the program is compiled before the clock starts
+    pressed = press_ctrl_c(1.0)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(max_epochs=10_000_000).fit(X, y)
+    assert pressed
+    assert model.n_iter_ > 1
+    assert len(model.history_) == model.n_iter_
+    assert model.score(X, y) > 0.8
+
+
+def test_ctrl_c_stops_a_search(press_ctrl_c):
+    from sklearn.model_selection import GridSearchCV
+
+    model = DeepClassifier(network=MLP((64, 64)), max_epochs=10_000_000, tol=None)
+    press_ctrl_c(2.0)
+    with pytest.raises(KeyboardInterrupt):
+        GridSearchCV(model, {"learning_rate": [0.1, 0.01]}, cv=2, error_score=np.nan).fit(X, y)
+
+
+def test_an_interrupt_is_held_back_until_the_block_ends():
+    done = []
+    with pytest.raises(KeyboardInterrupt), held_back_interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+        done.append("after")
+    assert done == ["after"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def run_script(script):
+    """Run Python source in a fresh process that is killed after a limit."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        return process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+def test_a_fork_after_jax_has_started_is_refused_with_the_reason():
+    out, err = run_script(
+        """
+        import os, sys, warnings
+        warnings.simplefilter("ignore")
+        import numpy as np
+        from skdeep import DeepClassifier
+        X, y = np.eye(8), np.arange(8) % 2
+        model = DeepClassifier(max_epochs=1, tol=None).fit(X, y)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                model.fit(X, y)
+            except RuntimeError as err:
+                print(err, flush=True)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        """
+    )
+    assert "forked after JAX had started" in out, err
+    assert "'loky' (the default) or 'threading'" in out

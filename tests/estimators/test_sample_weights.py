@@ -1,0 +1,127 @@
+"""Weights do what they say, also where merging equal rows cannot hide a loss that ignores them."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.datasets import make_classification, make_regression
+
+from skdeep import DeepClassifier, DeepRegressor
+from skdeep.networks import MLP
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = make_classification(n_samples=60, n_features=5, random_state=0)
+COUNTS = np.random.default_rng(0).integers(0, 4, 60)
+REPEATED = np.repeat(X, COUNTS, axis=0), np.repeat(y, COUNTS)
+SMALL = {"network": MLP(widths=(8,)), "learning_rate": 0.02, "max_epochs": 20, "tol": None, "random_state": 0}
+
+
+def probability(weight=None, data=(X, y), **params):
+    return DeepClassifier(**{**SMALL, **params}).fit(*data, weight).predict_proba(X)[:, 1]
+
+
+def test_weights_move_predictions_in_the_expected_direction():
+    towards_one = probability(np.where(y == 1, 10.0, 1.0))
+    towards_zero = probability(np.where(y == 0, 10.0, 1.0))
+    assert towards_one.mean() > probability().mean() > towards_zero.mean()
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"batch_size": 16}, {"early_stopping": True}, {"network": MLP((8,), dropout_rate=0.3)}]
+)
+def test_a_weight_is_a_row_given_as_often(params):
+    np.testing.assert_array_equal(probability(COUNTS, **params), probability(data=REPEATED, **params))
+
+
+def test_without_merging_a_full_batch_still_agrees():
+    params = {"coalesce": False, "batch_size": 1000, "shuffle": False}
+    np.testing.assert_allclose(
+        probability(COUNTS, **params), probability(data=REPEATED, **params), rtol=1e-3, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("params", [{}, {"l2": 0.1}, {"optimizer": "adamw"}, {"coalesce": False, "batch_size": 16}])
+def test_the_scale_of_weights_does_not_matter(params):
+    weight = np.linspace(0.1, 2, 60)
+    np.testing.assert_allclose(probability(weight, **params), probability(3 * weight, **params), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"batch_size": 16}])
+def test_weight_zero_equals_absence(params):
+    kept = COUNTS > 0
+    weight = kept.astype(float)
+    np.testing.assert_array_equal(probability(weight, **params), probability(data=(X[kept], y[kept]), **params))
+
+
+@pytest.mark.parametrize("params", [{"coalesce": False}, {"shuffle": False}])
+def test_weight_zero_equals_absence_to_rounding_without_merging(params):
+    kept = COUNTS > 0
+    left, right = probability(kept.astype(float), **params), probability(data=(X[kept], y[kept]), **params)
+    np.testing.assert_allclose(left, right, rtol=1e-3)
+
+
+LOSSES = ["squared_error", "absolute_error", "huber", "quantile", "gaussian_nll", "poisson"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weight_zero_equals_absence_for_every_loss(loss):
+    X, y = make_regression(n_samples=50, n_features=3, random_state=0)
+    y, kept = np.abs(y), np.arange(50) % 3 > 0
+    outlier = np.where(kept, y, 1e5)
+    model = DeepRegressor(**SMALL, loss=loss, coalesce=False)
+    left = model.fit(X, outlier, kept.astype(float)).predict(X)
+    right = model.fit(X[kept], y[kept]).predict(X)
+    np.testing.assert_allclose(left, right, rtol=1e-3)
+
+
+def test_score_uses_weights():
+    model = DeepClassifier(**SMALL).fit(X, y)
+    wrong = model.predict(X) != y
+    assert model.score(X, y, sample_weight=np.where(wrong, 1e-9, 1)) == pytest.approx(1)
+
+
+def ignores_weights(raw, target):
+    """A loss that averages over rows and so gives every row the mean: weights then have no effect."""
+    losses = jnp.logaddexp(0.0, raw[:, 0]) - target * raw[:, 0]
+    return jnp.full_like(losses, 1.0) * jnp.mean(losses)
+
+
+def keeps_weights(raw, target):
+    return jnp.logaddexp(0.0, raw[:, 0]) - target * raw[:, 0]
+
+
+def p_value(loss):
+    """Kolmogorov-Smirnov p-value of one prediction over seeds, weighted rows against repeated rows."""
+    counts = np.where(y == 1, 4, 1)
+    repeated = np.repeat(X, counts, axis=0), np.repeat(y, counts)
+    params = {**SMALL, "loss": loss, "coalesce": False, "batch_size": 16, "max_epochs": 8}
+    samples = []
+    for weight, data, scale in ((counts, (X, y), 1), (None, repeated, counts.mean())):
+        # Weighted rows make fewer steps an epoch: the epochs are scaled so that both make as many.
+        epochs = round(params["max_epochs"] * scale * (len(X) if weight is None else len(repeated[0])) / len(X) / scale)
+        if weight is None:
+            epochs = params["max_epochs"]
+        samples.append(
+            [
+                probability(weight, data, **{**params, "random_state": seed, "max_epochs": epochs}).mean()
+                for seed in range(40)
+            ]
+        )
+    return stats.ks_2samp(*samples).pvalue
+
+
+def test_weighted_and_repeated_rows_agree_in_distribution():
+    assert p_value(keeps_weights) > 0.01
+
+
+def test_that_test_has_the_power_to_reject():
+    assert p_value(ignores_weights) < 1e-6
+
+
+@pytest.mark.parametrize("weight", [np.zeros(60), -np.ones(60), np.ones(59), np.full(60, np.nan)])
+def test_bad_weights_are_refused(weight):
+    with pytest.raises(ValueError, match=r"[Ww]eight"):
+        DeepClassifier(**SMALL).fit(X, y, weight)

@@ -1,0 +1,99 @@
+"""What scikit-learn checks only on its own estimators, and that no check was skipped."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+
+import flax.linen as nn
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
+
+from skdeep import DeepClassifier, DeepRegressor
+
+ESTIMATORS = [DeepClassifier(), DeepRegressor()]
+# Counts of scikit-learn 1.9.1; a newer one may have more.
+AT_LEAST = {"DeepClassifier": 66, "DeepRegressor": 60}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["classifier", "regressor"])
+def test_as_many_checks_run_as_there_are(estimator):
+    checks = list(estimator_checks_generator(estimator))
+    assert len(checks) >= AT_LEAST[type(estimator).__name__]
+    tags = estimator.__sklearn_tags__()
+    assert not tags.non_deterministic
+    assert not tags._skip_test
+    kind = tags.classifier_tags or tags.regressor_tags
+    assert not kind.poor_score
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "name", ["check_param_validation", "check_dataframe_column_names_consistency", "check_inplace_ensure_writeable"]
+)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["classifier", "regressor"])
+def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
+    getattr(estimator_checks, name)(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.parametrize("cls", [DeepClassifier, DeepRegressor])
+def test_constraints_cover_exactly_the_constructor(cls):
+    assert set(cls._parameter_constraints) == set(inspect.signature(cls.__init__).parameters) - {"self"}
+
+
+class RawNet(nn.Module):
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(32)(x)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_raw_linen_module_fails_only_for_flax_random_ids():
+    model = DeepClassifier(network=RawNet(), learning_rate=0.01, max_epochs=30)
+    results = check_estimator(model, on_fail=None, on_skip=None)
+    failed = {result["check_name"] for result in results if result["status"] != "passed"}
+    assert failed <= {"check_estimators_overwrite_params"}
+
+
+SWITCHED = """
+import warnings
+import jax
+jax.config.update("{switch}", True)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.estimator_checks import check_estimator
+from skdeep import DeepClassifier, DeepRegressor
+warnings.simplefilter("ignore")
+results = check_estimator({model}(), on_fail=None, on_skip=None)
+print([r["check_name"] + ": " + str(r["exception"]) for r in results if r["status"] != "passed"], len(results))
+"""
+
+
+@pytest.mark.parametrize("switch", ["jax_enable_x64", "jax_debug_nans"])
+@pytest.mark.parametrize("model", ["DeepClassifier", "DeepRegressor"])
+def test_the_defaults_pass_under_global_switches(switch, model):
+    script = SWITCHED.format(switch=switch, model=model)
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        output, _ = process.communicate(timeout=300)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert output.strip().splitlines()[-1].startswith("[] ")
+
+
+def test_row_results_are_bit_equal_whatever_the_neighbours():
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    model = DeepRegressor(max_epochs=2, tol=None, random_state=0).fit(X, X[:, 0])
+    whole = model.predict(X)
+    one_by_one = np.concatenate([model.predict(row[None]) for row in X])
+    permuted = model.predict(X[::-1])[::-1]
+    np.testing.assert_array_equal(whole, one_by_one)
+    np.testing.assert_array_equal(whole, permuted)

@@ -1,0 +1,55 @@
+"""The README and the long pages: their code runs, and what they say of the project is so."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "skdeep" / "docs").glob("*.md"))]
+
+
+@pytest.fixture
+def restored_registry():
+    from skdeep import registry
+
+    before = dict(registry._local)
+    yield
+    registry._local.clear()
+    registry._local.update(before)
+
+
+@pytest.mark.usefixtures("restored_registry")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_code_blocks_run(page, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    assert blocks
+    module = types.ModuleType(page.stem)
+    monkeypatch.setitem(sys.modules, page.stem, module)  # classes look for the module they are written in
+    for block in blocks:
+        exec(compile(block, str(page), "exec"), vars(module))
+
+
+def test_readme_is_short_and_has_two_commands():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 150
+    assert len([line for line in lines if line.startswith("python3 -m venv .venv && ")]) == 2
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_pages_name_every_built_in_component():
+    from skdeep import registry
+
+    text = (ROOT / "skdeep" / "docs" / "components.md").read_text()
+    missing = [name for kind in registry.GROUPS for name in registry._builtins()[kind] if f"`{name}`" not in text]
+    assert missing == []

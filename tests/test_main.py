@@ -1,0 +1,33 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import pytest
+
+from skdeep.__main__ import main
+
+
+def test_demo_reports_and_draws(capsys, tmp_path, monkeypatch):
+    import skdeep.demo as demo
+    from skdeep import registry
+
+    monkeypatch.setattr(demo, "LEARNING_RATES", demo.LEARNING_RATES[[3, 4]])
+    monkeypatch.setattr(registry, "_local", {})
+    png = tmp_path / "curves.png"
+    assert main(["demo", "--png", str(png)]) == 0
+    out = capsys.readouterr().out
+    assert "training programs compiled: 2" in out
+    accuracy = float(out.split("Test accuracy: ")[1].split()[0])
+    assert accuracy > 0.95
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_versions(capsys):
+    assert main(["versions"]) == 0
+    assert "skdeep-flax" in capsys.readouterr().out
+
+
+def test_no_command_is_an_error(capsys):
+    with pytest.raises(SystemExit):
+        main([])
+    assert "COMMAND" in capsys.readouterr().err
