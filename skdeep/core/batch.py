@@ -88,9 +88,9 @@ class Feed:
         self.batch_size = batch_size
         self.steps_per_epoch = math.ceil(self.n / batch_size)
         self.max_steps = self._block_limit(rows, shape)
-        self._source = rows
         self._shape = shape
-        self._resident = None if is_sparse(rows.x) else pad_rows(rows, shape)
+        # Dense rows are held once, on the device; sparse ones stay on the host.
+        self._rows: Rows | WeightedRows = rows if is_sparse(rows.x) else pad_rows(rows, shape)
         self._key, self._shuffle = key, shuffle
         self._epoch, self._position = first_epoch, 0
         self._epoch_order = self._order_of_epoch()
@@ -107,7 +107,9 @@ class Feed:
             order[filled : filled + take] = self._epoch_order[self._position : self._position + take]
             self._position += take
             filled += take
-        return self._gather(order) if self._resident is None else BlockRows(self._resident, order)
+        if isinstance(self._rows, WeightedRows):
+            return self._gather(self._rows, order, n_steps)
+        return BlockRows(self._rows, order)
 
     def _order_of_epoch(self) -> Int[np.ndarray, "steps batch"]:
         order = np.arange(self.n, dtype=np.int32)
@@ -116,11 +118,13 @@ class Feed:
         # The last batch is filled with rows from the start, at weight 0.
         return np.resize(order, (self.steps_per_epoch, self.batch_size))
 
-    def _gather(self, order: Int[np.ndarray, "steps batch"]) -> BlockRows:
+    def _gather(self, source: WeightedRows, order: Int[np.ndarray, "steps batch"], n_steps: int) -> BlockRows:
+        """Make the rows of a block dense; the steps beyond `n_steps` stay zero."""
         index = order.ravel()
-        x = dense_block(self._source.x, index, self._shape)
-        weight = self._source.weight[index].astype(np.float32)
-        parts: list[Any] = [x, self._source.target[index], weight, np.int32(self.n)]
+        x = np.zeros((len(index), *self._shape), dtype=np.float32)
+        x[: n_steps * self.batch_size] = dense_block(source.x, index[: n_steps * self.batch_size], self._shape)
+        weight = source.weight[index].astype(np.float32)
+        parts: list[Any] = [x, source.target[index], weight, np.int32(self.n)]
         rows = Rows(*parts)
         return BlockRows(rows, np.arange(order.size, dtype=np.int32).reshape(order.shape))
 
