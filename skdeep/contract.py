@@ -274,7 +274,7 @@ class Schedule(Component):
 class Layer(Component):
     """Builds a linen module, inside the traced program, so that its float fields are traced.
 
-    The module's `__call__(x)` may also take `train: bool` and `mask: (n,)` (0 for padding rows).
+    The module's `__call__(x)` may also take `train: bool` and `row_mask: (n,)` (0 for padding rows).
 
     Examples
     --------
@@ -298,7 +298,7 @@ class Layer(Component):
 class Network(Component):
     """Builds a whole network for rows of shape `in_shape`, inside the traced program.
 
-    Its output must be `(n, n_outputs)`. The module may take `train` and `mask` like a layer's.
+    Its output must be `(n, n_outputs)`. The module may take `train` and `row_mask` like a layer's.
 
     Examples
     --------
@@ -319,8 +319,8 @@ class Network(Component):
         raise NotImplementedError
 
 
-def call_arguments(module: Any, train: bool, mask: Any) -> dict[str, Any]:
-    """Return what of `train`, `mask` and their synonyms a Flax module's `__call__` takes.
+def call_arguments(module: Any, train: bool, row_mask: Any) -> dict[str, Any]:
+    """Return what of `train`, its synonyms and `row_mask` a Flax module's `__call__` takes.
 
     A flag that the module already has as a field is left out, since Flax refuses to be told twice.
     """
@@ -330,8 +330,8 @@ def call_arguments(module: Any, train: bool, mask: Any) -> dict[str, Any]:
         for name, meaning in _FLAGS.items()
         if name in names and getattr(module, name, None) is None
     }
-    if "mask" in names:
-        arguments["mask"] = mask
+    if "row_mask" in names:
+        arguments["row_mask"] = row_mask
     return arguments
 
 

@@ -1,6 +1,6 @@
 """Stage 5: a network component -> pure functions `init` and `apply`. The only file that knows Flax.
 
-Linen modules take what they name in `__call__`: `train`, `mask`, or one of the older flags
+Linen modules take what they name in `__call__`: `train`, `row_mask`, or one of the older flags
 `training`, `deterministic`, `use_running_average`. NNX modules are built from their factory inside
 the traced program, split into parameters, random streams and the rest, and merged for each call.
 """
@@ -21,8 +21,8 @@ from skdeep.contract import ModelState, Params, call_arguments
 class NetworkFunctions(NamedTuple):
     """A network as pure functions of parameters and state.
 
-    `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, mask) ->
-    (raw, model_state)`, where `mask` is 0 for rows that are padding.
+    `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, row_mask) ->
+    (raw, model_state)`, where `row_mask` is 0 for rows that are padding.
     """
 
     init: Callable[..., tuple[Params, ModelState]]
@@ -63,9 +63,9 @@ def _from_linen(module: Any) -> NetworkFunctions:
         return params, variables
 
     def apply(
-        params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, mask: Array | None
+        params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
     ) -> tuple[Array, ModelState]:
-        arguments = call_arguments(module, train, mask)
+        arguments = call_arguments(module, train, row_mask)
         rngs = {} if key is None else {"dropout": key}
         variables = {"params": params, **model_state}
         mutable = list(model_state) if train else False
@@ -98,7 +98,7 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
         return nnx.to_pure_dict(params), nnx.to_pure_dict(rest)
 
     def apply(
-        params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, mask: Array | None
+        params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
     ) -> tuple[Array, ModelState]:
         graph, params_form, streams_form, rest_form = graphs[train]
         key = _any_key() if key is None else key
@@ -108,7 +108,7 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
         module = nnx.merge(
             graph, _filled(params_form, params), _filled(streams_form, streams), _filled(rest_form, model_state)
         )
-        raw = module(x, **call_arguments(module, train, mask))
+        raw = module(x, **call_arguments(module, train, row_mask))
         return raw, nnx.to_pure_dict(split(module)[3]) if train else model_state
 
     def _filled(form: Any, values: Any) -> Any:

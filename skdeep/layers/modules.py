@@ -51,9 +51,9 @@ class MaskedBatchNorm(nn.Module):
     epsilon: Any
 
     @nn.compact
-    def __call__(self, x: Any, train: bool, mask: Any) -> Any:
+    def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
         norm = nn.BatchNorm(use_running_average=not train, momentum=self.momentum, epsilon=self.epsilon, name="norm")
-        rows = (mask > 0).reshape(-1, *(1,) * (x.ndim - 1))
+        rows = (row_mask > 0).reshape(-1, *(1,) * (x.ndim - 1))
         return norm(x, mask=jnp.broadcast_to(rows, x.shape)) if train else norm(x)
 
 
@@ -64,9 +64,9 @@ class Stack(nn.Module):
     n_outputs: int | None = None
 
     @nn.compact
-    def __call__(self, x: Any, train: bool, mask: Any) -> Any:
+    def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
         for layer in self.layers:
-            x = _call(layer, x, train, mask)
+            x = _call(layer, x, train, row_mask)
         if self.n_outputs is None:
             return x
         return nn.Dense(self.n_outputs, name="output")(x.reshape(x.shape[0], -1))
@@ -78,15 +78,15 @@ class ResidualStack(nn.Module):
     layers: tuple[Layer, ...]
 
     @nn.compact
-    def __call__(self, x: Any, train: bool, mask: Any) -> Any:
+    def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
         y = x
         for layer in self.layers:
-            y = _call(layer, y, train, mask)
+            y = _call(layer, y, train, row_mask)
         if y.shape != x.shape:
             x = nn.Dense(y.shape[-1], use_bias=False, name="shortcut")(x)
         return x + y
 
 
-def _call(layer: Layer, x: Any, train: bool, mask: Any) -> Any:
+def _call(layer: Layer, x: Any, train: bool, row_mask: Any) -> Any:
     module = layer.build()
-    return module(x, **call_arguments(module, train, mask))
+    return module(x, **call_arguments(module, train, row_mask))

@@ -62,13 +62,21 @@ class Muon(Optimizer):
         from optax.contrib import scale_by_muon
 
         muon = optax.chain(
-            scale_by_muon(beta=self.momentum, eps=self.eps, ns_steps=self.n_steps),
+            scale_by_muon(
+                beta=self.momentum, eps=self.eps, ns_steps=self.n_steps, weight_dimension_numbers=_as_matrices
+            ),
             optax.stateless(_scale_to_adam),
             optax.add_decayed_weights(self.weight_decay),
             optax.scale_by_learning_rate(learning_rate),
         )
         adam = optax.adam(learning_rate, b1=self.b1, b2=self.b2, eps=self.eps)
         return optax.partition({True: muon, False: adam}, is_hidden_matrix)
+
+
+def _as_matrices(updates: Params) -> Any:
+    from optax.contrib import MuonDimensionNumbers
+
+    return jax.tree.map(lambda _: MuonDimensionNumbers(), updates)
 
 
 def _scale_to_adam(updates: Params, _: Params | None) -> Params:

@@ -1,0 +1,128 @@
+"""Every built-in component, by name, in a fit: the loss falls, floats compile nothing, the model pickles."""
+
+from __future__ import annotations
+
+import pickle
+
+import jax
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification, make_regression
+
+import skdeep
+from skdeep import DeepClassifier, DeepRegressor, registry
+from skdeep.networks import MLP
+
+X, y = make_classification(n_samples=64, n_features=6, n_informative=4, n_classes=3, random_state=0)
+XR, yr = make_regression(n_samples=64, n_features=6, random_state=0)
+SMALL = {"network": MLP(widths=(8, 8)), "learning_rate": 0.01, "max_epochs": 8, "tol": None, "random_state": 0}
+
+
+def names(kind):
+    return sorted(registry._builtins()[kind])
+
+
+def estimator_for_loss(loss):
+    component = registry.get("loss", loss)[1]()
+    if "regression" in component.tasks:
+        return DeepRegressor(**SMALL, loss=loss), XR, np.abs(yr)
+    return DeepClassifier(**SMALL, loss=loss), X, y
+
+
+def check_fit(model, X, y):
+    model.fit(X, y)
+    losses = model.history_["train_loss"]
+    assert losses.iloc[-1] < losses.iloc[0]
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def check_floats_are_traced(model, kind, X, y):
+    """Change every float field by a little: no further compile."""
+    component = getattr(model, f"{kind}_")
+    before = skdeep.compile_counts()["train_block"]
+    moved = jax.tree.map(lambda value: value * 0.9 + 0.01, component)
+    model.set_params(**{kind: moved}).fit(X, y)
+    assert skdeep.compile_counts()["train_block"] == before
+
+
+@pytest.mark.parametrize("loss", names("loss"))
+def test_loss(loss):
+    model, X, y = estimator_for_loss(loss)
+    check_fit(model, X, y)
+    check_floats_are_traced(model, "loss", X, y)
+
+
+@pytest.mark.parametrize("optimizer", names("optimizer"))
+def test_optimizer(optimizer):
+    model = DeepClassifier(**SMALL, optimizer=optimizer)
+    check_fit(model, X, y)
+    check_floats_are_traced(model, "optimizer", X, y)
+
+
+@pytest.mark.parametrize("schedule", names("schedule"))
+def test_schedule(schedule):
+    model = DeepClassifier(**SMALL, schedule=schedule)
+    check_fit(model, X, y)
+    check_floats_are_traced(model, "schedule", X, y)
+    rates = model.history_["learning_rate"]
+    assert rates.iloc[-1] <= 0.0101
+    assert (rates.nunique() == 1) == (schedule == "constant")
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "linear",
+        MLP(widths=()),
+        MLP(widths=(8,), normalization="batch"),
+        MLP(widths=(8,), normalization="layer", dropout_rate=0.1),
+        MLP(widths=(8, 8), residual=True, activation="gelu"),
+        ["flatten", ("dense", {"features": 8}), "relu", "batch_norm", ("dropout", {"rate": 0.1}), "residual", "layer_norm"],
+    ],
+    ids=["linear", "no hidden layer", "batch norm", "layer norm", "residual", "list"],
+)
+def test_network(network):
+    model = DeepClassifier(**SMALL | {"network": network})
+    check_fit(model, X, y)
+    check_floats_are_traced(model, "network", X, y)
+
+
+def test_batch_norm_ignores_the_padding_of_a_batch():
+    """45 rows train in a batch padded to 64: the statistics are those of the 45 rows."""
+    network = ["batch_norm"]
+    params = {**SMALL, "network": network, "learning_rate": 1e-12, "max_epochs": 300}
+    model = DeepClassifier(**params).fit(X[:45], y[:45])
+    statistics = jax.tree.leaves(model.model_state_)
+    np.testing.assert_allclose(sorted(map(float, statistics[0])), sorted(X[:45].astype(np.float32).mean(axis=0)), rtol=1e-4)
+    np.testing.assert_allclose(sorted(map(float, statistics[1])), sorted(X[:45].astype(np.float32).var(axis=0)), rtol=1e-4)
+
+
+def test_lbfgs_sees_all_rows_and_ignores_the_learning_rate():
+    left, right = (DeepRegressor(**SMALL | {"learning_rate": rate}, optimizer="lbfgs").fit(XR, yr) for rate in (1e-5, 1.0))
+    np.testing.assert_array_equal(left.predict(XR), right.predict(XR))
+
+
+def test_schedule_free_predicts_with_its_average():
+    model = DeepClassifier(**SMALL, optimizer="schedule_free_adamw")
+    for _ in range(3):
+        model.partial_fit(X, y)
+    training_params = model._training_leaves[: len(jax.tree.leaves(model.params_))]
+    assert any(not np.allclose(a, b) for a, b in zip(training_params, jax.tree.leaves(model.params_), strict=True))
+
+
+@pytest.mark.parametrize(("penalty", "norm", "share"), [("l1", 1, 0.3), ("l2", 2, 0.8)])
+def test_penalties_shrink_kernels_and_leave_biases(penalty, norm, share):
+    plain = DeepRegressor(**SMALL | {"network": "linear", "max_epochs": 100}).fit(XR, yr + 1000)
+    penalised = DeepRegressor(**SMALL | {"network": "linear", "max_epochs": 100}, **{penalty: 1.0}).fit(XR, yr + 1000)
+    sizes = [np.linalg.norm(model.params_["output"]["kernel"].ravel(), norm) for model in (penalised, plain)]
+    assert sizes[0] < share * sizes[1]
+    np.testing.assert_allclose(penalised.predict(XR).mean(), (yr + 1000).mean(), rtol=1e-2)
+
+
+def test_clip_norm_bounds_the_step():
+    model = DeepRegressor(**SMALL | {"network": "linear", "max_epochs": 1, "learning_rate": 1.0}, optimizer="sgd", clip_norm=1e-3)
+    start = DeepRegressor(**SMALL | {"network": "linear", "max_epochs": 1, "learning_rate": 1e-12}, optimizer="sgd").fit(XR, yr)
+    model.fit(XR, yr)
+    steps = [a - b for a, b in zip(jax.tree.leaves(model.params_), jax.tree.leaves(start.params_), strict=True)]
+    assert np.sqrt(sum((s**2).sum() for s in steps)) == pytest.approx(1e-3, rel=1e-2)
