@@ -124,13 +124,17 @@ class Info(NamedTuple):
 
 
 class FitResult(NamedTuple):
-    """What training leaves: parameters as NumPy arrays, the history by column, and how it ended."""
+    """What training leaves: parameters as NumPy arrays, the history by column, and how it ended.
+
+    `best_epoch` (from 1) is the epoch of these parameters; `has_best` tells that it was the best one so far.
+    """
 
     params: Params
     model_state: ModelState
     history: dict[str, list[float]]
     n_epochs: int
     best_epoch: int
+    has_best: bool
     status: int
 
 

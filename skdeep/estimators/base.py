@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import warnings
 from abc import abstractmethod
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import jax
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -31,16 +29,16 @@ from skdeep.core.rows import (
     split_validation,
 )
 from skdeep.core.step import continued_state, new_state
-from skdeep.errors import NonFiniteLossError
 from skdeep.estimators.callbacks import CallbackSupportMixin, EpochReporter
 from skdeep.estimators.diagnose import traced_fields_named
+from skdeep.estimators.nested import NestedParameters
+from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
-from skdeep.estimators.resolve import Resolved, changed, nested_params, resolve_all
+from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scoring import host_loss, host_scorer
 from skdeep.estimators.training import COLUMNS, Plan, run_training
 
 DEFAULT_BATCH_SIZE = 200
-COMPONENTS = ("network", "loss", "optimizer", "schedule")
 _SPLIT_STREAM = 2**32 - 1
 
 
@@ -54,16 +52,15 @@ def trains_epoch_by_epoch(estimator: Any) -> bool:
     return True
 
 
-class DeepEstimator(CallbackSupportMixin, BaseEstimator):
+class DeepEstimator(CallbackSupportMixin, NestedParameters):
     """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
-    _default_loss: ClassVar[str]
-
     params_: Any
     model_state_: Any
     n_iter_: int
     _history: dict[str, list[float]]
+    _training_leaves: list[np.ndarray] | None = None
 
     def __init__(
         self,
@@ -128,106 +125,65 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
     def _restore_target(self, target: np.ndarray) -> np.ndarray:
         """Return y as the user knows it from the array that `_finish_target` gave."""
 
-    # Parameters, those of components included.
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with `deep`, also the fields of network, loss, optimizer and schedule.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-
-        Returns
-        -------
-        dict
-            Fields are named `optimizer__b1`, `network__widths` and so on.
-        """
-        params: dict[str, Any] = super().get_params(deep=False)
-        if deep:
-            for kind in COMPONENTS:
-                fields = nested_params(kind, self._named(kind))
-                params.update({f"{kind}__{name}": value for name, value in fields.items()})
-        return params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, and fields of components as `optimizer__b1=0.8`.
-
-        A component is replaced by a changed copy, never changed itself.
-
-        Parameters
-        ----------
-        **params : dict
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter, or a component has no such field. Unknown component names raise in `fit`.
-        """
-        nested: dict[str, dict[str, Any]] = {}
-        direct: dict[str, Any] = {}
-        for name, value in params.items():
-            kind, _, path = name.partition("__")
-            if path and kind in COMPONENTS:
-                nested.setdefault(kind, {})[path] = value
-            else:
-                direct[name] = value
-        super().set_params(**direct)
-        for kind, fields in nested.items():
-            setattr(self, kind, changed(kind, self._named(kind), fields))
-        return self
-
-    def _named(self, kind: str) -> Any:
-        value = getattr(self, kind)
-        return self._default_loss if kind == "loss" and isinstance(value, str) and value == "auto" else value
-
-    def _resolve(self) -> Resolved:
-        return resolve_all({kind: self._named(kind) for kind in COMPONENTS})
-
     # The path of fit.
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
-        check_parameters(type(self).__name__, self._parameter_constraints, super().get_params(deep=False))
-        previous = self._previous_fit() if self.warm_start else None
-        rows = self._encode(X, y, sample_weight, reset=True)
-        self._bind_components(rows)
-        if self._merges_rows:
-            rows = merge_equal_rows(rows)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._key = key_of_seed(seed)
-        train, held_out = self._split(rows, validation)
-        train = self._finish_target(train, reset=True)
-        held_out = None if held_out is None else self._finish_target(held_out, reset=False)
-        train, held_out = _unit_mean(train), None if held_out is None else _unit_mean(held_out)
-        with self._on_device(), traced_fields_named():
-            plan = self._plan(train, held_out, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, previous)
-            result, _ = run_training(plan)
+        with self._unchanged_on_error(), traced_fields_named():
+            check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+            previous = self._previous_fit() if self.warm_start else None
+            rows = self._encode(X, y, sample_weight, reset=True)
+            self._bind_components()
+            self._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
+            train, held_out = self._split(merge_equal_rows(rows) if self._merges_rows else rows, validation)
+            train = _unit_mean(self._finish_target(train, reset=True))
+            held_out = None if held_out is None else _unit_mean(self._finish_target(held_out, reset=False))
+            reporter = EpochReporter(
+                self, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, self.max_epochs
+            )
+            with self._on_device():
+                result, _ = run_training(self._plan(train, held_out, reporter, previous, self.max_epochs))
             self._store(result)
-        plan.reporter.end_fit(dict)
+            self._training_leaves = None
+        reporter.end_fit(self._fitted_attributes)
+        raise_or_warn(self, result)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
-        check_parameters(type(self).__name__, self._parameter_constraints, super().get_params(deep=False))
         is_first = not hasattr(self, "params_")
-        rows = drop_zero_weights(self._encode(X, y, sample_weight, reset=is_first))
-        if is_first:
-            self._bind_components(rows)
-            self._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
-        else:
-            self._rebind_components()
-        rows = _unit_mean(self._finish_target(rows, reset=is_first))
-        previous = None if is_first else (self.params_, self.model_state_)
-        with self._on_device(), traced_fields_named():
-            plan = self._plan(rows, None, {"X": X, "y": y, "metadata": {}}, previous, n_epochs=1)
-            plan.state = self._with_training_leaves(plan.state)
-            result, state = run_training(plan)
+        with self._unchanged_on_error(), traced_fields_named():
+            check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+            rows = drop_zero_weights(self._encode(X, y, sample_weight, reset=is_first))
+            if is_first:
+                self._bind_components()
+                self._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
+            else:
+                self._set_components(self._resolve()._replace(network=self.network_))
+            rows = _unit_mean(self._finish_target(rows, reset=is_first))
+            previous = None if is_first else (self.params_, self.model_state_)
+            reporter = EpochReporter(self, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, 1)
+            with self._on_device():
+                plan = self._plan(rows, None, reporter, previous, 1, first_epoch=0 if is_first else self.n_iter_)
+                plan.state = self._with_training_leaves(plan.state)
+                result, state = run_training(plan)
             self._training_leaves = [np.array(leaf) for leaf in jax.tree.leaves((state.params, state.optimizer_state))]
             self._store(result, extends=not is_first)
-        plan.reporter.end_fit(dict)
+        reporter.end_fit(self._fitted_attributes)
+        if result.status == stopping.INTERRUPTED:
+            raise KeyboardInterrupt
         return self
+
+    @contextlib.contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Leave the estimator as it was when fitting fails, so that an earlier fit stays usable."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            # What scikit-learn keeps for its callbacks while fit runs is taken down by scikit-learn itself.
+            of_callbacks = {name: value for name, value in vars(self).items() if "callback" in name}
+            self.__dict__.clear()
+            self.__dict__.update({**before, **of_callbacks})
+            raise
 
     def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
         """Validate X, y and weights, and return them as rows in the network's types."""
@@ -260,7 +216,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
             return bool(self.shuffle)
         return bool(self.coalesce)
 
-    def _bind_components(self, rows: WeightedRows) -> None:
+    def _bind_components(self) -> None:
         """Resolve the names and bind them to the data's shapes."""
         resolved = self._resolve()
         if self._task.kind not in resolved.loss.tasks:
@@ -276,11 +232,6 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
         self._set_components(resolved)
         self.n_outputs_ = self.loss_.n_raw(self._task)
         self._model = as_traced(Model(self.network_, self.input_shape_, self.n_outputs_))
-
-    def _rebind_components(self) -> None:
-        """Take over changed numbers and optimizers between two calls of partial_fit; the network stays."""
-        resolved = self._resolve()
-        self._set_components(resolved._replace(network=self.network_))
 
     def _set_components(self, resolved: Resolved) -> None:
         self.network_, self.loss_ = resolved.network, resolved.loss
@@ -327,14 +278,14 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
         self,
         train: WeightedRows,
         held_out: WeightedRows | None,
-        data: dict[str, Any],
+        reporter: EpochReporter,
         previous: tuple[Any, Any] | None,
-        n_epochs: int | None = None,
+        n_epochs: int,
+        first_epoch: int = 0,
     ) -> Plan:
         """Put everything in place for the loop: configuration, first state, batches, validation."""
         is_judged_on_host = held_out is not None and (is_sparse(held_out.x) or self.scoring != "loss")
         config = self._config(held_out is not None, is_judged_on_host)
-        first_epoch = self.n_iter_ if n_epochs is not None and previous is not None else 0
         n = len(train.target)
         size = padded_size(n) if self.optimizer_.full_batch else self._batch_size(n)
         feed = Feed(train, self.input_shape_, size, self._key, bool(self.shuffle), first_epoch)
@@ -352,9 +303,8 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
             state=state,
             feed=feed,
             validation=validation,
-            n_epochs=self.max_epochs if n_epochs is None else n_epochs,
-            reporter=EpochReporter(self, data, self.max_epochs if n_epochs is None else n_epochs),
-            fitted_attributes=lambda params, model_state: {"params_": params, "model_state_": model_state},
+            n_epochs=n_epochs,
+            reporter=reporter,
             host_val_loss=host_loss(config, held_out) if held_out and is_sparse(held_out.x) else None,
             host_score=host_scorer(self, held_out) if held_out and self.scoring != "loss" else None,
             verbose=int(self.verbose),
@@ -369,7 +319,7 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _with_training_leaves(self, state: Any) -> Any:
         """Return the state with the optimizer's memory of the last partial_fit, if it still fits."""
-        leaves = getattr(self, "_training_leaves", None)
+        leaves = self._training_leaves
         current, tree = jax.tree.flatten((state.params, state.optimizer_state))
         if leaves is None or [a.shape for a in leaves] != [a.shape for a in current]:
             return state
@@ -382,34 +332,15 @@ class DeepEstimator(CallbackSupportMixin, BaseEstimator):
         return jax.default_device(jax.devices(self.device)[0])
 
     def _store(self, result: FitResult, extends: bool = False) -> None:
-        """Keep what training left, then warn or raise as its end asks for."""
-        rate = result.history["learning_rate"][-1] if result.history["epoch"] else float(self.learning_rate)
-        kept_best = bool(self.early_stopping) and result.best_epoch > 0
-        if result.status == stopping.NON_FINITE and not kept_best:
-            raise NonFiniteLossError(
-                f"The loss became NaN or infinite in epoch {result.n_epochs} at learning rate {rate:.3g}. Lower the "
-                "learning_rate, set clip_norm, or scale the columns of X (for example with StandardScaler)."
-            )
+        """Keep what training left; raise if that is nothing of use."""
+        check_outcome(self, result)
         earlier = self._history if extends else {name: [] for name in COLUMNS}
         self._history = {name: earlier[name] + result.history[name] for name in COLUMNS}
         self.params_, self.model_state_ = result.params, result.model_state
         self.n_iter_, self.best_epoch_ = result.n_epochs, result.best_epoch
-        if result.status == stopping.INTERRUPTED:
-            raise KeyboardInterrupt
-        if result.status == stopping.NON_FINITE:
-            warnings.warn(
-                f"The loss became NaN or infinite in epoch {result.n_epochs} at learning rate {rate:.3g}; training stopped and "
-                f"the parameters of the best epoch ({result.best_epoch}) were kept. Lower the learning_rate or set clip_norm.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        if result.status == stopping.OUT_OF_EPOCHS and self.tol is not None and not hasattr(self, "_training_leaves"):
-            warnings.warn(
-                f"Reached max_epochs={self.max_epochs} and training has not converged yet. Raise max_epochs or tol, "
-                "or set tol=None to train for exactly max_epochs.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        return {"params_": self.params_, "model_state_": self.model_state_}
 
     # Prediction.
 

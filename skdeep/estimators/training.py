@@ -42,7 +42,6 @@ class Plan:
     validation: Rows | None
     n_epochs: int
     reporter: EpochReporter
-    fitted_attributes: Callable[[Any, Any], dict[str, Any]]
     host_val_loss: Callable[[Any, Any], float] | None = None
     host_score: Callable[[Any, Any], float] | None = None
     verbose: int = 0
@@ -148,7 +147,9 @@ def _end_epoch(run: Run) -> None:
         _judge_on_host(run)
     if plan.verbose:
         _print_new_lines(run)
-    wants_stop = plan.reporter.end_epoch(lambda: plan.fitted_attributes(*current_params(run)))
+    wants_stop = plan.reporter.end_epoch(
+        lambda: dict(zip(("params_", "model_state_"), current_params(run), strict=True))
+    )
     if run.status != stopping.RUNNING:
         return
     if wants_stop:
@@ -211,6 +212,7 @@ def _result(run: Run) -> FitResult:
         history=run.history,
         n_epochs=last_epoch,
         best_epoch=int(best.best_epoch) if keeps_best else last_epoch,
+        has_best=keeps_best,
         status=status,
     )
 

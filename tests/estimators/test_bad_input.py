@@ -9,6 +9,7 @@ import optax
 import pandas as pd
 import pytest
 from flax import nnx
+from sklearn.exceptions import ConvergenceWarning
 
 import skdeep
 from skdeep import DeepClassifier, DeepRegressor, NonFiniteLossError, UnknownComponentError
@@ -231,7 +232,7 @@ def test_with_early_stopping_the_best_parameters_survive_a_non_finite_loss():
             return jnp.where(progress < 0.5, 1.0, 1e30)
 
     model = DeepRegressor(**SMALL | {"max_epochs": 10}, early_stopping=True, schedule=LateExplosion(), optimizer="sgd")
-    with pytest.warns(skdeep.estimators.base.ConvergenceWarning, match="parameters of the best epoch .* were kept"):
+    with pytest.warns(ConvergenceWarning, match="parameters of the best epoch .* were kept"):
         model.fit(X, X[:, 0])
     assert np.isfinite(model.predict(X)).all()
     assert model.best_epoch_ <= 5
@@ -250,9 +251,7 @@ def test_validation_labels_without_rows():
 
 
 def test_reaching_max_epochs_warns():
-    with pytest.warns(
-        skdeep.estimators.base.ConvergenceWarning, match="Reached max_epochs=2 and training has not converged"
-    ):
+    with pytest.warns(ConvergenceWarning, match="Reached max_epochs=2 and training has not converged"):
         DeepClassifier(**SMALL | {"tol": 1e-4}).fit(X, y)
 
 
@@ -262,3 +261,16 @@ def test_a_failed_fit_leaves_the_fitted_model_usable():
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.fit(changed(X, np.nan), y)
     np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_a_loss_that_breaks_down_leaves_the_fitted_model_usable():
+    model = DeepClassifier(**SMALL).fit(X, y)
+    before = model.predict_proba(X)
+    with pytest.raises(NonFiniteLossError):
+        model.set_params(optimizer=Exploding(), learning_rate=1000).fit(X[:, :2], y % 2)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_early_stopping_without_one_good_epoch_raises():
+    with pytest.raises(NonFiniteLossError):
+        DeepRegressor(**SMALL, early_stopping=True, loss=lambda raw, target: raw[:, 0] * jnp.nan).fit(X, X[:, 0])

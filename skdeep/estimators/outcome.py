@@ -1,0 +1,47 @@
+"""What the end of a training means for the user: an error, a warning, or nothing."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from sklearn.exceptions import ConvergenceWarning
+
+from skdeep.contract import FitResult
+from skdeep.core import stopping
+from skdeep.errors import NonFiniteLossError
+
+
+def check_outcome(estimator: Any, result: FitResult) -> None:
+    """Raise NonFiniteLossError if the loss broke down and no parameters of a better epoch were kept."""
+    if result.status != stopping.NON_FINITE or result.has_best:
+        return
+    raise NonFiniteLossError(
+        f"The loss became NaN or infinite in epoch {result.n_epochs} at learning rate {_last_rate(estimator, result):.3g}. "
+        "Lower the learning_rate, set clip_norm, or scale the columns of X (for example with StandardScaler)."
+    )
+
+
+def raise_or_warn(estimator: Any, result: FitResult) -> None:
+    """Pass Ctrl-C on, now that parameters are stored, or warn if training did not end well."""
+    if result.status == stopping.INTERRUPTED:
+        raise KeyboardInterrupt
+    message = None
+    if result.status == stopping.NON_FINITE:
+        message = (
+            f"The loss became NaN or infinite in epoch {result.n_epochs} at learning rate {_last_rate(estimator, result):.3g}; "
+            f"training stopped and the parameters of the best epoch ({result.best_epoch}) were kept. "
+            "Lower the learning_rate or set clip_norm."
+        )
+    elif result.status == stopping.OUT_OF_EPOCHS and estimator.tol is not None:
+        message = (
+            f"Reached max_epochs={estimator.max_epochs} and training has not converged yet. Raise max_epochs or tol, "
+            "or set tol=None to train for exactly max_epochs."
+        )
+    if message:
+        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+
+def _last_rate(estimator: Any, result: FitResult) -> float:
+    rates = result.history["learning_rate"]
+    return rates[-1] if rates else float(estimator.learning_rate)
