@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,14 +17,20 @@ Blocks: TypeAlias = Generator[tuple[TrainState, Info | None], tuple[TrainState, 
 def training_blocks(config: FitConfig, state: TrainState, feed: Feed, validation: Rows | None) -> Blocks:
     """Run blocks of steps, each as one program call; send `(state, n_steps)`, receive `(state, info)`.
 
-    The first value is `(state, None)`. The state that is sent is used up (its memory is reused).
+    The first value is `(state, None)`; the program is compiled by then, so that a caller's clock sees
+    steps only. The state that is sent is used up (its memory is reused).
 
     Examples
     --------
     See `skdeep/docs/core.md`.
     """
+    train_block.prepare(config, state, *_arguments(feed, validation, n_steps=0))
     state, n_steps = yield state, None
     while True:
-        rows, order = feed.next_block(n_steps)
-        state, info = train_block(config, state, rows, validation, order, np.int32(n_steps))
+        state, info = train_block(config, state, *_arguments(feed, validation, n_steps))
         state, n_steps = yield state, info
+
+
+def _arguments(feed: Feed, validation: Rows | None, n_steps: int) -> tuple[Any, ...]:
+    rows, order = feed.next_block(n_steps)
+    return rows, validation, order, np.int32(n_steps)

@@ -110,11 +110,18 @@ class Program:
         self.__doc__ = function.__doc__
 
     def __call__(self, *arguments: Any) -> Any:
+        leaves, compiled, out_tree = self._look_up(arguments)
+        return jax.tree.unflatten(out_tree, compiled(*leaves))
+
+    def prepare(self, *arguments: Any) -> None:
+        """Compile for such arguments, without running: so that a clock may start afterwards."""
+        self._look_up(arguments)
+
+    def _look_up(self, arguments: tuple[Any, ...]) -> Any:
         _refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
         key = (self, tree, tuple(map(_abstract, leaves)), _settings())
-        compiled, out_tree = _by_structure.get(key, lambda: self._compile(arguments, leaves, tree))
-        return jax.tree.unflatten(out_tree, compiled(*leaves))
+        return leaves, *_by_structure.get(key, lambda: self._compile(arguments, leaves, tree))
 
     def _compile(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
         out_trees = []

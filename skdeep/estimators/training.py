@@ -15,7 +15,6 @@ from skdeep.contract import FitConfig, FitResult, Info, Rows, TrainState
 from skdeep.core import stopping
 from skdeep.core.batch import Feed
 from skdeep.core.loop import training_blocks
-from skdeep.core.programs import compile_counts
 from skdeep.core.step import evaluation_params, judge_score
 from skdeep.estimators.callbacks import EpochReporter
 from skdeep.estimators.interrupts import held_back_interrupt
@@ -62,6 +61,8 @@ class Run:
     status: int = stopping.RUNNING
     first_epoch: int = 0
     n_printed: int = 0
+    position: int = 0
+    epoch_seconds: float = 0.0
 
     @property
     def n_done(self) -> int:
@@ -82,9 +83,9 @@ class Pace:
         affordable = math.ceil(SECONDS_PER_BLOCK / self._seconds_per_step)
         return max(1, min(remaining, affordable, self._max_steps))
 
-    def note(self, n_steps: int, seconds: float) -> None:
-        """Learn from a block that compiled nothing."""
-        self._seconds_per_step = max(seconds / n_steps, 1e-7)
+    def note(self, seconds_per_step: float) -> None:
+        """Learn from a block."""
+        self._seconds_per_step = max(seconds_per_step, 1e-7)
 
 
 def run_training(plan: Plan) -> tuple[FitResult, TrainState]:
@@ -101,43 +102,42 @@ def _run_blocks(run: Run) -> None:
     plan, pace = run.plan, Pace(run.plan.feed, run.plan.state.params)
     blocks = training_blocks(plan.config, run.state, plan.feed, plan.validation)
     next(blocks)
-    position, epoch_seconds = 0, 0.0
     plan.reporter.begin_epoch()
     while run.status == stopping.RUNNING:
-        steps_per_epoch = plan.feed.steps_per_epoch
         n_epochs_left = 1 if plan.is_epoch_wise else plan.n_epochs - run.n_done
-        n_steps = pace.n_steps(n_epochs_left * steps_per_epoch - position)
-        counts, start = compile_counts(), time.perf_counter()
+        n_steps = pace.n_steps(n_epochs_left * plan.feed.steps_per_epoch - run.position)
+        start = time.perf_counter()
         with held_back_interrupt():
             run.state, info = blocks.send((run.state, n_steps))
             info = jax.device_get(jax.block_until_ready(info))
-        seconds = time.perf_counter() - start
-        if compile_counts() == counts:
-            pace.note(n_steps, seconds)
+        seconds_per_step = (time.perf_counter() - start) / n_steps
+        pace.note(seconds_per_step)
         run.status = int(run.state.status)
-        position = (position + n_steps) % steps_per_epoch
-        epoch_seconds += seconds
+        _record(run, info, n_steps, seconds_per_step)
         if info.n_epochs:
-            _record(run, info, epoch_seconds)
-            epoch_seconds = 0.0
             _end_epoch(run)
 
 
-def _record(run: Run, info: Info, seconds: float) -> None:
-    """Append the epochs of a block to the history; they share its time evenly."""
-    n_epochs = int(info.n_epochs)
+def _record(run: Run, info: Info, n_steps: int, seconds_per_step: float) -> None:
+    """Append the epochs that a block finished to the history; its time is shared evenly by its steps."""
     has_validation = run.plan.validation is not None
-    for i in range(n_epochs):
+    steps_per_epoch = run.plan.feed.steps_per_epoch
+    for i in range(int(info.n_epochs)):
+        steps_here = steps_per_epoch - run.position
         line = (
             run.first_epoch + run.n_done + 1,
             float(info.train_loss[i]),
             float(info.val_loss[i]) if has_validation else math.nan,
             math.nan,
             float(info.learning_rate[i]),
-            seconds / n_epochs,
+            run.epoch_seconds + steps_here * seconds_per_step,
         )
         for name, value in zip(COLUMNS, line, strict=True):
             run.history[name].append(value)
+        run.position, run.epoch_seconds = 0, 0.0
+        n_steps -= steps_here
+    run.position += n_steps
+    run.epoch_seconds += n_steps * seconds_per_step
 
 
 def _end_epoch(run: Run) -> None:

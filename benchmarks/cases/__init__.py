@@ -1,0 +1,10 @@
+"""The cases, one file each; every file defines CASE, and `child` if the case starts fresh processes."""
+
+from __future__ import annotations
+
+from benchmarks.cases import digits_grid, fashion_dense, first_fit, import_time, memory, predict, scaling
+
+CASES = {
+    module.CASE.name: module.CASE
+    for module in (fashion_dense, digits_grid, import_time, first_fit, predict, memory, scaling)
+}

@@ -1,0 +1,127 @@
+"""GridSearchCV over 16 learning rates x 5 folds on digits: 80 fits of 64-100-10, in fresh processes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+
+from benchmarks import data, peers
+from benchmarks.compiling import compile_clock
+from benchmarks.processes import run_child
+from benchmarks.runner import Case, Contender, Options, Prepared, Target, ratio
+
+SETUP = peers.Setup(widths=(100,), n_features=64, n_classes=10, batch_size=64, max_epochs=50)
+MAKERS = {
+    "skdeep": peers.skdeep_classifier,
+    "sklearn": peers.sklearn_classifier,
+    "skorch": peers.skorch_classifier,
+}
+RATE_NAMES = {"skdeep": "learning_rate", "sklearn": "learning_rate_init", "skorch": "lr"}
+N_RATES, N_FOLDS = 16, 5
+
+
+def child(library: str, backend: str | None, n_measured: int, epochs: int) -> dict[str, float]:
+    """Run one search in this process; with `n_measured` of the rates, the search's time is scaled up."""
+    start = time.perf_counter()
+    import joblib
+    import numpy as np
+    from sklearn.model_selection import GridSearchCV
+
+    model = MAKERS[library](replace(SETUP, max_epochs=epochs))
+    import_seconds = time.perf_counter() - start
+    x, y = data.digits()
+    rates = np.geomspace(1e-4, 3e-2, N_RATES)[:: N_RATES // n_measured]
+    search = GridSearchCV(model, {RATE_NAMES[library]: rates}, cv=N_FOLDS, refit=False, error_score="raise")
+    begin = time.perf_counter()
+    jobs = joblib.parallel_config(backend, n_jobs=2) if backend else nullcontext()
+    with jobs, compile_clock() if library == "skdeep" else nullcontext() as compiling:
+        search.fit(x, y)
+    measured = time.perf_counter() - begin
+    result = {
+        "import_seconds": import_seconds,
+        "search_seconds": measured * N_RATES / len(rates),
+        "unmeasured_seconds": measured * (N_RATES / len(rates) - 1),
+        "total_seconds": time.perf_counter() - start,
+        "best_score": float(search.cv_results_["mean_test_score"].max()),
+    }
+    if compiling is not None:
+        result |= {"compile_seconds": sum(compiling), "train_block_compiles": _train_block_compiles()}
+    return result
+
+
+def _train_block_compiles() -> int:
+    import skdeep
+
+    return skdeep.compile_counts()["train_block"].compiles
+
+
+def prepare(
+    options: Options,
+    *,
+    library: str,
+    backend: str | None = None,
+    n_measured: int = N_RATES,
+    threads: int | None = None,
+) -> Prepared:
+    """Every measurement is a whole process, so there is nothing to warm up; `threads` are those of BLAS."""
+    epochs = options.epochs or SETUP.max_epochs
+    arguments = {"library": library, "backend": backend, "n_measured": n_measured, "epochs": epochs}
+    environment = {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")} if threads else {}
+
+    def measure() -> dict[str, float]:
+        result = run_child(CASE.name, arguments, environment)
+        unmeasured = result.pop("unmeasured_seconds")
+        result["total_seconds"] += unmeasured
+        result["process_seconds"] += unmeasured
+        return result
+
+    return Prepared(measure)
+
+
+CASE = Case(
+    name="digits_grid",
+    summary="GridSearchCV of 16 learning rates x 5 folds on digits, 64-100-10, 50 epochs, batch 64, fresh processes",
+    contenders=(
+        Contender("skdeep", partial(prepare, library="skdeep"), notes="n_jobs=1, one process"),
+        Contender("sklearn_1_thread", partial(prepare, library="sklearn", threads=1), notes="1 BLAS thread"),
+        Contender("sklearn_2_threads", partial(prepare, library="sklearn", threads=2), notes="2 BLAS threads"),
+        Contender(
+            "skorch",
+            partial(prepare, library="skorch", n_measured=2),
+            ("torch", "skorch"),
+            "2 of the 16 rates measured, the search's time multiplied by 8",
+        ),
+        Contender(
+            "skdeep_threading",
+            partial(prepare, library="skdeep", backend="threading"),
+            notes="parallel_config('threading', n_jobs=2)",
+        ),
+        Contender(
+            "sklearn_loky",
+            partial(prepare, library="sklearn", backend="loky"),
+            notes="parallel_config('loky', n_jobs=2)",
+        ),
+    ),
+    headline="process_seconds",
+    targets=(
+        Target(
+            "whole process against MLPClassifier with the better number of threads",
+            ratio(
+                ("skdeep", "process_seconds"),
+                ("sklearn_1_thread", "process_seconds"),
+                ("sklearn_2_threads", "process_seconds"),
+            ),
+        ),
+        Target(
+            "whole process against skorch (scaled)",
+            ratio(("skdeep", "process_seconds"), ("skorch", "process_seconds")),
+        ),
+        Target(
+            "two jobs: threads of skdeep against processes of MLPClassifier",
+            ratio(("skdeep_threading", "process_seconds"), ("sklearn_loky", "process_seconds")),
+        ),
+        Target("compiles of the training program", lambda values: values.get(("skdeep", "train_block_compiles")), 1),
+    ),
+)

@@ -1,0 +1,58 @@
+"""Seconds of the first fit of a fresh process, against those of importing jax and scikit-learn in it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from benchmarks.processes import run_child
+from benchmarks.runner import Case, Contender, Options, Prepared, Target, ratio
+
+EPOCHS = 50
+
+
+def child(epochs: int) -> dict[str, float]:
+    """Import, load iris, and fit: what `fit` imports lazily counts as part of it."""
+    start = time.perf_counter()
+    import jax  # noqa: F401  # this import is what is measured
+    import sklearn  # noqa: F401  # as above
+
+    imported = time.perf_counter()
+    from sklearn.datasets import load_iris
+
+    from skdeep import DeepClassifier
+
+    x, y = load_iris(return_X_y=True)
+    ready = time.perf_counter()
+    model = DeepClassifier(max_epochs=epochs, random_state=0).fit(x, y)
+    first = time.perf_counter()
+    model.fit(x, y)
+    second = time.perf_counter()
+    return {
+        "jax_sklearn_import_seconds": imported - start,
+        "skdeep_import_seconds": ready - imported,
+        "first_fit_seconds": first - ready,
+        "second_fit_seconds": second - first,
+    }
+
+
+def prepare(options: Options) -> Prepared:
+    """Run once unmeasured, so that the files are in memory and compiled to bytecode."""
+    measure = partial(run_child, CASE.name, {"epochs": options.epochs or EPOCHS})
+    measure()
+    return Prepared(measure)
+
+
+CASE = Case(
+    name="first_fit",
+    summary="first fit of DeepClassifier(max_epochs=50) on iris in a fresh process, data loaded before",
+    contenders=(Contender("skdeep", prepare, notes="skdeep_import_seconds includes loading iris"),),
+    headline="first_fit_seconds",
+    targets=(
+        Target(
+            "first fit against importing jax and scikit-learn (aim 0.5)",
+            ratio(("skdeep", "first_fit_seconds"), ("skdeep", "jax_sklearn_import_seconds")),
+            0.9,
+        ),
+    ),
+)

@@ -1,0 +1,53 @@
+"""The data of the cases, as float32 arrays with values near [0, 1]; nothing is downloaded."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.runner import MissingError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FASHION_FOLDER = "/usr/share/datasets/fashion-mnist"
+
+
+def fashion_mnist(rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first training images of Fashion-MNIST, flat and scaled to [0, 1], and their classes."""
+    import numpy as np
+
+    images = _read_idx("train-images-idx3-ubyte.gz", header_bytes=16).reshape(-1, 784)[:rows]
+    classes = _read_idx("train-labels-idx1-ubyte.gz", header_bytes=8)[:rows]
+    return images.astype(np.float32) / np.float32(255), classes.astype(np.int64)
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return scikit-learn's 1,797 digits of 64 values, scaled to [0, 1], and their classes."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return (x / 16).astype(np.float32), y
+
+
+def random_classes(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return normal random rows and whether their first value is positive."""
+    import numpy as np
+
+    x = np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32)
+    return x, (x[:, 0] > 0).astype(np.int64)
+
+
+def _read_idx(name: str, header_bytes: int) -> np.ndarray:
+    import numpy as np
+
+    path = Path(os.environ.get("FASHION_MNIST", FASHION_FOLDER)) / name
+    if not path.exists():
+        raise MissingError(
+            f"There is no file {name}. Install Fashion-MNIST (Debian, Ubuntu: apt-get install dataset-fashion-mnist), "
+            "or set FASHION_MNIST to the folder of its gzipped idx files."
+        )
+    return np.frombuffer(gzip.decompress(path.read_bytes()), dtype=np.uint8, offset=header_bytes)
