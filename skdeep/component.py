@@ -79,7 +79,7 @@ class Component(metaclass=_ComponentType):
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # it is a dataclass from here on
         data = [f.name for f in fields if not f.metadata.get("static") and is_data(hints[f.name])]
         meta = [f.name for f in fields if f.name not in data]
-        jax.tree_util.register_dataclass(cls, data_fields=data, meta_fields=meta)
+        _register_pytree(cls, data, meta)
 
     def __sklearn_clone__(self) -> Self:
         return self
@@ -197,6 +197,29 @@ def check_structure(component: Component) -> None:
                     f"The field {field.name!r} of {type(part).__name__} must be hashable, since it decides which program "
                     f"is compiled. Got {type(value).__name__} instead. Give numbers, strings, tuples or functions."
                 ) from err
+
+
+def _register_pytree(cls: type, data: list[str], meta: list[str]) -> None:
+    """Register with the class as part of the structure, and without running the constructor on tracers.
+
+    Trees of `jax.tree_util.register_dataclass` compare equal whatever their class is, if their fields do
+    (jax 0.10.2: `tree.structure(A()) == tree.structure(B())`), which no cache of programs can live with.
+    """
+
+    def flatten(component: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        return [getattr(component, n) for n in data], (cls, *(getattr(component, n) for n in meta))
+
+    def flatten_with_keys(component: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        children, structure = flatten(component)
+        return [(jax.tree_util.GetAttrKey(n), c) for n, c in zip(data, children, strict=True)], structure
+
+    def unflatten(structure: tuple[Any, ...], children: Any) -> Any:
+        component: Any = object.__new__(cls)
+        for name, value in (*zip(data, children, strict=True), *zip(meta, structure[1:], strict=True)):
+            object.__setattr__(component, name, value)
+        return component
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
 
 
 def _refuse_unannotated(cls: type) -> None:

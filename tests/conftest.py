@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy is imported, or scikit-learn skips a check
 
@@ -15,10 +16,8 @@ hook = install_import_hook("skdeep.core", "beartype.beartype")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-@pytest.fixture
-def fresh_programs():
-    """Forget compiled programs, so that counts start at zero."""
-    import skdeep
-
-    skdeep.clear_cache()
-    return skdeep.compile_counts
+def pytest_make_parametrize_id(val):
+    """Name cases by their values, the same in every worker: sets sorted, functions without address."""
+    if isinstance(val, set | frozenset):
+        return str(sorted(map(str, val)))
+    return re.sub(r" at 0x[0-9a-f]+", "", str(val))

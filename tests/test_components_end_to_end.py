@@ -78,7 +78,15 @@ def test_schedule(schedule):
         MLP(widths=(8,), normalization="batch"),
         MLP(widths=(8,), normalization="layer", dropout_rate=0.1),
         MLP(widths=(8, 8), residual=True, activation="gelu"),
-        ["flatten", ("dense", {"features": 8}), "relu", "batch_norm", ("dropout", {"rate": 0.1}), "residual", "layer_norm"],
+        [
+            "flatten",
+            ("dense", {"features": 8}),
+            "relu",
+            "batch_norm",
+            ("dropout", {"rate": 0.1}),
+            "residual",
+            "layer_norm",
+        ],
     ],
     ids=["linear", "no hidden layer", "batch norm", "layer norm", "residual", "list"],
 )
@@ -94,12 +102,18 @@ def test_batch_norm_ignores_the_padding_of_a_batch():
     params = {**SMALL, "network": network, "learning_rate": 1e-12, "max_epochs": 300}
     model = DeepClassifier(**params).fit(X[:45], y[:45])
     statistics = jax.tree.leaves(model.model_state_)
-    np.testing.assert_allclose(sorted(map(float, statistics[0])), sorted(X[:45].astype(np.float32).mean(axis=0)), rtol=1e-4)
-    np.testing.assert_allclose(sorted(map(float, statistics[1])), sorted(X[:45].astype(np.float32).var(axis=0)), rtol=1e-4)
+    np.testing.assert_allclose(
+        sorted(map(float, statistics[0])), sorted(X[:45].astype(np.float32).mean(axis=0)), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        sorted(map(float, statistics[1])), sorted(X[:45].astype(np.float32).var(axis=0)), rtol=1e-4
+    )
 
 
 def test_lbfgs_sees_all_rows_and_ignores_the_learning_rate():
-    left, right = (DeepRegressor(**SMALL | {"learning_rate": rate}, optimizer="lbfgs").fit(XR, yr) for rate in (1e-5, 1.0))
+    left, right = (
+        DeepRegressor(**SMALL | {"learning_rate": rate}, optimizer="lbfgs").fit(XR, yr) for rate in (1e-5, 1.0)
+    )
     np.testing.assert_array_equal(left.predict(XR), right.predict(XR))
 
 
@@ -121,8 +135,12 @@ def test_penalties_shrink_kernels_and_leave_biases(penalty, norm, share):
 
 
 def test_clip_norm_bounds_the_step():
-    model = DeepRegressor(**SMALL | {"network": "linear", "max_epochs": 1, "learning_rate": 1.0}, optimizer="sgd", clip_norm=1e-3)
-    start = DeepRegressor(**SMALL | {"network": "linear", "max_epochs": 1, "learning_rate": 1e-12}, optimizer="sgd").fit(XR, yr)
+    model = DeepRegressor(
+        **SMALL | {"network": "linear", "max_epochs": 1, "learning_rate": 1.0}, optimizer="sgd", clip_norm=1e-3
+    )
+    start = DeepRegressor(
+        **SMALL | {"network": "linear", "max_epochs": 1, "learning_rate": 1e-12}, optimizer="sgd"
+    ).fit(XR, yr)
     model.fit(XR, yr)
     steps = [a - b for a, b in zip(jax.tree.leaves(model.params_), jax.tree.leaves(start.params_), strict=True)]
     assert np.sqrt(sum((s**2).sum() for s in steps)) == pytest.approx(1e-3, rel=1e-2)

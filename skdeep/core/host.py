@@ -2,7 +2,7 @@
 
 Initial values are needed once a fit, yet compiling the program that makes them takes as long as
 compiling the training. Any module's `init` is traced instead (no numbers involved) and the trace
-is evaluated here. Operations that this file does not know run eagerly in JAX: right, but slower.
+is evaluated here. Operations that this file does not know run in JAX one by one: right, but slower.
 """
 
 from __future__ import annotations
@@ -55,25 +55,31 @@ def _apply(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
     if name in _INLINED:
         inner = params[_INLINED[name]]
         return _evaluate(inner.jaxpr, inner.consts, inputs)
-    ours = all(_key_name(a.aval) in (None, "pcg") for a in (*equation.invars, *equation.outvars))
-    if name in _RULES and ours:
+    if name in _RULES and all(map(_is_plain, (*equation.invars, *equation.outvars))):
         output = _RULES[name](*inputs, **params)
         return [np.asarray(output, _host_dtype(equation.outvars[0].aval))]
-    return _apply_eagerly(equation, inputs)
+    return _apply_in_jax(equation, inputs)
 
 
-def _apply_eagerly(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
+def _apply_in_jax(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
     typed = [
         wrap_key(_unpack(value)) if _key_name(atom.aval) == "pcg" else value
         for atom, value in zip(equation.invars, inputs, strict=True)
     ]
-    functions, params = equation.primitive.get_bind_params(equation.params)
+    bound = equation.primitive.get_bind_params(equation.params)
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)  # a tuple before jax 0.10
     outputs = equation.primitive.bind(*functions, *typed, **params)
     outputs = outputs if equation.primitive.multiple_results else [outputs]
     return [
         _pack(np.asarray(jax.random.key_data(output))) if _key_name(variable.aval) == "pcg" else output
         for variable, output in zip(equation.outvars, outputs, strict=True)
     ]
+
+
+def _is_plain(atom: Any) -> bool:
+    """Tell whether a value is one that NumPy knows, or a single key of our generator."""
+    key = _key_name(atom.aval)
+    return atom.aval.dtype.kind in "biufc" if key is None else key == "pcg" and atom.aval.ndim == 0
 
 
 def _key_name(aval: Any) -> str | None:
@@ -89,11 +95,11 @@ def _host_dtype(aval: Any) -> Any:
 
 def _pack(words: Any) -> Any:
     """Hold each key of two words as one uint64, so that arrays of keys have the shape they have in the trace."""
-    return np.ascontiguousarray(words).view(np.uint64)[..., 0]
+    return np.array(words, order="C").view(np.uint64)[..., 0]
 
 
 def _unpack(keys: Any) -> Any:
-    return np.ascontiguousarray(keys)[..., None].view(np.uint32)
+    return np.array(np.asarray(keys)[..., None], order="C").view(np.uint32)
 
 
 def _broadcast(x: Any, *_: Any, shape: Any, broadcast_dimensions: Any, **__: Any) -> Any:
@@ -104,7 +110,11 @@ def _broadcast(x: Any, *_: Any, shape: Any, broadcast_dimensions: Any, **__: Any
 
 
 def _bitcast(x: Any, *, new_dtype: Any, **_: Any) -> Any:
-    return np.ascontiguousarray(x).view(new_dtype)
+    sizes = x.dtype.itemsize, np.dtype(new_dtype).itemsize
+    if sizes[1] < sizes[0]:
+        return np.array(x[..., None], order="C").view(new_dtype)
+    viewed = np.array(x, order="C").view(new_dtype)
+    return viewed if sizes[0] == sizes[1] else viewed[..., 0]
 
 
 def _random_bits(packed: Any, *, bit_width: int, shape: Any, **_: Any) -> Any:
@@ -117,6 +127,11 @@ def _random_bits(packed: Any, *, bit_width: int, shape: Any, **_: Any) -> Any:
 
 def _select(which: Any, *cases: Any, **_: Any) -> Any:
     return np.choose(which.astype(int), cases)
+
+
+def _shift_right_logical(x: Any, n: Any) -> Any:
+    unsigned = np.dtype(f"u{x.dtype.itemsize}")
+    return (x.astype(unsigned) >> n.astype(unsigned)).astype(x.dtype)
 
 
 def _elementwise(function: Any) -> Rule:
@@ -135,7 +150,7 @@ _RULES: dict[str, Rule] = {
             "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sign": np.sign, "floor": np.floor,
             "erf": special.erf, "erf_inv": special.erfinv, "nextafter": np.nextafter,
             "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert,
-            "shift_right_logical": np.right_shift, "shift_left": np.left_shift,
+            "shift_right_logical": _shift_right_logical, "shift_left": np.left_shift,
             "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
             "stop_gradient": np.asarray, "copy": np.asarray, "copy_p": np.asarray,
             "random_wrap": _pack, "random_unwrap": _unpack,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from skdeep.contract import Layer
@@ -29,8 +30,10 @@ class ModuleLayer(Layer):
     module: Any
 
     def build(self) -> Any:
-        # A copy without a parent, so that the one the user holds is never bound; its name is kept.
-        return self.module.clone()
+        # Made anew where it is called: a module made there belongs to the network, a copy would not.
+        fields = {f.name: getattr(self.module, f.name) for f in dataclasses.fields(self.module) if f.init}
+        del fields["parent"]
+        return type(self.module)(**fields)
 
 
 class Residual(Layer):

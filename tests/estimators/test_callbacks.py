@@ -75,15 +75,16 @@ def test_callbacks_with_early_stopping_and_partial_fit():
 
 
 def test_without_callbacks_several_epochs_run_inside_one_call(monkeypatch):
-    import skdeep.core.loop as loop
+    from skdeep.core.programs import Program
+
+    calls = []
+    call = Program.__call__
+    monkeypatch.setattr(Program, "__call__", lambda self, *a: calls.append(self.name) or call(self, *a))
 
     def count_calls(model):
-        calls = []
-        program = loop.train_block
-        monkeypatch.setattr(loop, "train_block", lambda *a: calls.append(1) or program(*a))
+        calls.clear()
         model.fit(X, y)
-        monkeypatch.setattr(loop, "train_block", program)
-        return len(calls)
+        return calls.count("train_block")
 
     assert count_calls(classifier()) == 1
     assert count_calls(classifier().set_callbacks(Recorder())) == 6
