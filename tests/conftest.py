@@ -8,7 +8,6 @@ import re
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy is imported, or scikit-learn skips a check
 
 import jax
-import pytest
 from jaxtyping import install_import_hook
 
 hook = install_import_hook("skdeep.core", "beartype.beartype")

@@ -3,9 +3,10 @@
 JAX's threefry takes longer to compile for the initial values than a whole training program, and
 dropout with it can take longer than the products (20 rounds a number); its rbg keys give other
 numbers under `vmap` than alone. This generator hashes (counter, key) with pcg3d and pcg4d of
-Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, and finishes with the mixer of
-MurmurHash3 (Appleby), without which the four lowest bits of neighbours are correlated. It is registered as a JAX key type, so that `jax.random.*` works on its keys,
-in any module, and the same arithmetic runs in NumPy, bit for bit, to make initial values on the host.
+Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, and finishes with the
+mixer of MurmurHash3 (Appleby), without which the four lowest bits of neighbours are correlated.
+It is registered as a JAX key type, so that `jax.random.*` works on its keys, in any module, and
+the same arithmetic runs in NumPy, bit for bit, to make initial values on the host.
 """
 
 from __future__ import annotations
