@@ -7,6 +7,9 @@ Fields that hold components are subtrees, so that the floats inside them are dat
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import inspect
+import operator
 import sys
 import types
 import typing
@@ -84,6 +87,10 @@ class Component(metaclass=_ComponentType):
     def __sklearn_clone__(self) -> Self:
         return self
 
+    def __reduce__(self) -> Any:
+        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]  # a dataclass
+        return _restore, (type(self), {name: picklable(getattr(self, name)) for name in names})
+
     def __copy__(self) -> Self:
         return self
 
@@ -134,6 +141,38 @@ class Component(metaclass=_ComponentType):
 
     def check_fields(self) -> None:
         """Raise ValueError when a field has a value that makes no sense; called by `fit`, outside of tracing."""
+
+
+class _ByName:
+    """Stands for an importable object in a pickle."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._path = (module, name)
+
+    def __reduce__(self) -> Any:
+        return _import_name, self._path
+
+
+def _import_name(module: str, name: str) -> Any:
+    return operator.attrgetter(name)(importlib.import_module(module))
+
+
+def _restore(cls: type[Component], fields: dict[str, Any]) -> Component:
+    return cls(**fields)
+
+
+def picklable(value: Any) -> Any:
+    """Return a stand-in for functions that pickle does not take though their name leads to them.
+
+    Jitted functions such as `nn.relu` pickle by the function inside, which has the same name as they
+    have: pickle finds another object there and refuses.
+    """
+    if isinstance(value, tuple) and type(value) is tuple:
+        return tuple(picklable(item) for item in value)
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if isinstance(value, type | types.FunctionType) or not (isinstance(module, str) and isinstance(name, str)):
+        return value
+    return _ByName(module, name) if getattr(sys.modules.get(module), name, None) is value else value
 
 
 def is_data(annotation: Any) -> bool:
@@ -224,7 +263,7 @@ def _register_pytree(cls: type, data: list[str], meta: list[str]) -> None:
 
 def _refuse_unannotated(cls: type) -> None:
     inherited = {name for base in cls.__mro__[1:] for name in _class_variables(base)}
-    annotations = vars(cls).get("__annotations__", {})
+    annotations = inspect.get_annotations(cls)
     for name, value in vars(cls).items():
         if name.startswith("__") or name in annotations or name in inherited:
             continue
@@ -237,7 +276,7 @@ def _refuse_unannotated(cls: type) -> None:
 
 
 def _class_variables(cls: type) -> set[str]:
-    return {name for name, hint in vars(cls).get("__annotations__", {}).items() if "ClassVar" in str(hint)}
+    return {name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" in str(hint)}
 
 
 def _field_types(cls: type) -> dict[str, Any]:
@@ -245,7 +284,7 @@ def _field_types(cls: type) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         scope = {**vars(sys.modules.get(base.__module__, typing)), base.__name__: base}
-        for name, hint in vars(base).get("__annotations__", {}).items():
+        for name, hint in inspect.get_annotations(base).items():
             if isinstance(hint, str):
                 try:
                     hint = eval(hint, scope, dict(vars(base)))  # as typing.get_type_hints does

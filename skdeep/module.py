@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import flax.linen as nn
 
+from skdeep.component import picklable
+
 
 def _from_fields(cls: type[nn.Module], fields: dict[str, Any]) -> nn.Module:
     return cls(**fields)
@@ -22,6 +24,8 @@ class Module(nn.Module):
     Examples
     --------
     >>> import flax.linen as nn
+
+from skdeep.component import picklable
     >>> import skdeep
     >>> class Net(skdeep.Module):
     ...     width: int = 32
@@ -33,7 +37,8 @@ class Module(nn.Module):
     """
 
     def __reduce__(self) -> Any:
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init and f.name != "parent"}
+        names = [f.name for f in dataclasses.fields(self) if f.init and f.name != "parent"]
+        fields = {name: picklable(getattr(self, name)) for name in names}
         return _from_fields, (type(self), fields)
 
     def __sklearn_clone__(self) -> Self:

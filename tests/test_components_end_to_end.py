@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pickle
 
+
+import flax.linen as nn
 import jax
+import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification, make_regression
@@ -144,3 +147,29 @@ def test_clip_norm_bounds_the_step():
     model.fit(XR, yr)
     steps = [a - b for a, b in zip(jax.tree.leaves(model.params_), jax.tree.leaves(start.params_), strict=True)]
     assert np.sqrt(sum((s**2).sum() for s in steps)) == pytest.approx(1e-3, rel=1e-2)
+
+
+def test_flax_sequential_in_its_usual_spelling():
+    check_fit(DeepClassifier(**SMALL | {"network": nn.Sequential([nn.Dense(8), nn.relu, nn.Dense(3)])}), X, y)
+
+
+def test_a_residual_block_takes_names():
+    check_fit(DeepClassifier(**SMALL | {"network": [("residual", {"layers": [("dense", {"features": 6}), "relu"]})]}), X, y)
+
+
+class OwnNet(skdeep.Module):
+    act: object = nn.relu
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(self.act(nn.Dense(8)(x)))
+
+
+@pytest.mark.parametrize("activation", [nn.relu, nn.tanh, nn.silu, nn.gelu, jax.nn.selu])
+def test_functions_of_jax_as_activations_pickle(activation):
+    for network in (MLP(widths=(8,), activation=activation), OwnNet(act=activation), ["dense", activation]):
+        model = DeepClassifier(**SMALL | {"network": network}).fit(X, y)
+        again = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(again.predict(X), model.predict(X))
+        assert joblib.hash(model.network) == joblib.hash(again.network)

@@ -236,10 +236,10 @@ def test_a_row_alone_has_the_value_it_has_in_a_batch(loss, kind):
 @pytest.mark.parametrize("loss", [CrossEntropy(), Focal(gamma=0.0), Hinge()])
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 def test_a_wrong_and_sure_row_still_pulls_towards_the_truth(loss, kind):
-    _, target = as_jax(*make_rows(loss, kind))
-    truth = target[:, None] == jnp.arange(4)[None, :] if kind == "multiclass" else target.reshape(N_ROWS, -1) > 0
-    _, grad = values_and_gradient(loss, jnp.where(truth, -80.0, 80.0), target)
-    assert (jnp.where(truth, grad, -1.0) < -0.3).all()
+    _, target = make_rows(loss, kind)
+    truth = target[:, None] == np.arange(4) if kind == "multiclass" else target.reshape(N_ROWS, -1) > 0
+    _, grad = values_and_gradient(loss, *as_jax(np.where(truth, -80.0, 80.0), target))
+    assert (np.asarray(grad)[truth] < -0.3).all()
 
 
 TRACED = [

@@ -66,7 +66,11 @@ def test_equal_after_pickling(module):
     assert again == module
     assert again.name == module.name
     assert hash(again) == hash(module)
-    key = jax.random.key(0)
+
+
+def test_same_parameters_after_pickling():
+    module, key = Net(width=3), jax.random.key(0)
+    again = pickle.loads(pickle.dumps(module))
     jax.tree.map(assert_array_equal, module.init(key, ROWS), again.init(key, ROWS))
 
 

@@ -88,9 +88,11 @@ def layer_from(value: Any) -> Layer:
     if isinstance(value, str):
         return Activation(value) if value in ACTIVATIONS else _checked_layer(resolve("layer", value)[1])
     if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
-        return layer_from(value[0]).replace(**value[1])
+        # A layer made of layers takes them as a list of its own, in the same words.
+        options = {k: tuple(map(layer_from, v)) if k == "layers" else v for k, v in value[1].items()}
+        return layer_from(value[0]).replace(**options)
     if _is_linen_module(value):
-        return ModuleLayer(value)
+        return ModuleLayer(_with_tuples(value))
     if callable(value) and not inspect.isclass(value) and not isinstance(value, Component):
         return Activation(value)
     raise TypeError(
@@ -140,7 +142,7 @@ def _network_from(value: Any) -> Network:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return Sequential(tuple(layer_from(item) for item in value))
     if _is_linen_module(value):
-        return FlaxNetwork(value)
+        return FlaxNetwork(_with_tuples(value))
     if _is_nnx_instance(value):
         raise TypeError(
             "The 'network' parameter must not be an NNX module that is already built: it carries weights, so every fit "
@@ -185,6 +187,13 @@ def _is_linen_module(value: Any) -> bool:
 
 def _is_linen_class(value: type) -> bool:
     return any(cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in value.__mro__)
+
+
+def _with_tuples(module: Any) -> Any:
+    """Return the module with tuples for lists, as in `nn.Sequential([...])`: it is hashed as structure."""
+    fields = {f.name: getattr(module, f.name) for f in dataclasses.fields(module) if f.init and f.name != "parent"}
+    lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return module.clone(**lists) if lists else module
 
 
 def _is_nnx_instance(value: Any) -> bool:

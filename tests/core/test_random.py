@@ -146,28 +146,29 @@ def test_words_one_after_the_other_are_independent(seed):
     assert p_value_of_uniform(pairs) > 1e-4
 
 
+@functools.cache
 def keys_of(kind):
-    """Return 4096 keys that differ as keys do in a training: by seed, by folding, by splitting."""
+    """Return 2048 keys that differ as keys do in a training: by seed, by folding, by splitting."""
     key = key_of_seed(11)
     with np.errstate(over="ignore"):
         return {
-            "seeds": lambda: np.array([key_of_seed(seed) for seed in range(4096)]),
-            "folded": lambda: np.array([fold_key(key, np.uint32(i), np) for i in range(4096)]),
+            "seeds": lambda: np.array([key_of_seed(seed) for seed in range(2048)]),
+            "folded": lambda: np.array([fold_key(key, np.uint32(i), np) for i in range(2048)]),
             "folded twice": lambda: np.array(
-                [fold_key(fold_key(key, np.uint32(i), np), np.uint32(j), np) for i, j in np.ndindex(64, 64)]
+                [fold_key(fold_key(key, np.uint32(i), np), np.uint32(j), np) for i, j in np.ndindex(32, 64)]
             ),
-            "split": lambda: split_key(key, (4096,), np),
+            "split": lambda: split_key(key, (2048,), np),
         }[kind]()
 
 
 @pytest.mark.parametrize("kind", ["seeds", "folded", "folded twice", "split"])
-@pytest.mark.parametrize("shift", [9, 28])
+@pytest.mark.parametrize("shift", [0, 28])
 def test_numbers_of_neighbouring_keys_are_independent(kind, shift):
     keys = keys_of(kind)
-    assert len(np.unique(keys, axis=0)) == 4096
-    words = np.array([random_words(key, (4,), np) for key in keys])
+    assert len(np.unique(keys, axis=0)) == 2048
+    words = np.array([random_words(key, (2,), np) for key in keys])
     nibbles = (words >> np.uint32(shift)) & np.uint32(15)
-    for column in range(4):
+    for column in range(2):
         assert p_value_of_uniform(np.bincount(nibbles[:, column], minlength=16)) > 1e-4
     neighbours = np.bincount(16 * nibbles[:-1:2, 0] + nibbles[1::2, 0], minlength=256)
     assert p_value_of_uniform(neighbours) > 1e-4
