@@ -154,7 +154,9 @@ def test_flax_sequential_in_its_usual_spelling():
 
 
 def test_a_residual_block_takes_names():
-    check_fit(DeepClassifier(**SMALL | {"network": [("residual", {"layers": [("dense", {"features": 6}), "relu"]})]}), X, y)
+    check_fit(
+        DeepClassifier(**SMALL | {"network": [("residual", {"layers": [("dense", {"features": 6}), "relu"]})]}), X, y
+    )
 
 
 class OwnNet(skdeep.Module):

@@ -113,14 +113,17 @@ CASE = Case(
                 ("sklearn_1_thread", "process_seconds"),
                 ("sklearn_2_threads", "process_seconds"),
             ),
+            1 / 3,
         ),
         Target(
             "whole process against skorch (scaled)",
             ratio(("skdeep", "process_seconds"), ("skorch", "process_seconds")),
+            1 / 30,
         ),
         Target(
             "two jobs: threads of skdeep against processes of MLPClassifier",
             ratio(("skdeep_threading", "process_seconds"), ("sklearn_loky", "process_seconds")),
+            1 / 3,
         ),
         Target("compiles of the training program", lambda values: values.get(("skdeep", "train_block_compiles")), 1),
     ),

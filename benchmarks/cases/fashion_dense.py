@@ -1,7 +1,6 @@
 """Seconds an epoch of 784-512-512-10 on Fashion-MNIST, and how much of it the matrix products are.
 
-Every contender is warm when it is measured. skdeep counts a block of steps to the epoch that the
-block finishes, so only the mean over all epochs of a fit is exact; the warm-up fit has compiled.
+Every contender is warm when it is measured: the warm-up has compiled.
 """
 
 from __future__ import annotations
@@ -121,8 +120,8 @@ CASE = Case(
             0.75,
             is_lower_bound=True,
         ),
-        Target("epoch against the torch loop", ratio(("skdeep", "epoch_seconds"), ("torch", "epoch_seconds"))),
-        Target("epoch against skorch", ratio(("skdeep", "epoch_seconds"), ("skorch", "epoch_seconds"))),
-        Target("epoch against MLPClassifier", ratio(("skdeep", "epoch_seconds"), ("sklearn", "epoch_seconds"))),
+        Target("epoch against the torch loop", ratio(("skdeep", "epoch_seconds"), ("torch", "epoch_seconds")), 1 / 1.5),
+        Target("epoch against skorch", ratio(("skdeep", "epoch_seconds"), ("skorch", "epoch_seconds")), 1 / 1.9),
+        Target("epoch against MLPClassifier", ratio(("skdeep", "epoch_seconds"), ("sklearn", "epoch_seconds")), 1 / 2),
     ),
 )

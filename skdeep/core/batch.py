@@ -23,7 +23,7 @@ from skdeep.core.rows import WeightedRows, padded_size
 
 MAX_INDEX_ENTRIES = 2**18
 MAX_BLOCK_VALUES = 2**24
-MAX_GATHERED_VALUES = 2**16
+MAX_GATHERED_VALUES = 2**17
 ALIGNMENT = 64
 
 

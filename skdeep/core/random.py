@@ -114,6 +114,6 @@ def key_of_seed(seed: int) -> UInt32[np.ndarray, "2"]:
     return np.array([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF], dtype=np.uint32)
 
 
-def host_generator(key: UInt32[np.ndarray, "2"], *data: int) -> np.random.Generator:
-    """Return a NumPy generator that depends on a key and on numbers, such as the epoch of a shuffle."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([*map(int, key), *data])))
+def host_generator(key: UInt32[np.ndarray, "2"], number: int) -> np.random.Generator:
+    """Return a NumPy generator that depends on a key and on a number, such as the epoch of a shuffle."""
+    return np.random.Generator(np.random.Philox(key=[int(key[0]) | int(key[1]) << 32, number]))

@@ -14,20 +14,20 @@ class Dense(Layer):
     ----------
     features : int, default=128
     use_bias : bool, default=True
-    kernel_init : str, default="he_normal"
-        A variance-scaling initializer of `jax.nn.initializers`: "he_normal", "glorot_uniform",
+    kernel_init : str, default="he_uniform"
+        A variance-scaling initializer of `jax.nn.initializers`: "he_uniform", "glorot_normal",
         "lecun_normal" and the like.
 
     Examples
     --------
     >>> from skdeep.layers import Dense
     >>> Dense(features=64)
-    Dense(features=64, use_bias=True, kernel_init='he_normal')
+    Dense(features=64, use_bias=True, kernel_init='he_uniform')
     """
 
     features: int = 128
     use_bias: bool = True
-    kernel_init: str = "he_normal"
+    kernel_init: str = "he_uniform"
 
     def build(self) -> Any:
         import flax.linen as nn

@@ -69,7 +69,8 @@ class Stack(nn.Module):
             x = _call(layer, x, train, row_mask)
         if self.n_outputs is None:
             return x
-        return nn.Dense(self.n_outputs, name="output")(x.reshape(x.shape[0], -1))
+        initializer = jax.nn.initializers.lecun_uniform()
+        return nn.Dense(self.n_outputs, kernel_init=initializer, name="output")(x.reshape(x.shape[0], -1))
 
 
 class ResidualStack(nn.Module):
