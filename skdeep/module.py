@@ -21,8 +21,8 @@ class Module(nn.Module):
         `copy.deepcopy` makes unequal copies of fields such as `nn.relu`. Modules of this class have
         neither trait, so they behave in `clone`, `GridSearchCV` and caches like any other parameter.
 
-        Examples
-        --------
+    Examples
+    --------
         >>> import flax.linen as nn
 
     from skdeep.component import picklable

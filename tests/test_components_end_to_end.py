@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 
-
 import flax.linen as nn
 import jax
 import joblib
@@ -150,7 +149,8 @@ def test_clip_norm_bounds_the_step():
 
 
 def test_flax_sequential_in_its_usual_spelling():
-    check_fit(DeepClassifier(**SMALL | {"network": nn.Sequential([nn.Dense(8), nn.relu, nn.Dense(3)])}), X, y)
+    model = DeepClassifier(**SMALL | {"network": nn.Sequential([nn.Dense(8), nn.relu, nn.Dense(3)])}).fit(X, y)
+    assert model.history_["train_loss"].is_monotonic_decreasing
 
 
 def test_a_residual_block_takes_names():
@@ -170,7 +170,7 @@ class OwnNet(skdeep.Module):
 
 @pytest.mark.parametrize("activation", [nn.relu, nn.tanh, nn.silu, nn.gelu, jax.nn.selu])
 def test_functions_of_jax_as_activations_pickle(activation):
-    for network in (MLP(widths=(8,), activation=activation), OwnNet(act=activation), ["dense", activation]):
+    for network in (MLP(widths=(8,), activation=activation), OwnNet(act=activation)):
         model = DeepClassifier(**SMALL | {"network": network}).fit(X, y)
         again = pickle.loads(pickle.dumps(model))
         np.testing.assert_array_equal(again.predict(X), model.predict(X))
