@@ -1,9 +1,8 @@
-"""What classifier and regressor share: parameters, the path of `fit`, and raw predictions."""
+"""What classifier and regressor share: the constructor, and the path of `fit` from X and y to parameters."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 from abc import abstractmethod
 from collections.abc import Iterator
 from numbers import Integral
@@ -12,13 +11,12 @@ from typing import Any, ClassVar, Literal, Self
 import jax
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdeep.contract import FitConfig, FitResult, Model, Rows, Task
 from skdeep.core import as_traced, stopping
 from skdeep.core.batch import Feed, pad_rows
 from skdeep.core.encode import encode_rows, is_sparse, row_shape
-from skdeep.core.inference import predict_raw
 from skdeep.core.random import host_generator, key_of_seed
 from skdeep.core.rows import (
     WeightedRows,
@@ -31,6 +29,7 @@ from skdeep.core.rows import (
 from skdeep.core.step import continued_state, new_state
 from skdeep.estimators.callbacks import CallbackSupportMixin, EpochReporter
 from skdeep.estimators.diagnose import traced_fields_named
+from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
@@ -52,14 +51,11 @@ def trains_epoch_by_epoch(estimator: Any) -> bool:
     return True
 
 
-class DeepEstimator(CallbackSupportMixin, NestedParameters):
+class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
-    params_: Any
-    model_state_: Any
     n_iter_: int
-    _history: dict[str, list[float]]
     _training_leaves: list[np.ndarray] | None = None
 
     def __init__(
@@ -326,11 +322,6 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters):
         params, optimizer_state = jax.tree.unflatten(tree, leaves)
         return state._replace(params=params, optimizer_state=optimizer_state)
 
-    def _on_device(self) -> Any:
-        if self.device == "auto":
-            return contextlib.nullcontext()
-        return jax.default_device(jax.devices(self.device)[0])
-
     def _store(self, result: FitResult, extends: bool = False) -> None:
         """Keep what training left; raise if that is nothing of use."""
         check_outcome(self, result)
@@ -341,39 +332,6 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters):
 
     def _fitted_attributes(self) -> dict[str, Any]:
         return {"params_": self.params_, "model_state_": self.model_state_}
-
-    # Prediction.
-
-    @property
-    def history_(self) -> Any:
-        """The course of training as a pandas DataFrame with one row an epoch."""
-        import pandas as pd
-
-        if not hasattr(self, "_history"):
-            raise AttributeError(f"This {type(self).__name__} has no history_ yet: call fit first.")
-        return pd.DataFrame(self._history)
-
-    def _raw(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
-        """Return the raw outputs in float64, and the type that X came in."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), allow_nd=True)
-        self._check_row_shape(X)
-        with self._on_device():
-            raw = predict_raw(self._model, self.params_, self.model_state_, encode_rows(X))
-        return raw.astype(np.float64), X.dtype
-
-    def _check_row_shape(self, X: Any) -> None:
-        if X.shape[1:] != self._columns:
-            raise ValueError(
-                f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} was fitted on rows of shape {self._columns}."
-            )
-
-    def _view(self, params: Any, model_state: Any) -> Self:
-        """Return a copy that predicts with other parameters, on arrays without column names."""
-        view = copy.copy(self)
-        view.params_, view.model_state_ = params, model_state
-        view.__dict__.pop("feature_names_in_", None)
-        return view
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

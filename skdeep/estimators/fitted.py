@@ -1,0 +1,63 @@
+"""What a fitted estimator holds and can do: its history, raw outputs, a view of it with other parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import Any, Self
+
+import jax
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdeep.contract import Model
+from skdeep.core.encode import encode_rows
+from skdeep.core.inference import predict_raw
+
+
+class FittedNetwork(BaseEstimator):
+    """The part of an estimator that needs nothing but the result of a fit."""
+
+    device: str
+    params_: Any
+    model_state_: Any
+    _columns: tuple[int, ...]
+    _history: dict[str, list[float]]
+    _model: Model
+
+    @property
+    def history_(self) -> Any:
+        """The course of training as a pandas DataFrame with one row an epoch."""
+        import pandas as pd
+
+        if not hasattr(self, "_history"):
+            raise AttributeError(f"This {type(self).__name__} has no history_ yet: call fit first.")
+        return pd.DataFrame(self._history)
+
+    def _raw(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
+        """Return the raw outputs in float64, and the type that X came in."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), allow_nd=True)
+        self._check_row_shape(X)
+        with self._on_device():
+            raw = predict_raw(self._model, self.params_, self.model_state_, encode_rows(X))
+        return raw.astype(np.float64), X.dtype
+
+    def _check_row_shape(self, X: Any) -> None:
+        if X.shape[1:] != self._columns:
+            raise ValueError(
+                f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} was fitted on rows of shape {self._columns}."
+            )
+
+    def _view(self, params: Any, model_state: Any) -> Self:
+        """Return a copy that predicts with other parameters, on arrays without column names."""
+        view = copy.copy(self)
+        view.params_, view.model_state_ = params, model_state
+        view.__dict__.pop("feature_names_in_", None)
+        return view
+
+    def _on_device(self) -> Any:
+        if self.device == "auto":
+            return contextlib.nullcontext()
+        return jax.default_device(jax.devices(self.device)[0])
