@@ -1,0 +1,35 @@
+"""Docstrings and signatures agree on defaults."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+
+import pytest
+
+from skdeep import DeepClassifier, registry
+
+
+def documented_defaults(cls):
+    """Yield name and default of each parameter line such as `l1, l2 : float or None, default=None`."""
+    for names, default in re.findall(r"^    ([a-z0-9_, ]+) : .*?default=(.+)$", cls.__doc__, flags=re.MULTILINE):
+        parts = names.split(", ")
+        values = ast.literal_eval(default)
+        shared = values if isinstance(values, tuple) and len(values) == len(parts) > 1 else [values] * len(parts)
+        yield from zip(parts, shared, strict=True)
+
+
+BUILT_IN = {registry.get(kind, name)[1] for kind in registry.GROUPS for name in registry._builtins()[kind]}
+
+
+@pytest.mark.parametrize("cls", [DeepClassifier, *sorted(BUILT_IN, key=lambda cls: cls.__name__)])
+def test_documented_defaults_are_those_of_the_signature(cls):
+    actual = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
+    documented = dict(documented_defaults(cls))
+    assert {name: actual[name] for name in documented} == documented
+
+
+def test_the_estimator_documents_every_parameter():
+    documented = {name for name, _ in documented_defaults(DeepClassifier)}
+    assert documented == set(inspect.signature(DeepClassifier).parameters)
