@@ -94,23 +94,20 @@ def keeps_weights(raw, target):
 
 
 def p_value(loss):
-    """Kolmogorov-Smirnov p-value of one prediction over seeds, weighted rows against repeated rows."""
+    """Kolmogorov-Smirnov p-value of one prediction over seeds, weighted rows against repeated rows.
+
+    Repeated rows make more steps an epoch, so weighted rows get as many more epochs.
+    """
     counts = np.where(y == 1, 4, 1)
     repeated = np.repeat(X, counts, axis=0), np.repeat(y, counts)
-    params = {**SMALL, "loss": loss, "coalesce": False, "batch_size": 16, "max_epochs": 8}
-    samples = []
-    for weight, data, scale in ((counts, (X, y), 1), (None, repeated, counts.mean())):
-        # Weighted rows make fewer steps an epoch: the epochs are scaled so that both make as many.
-        epochs = round(params["max_epochs"] * scale * (len(X) if weight is None else len(repeated[0])) / len(X) / scale)
-        if weight is None:
-            epochs = params["max_epochs"]
-        samples.append(
-            [
-                probability(weight, data, **{**params, "random_state": seed, "max_epochs": epochs}).mean()
-                for seed in range(40)
-            ]
-        )
-    return stats.ks_2samp(*samples).pvalue
+    params = {**SMALL, "loss": loss, "coalesce": False, "batch_size": 16}
+    more = len(repeated[0]) // len(X)
+
+    def sample(weight, data, epochs):
+        seeds = range(40)
+        return [probability(weight, data, **params | {"random_state": s, "max_epochs": epochs}).mean() for s in seeds]
+
+    return stats.ks_2samp(sample(counts, (X, y), 8 * more), sample(None, repeated, 8)).pvalue
 
 
 def test_weighted_and_repeated_rows_agree_in_distribution():
