@@ -7,9 +7,7 @@ Fields that hold components are subtrees, so that the floats inside them are dat
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
-import operator
 import sys
 import types
 import typing
@@ -19,6 +17,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import jax
 
 from skdeep import errors
+from skdeep.pickling import picklable
 
 _DATACLASS_MARK = "__dataclass_params__"
 _NAMES_WITHOUT_ANNOTATION = (types.FunctionType, classmethod, staticmethod, property, type)
@@ -42,8 +41,13 @@ def static(default: Any = dataclasses.MISSING) -> Any:
 
 
 class _ComponentType(type):
+    """Refuses a `@dataclass` that would make a component something else than the frozen dataclass it is.
+
+    What says the same passes: cloudpickle sets all attributes of a class again when it comes back to its process.
+    """
+
     def __setattr__(cls, name: str, value: object) -> None:
-        if name == _DATACLASS_MARK and name in vars(cls):
+        if name == _DATACLASS_MARK and repr(vars(cls).get(name, value)) != repr(value):
             raise TypeError(
                 f"{cls.__name__} is decorated with @dataclass, but every Component is made a frozen dataclass already. "
                 "Remove the decorator."
@@ -73,6 +77,9 @@ class Component(metaclass=_ComponentType):
     """
 
     kind: ClassVar[str] = "component"
+    plugin_api: ClassVar[tuple[int, int]] = (1, 0)
+    _data_fields: ClassVar[tuple[str, ...]] = ()
+    _structure_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -80,16 +87,16 @@ class Component(metaclass=_ComponentType):
         dataclasses.dataclass(frozen=True)(cls)
         hints = _field_types(cls)
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # it is a dataclass from here on
-        data = [f.name for f in fields if not f.metadata.get("static") and is_data(hints[f.name])]
-        meta = [f.name for f in fields if f.name not in data]
-        _register_pytree(cls, data, meta)
+        cls._data_fields = tuple(f.name for f in fields if not f.metadata.get("static") and is_data(hints[f.name]))
+        cls._structure_fields = tuple(f.name for f in fields if f.name not in cls._data_fields)
+        _register_pytree(cls)
 
     def __sklearn_clone__(self) -> Self:
         return self
 
     def __reduce__(self) -> Any:
         names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]  # a dataclass
-        return _restore, (type(self), {name: picklable(getattr(self, name)) for name in names})
+        return _restore, (picklable(type(self)), {name: picklable(getattr(self, name)) for name in names})
 
     def __copy__(self) -> Self:
         return self
@@ -143,36 +150,8 @@ class Component(metaclass=_ComponentType):
         """Raise ValueError when a field has a value that makes no sense; called by `fit`, outside of tracing."""
 
 
-class _ByName:
-    """Stands for an importable object in a pickle."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self._path = (module, name)
-
-    def __reduce__(self) -> Any:
-        return _import_name, self._path
-
-
-def _import_name(module: str, name: str) -> Any:
-    return operator.attrgetter(name)(importlib.import_module(module))
-
-
 def _restore(cls: type[Component], fields: dict[str, Any]) -> Component:
     return cls(**fields)
-
-
-def picklable(value: Any) -> Any:
-    """Return a stand-in for functions that pickle does not take though their name leads to them.
-
-    Jitted functions such as `nn.relu` pickle by the function inside, which has the same name as they
-    have: pickle finds another object there and refuses.
-    """
-    if isinstance(value, tuple) and type(value) is tuple:
-        return tuple(picklable(item) for item in value)
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if isinstance(value, type | types.FunctionType) or not (isinstance(module, str) and isinstance(name, str)):
-        return value
-    return _ByName(module, name) if getattr(sys.modules.get(module), name, None) is value else value
 
 
 def is_data(annotation: Any) -> bool:
@@ -238,23 +217,27 @@ def check_structure(component: Component) -> None:
                 ) from err
 
 
-def _register_pytree(cls: type, data: list[str], meta: list[str]) -> None:
+def _register_pytree(cls: type[Component]) -> None:
     """Register with the class as part of the structure, and without running the constructor on tracers.
 
     Trees of `jax.tree_util.register_dataclass` compare equal whatever their class is, if their fields do
     (jax 0.10.2: `tree.structure(A()) == tree.structure(B())`), which no cache of programs can live with.
+    The names of the fields are read at each call: cloudpickle fills a class only after it was registered.
     """
 
     def flatten(component: Any) -> tuple[list[Any], tuple[Any, ...]]:
-        return [getattr(component, n) for n in data], (cls, *(getattr(component, n) for n in meta))
+        data = [getattr(component, name) for name in cls._data_fields]
+        return data, (cls, *(getattr(component, name) for name in cls._structure_fields))
 
     def flatten_with_keys(component: Any) -> tuple[list[Any], tuple[Any, ...]]:
-        children, structure = flatten(component)
-        return [(jax.tree_util.GetAttrKey(n), c) for n, c in zip(data, children, strict=True)], structure
+        data, structure = flatten(component)
+        keys = map(jax.tree_util.GetAttrKey, cls._data_fields)
+        return list(zip(keys, data, strict=True)), structure
 
-    def unflatten(structure: tuple[Any, ...], children: Any) -> Any:
+    def unflatten(structure: tuple[Any, ...], data: Any) -> Any:
         component: Any = object.__new__(cls)
-        for name, value in (*zip(data, children, strict=True), *zip(meta, structure[1:], strict=True)):
+        names, values = (*cls._data_fields, *cls._structure_fields), (*data, *structure[1:])
+        for name, value in zip(names, values, strict=True):
             object.__setattr__(component, name, value)
         return component
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import flax.linen as nn
 
-from skdeep.component import picklable
+from skdeep.pickling import picklable
 
 
 def _from_fields(cls: type[nn.Module], fields: dict[str, Any]) -> nn.Module:
@@ -17,29 +17,27 @@ def _from_fields(cls: type[nn.Module], fields: dict[str, Any]) -> nn.Module:
 class Module(nn.Module):
     """A `flax.linen.Module` that is copied by reference and pickled by its fields.
 
-        Flax gives every module instance a random id that enters pickles and `joblib.hash`, and
-        `copy.deepcopy` makes unequal copies of fields such as `nn.relu`. Modules of this class have
-        neither trait, so they behave in `clone`, `GridSearchCV` and caches like any other parameter.
+    Flax gives every module instance a random id that enters pickles and `joblib.hash`, and
+    `copy.deepcopy` makes unequal copies of fields such as `nn.relu`. Modules of this class have
+    neither trait, so they behave in `clone`, `GridSearchCV` and caches like any other parameter.
 
     Examples
     --------
-        >>> import flax.linen as nn
-
-    from skdeep.component import picklable
-        >>> import skdeep
-        >>> class Net(skdeep.Module):
-        ...     width: int = 32
-        ...     n_outputs: int | None = None  # filled in by fit
-        ...     @nn.compact
-        ...     def __call__(self, x):
-        ...         return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
-        >>> model = skdeep.DeepClassifier(network=Net(width=16))
+    >>> import flax.linen as nn
+    >>> import skdeep
+    >>> class Net(skdeep.Module):
+    ...     width: int = 32
+    ...     n_outputs: int | None = None  # filled in by fit
+    ...     @nn.compact
+    ...     def __call__(self, x):
+    ...         return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
+    >>> model = skdeep.DeepClassifier(network=Net(width=16))
     """
 
     def __reduce__(self) -> Any:
         names = [f.name for f in dataclasses.fields(self) if f.init and f.name != "parent"]
         fields = {name: picklable(getattr(self, name)) for name in names}
-        return _from_fields, (type(self), fields)
+        return _from_fields, (picklable(type(self)), fields)
 
     def __sklearn_clone__(self) -> Self:
         return self

@@ -7,9 +7,12 @@ import dataclasses
 import itertools
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, Optional
 
+import cloudpickle
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -214,13 +217,38 @@ def test_class_variables_of_a_base_need_no_annotation():
     assert "shared" not in Derived(1.0).get_params()
 
 
-@pytest.mark.parametrize("decorate", [dataclasses.dataclass, dataclasses.dataclass(frozen=True)])
-def test_second_dataclass_decorator_is_refused(decorate):
+@pytest.mark.parametrize(
+    ("decorate", "message"),
+    [
+        (dataclasses.dataclass, "Decorated is decorated with @dataclass, .* Remove the decorator."),
+        (
+            dataclasses.dataclass(frozen=True),
+            "Cannot overwrite attribute __setattr__ in class Decorated",
+        ),  # Python's own
+    ],
+)
+def test_second_dataclass_decorator_is_refused(decorate, message):
     class Decorated(Component):
         rate: float = 1.0
 
-    with pytest.raises(TypeError, match="Decorated is decorated with @dataclass, .* Remove the decorator."):
+    with pytest.raises(TypeError, match=message):
         decorate(Decorated)
+
+
+def test_classes_that_cannot_be_imported_come_back_from_another_process():
+    """cloudpickle sends such a class by value, and fills it again where it came from."""
+
+    class Local(Component):
+        rate: float = 1.0
+        depth: int = 3
+
+    script = "import sys, cloudpickle; sys.stdout.buffer.write(cloudpickle.dumps(cloudpickle.load(sys.stdin.buffer).replace(rate=2.0)))"
+    data = cloudpickle.dumps(Local())
+    back = subprocess.run([sys.executable, "-c", script], input=data, stdout=subprocess.PIPE, check=True, timeout=120)
+    again = cloudpickle.loads(back.stdout)
+    assert type(again) is Local
+    assert again == Local(rate=2.0)
+    assert jax.tree.leaves(again) == [2.0]
 
 
 def test_instances_are_frozen():

@@ -1,0 +1,96 @@
+"""How classes and functions enter pickles: by name, with the package that they come from.
+
+A model that was saved with a plugin's component then says, where the plugin is missing, which
+package it needs, in place of pickle's bare "No module named".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import operator
+import sys
+import types
+import weakref
+from typing import Any
+
+from skdeep import errors
+
+_origins: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+
+def note_origin(value: Any, origin: str) -> None:
+    """Remember that a class or function, or an object's class, comes from a package, given as "name version"."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    if named.__module__ not in ("builtins", "functools"):
+        _origins[named] = origin
+
+
+def origin_of(value: Any) -> str | None:
+    """Return the package of a class or function as "name version", if it was noted."""
+    try:
+        return _origins.get(value)
+    except TypeError:  # neither hashable nor weakly referenced: nothing that was noted
+        return None
+
+
+def picklable(value: Any) -> Any:
+    """Return a stand-in for what pickle takes badly or without saying where it comes from.
+
+    Jitted functions such as `nn.relu` pickle by the function inside, which has the same name as they
+    have: pickle finds another object there and refuses. Classes, functions and linen modules of
+    plugins pickle with the name of their package.
+    """
+    if isinstance(value, tuple) and type(value) is tuple:
+        return tuple(picklable(item) for item in value)
+    origin = origin_of(value)
+    if origin is None and origin_of(type(value)) is not None and _is_linen_module(value):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init and f.name != "parent"}
+        return _Made(type(value), {name: picklable(field) for name, field in fields.items()})
+    if origin is None and isinstance(value, type | types.FunctionType):
+        return value
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if isinstance(module, str) and isinstance(name, str) and getattr(sys.modules.get(module), name, None) is value:
+        return _ByName(module, name, origin)
+    return value
+
+
+class _ByName:
+    """Stands for an importable object in a pickle."""
+
+    def __init__(self, module: str, name: str, origin: str | None) -> None:
+        self._path = (module, name, origin)
+
+    def __reduce__(self) -> Any:
+        return _import_name, self._path
+
+
+class _Made:
+    """Stands for a module of a plugin's class in a pickle."""
+
+    def __init__(self, cls: type, fields: dict[str, Any]) -> None:
+        self._call = (picklable(cls), fields)
+
+    def __reduce__(self) -> Any:
+        return _make, self._call
+
+
+def _import_name(module: str, name: str, origin: str | None = None) -> Any:
+    try:
+        return operator.attrgetter(name)(importlib.import_module(module))
+    except (ImportError, AttributeError) as err:
+        if origin is None:
+            raise
+        package = origin.partition(" ")[0]
+        raise errors.PluginLoadError(
+            f"This model was saved with {module}.{name} of the package {origin}, which cannot be imported here: {err}. "
+            f"Install {package} ({origin} is known to fit), then load the model again."
+        ) from err
+
+
+def _make(cls: type, fields: dict[str, Any]) -> Any:
+    return cls(**fields)
+
+
+def _is_linen_module(value: Any) -> bool:
+    return any(cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in type(value).__mro__)
