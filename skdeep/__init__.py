@@ -13,14 +13,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skdeep import plugins
     from skdeep.component import Component, static
-    from skdeep.contract import Layer, Loss, Network, Optimizer, Schedule
+    from skdeep.contract import PLUGIN_API, Layer, Loss, Network, Optimizer, Schedule
     from skdeep.core.programs import clear_cache, compile_counts
     from skdeep.errors import NonFiniteLossError, UnknownComponentError
     from skdeep.estimators.classifier import DeepClassifier
     from skdeep.estimators.regressor import DeepRegressor
     from skdeep.module import Module
-    from skdeep.registry import register
+    from skdeep.registry import register, unregister
 
 __version__ = "0.1.0"
 
@@ -34,12 +35,14 @@ _HOMES = {
     "Network": "skdeep.contract",
     "NonFiniteLossError": "skdeep.errors",
     "Optimizer": "skdeep.contract",
+    "PLUGIN_API": "skdeep.contract",
     "Schedule": "skdeep.contract",
     "UnknownComponentError": "skdeep.errors",
     "clear_cache": "skdeep.core.programs",
     "compile_counts": "skdeep.core.programs",
     "register": "skdeep.registry",
     "static": "skdeep.component",
+    "unregister": "skdeep.registry",
 }
 
 __all__ = [
@@ -52,16 +55,21 @@ __all__ = [
     "Network",
     "NonFiniteLossError",
     "Optimizer",
+    "PLUGIN_API",
     "Schedule",
     "UnknownComponentError",
     "clear_cache",
     "compile_counts",
+    "plugins",
     "register",
     "static",
+    "unregister",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plugins":
+        return importlib.import_module("skdeep.plugins")
     if name not in _HOMES:
         raise AttributeError(f"module 'skdeep' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

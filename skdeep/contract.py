@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     import flax.linen as nn
     import optax
 
+PLUGIN_API = (1, 0)
+"""The version of what this file describes: another major number breaks plugins, another minor one adds to it.
+
+A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
+"""
+
 # What a module may take beside x, and its value while training and otherwise.
 _FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
 
@@ -278,7 +284,10 @@ class Schedule(Component):
 class Layer(Component):
     """Builds a linen module, inside the traced program, so that its float fields are traced.
 
-    The module's `__call__(x)` may also take `train: bool` and `row_mask: (n,)` (0 for padding rows).
+    The module's `__call__(x)` takes rows `(n, ...)` and returns rows `(n, ...)`. It may also take
+    `train: bool` and `row_mask: (n,)`, which is 0 for rows that are padding: a module that mixes rows
+    while training (as batch normalisation does) must leave those out. Class variable:
+    `example_shape`, the shape of a row that it takes, for `skdeep.testing`.
 
     Examples
     --------
@@ -293,6 +302,7 @@ class Layer(Component):
     """
 
     kind: ClassVar[str] = "layer"
+    example_shape: ClassVar[tuple[int, ...]] = (6,)
 
     def build(self) -> nn.Module:
         """Return the linen module."""
@@ -302,7 +312,8 @@ class Layer(Component):
 class Network(Component):
     """Builds a whole network for rows of shape `in_shape`, inside the traced program.
 
-    Its output must be `(n, n_outputs)`. The module may take `train` and `row_mask` like a layer's.
+    Rows `(n, *in_shape)` go in, and the output must be `(n, n_outputs)`. The module may take `train`
+    and `row_mask` like a layer's. Class variable: `example_shape`, as of a layer.
 
     Examples
     --------
@@ -317,6 +328,7 @@ class Network(Component):
     """
 
     kind: ClassVar[str] = "network"
+    example_shape: ClassVar[tuple[int, ...]] = (6,)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> nn.Module | Callable[..., Any]:
         """Return the linen module, or a function `f(rngs) -> flax.nnx.Module`."""

@@ -6,30 +6,51 @@ import difflib
 from collections.abc import Iterable
 
 
-class UnknownComponentError(ValueError):
+class ComponentError(Exception):
+    """A name could not be turned into a component; base of all errors of this kind."""
+
+
+class UnknownComponentError(ComponentError, ValueError):
     """No component of this name exists; the message gives the nearest match and the known names."""
 
 
-class AmbiguousComponentError(ValueError):
+class AmbiguousComponentError(ComponentError, ValueError):
     """A bare name is offered by more than one package; the message gives the full ids."""
 
 
-class ComponentExistsError(ValueError):
+class ComponentExistsError(ComponentError, ValueError):
     """A name is taken: by a built-in, or by another object registered earlier."""
 
 
-class PluginLoadError(ImportError):
-    """A component's module could not be imported; the cause is chained."""
+class PluginError(ComponentError):
+    """An installed package offers the component, but it cannot be used; base of the errors below."""
+
+
+class PluginLoadError(PluginError, ImportError):
+    """A plugin's module could not be imported, or has no such attribute; the cause is chained."""
+
+
+class PluginIncompatibleError(PluginError, ImportError):
+    """A plugin asks for another version of skdeep, or for a plugin interface that this one does not have."""
+
+
+class PluginBlockedError(PluginError, ImportError):
+    """`SKDEEP_PLUGINS` or `SKDEEP_PLUGINS_DENY` keeps a package out."""
+
+
+class PluginContractError(PluginError, TypeError):
+    """A plugin offers an object that cannot serve as the kind it claims to be."""
 
 
 class NonFiniteLossError(ArithmeticError):
     """Training was stopped because the loss became NaN or infinite."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """Word the message for a component name that nobody offers."""
-    names = sorted(known)
-    return f"Unknown {kind} {name!r}.{_nearest(name, names)} Known: {', '.join(names)}."
+def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> str:
+    """Word the message for a component name that nobody offers; `hint` is a sentence of its own."""
+    ids = sorted(known)
+    hint = f" {hint}" if hint else ""
+    return f"Unknown {kind} {name!r}.{_nearest(name, ids)}{hint} Known: {', '.join(ids)}."
 
 
 def unknown_field(owner: str, name: str, known: Iterable[str]) -> str:
@@ -47,5 +68,10 @@ def wrong_kind(parameter: str, value: object, wanted: str) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    """Return a sentence with the nearest match; full ids are compared by their bare names too."""
+    bare_names = {full_id.rpartition(":")[2]: full_id for full_id in known}
+    spellings = bare_names | {full_id: full_id for full_id in known}
+    matches = [
+        m for text in (name, name.rpartition(":")[2]) for m in difflib.get_close_matches(text, list(spellings), 1)
+    ]
+    return f" Did you mean {spellings[matches[0]]!r}?" if matches else ""

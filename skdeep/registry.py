@@ -1,37 +1,44 @@
-"""(kind, name) -> component class, lazily, by entry point.
+"""(kind, name) -> component class, function or module, lazily.
 
-A name is looked up among the built-ins (entry points of our own distribution), then among the
-names registered in this process, then among the entry points of other distributions, which are
-scanned at the first miss only and again at each later miss. Nothing but the named entry is loaded.
+A name is looked up among the built-ins (entry points of our own distribution), then among the names
+registered in this process, then among the plugins that policy lets in, which are scanned at the first
+miss only and once more before a name counts as unknown. Nothing but the named entry is loaded.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
-import re
+import multiprocessing
+import pickle
 import threading
 from collections.abc import Callable
 from importlib import metadata
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from skdeep import errors
-from skdeep.contract import KINDS
-
-DISTRIBUTION = "skdeep-flax"
-GROUPS = {
-    "loss": "skdeep.losses",
-    "optimizer": "skdeep.optimizers",
-    "schedule": "skdeep.schedules",
-    "layer": "skdeep.layers",
-    "network": "skdeep.networks",
-}
+from skdeep import discovery, errors
+from skdeep.discovery import DISTRIBUTION, GROUPS, Plugin
+from skdeep.known_plugins import KNOWN_PLUGINS
 
 Registered = TypeVar("Registered")
 
+
+class Carried(NamedTuple):
+    """The names registered in one process, on their way to another: cloudpickle's bytes, and why some stay behind."""
+
+    entries: dict[tuple[str, str], bytes]
+    left_behind: dict[tuple[str, str], str]
+
+
 _local: dict[tuple[str, str], Any] = {}
-_plugins: dict[tuple[str, str], list[metadata.EntryPoint]] = {}
-_lock = threading.RLock()
+_adopted: dict[tuple[str, str], bytes] = {}
+_left_behind: dict[tuple[str, str], str] = {}
+_lock = threading.Lock()
+
+
+def check_kind(kind: str) -> None:
+    """Raise ValueError if there is no such kind of component."""
+    if kind not in GROUPS:
+        raise ValueError(f"The kind must be one of {list(GROUPS)}. Got {kind!r} instead.")
 
 
 def get(kind: str, name: str) -> tuple[str, Any]:
@@ -45,7 +52,13 @@ def get(kind: str, name: str) -> tuple[str, Any]:
 
     Raises
     ------
-    UnknownComponentError, AmbiguousComponentError, PluginLoadError
+    UnknownComponentError
+        If nobody offers the name.
+    AmbiguousComponentError
+        If more than one package offers the bare name.
+    PluginError
+        If a package offers it, but cannot be used: `PluginLoadError`, `PluginIncompatibleError`,
+        `PluginContractError` or `PluginBlockedError`.
 
     Examples
     --------
@@ -54,23 +67,27 @@ def get(kind: str, name: str) -> tuple[str, Any]:
     ('adam', <class 'skdeep.optimizers.adaptive.Adam'>)
     """
     if name in _builtins()[kind]:
-        return name, _load(kind, _builtins()[kind][name])
+        return name, _builtins()[kind][name].load()
     bare = name.removeprefix("local:")
     if (kind, bare) in _local:
         return f"local:{bare}", _local[kind, bare]
-    entry = _find_plugin(kind, name)
-    return _full_id(entry), _load(kind, entry)
+    plugin = _the_plugin(kind, name)
+    return plugin.full_id, discovery.load(plugin)
 
 
 def names(kind: str) -> list[str]:
-    """Return the bare names of a kind: built-in, registered, and those of plugins. Imports none of them."""
-    _scan_plugins()
-    plugins = [name for (k, name) in _plugins if k == kind]
-    return sorted({*_builtins()[kind], *(name for (k, name) in _local if k == kind), *plugins})
+    """Return what a kind's components are called: built-in names, and full ids of the others; imports none."""
+    local = (f"local:{name}" for k, name in _local if k == kind)
+    plugins = (p.full_id for p in discovery.offered(kind) if discovery.is_allowed(p.distribution))
+    return sorted([*_builtins()[kind], *local, *plugins])
 
 
 def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Registered], Registered]:
-    """Make a component known by a name in this process; use as a decorator.
+    """Make a component known by a name in this process and in the worker processes of a search.
+
+    Use it as a decorator of a component class, of a function (see `skdeep.acceptance.FUNCTIONS` for how
+    each kind is called) or of a `flax.linen.Module` class. Lambdas and objects can be registered too, by
+    calling what it returns.
 
     Parameters
     ----------
@@ -83,6 +100,8 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
     ------
     ComponentExistsError
         If a built-in has this name, or another object was registered under it and not `replace`.
+    TypeError
+        If the object cannot serve as this kind.
 
     Examples
     --------
@@ -93,21 +112,102 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
     ...     return jnp.mean((raw - target) ** 4, axis=1)
     >>> model = skdeep.DeepRegressor(loss="fourth_power")
     """
-    if kind not in KINDS:
-        raise ValueError(f"The kind must be one of {list(KINDS)}. Got {kind!r} instead.")
+    from skdeep.acceptance import refusal
+
+    check_kind(kind)
+    if not isinstance(name, str) or not name or ":" in name:
+        raise ValueError(f"The name of a {kind} must be a string without ':'. Got {name!r} instead.")
 
     def add(registered: Registered) -> Registered:
         if name in _builtins()[kind]:
             raise errors.ComponentExistsError(f"{name!r} is the name of a built-in {kind}. Choose another name.")
-        known = _local.get((kind, name), registered)
-        if known is not registered and not replace:
-            raise errors.ComponentExistsError(
-                f"The {kind} {name!r} is registered already, as {known!r}. Pass replace=True to put this one in its place."
-            )
-        _local[kind, name] = registered
+        if reason := refusal(kind, registered):
+            raise TypeError(f"This object cannot be registered as the {kind} {name!r}: {reason}.")
+        with _lock:
+            known = _local.get((kind, name), registered)
+            if known is not registered and not replace:
+                raise errors.ComponentExistsError(
+                    f"The {kind} {name!r} is registered already, as {known!r}. Pass replace=True to put this one in its place."
+                )
+            _local[kind, name] = registered
         return registered
 
     return add
+
+
+def unregister(kind: str, name: str) -> None:
+    """Forget a name that was registered in this process.
+
+    Raises
+    ------
+    UnknownComponentError
+        If no such name was registered.
+
+    Examples
+    --------
+    >>> import skdeep
+    >>> _ = skdeep.register("schedule", "halved")(lambda progress: 0.5)
+    >>> skdeep.unregister("schedule", "halved")
+    """
+    with _lock:
+        if (kind, name) not in _local:
+            known = [n for k, n in _local if k == kind]
+            raise errors.UnknownComponentError(errors.unknown_name(f"registered {kind}", name, known))
+        del _local[kind, name]
+        _adopted.pop((kind, name), None)
+
+
+def registered_names(kind: str) -> dict[str, Any]:
+    """Return the objects registered in this process, by name."""
+    return {name: value for (k, name), value in sorted(_local.items(), key=lambda item: item[0]) if k == kind}
+
+
+def id_of(kind: str, value: Any) -> str | None:
+    """Return the full id of a class or function: of a built-in, a registered one, or a plugin's; imports nothing."""
+    if kind not in GROUPS:
+        return None
+    if builtin := _builtin_name(kind, value):
+        return builtin
+    for name, registered in registered_names(kind).items():
+        if registered is value:
+            return f"local:{name}"
+    if getattr(value, "__module__", "").partition(".")[0] in ("skdeep", "__main__", "builtins"):
+        return None
+    plugin = discovery.loaded_plugin_of(kind, value)
+    return plugin.full_id if plugin else None
+
+
+def carried() -> Carried | None:
+    """Return the registered names for another process; None if there are none."""
+    import cloudpickle
+
+    entries, left_behind = {}, {}
+    for key, value in list(_local.items()):
+        try:
+            entries[key] = cloudpickle.dumps(value)
+        except Exception as err:  # pickling runs code of the object, which may raise anything
+            left_behind[key] = f"it could not be pickled ({type(err).__name__}: {err})"
+    return Carried(entries, left_behind) if _local else None
+
+
+def adopt(carried: Carried) -> None:
+    """Register names that came with a pickle.
+
+    A worker follows the process that started it, also where a name was registered anew. Anywhere else
+    a name that is known already keeps its meaning. What fails is told to those who ask for the name.
+    """
+    is_worker = multiprocessing.parent_process() is not None
+    for key, data in carried.entries.items():
+        if key in _local and not (is_worker and _adopted.get(key) != data):
+            continue
+        try:
+            value = pickle.loads(data)
+        except Exception as err:  # unpickling runs code of the object, which may raise anything
+            _left_behind[key] = f"it could not be unpickled ({type(err).__name__}: {err})"
+            continue
+        with _lock:
+            _local[key], _adopted[key] = value, data
+    _left_behind.update(carried.left_behind)
 
 
 @functools.cache
@@ -116,54 +216,59 @@ def _builtins() -> dict[str, dict[str, metadata.EntryPoint]]:
     return {kind: {e.name: e for e in entries if e.group == group} for kind, group in GROUPS.items()}
 
 
-def _find_plugin(kind: str, name: str) -> metadata.EntryPoint:
-    with _lock:
-        _scan_plugins()
-        distribution, _, bare = name.rpartition(":")
-        found = [e for e in _plugins.get((kind, bare), []) if not distribution or _full_id(e) == name]
-    if not found:
-        raise errors.UnknownComponentError(errors.unknown_name(kind, name, names(kind)))
-    if len(found) > 1:
-        ids = ", ".join(sorted(map(_full_id, found)))
-        raise errors.AmbiguousComponentError(f"More than one package offers the {kind} {name!r}. Name one of: {ids}.")
-    return found[0]
+def builtin_names(kind: str) -> dict[str, str]:
+    """Return the built-in names of a kind, and where each is found as `module:attribute`."""
+    return {name: entry.value for name, entry in sorted(_builtins()[kind].items())}
 
 
-def _scan_plugins() -> None:
-    importlib.invalidate_caches()
-    with _lock:
-        _plugins.clear()
-        for kind, group in GROUPS.items():
-            for entry in metadata.entry_points(group=group):
-                known = _plugins.setdefault((kind, entry.name), [])
-                if _distribution(entry) != DISTRIBUTION and _full_id(entry) not in map(_full_id, known):
-                    known.append(entry)
-        for key in [key for key, entries in _plugins.items() if not entries]:
-            del _plugins[key]
+@functools.cache
+def _builtin_ids(kind: str) -> dict[str, str]:
+    """Return the first name of each place that built-in components of a kind are found at."""
+    return {place: name for name, place in reversed(builtin_names(kind).items())}
 
 
-def _load(kind: str, entry: metadata.EntryPoint) -> Any:
-    try:
-        return entry.load()
-    except (Exception, SystemExit) as err:
-        raise errors.PluginLoadError(
-            f"The {kind} {_full_id(entry)!r} could not be loaded from {entry.value!r}: {type(err).__name__}: {err}. "
-            "Update or uninstall the package that offers it."
-        ) from err
-
-
-def _distribution(entry: metadata.EntryPoint) -> str:
-    name = entry.dist.name if entry.dist else ""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _full_id(entry: metadata.EntryPoint) -> str:
-    return f"{_distribution(entry)}:{entry.name}"
-
-
-def builtin_name(kind: str, cls: type) -> str | None:
+def _builtin_name(kind: str, value: Any) -> str | None:
     """Return the name that a built-in class has as an entry point, without loading any."""
-    value = f"{GROUPS[kind]}:{cls.__name__}"
-    if not cls.__module__.startswith(f"{GROUPS[kind]}"):
+    package = GROUPS[kind]
+    if not getattr(value, "__module__", "").startswith(package):
         return None
-    return next((name for name, entry in _builtins()[kind].items() if entry.value == value), None)
+    return _builtin_ids(kind).get(f"{package}:{getattr(value, '__name__', '')}")
+
+
+def _the_plugin(kind: str, name: str) -> Plugin:
+    """Return the one plugin that a name stands for."""
+    found = _plugins_named(kind, name)
+    if not found:
+        discovery.scan()
+        found = _plugins_named(kind, name)
+    allowed = [plugin for plugin in found if discovery.is_allowed(plugin.distribution)]
+    if not found:
+        raise errors.UnknownComponentError(errors.unknown_name(kind, name, names(kind), _hint(kind, name)))
+    if len(allowed) > 1:
+        ids = ", ".join(plugin.full_id for plugin in allowed)
+        raise errors.AmbiguousComponentError(f"More than one package offers the {kind} {name!r}. Name one of: {ids}.")
+    return (allowed or found)[0]
+
+
+def _plugins_named(kind: str, name: str) -> list[Plugin]:
+    distribution, _, bare = name.rpartition(":")
+    wanted = f"{discovery.normalised(distribution)}:{bare}" if distribution else None
+    return [p for p in discovery.offered(kind) if p.name == bare and wanted in (None, p.full_id)]
+
+
+def _hint(kind: str, name: str) -> str:
+    """Say what would make an unknown name known, if that can be told."""
+    distribution, _, bare = name.rpartition(":")
+    distribution = discovery.normalised(distribution)
+    if (kind, bare) in _left_behind and distribution in ("", "local"):
+        return f"It was registered in the process that this one got its work from, but {_left_behind[kind, bare]}."
+    if distribution == "local":
+        return f"Names of this process are made by @skdeep.register({kind!r}, {bare!r})."
+    if distribution:
+        try:
+            version = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            return f"No package {distribution!r} is installed: install it."
+        return f"The package {distribution} {version} offers no {kind} {bare!r}."
+    packages = [package for package, kinds in KNOWN_PLUGINS.items() if bare in kinds.get(kind, ())]
+    return f"The package {packages[0]} offers it, which is not installed." if packages else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+import sys
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy is imported, or scikit-learn skips a check
 
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 hook = install_import_hook("skdeep.core", "beartype.beartype")
@@ -20,3 +23,41 @@ def pytest_make_parametrize_id(val):
     if isinstance(val, set | frozenset):
         return str(sorted(map(str, val)))
     return re.sub(r" at 0x[0-9a-f]+", "", str(val))
+
+
+@pytest.fixture
+def fresh_registry(monkeypatch):
+    """Start without registered names and plugins, policy or memory of earlier look-ups, and leave none behind."""
+    from skdeep import discovery, registry
+
+    for name in ("_local", "_adopted", "_left_behind"):
+        monkeypatch.setattr(registry, name, {})
+    for variable in (discovery.ALLOW_VARIABLE, discovery.DENY_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
+    discovery.refresh()
+    yield
+    discovery.refresh()
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Return a function that puts a fake package with entry points on the path, without installing anything."""
+    known = set(sys.modules)
+
+    def install(distribution, source="", *, version="1.0", requires=(), folder=None, **entries):
+        folder = tmp_path / (folder or distribution)
+        info = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        lines = [f"Name: {distribution}", f"Version: {version}", *(f"Requires-Dist: {line}" for line in requires)]
+        (info / "METADATA").write_text("Metadata-Version: 2.1\n" + "\n".join(lines) + "\n")
+        groups = "".join(f"[skdeep.{group}]\n{text}\n" for group, text in entries.items())
+        (info / "entry_points.txt").write_text(groups)
+        (folder / f"fake_{distribution.replace('-', '_')}.py").write_text(source)
+        monkeypatch.syspath_prepend(folder)
+        importlib.invalidate_caches()
+        return folder
+
+    yield install
+    for name in set(sys.modules) - known:
+        if name.startswith("fake_"):
+            del sys.modules[name]

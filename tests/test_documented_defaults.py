@@ -23,7 +23,7 @@ def documented_defaults(cls):
 BUILT_IN = {registry.get(kind, name)[1] for kind in registry.GROUPS for name in registry._builtins()[kind]}
 
 
-@pytest.mark.parametrize("cls", [DeepClassifier, *sorted(BUILT_IN, key=lambda cls: cls.__name__)])
+@pytest.mark.parametrize("cls", [DeepClassifier, *sorted(BUILT_IN, key=lambda cls: (cls.__name__, cls.__module__))])
 def test_documented_defaults_are_those_of_the_signature(cls):
     actual = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
     documented = dict(documented_defaults(cls))

@@ -33,6 +33,10 @@ FORBIDDEN = {
     "optimizers": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "flax", "sklearn"],
     "schedules": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "flax", "sklearn"],
     "networks": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "sklearn"],
+    "pickling.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.component", "skdeep.registry"],
+    "acceptance.py": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
+    "discovery.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
+    "description.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "registry.py": ["skdeep.core", "skdeep.losses", "skdeep.layers", "skdeep.estimators", "jax", "flax", "sklearn"],
 }
 

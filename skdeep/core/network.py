@@ -31,10 +31,7 @@ class NetworkFunctions(NamedTuple):
 
 def functions_of(network: contract.Network, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
     """Return the pure functions of a network; call it inside a traced function only."""
-    import flax.linen as nn
-
-    module = network.build(in_shape, n_outputs)
-    functions = _from_linen(module) if isinstance(module, nn.Module) else _from_nnx(module)
+    functions = functions_of_module(network.build(in_shape, n_outputs))
 
     def apply(params: Params, model_state: ModelState, x: Array, *rest: Any) -> tuple[Array, ModelState]:
         raw, model_state = functions.apply(params, model_state, x, *rest)
@@ -42,6 +39,13 @@ def functions_of(network: contract.Network, in_shape: tuple[int, ...], n_outputs
         return raw, model_state
 
     return NetworkFunctions(functions.init, apply)
+
+
+def functions_of_module(module: Any) -> NetworkFunctions:
+    """Return the pure functions of a linen module, or of a function `f(rngs) -> flax.nnx.Module`."""
+    import flax.linen as nn
+
+    return _from_linen(module) if isinstance(module, nn.Module) else _from_nnx(module)
 
 
 def _check_raw_shape(network: contract.Network, shape: tuple[int, ...], wanted: tuple[int, int]) -> None:

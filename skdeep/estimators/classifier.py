@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d
 from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import balanced_weights, encode_classes
-from skdeep.errors import UnknownComponentError
+from skdeep.errors import ComponentError
 from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.parameters import CONSTRAINTS, StrOptions
@@ -26,7 +26,7 @@ LARGEST_DECISION = 20.0
 def _gives_probabilities(estimator: Any) -> bool:
     try:
         loss = getattr(estimator, "loss_", None) or estimator._resolve().loss
-    except (UnknownComponentError, ImportError):
+    except ComponentError:
         return True  # fit says what is wrong
     if not loss.probabilistic:
         raise AttributeError(

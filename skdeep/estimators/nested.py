@@ -6,9 +6,11 @@ from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
+from skdeep import registry
 from skdeep.estimators.resolve import Resolved, changed, nested_params, resolve_all
 
 COMPONENTS = ("network", "loss", "optimizer", "schedule")
+_REGISTERED = "registered_components"
 
 
 class NestedParameters(BaseEstimator):
@@ -65,6 +67,21 @@ class NestedParameters(BaseEstimator):
         for kind, fields in nested.items():
             setattr(self, kind, changed(kind, self._named(kind), fields))
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Add the names registered in this process: a search sends the estimator, and the names it tries, to workers.
+
+        All of them, since the candidates may name others than the estimator itself does.
+        """
+        state: dict[str, Any] = super().__getstate__()
+        carried = registry.carried()
+        return state if carried is None else {**state, _REGISTERED: carried}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        carried = state.get(_REGISTERED)
+        if carried is not None:
+            registry.adopt(carried)
+        super().__setstate__({name: value for name, value in state.items() if name != _REGISTERED})
 
     def _named(self, kind: str) -> Any:
         value = getattr(self, kind)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from skdeep import errors, registry
+from skdeep.acceptance import is_linen_class, made_if_class
 from skdeep.component import Component, check_structure, components_in, lists_to_tuples
 from skdeep.contract import KINDS, Layer, Loss, Network, Optimizer, Schedule
 
@@ -50,7 +51,7 @@ def resolve(kind: str, value: Any) -> tuple[str, Any]:
         return full_id, component.replace(**dict(value.fields))
     if isinstance(value, str):
         full_id, registered = registry.get(kind, value)
-        return full_id, from_object(kind, registered() if _is_component_class(kind, registered) else registered)
+        return full_id, from_object(kind, made_if_class(registered))
     return _id_of(kind, value), from_object(kind, value)
 
 
@@ -66,7 +67,7 @@ def from_object(kind: str, value: Any) -> Any:
         return value
     if isinstance(value, Component):
         raise TypeError(errors.wrong_kind(kind, value, f"a {kind}"))
-    if inspect.isclass(value) and (issubclass(value, Component) or _is_linen_class(value)):
+    if inspect.isclass(value) and (issubclass(value, Component) or is_linen_class(value)):
         raise TypeError(errors.wrong_kind(kind, value, f"an object, not a class: write {value.__name__}(...)"))
     makers = {
         "network": _network_from,
@@ -91,7 +92,7 @@ def layer_from(value: Any) -> Layer:
         # A layer made of layers takes them as a list of its own, in the same words.
         options = {k: tuple(map(layer_from, v)) if k == "layers" else v for k, v in value[1].items()}
         return layer_from(value[0]).replace(**options)
-    if _is_linen_module(value):
+    if is_linen_class(type(value)):
         return ModuleLayer(_with_tuples(value))
     if callable(value) and not inspect.isclass(value) and not isinstance(value, Component):
         return Activation(value)
@@ -106,7 +107,7 @@ def changed(kind: str, value: Any, fields: dict[str, Any]) -> Any:
         return Unresolved(value.name, tuple({**dict(value.fields), **fields}.items()))
     try:
         component = resolve(kind, value)[1]
-    except errors.UnknownComponentError:
+    except errors.ComponentError:
         return Unresolved(value, tuple(fields.items()))
     component = component.replace(**fields)
     # A user's own module is handed back as a module, not as the component around it.
@@ -119,7 +120,7 @@ def nested_params(kind: str, value: Any) -> dict[str, Any]:
         return dict(value.fields)
     try:
         component: Component = resolve(kind, value)[1]
-    except (errors.UnknownComponentError, ImportError, TypeError):
+    except (errors.ComponentError, TypeError):
         return {}
     return component.get_params()
 
@@ -129,6 +130,7 @@ def _prepare(component: Any) -> Any:
     check_structure(component)
     for part in components_in(component):
         part.check_fields()
+        registry.id_of(part.kind, type(part))  # notes the package of a plugin's class, for pickles
     return component
 
 
@@ -141,7 +143,7 @@ def _network_from(value: Any) -> Network:
 
     if isinstance(value, Sequence) and not isinstance(value, str):
         return Sequential(tuple(layer_from(item) for item in value))
-    if _is_linen_module(value):
+    if is_linen_class(type(value)):
         return FlaxNetwork(_with_tuples(value))
     if _is_nnx_instance(value):
         raise TypeError(
@@ -177,18 +179,6 @@ def _schedule_from(value: Any) -> Schedule:
     return FunctionSchedule(value)
 
 
-def _is_component_class(kind: str, value: Any) -> bool:
-    return inspect.isclass(value) and issubclass(value, KINDS[kind])
-
-
-def _is_linen_module(value: Any) -> bool:
-    return any(cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in type(value).__mro__)
-
-
-def _is_linen_class(value: type) -> bool:
-    return any(cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in value.__mro__)
-
-
 def _with_tuples(module: Any) -> Any:
     """Return the module with tuples for lists, as in `nn.Sequential([...])`: it is hashed as structure."""
     fields = {f.name: getattr(module, f.name) for f in dataclasses.fields(module) if f.init and f.name != "parent"}
@@ -201,6 +191,6 @@ def _is_nnx_instance(value: Any) -> bool:
 
 
 def _id_of(kind: str, value: Any) -> str:
-    if isinstance(value, KINDS[kind]):
-        return registry.builtin_name(kind, type(value)) or f"object:{type(value).__qualname__}"
-    return f"object:{getattr(value, '__qualname__', type(value).__qualname__)}"
+    """Return the full id of an object that was handed in: by the name it has, or else by what it is."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return registry.id_of(kind, named) or f"object:{named.__qualname__}"

@@ -1,0 +1,130 @@
+"""What may stand behind a name: looked at when an object is registered, or loaded from a plugin.
+
+Cheap and structural; how a component behaves is for the checks of `skdeep.testing`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+from skdeep.component import Component
+from skdeep.contract import KINDS, PLUGIN_API
+
+# How a plain function of each kind is called, and what it stands for.
+FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "loss": (("raw", "target"), "a loss of each row"),
+    "optimizer": (("learning_rate",), "an Optax factory"),
+    "schedule": (("progress",), "a factor of the learning rate"),
+    "layer": (("x",), "an activation"),
+    "network": (("in_shape", "n_outputs", "rngs"), "an NNX factory"),
+}
+
+# What a component class must write itself: one of these.
+METHODS = {
+    "loss": ("__call__",),
+    "optimizer": ("transformation", "update"),
+    "schedule": ("__call__",),
+    "layer": ("build",),
+    "network": ("build",),
+}
+
+
+def refusal(kind: str, value: Any) -> str | None:
+    """Return why an object cannot serve as a kind, with the cure; None if it can."""
+    if isinstance(value, KINDS[kind]):
+        return None
+    if isinstance(value, Component):
+        return f"it is {_a(value.kind)}, not {_a(kind)}"
+    if inspect.isclass(value) and issubclass(value, Component):
+        return _refused_component(kind, value)
+    if is_linen_class(value) or is_linen_class(type(value)):
+        return _refused_linen(kind, value)
+    if inspect.isclass(value) and not (kind == "network" and _is_nnx_class(value)):
+        return f"it is a class that is no {kind}: subclass skdeep.{KINDS[kind].__name__}"
+    if not callable(value):
+        return f"it is {value!r}, neither {_a(kind)} component nor a function"
+    return _refused_function(kind, value)
+
+
+def is_known(api: tuple[int, int]) -> bool:
+    """Tell whether this skdeep has a version of the plugin interface."""
+    return api[0] == PLUGIN_API[0] and api[1] <= PLUGIN_API[1]
+
+
+def api_of(value: Any) -> tuple[int, int]:
+    """Return the version of the plugin interface that an object asks for by `plugin_api`; absent means (1, 0).
+
+    Raises
+    ------
+    ValueError
+        If it is no pair of ints; the message goes on from the name of the plugin.
+    """
+    api = getattr(value, "plugin_api", (1, 0))
+    if not (isinstance(api, tuple) and len(api) == 2 and all(isinstance(number, int) for number in api)):
+        raise ValueError(f"has plugin_api = {api!r}, which must be a pair of ints such as {PLUGIN_API}")
+    return api
+
+
+def is_linen_class(value: Any) -> bool:
+    """Tell whether something is a class of linen modules, without importing flax."""
+    return inspect.isclass(value) and any(
+        cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in value.__mro__
+    )
+
+
+def made_if_class(value: Any) -> Any:
+    """Return an object with default fields if a component class or a linen class stands behind a name."""
+    is_made = inspect.isclass(value) and (issubclass(value, Component) or is_linen_class(value))
+    return value() if is_made else value
+
+
+def _refused_component(kind: str, cls: type[Component]) -> str | None:
+    base = KINDS[kind]
+    if not issubclass(cls, base):
+        return f"{cls.__name__} is {_a(cls.kind)}, not {_a(kind)}"
+    if all(getattr(cls, method) is getattr(base, method) for method in METHODS[kind]):
+        return f"{cls.__name__} does not define {' or '.join(METHODS[kind])}"
+    return _without_default(cls, list(dataclasses.fields(cls)))  # type: ignore[arg-type]  # components are dataclasses
+
+
+def _refused_linen(kind: str, value: Any) -> str | None:
+    if kind not in ("layer", "network"):
+        return f"it is a flax.linen module, which serves as a layer or a network, not as {_a(kind)}"
+    if not inspect.isclass(value):
+        return None
+    fields: tuple[Any, ...] = dataclasses.fields(value)  # type: ignore[arg-type]  # linen modules are dataclasses
+    return _without_default(value, [f for f in fields if f.init and f.name not in ("parent", "name")])
+
+
+def _without_default(cls: type, fields: list[Any]) -> str | None:
+    missing = dataclasses.MISSING
+    names = [f.name for f in fields if f.default is missing and f.default_factory is missing]
+    if not names:
+        return None
+    return f"the field {names[0]!r} of {cls.__name__} has no default: a name alone must be enough, so give it one"
+
+
+def _refused_function(kind: str, function: Any) -> str | None:
+    arguments, meaning = FUNCTIONS[kind]
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some built-in functions have none
+        return None
+    try:
+        if kind == "network":
+            signature.bind(**dict.fromkeys(arguments))
+        else:
+            signature.bind(*arguments)
+    except TypeError:
+        return f"its signature is {signature}, but as {meaning} it is called with ({', '.join(arguments)})"
+    return None
+
+
+def _is_nnx_class(value: type) -> bool:
+    return any(cls.__module__.startswith("flax.nnx") and cls.__name__ == "Module" for cls in value.__mro__)
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

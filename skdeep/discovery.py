@@ -1,0 +1,288 @@
+"""Entry points of other packages: found by reading metadata, loaded one at a time, kept out by policy.
+
+Finding imports nothing, not even JAX. The environment says which packages may be used, so that worker processes
+inherit it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import functools
+import importlib
+import os
+import re
+import sys
+import threading
+from importlib import metadata
+from typing import Any
+
+from skdeep import errors
+from skdeep.pickling import note_origin
+
+DISTRIBUTION = "skdeep-flax"
+GROUPS = {
+    "loss": "skdeep.losses",
+    "optimizer": "skdeep.optimizers",
+    "schedule": "skdeep.schedules",
+    "layer": "skdeep.layers",
+    "network": "skdeep.networks",
+}
+ALLOW_VARIABLE, DENY_VARIABLE = "SKDEEP_PLUGINS", "SKDEEP_PLUGINS_DENY"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plugin:
+    """One entry point: a component that a package offers under a name."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    value: str
+    requires: tuple[str, ...] = dataclasses.field(repr=False)
+
+    @property
+    def full_id(self) -> str:
+        """The name that nobody else can claim: `distribution:name`."""
+        return f"{self.distribution}:{self.name}"
+
+    def __str__(self) -> str:
+        return f"The {self.kind} {self.full_id!r} ({self.distribution} {self.version}, {self.value})"
+
+
+_lock = threading.RLock()
+_found: dict[str, list[Plugin]] | None = None
+_unreadable: dict[str, str] = {}
+_outcomes: dict[Plugin, Any] = {}
+
+
+def offered(kind: str) -> list[Plugin]:
+    """Return the plugins of a kind, sorted by full id, blocked ones included; scans if nothing was scanned yet."""
+    with _lock:
+        if _found is None:
+            scan()
+        assert _found is not None
+        return _found[kind]
+
+
+def unreadable() -> dict[str, str]:
+    """Return what went wrong by package, where the metadata of a package could not be read."""
+    return dict(_unreadable)
+
+
+def scan() -> None:
+    """Read the metadata of all installed packages again; what was loaded stays loaded."""
+    global _found
+    importlib.invalidate_caches()
+    with _lock:
+        _unreadable.clear()
+        plugins = [plugin for name in _distributions() for plugin in _plugins_of(name)]
+        _found = {kind: sorted((p for p in plugins if p.kind == kind), key=lambda p: p.full_id) for kind in GROUPS}
+
+
+def refresh() -> None:
+    """Drop what was found and what came of loading it, as if nothing had been asked for yet.
+
+    Packages installed since then are found at the next look-up, also where another one offered the name before.
+    Modules that were imported stay imported.
+
+    Examples
+    --------
+    >>> from skdeep import plugins
+    >>> plugins.refresh()
+    """
+    global _found
+    with _lock:
+        _found = None
+        _outcomes.clear()
+
+
+def load(plugin: Plugin) -> Any:
+    """Return the object of a plugin, imported at the first call.
+
+    A failure is not kept: the next call tries again, as the cause may have been cured meanwhile. No lock
+    is held while the module runs, which may itself use skdeep, in this or another thread.
+
+    Raises
+    ------
+    PluginBlockedError, PluginIncompatibleError, PluginLoadError, PluginContractError
+    """
+    check_allowed(plugin)
+    outcome = _outcomes.get(plugin)
+    if outcome is None or isinstance(outcome, errors.PluginError):
+        try:
+            outcome = _load(plugin)
+        except errors.PluginError as err:
+            _outcomes[plugin] = err
+            raise
+        outcome = _outcomes[plugin] = outcome
+    return outcome
+
+
+def state(plugin: Plugin) -> str:
+    """Return "available", "loaded", "blocked", "incompatible" or "broken", without importing anything."""
+    if not is_allowed(plugin.distribution):
+        return "blocked"
+    outcome = _outcomes.get(plugin)
+    if isinstance(outcome, errors.PluginIncompatibleError) or (outcome is None and _excluded_by(plugin)):
+        return "incompatible"
+    if isinstance(outcome, errors.PluginError):
+        return "broken"
+    return "available" if outcome is None else "loaded"
+
+
+def problem(plugin: Plugin) -> str | None:
+    """Return why a plugin cannot be used, as far as is known without importing it."""
+    outcome = _outcomes.get(plugin)
+    if isinstance(outcome, errors.PluginError):
+        return str(outcome)
+    try:
+        check_allowed(plugin)
+        _check_requirement(plugin)
+    except errors.PluginError as err:
+        return str(err)
+    return None
+
+
+def is_allowed(distribution: str) -> bool:
+    """Tell whether policy lets a package's components be used."""
+    allow = os.environ.get(ALLOW_VARIABLE, "").strip() or "all"
+    denied = _matches(distribution, os.environ.get(DENY_VARIABLE, ""))
+    return not denied and (allow.lower() == "all" or (allow.lower() != "none" and _matches(distribution, allow)))
+
+
+def check_allowed(plugin: Plugin) -> None:
+    """Raise PluginBlockedError if policy keeps the package out."""
+    if not is_allowed(plugin.distribution):
+        variables = {name: os.environ[name] for name in (ALLOW_VARIABLE, DENY_VARIABLE) if os.environ.get(name)}
+        settings = ", ".join(f"{name}={value!r}" for name, value in variables.items())
+        raise errors.PluginBlockedError(
+            f"{plugin} is kept out by {settings}. Change the variable, or call skdeep.plugins.configure, to use it."
+        )
+
+
+def normalised(distribution: str) -> str:
+    """Return a distribution's name as the packaging standards compare them."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def loaded_plugin_of(kind: str, value: Any) -> Plugin | None:
+    """Return the plugin whose object this is, however it was imported; imports nothing."""
+    for plugin in offered(kind):
+        if _outcomes.get(plugin) is value or _imported(plugin.value) is value:
+            note_origin(value, f"{plugin.distribution} {plugin.version}")
+            return plugin
+    return None
+
+
+def _distributions() -> list[str]:
+    """Return the normalised names of the packages that offer components, each once."""
+    names = set()
+    for distribution in metadata.distributions():
+        try:
+            if "[skdeep." in (distribution.read_text("entry_points.txt") or ""):
+                names.add(normalised(distribution.metadata["Name"]))
+        except Exception as err:  # metadata of a package that nobody asked for must not stop anyone
+            _unreadable[str(getattr(distribution, "_path", distribution))] = f"{type(err).__name__}: {err}"
+    return sorted(names - {DISTRIBUTION})
+
+
+def _plugins_of(name: str) -> list[Plugin]:
+    """Return a package's plugins; of two versions on the path the one that an import finds counts."""
+    try:
+        distribution = metadata.distribution(name)
+        version, requires = distribution.version, tuple(distribution.requires or ())
+        return [
+            Plugin(kind, entry.name, name, version, entry.value, requires)
+            for kind, group in GROUPS.items()
+            for entry in distribution.entry_points.select(group=group)
+        ]
+    except Exception as err:  # as above
+        _unreadable[name] = f"{type(err).__name__}: {err}"
+        return []
+
+
+def _load(plugin: Plugin) -> Any:
+    _check_requirement(plugin)
+    entry = metadata.EntryPoint(plugin.name, plugin.value, GROUPS[plugin.kind])
+    try:
+        loaded = entry.load()
+    except (Exception, SystemExit) as err:
+        raise errors.PluginLoadError(
+            f"{plugin} could not be loaded: {type(err).__name__}: {err}. Update or uninstall {plugin.distribution}; "
+            "'skdeep plugins check' shows whether it is in order."
+        ) from err
+    _check_accepted(plugin, loaded)
+    note_origin(loaded, f"{plugin.distribution} {plugin.version}")
+    return loaded
+
+
+def _check_accepted(plugin: Plugin, loaded: Any) -> None:
+    """Raise if the object asks for another plugin interface, or cannot serve as its kind."""
+    from skdeep import acceptance
+    from skdeep.contract import PLUGIN_API
+
+    package = plugin.distribution
+    try:
+        api = acceptance.api_of(loaded)
+    except ValueError as err:
+        raise errors.PluginContractError(f"{plugin} {err}. Update {package}, or tell its authors.") from err
+    if not acceptance.is_known(api):
+        raise errors.PluginIncompatibleError(
+            f"{plugin} asks for version {api} of the plugin interface, but skdeep-flax {own_version()} has {PLUGIN_API}. "
+            f"Update skdeep-flax, or install another version of {package}."
+        )
+    if reason := acceptance.refusal(plugin.kind, loaded):
+        raise errors.PluginContractError(
+            f"{plugin} cannot serve as a {plugin.kind}: {reason}. Update {package}, or tell its authors."
+        )
+
+
+def _check_requirement(plugin: Plugin) -> None:
+    if excluded := _excluded_by(plugin):
+        raise errors.PluginIncompatibleError(
+            f"{plugin} requires {excluded!r}, but skdeep-flax {own_version()} is installed. "
+            f"Install a version of {plugin.distribution} that fits, or another version of skdeep-flax."
+        )
+
+
+@functools.lru_cache(maxsize=1000)
+def _excluded_by(plugin: Plugin) -> str | None:
+    """Return the requirement on skdeep that the installed one does not meet."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for line in plugin.requires:
+        if not normalised(line).startswith(DISTRIBUTION):
+            continue
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        is_ours = normalised(requirement.name) == DISTRIBUTION
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if is_ours and applies and not requirement.specifier.contains(own_version(), prereleases=True):
+            return line
+    return None
+
+
+def own_version() -> str:
+    """Return the version of skdeep that is installed."""
+    return metadata.version(DISTRIBUTION)
+
+
+def _matches(distribution: str, patterns: str) -> bool:
+    return any(fnmatch.fnmatchcase(distribution, _pattern(p)) for p in patterns.split(",") if p.strip())
+
+
+def _pattern(text: str) -> str:
+    return re.sub(r"[-_.]+", "-", text.strip()).lower()
+
+
+def _imported(value: str) -> Any:
+    """Return the object of `module:attribute` if its module is imported already."""
+    module, _, attribute = value.partition(":")
+    found: Any = sys.modules.get(module.strip())
+    for part in attribute.split("[")[0].strip().split("."):
+        found = getattr(found, part, None)
+    return found

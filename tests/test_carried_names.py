@@ -1,0 +1,208 @@
+"""Names registered in one process work in another one: in the workers of a search, and in a saved model."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import cloudpickle
+import joblib
+import pytest
+
+import skdeep
+from skdeep import DeepClassifier, DeepRegressor, registry
+from skdeep.errors import PluginLoadError, UnknownComponentError
+
+pytestmark = pytest.mark.usefixtures("fresh_registry")
+
+SEARCH = """
+import warnings
+import jax, jax.numpy as jnp, numpy as np
+import flax.linen as nn, optax
+import skdeep
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from joblib import parallel_config
+
+def log_likelihood(raw, target):
+    return jax.nn.logsumexp(raw, axis=1) - jnp.sum(jax.nn.one_hot(target, 3) * raw, axis=1)
+
+skdeep.register("loss", "mine")(lambda raw, target: log_likelihood(raw, target))
+
+@skdeep.register("loss", "scaled")
+class Scaled(skdeep.Loss):
+    scale: float = 2.0
+    tasks = ("multiclass",)
+    probabilistic = True
+    def __call__(self, raw, target):
+        return self.scale * log_likelihood(raw, target)
+
+@skdeep.register("network", "own")
+class Own(nn.Module):
+    width: int = 8
+    n_outputs: int | None = None
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
+
+skdeep.register("schedule", "falling")(lambda progress: 1 - 0.5 * progress)
+skdeep.register("optimizer", "belief")(lambda learning_rate: optax.adabelief(learning_rate))
+"""
+
+RUN = """
+    X, y = load_iris(return_X_y=True)
+    model = skdeep.DeepClassifier(max_epochs=20, tol=None, learning_rate=0.05, batch_size=32, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), model)
+    grid = [
+        {"deepclassifier__loss": ["cross_entropy", "skdeep-robust:generalized_cross_entropy", "mine", "scaled"]},
+        {"deepclassifier__network": ["own"], "deepclassifier__schedule": ["falling"], "deepclassifier__optimizer": ["belief"]},
+    ]
+    with parallel_config("loky", inner_max_num_threads=1):
+        search = GridSearchCV(pipeline, grid, cv=3, n_jobs=2, error_score="raise").fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    assert scores.min() > 0.5, scores
+    assert abs(scores[0] - scores[2]) < 0.02, scores  # the same loss, written twice
+    skdeep.register("loss", "mine", replace=True)(lambda raw, target: -log_likelihood(raw, target))
+    again = GridSearchCV(pipeline, {"deepclassifier__loss": ["mine"]}, cv=3, n_jobs=2, error_score="raise").fit(X, y)
+    assert again.best_score_ < 0.3, again.best_score_  # the workers follow a name that was registered anew
+    print("searched")
+"""
+
+
+def run(path, source, **options):
+    path.write_text(source)
+    return subprocess.run(
+        [sys.executable, "-W", "error::UserWarning:skdeep", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+        **options,
+    )
+
+
+def test_search_in_two_loky_workers_over_names_of_all_origins(tmp_path):
+    """In a script, whose `__main__` the workers cannot import: lambdas, classes, modules."""
+    child = run(tmp_path / "notebook.py", SEARCH + "\nif __name__ == '__main__':\n" + RUN)
+    assert child.stdout.strip() == "searched", child.stderr[-3000:]
+
+
+def test_names_travel_with_a_pickle():
+    skdeep.register("loss", "mine")(lambda raw, target: ((raw - target) ** 2).mean(axis=1))
+    data = cloudpickle.dumps(DeepRegressor(loss="huber"))
+    skdeep.unregister("loss", "mine")
+    pickle.loads(data)
+    assert registry.get("loss", "mine")[0] == "local:mine"
+
+
+def test_a_name_that_is_known_here_keeps_its_meaning():
+    def here(raw, target):
+        return ((raw - target) ** 2).mean(axis=1)
+
+    skdeep.register("loss", "mine")(lambda raw, target: abs(raw - target).mean(axis=1))
+    data = cloudpickle.dumps(DeepRegressor())
+    skdeep.register("loss", "mine", replace=True)(here)
+    pickle.loads(data)
+    assert registry.get("loss", "mine")[1] is here
+
+
+def test_what_cannot_be_pickled_is_told_to_who_asks_for_it():
+    from threading import Lock
+
+    def locked(raw, target, lock=Lock()):  # noqa: B008
+        return raw
+
+    skdeep.register("loss", "mine")(lambda raw, target: raw)
+    skdeep.register("loss", "locked")(locked)
+    data = cloudpickle.dumps(DeepRegressor())
+    for name in ("mine", "locked"):
+        skdeep.unregister("loss", name)
+    pickle.loads(data)
+    assert registry.get("loss", "mine")[0] == "local:mine"
+    message = (
+        "Unknown loss 'locked'.*It was registered in the process that this one got its work from, but it could not be "
+        "pickled .*lock"
+    )
+    with pytest.raises(UnknownComponentError, match=message):
+        registry.get("loss", "locked")
+
+
+def test_estimators_hash_alike_within_a_process():
+    """joblib caches by hash."""
+    skdeep.register("loss", "mine")(lambda raw, target: raw)
+    assert joblib.hash(DeepClassifier(loss="mine")) == joblib.hash(DeepClassifier(loss="mine"))
+    assert joblib.hash(DeepClassifier(loss="mine")) != joblib.hash(DeepClassifier())
+
+
+def test_nothing_travels_where_nothing_was_registered():
+    before = DeepClassifier().__getstate__()
+    skdeep.register("loss", "mine")(lambda raw, target: raw)
+    assert set(DeepClassifier().__getstate__()) - set(before) == {"registered_components"}
+
+
+PLUGIN = """
+import flax.linen as nn
+import jax.numpy as jnp
+import skdeep
+
+class Cubic(skdeep.Loss):
+    scale: float = 1.0
+    tasks = ("regression",)
+    scaling = "standard"
+    def __call__(self, raw, target):
+        return (self.scale * jnp.abs(raw - target) ** 3).mean(axis=1)
+
+def quartic(raw, target):
+    return ((raw - target) ** 4).mean(axis=1)
+
+class Half(skdeep.Layer):
+    def build(self):
+        return nn.Sequential([lambda x: x / 2])
+
+class Net(nn.Module):
+    n_outputs: int | None = None
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(x)
+"""
+ENTRIES = {
+    "losses": "cubic = fake_acme:Cubic\nquartic = fake_acme:quartic",
+    "layers": "half = fake_acme:Half",
+    "networks": "net = fake_acme:Net",
+}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["loss='cubic'", "loss='acme:quartic'", "network=['half']", "network=[fake_acme.Half()]", "network='net'"],
+)
+def test_a_model_whose_plugin_is_gone_says_which_package_it_needs(install, tmp_path, parameters):
+    folder = install("acme", PLUGIN, version="1.3", **ENTRIES)
+    fit = f"""
+        import sys, pickle, numpy as np
+        sys.path.insert(0, {str(folder)!r})
+        import fake_acme
+        from skdeep import DeepRegressor
+        X = np.random.default_rng(0).normal(size=(20, 3))
+        model = DeepRegressor({parameters}, max_epochs=2, tol=None).fit(X, X[:, 0])
+        with open({str(tmp_path / "model")!r}, "wb") as file:
+            pickle.dump((model, X, model.predict(X)), file)
+    """
+    child = run(tmp_path / "fit.py", textwrap.dedent(fit))
+    assert child.returncode == 0, child.stderr
+    data = (tmp_path / "model").read_bytes()
+    model, X, prediction = pickle.loads(data)
+    assert (model.predict(X) == prediction).all()
+    sys.modules.pop("fake_acme")
+    sys.path.remove(str(folder))
+    message = (
+        r"This model was saved with fake_acme\.\w+ of the package acme 1.3, which cannot be imported here: "
+        r"No module named 'fake_acme'. Install acme \(acme 1.3 is known to fit\), then load the model again."
+    )
+    with pytest.raises(PluginLoadError, match=message) as caught:
+        pickle.loads(data)
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
