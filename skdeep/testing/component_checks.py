@@ -1,0 +1,93 @@
+"""Checks for components of every kind: they are values, known by their fields, and their floats are data."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+import sys
+from typing import Any
+
+import cloudpickle
+import jax
+import joblib
+import numpy as np
+from sklearn.base import clone
+
+from skdeep.component import check_structure, components_in
+from skdeep.core import as_traced
+from skdeep.testing.running import contract_check, expect, expect_same_form
+
+
+@contract_check("let check_fields accept the defaults, and keep arrays, dicts and sets out of the fields: use tuples.")
+def check_default_fields(component: Any) -> None:
+    """The fields pass the component's own `check_fields`, and those that are structure can be hashed."""
+    for part in components_in(component):
+        part.check_fields()
+    check_structure(component)
+
+
+@contract_check("write fields as annotated class attributes only, without __init__ or __post_init__ of your own.")
+def check_parameters(component: Any) -> None:
+    """Fields are parameters: they can be listed, and replaced by a changed copy, which leaves the original alone."""
+    params = component.get_params()
+    again = component.replace(**params)
+    expect(type(again) is type(component), f"replace(...) returned {again!r}.")
+    _expect_equal(again.get_params(), params, "replace(**get_params()) changed the parameters")
+    expect(
+        clone(component) is component, "sklearn.base.clone made a copy: components are immutable, so they are shared."
+    )
+    try:
+        component.replace(no_such_field=1)
+    except ValueError:
+        return
+    raise AssertionError("replace(no_such_field=1) raised no ValueError.")
+
+
+@contract_check("let fields hold plain values, components or functions, so that worker processes can get them.")
+def check_copies(component: Any) -> None:
+    """Copying, and sending to another process with cloudpickle, give the same component."""
+    for again in (copy.deepcopy(component), pickle.loads(cloudpickle.dumps(component))):
+        _expect_equal(again.get_params(), component.get_params(), "A copy has other parameters")
+
+
+@contract_check(
+    "let fields hold plain values, components, or functions that can be imported by name: models are saved."
+)
+def check_pickling(component: Any) -> None:
+    """Pickling gives the same component, and the same hash for joblib's caches."""
+    again = pickle.loads(pickle.dumps(component))
+    _expect_equal(again.get_params(), component.get_params(), "Pickling changed the parameters")
+    expect(joblib.hash(again) == joblib.hash(component), "joblib.hash changed by pickling.")
+
+
+@contract_check("annotate numbers that training may vary with `float`, and do not convert them in __post_init__.")
+def check_floats_are_data(component: Any) -> None:
+    """Another number in a float field, or a number of another type, leaves the structure as it is: no new compile."""
+    traced = as_traced(component)
+    for change in (lambda value: value * 0.9 + 0.01, lambda value: round(float(value)), np.float64):
+        moved = as_traced(jax.tree.map(change, component))
+        expect_same_form(moved, traced, "Another number in a float field gives another structure.")
+
+
+COMPONENT_CHECKS = (check_default_fields, check_parameters, check_copies, check_floats_are_data)
+
+
+def _expect_equal(actual: dict[str, Any], wanted: dict[str, Any], message: str) -> None:
+    expect(set(actual) == set(wanted), f"{message}: {sorted(wanted)} became {sorted(actual)}.")
+    for name, value in wanted.items():
+        same = actual[name] is value or actual[name] == value or _appearance(actual[name]) == _appearance(value)
+        expect(same, f"{message}: {name!r} was {value!r} and is {actual[name]!r}.")
+
+
+def _appearance(value: Any) -> tuple[type, str]:
+    """Return what can be seen of a value: copies of functions and of modules are unequal objects."""
+    return type(value), re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def is_importable(cls: type) -> bool:
+    """Tell whether pickle finds a class by its name: not one of a notebook or a function."""
+    found: Any = sys.modules.get(cls.__module__)
+    for part in cls.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is cls and cls.__module__ != "__main__"

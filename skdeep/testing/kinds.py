@@ -1,0 +1,148 @@
+"""The checks of each kind: `check_loss` and its siblings."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from skdeep.acceptance import made_if_class
+from skdeep.component import Component, lists_to_tuples
+from skdeep.estimators.resolve import layer_from, resolve
+from skdeep.testing.component_checks import COMPONENT_CHECKS, check_pickling, is_importable
+from skdeep.testing.fit_checks import FIT_CHECKS, check_fit_uses_weights
+from skdeep.testing.loss_checks import LOSS_CHECKS
+from skdeep.testing.module_checks import MODULE_CHECKS, example_shape
+from skdeep.testing.optimizer_checks import OPTIMIZER_CHECKS
+from skdeep.testing.running import Check, CheckResult, run_checks
+from skdeep.testing.schedule_checks import SCHEDULE_CHECKS
+
+CHECKS: dict[str, tuple[Check, ...]] = {
+    "loss": (*COMPONENT_CHECKS, *LOSS_CHECKS, *FIT_CHECKS, check_fit_uses_weights),
+    "optimizer": (*COMPONENT_CHECKS, *OPTIMIZER_CHECKS, *FIT_CHECKS),
+    "schedule": (*COMPONENT_CHECKS, *SCHEDULE_CHECKS, *FIT_CHECKS),
+    "layer": (*COMPONENT_CHECKS, *MODULE_CHECKS, *FIT_CHECKS),
+    "network": (*COMPONENT_CHECKS, *MODULE_CHECKS, *FIT_CHECKS),
+}
+
+OnFail = Literal["raise"] | None
+
+
+def component_checks(kind: str, value: Any, in_shape: tuple[int, ...] | None = None) -> Iterator[tuple[Any, Check]]:
+    """Yield `(component, check)` for a component given as a name, a class, an object or a function.
+
+    Call `check(component)`: it raises AssertionError if the component fails.
+
+    Parameters
+    ----------
+    kind : {"loss", "optimizer", "schedule", "layer", "network"}
+    value : object
+    in_shape : tuple of int, default=None
+        Shape of a row for a layer or network; by default its class variable `example_shape`.
+    """
+    value = made_if_class(value)
+    component = lists_to_tuples(layer_from(value) if kind == "layer" else resolve(kind, value)[1])
+    needs_shape = (*MODULE_CHECKS, *FIT_CHECKS)
+    # A function or module stands for itself; a component that has a name is saved by it.
+    if isinstance(value, str | Component) and is_importable(type(component)):
+        yield component, check_pickling
+    for check in CHECKS[kind]:
+        if kind in ("layer", "network") and check in needs_shape:
+            yield component, functools.partial(check, in_shape=in_shape or example_shape(component))
+        else:
+            yield component, check
+
+
+def check_loss(loss: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
+    """Check a loss: one finite value a row, independent rows, gradient, link, traced floats, a fit with weights.
+
+    Parameters
+    ----------
+    loss : str, Loss, class or callable
+        As for `DeepRegressor(loss=...)`; a class is made with its defaults.
+    on_fail : {"raise"} or None, default="raise"
+        None returns the failures among the results instead of raising the first one.
+
+    Returns
+    -------
+    list of CheckResult
+
+    Raises
+    ------
+    AssertionError
+        If a check fails; the message ends with what to change.
+
+    Examples
+    --------
+    >>> from skdeep.testing import check_loss
+    >>> from skdeep.losses import Huber
+    >>> all(result.passed for result in check_loss(Huber(delta=2.0)))
+    True
+    """
+    return run_checks(component_checks("loss", loss), on_fail)
+
+
+def check_optimizer(optimizer: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
+    """Check an optimizer: forms of state and updates, traced floats and rate, descent, resuming, a fit.
+
+    Parameters and the rest are as in `check_loss`.
+
+    Examples
+    --------
+    >>> import optax
+    >>> from skdeep.testing import check_optimizer
+    >>> all(result.passed for result in check_optimizer(optax.adabelief))
+    True
+    """
+    return run_checks(component_checks("optimizer", optimizer), on_fail)
+
+
+def check_schedule(schedule: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
+    """Check a schedule: one finite factor of at least 0 for each progress, the same inside `jit`, a fit.
+
+    Parameters and the rest are as in `check_loss`.
+
+    Examples
+    --------
+    >>> from skdeep.testing import check_schedule
+    >>> all(result.passed for result in check_schedule(lambda progress: 1 - progress))
+    True
+    """
+    return run_checks(component_checks("schedule", schedule), on_fail)
+
+
+def check_layer(layer: Any, in_shape: tuple[int, ...] | None = None, *, on_fail: OnFail = "raise") -> list[CheckResult]:
+    """Check a layer: shapes, one form for all seeds, independent rows, padding, gradient, traced floats, a fit.
+
+    Parameters
+    ----------
+    layer : str, Layer, flax.linen.Module, class or callable
+    in_shape : tuple of int, default=None
+        Shape of a row; by default the layer's `example_shape`.
+    on_fail : {"raise"} or None, default="raise"
+        As in `check_loss`, and so is what is returned and raised.
+
+    Examples
+    --------
+    >>> import flax.linen as nn
+    >>> from skdeep.testing import check_layer
+    >>> all(result.passed for result in check_layer(nn.Conv(4, (3,)), in_shape=(8, 2)))
+    True
+    """
+    return run_checks(component_checks("layer", layer, in_shape), on_fail)
+
+
+def check_network(
+    network: Any, in_shape: tuple[int, ...] | None = None, *, on_fail: OnFail = "raise"
+) -> list[CheckResult]:
+    """Check a network: as a layer, and that its output is `(n, n_outputs)`.
+
+    Parameters and the rest are as in `check_layer`.
+
+    Examples
+    --------
+    >>> from skdeep.testing import check_network
+    >>> all(result.passed for result in check_network("linear"))
+    True
+    """
+    return run_checks(component_checks("network", network, in_shape), on_fail)

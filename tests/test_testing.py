@@ -1,0 +1,338 @@
+"""The test kit: built-in components pass it, and each check fails a component that breaks its rule, and says what to change."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import skdeep
+from skdeep import registry, testing
+from skdeep.layers import BatchNorm, Dense, Dropout, Residual
+from skdeep.losses import Huber
+from skdeep.networks import MLP
+from skdeep.testing import component_checks, parametrize_with_component_checks
+from skdeep.testing.distributions import check_requirement
+from skdeep.testing.kinds import CHECKS
+from skdeep.testing.running import name_of
+
+BUILT_IN = [registry.get(kind, name)[1]() for kind in registry.GROUPS for name in registry.builtin_names(kind)]
+VARIANTS = [
+    MLP(widths=(8,), normalization="batch", dropout_rate=0.1),
+    MLP(widths=(8, 8), normalization="layer", residual=True, activation="gelu"),
+    Residual((Dense(4), BatchNorm(), Dropout(0.3))),
+]
+
+
+@parametrize_with_component_checks([*BUILT_IN, *VARIANTS])
+def test_contract_of_built_in_components(component, check):
+    check(component)
+
+
+class Residuals(skdeep.Loss):
+    """A loss to break."""
+
+    tasks = ("regression",)
+    scaling = "standard"
+
+    def __call__(self, raw, target):
+        return jnp.mean((raw - target) ** 2, axis=1)
+
+
+class MeanOverRows(Residuals):
+    def __call__(self, raw, target):
+        return jnp.mean((raw - target) ** 2)
+
+
+class ComparesRows(Residuals):
+    def __call__(self, raw, target):
+        return jnp.mean((raw - jnp.mean(raw, axis=0)) ** 2, axis=1) + super().__call__(raw, target)
+
+
+class Overflows(Residuals):
+    def __call__(self, raw, target):
+        return jnp.log(jnp.mean(jnp.exp((raw - target) ** 2), axis=1))
+
+
+class WrongSlope(Residuals):
+    def __call__(self, raw, target):
+        return jnp.mean((raw - jax.lax.stop_gradient(raw)) * raw + (raw - target) ** 2, axis=1)
+
+
+class Branches(Residuals):
+    power: float = 2.0
+
+    def __call__(self, raw, target):
+        return jnp.mean((raw - target) ** 2 if self.power == 2.0 else jnp.abs(raw - target) ** self.power, axis=1)
+
+
+class FixedType(Residuals):
+    def __call__(self, raw, target):
+        return super().__call__(raw, target).astype(jnp.float32)
+
+
+class LinkOfAnotherLoss(Residuals):
+    def link(self, raw, task, xp):
+        return -raw
+
+
+class LinkOfJaxAlone(Residuals):
+    def link(self, raw, task, xp):
+        return raw if xp is np else 2 * raw
+
+
+class NegativePredictions(Residuals):
+    domain = "non-negative"
+
+
+class NoProbabilities(skdeep.Loss):
+    tasks = ("multiclass",)
+    probabilistic = True
+
+    def __call__(self, raw, target):
+        return jax.nn.logsumexp(raw, axis=1) - raw[jnp.arange(len(raw)), target]
+
+    def link(self, raw, task, xp):
+        return 1 / (1 + xp.exp(-raw))
+
+
+class RefusesItsDefault(Residuals):
+    scale: float = 0.0
+
+    def check_fields(self):
+        if not self.scale > 0:
+            raise ValueError(f"The 'scale' field must be positive. Got {self.scale!r}.")
+
+
+class HoldsALambda(Residuals):
+    function: object = lambda x: x
+
+
+class ConvertsFields(Residuals):
+    scale: float = 1.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "scale", str(self.scale))
+
+
+class LearnsNothing(Residuals):
+    def __call__(self, raw, target):
+        return jnp.mean((jax.lax.stop_gradient(raw) - target) ** 2, axis=1)
+
+
+class Ascends(skdeep.Optimizer):
+    def transformation(self, learning_rate):
+        return optax.scale(learning_rate)
+
+
+class StateGrows(skdeep.Optimizer):
+    def init(self, params):
+        return ()
+
+    def update(self, grad, state, params, learning_rate, value, objective):
+        return (value,), jax.tree.map(lambda g: -learning_rate * g, grad)
+
+
+class StateOfNumbers(skdeep.Optimizer):
+    def init(self, params):
+        return 0.5
+
+    def update(self, grad, state, params, learning_rate, value, objective):
+        return state, jax.tree.map(lambda g: -learning_rate * g, grad)
+
+
+class UpdatesOfAnotherType(skdeep.Optimizer):
+    def transformation(self, learning_rate):
+        half = optax.stateless(lambda updates, _: jax.tree.map(lambda u: u.astype("bfloat16"), updates))
+        return optax.chain(optax.sgd(learning_rate), half)
+
+
+class BranchesOnTheRate(skdeep.Optimizer):
+    b1: float = 0.9
+
+    def transformation(self, learning_rate):
+        return optax.sgd(learning_rate if learning_rate < 1 else 1.0)
+
+
+class Layer(skdeep.Layer):
+    """Builds a module of the class variable."""
+
+    module: ClassVar[type]
+
+    def build(self):
+        return self.module()
+
+
+def layer_of(call):
+    """Return a layer whose module calls this function."""
+    module = type("Module", (nn.Module,), {"__call__": nn.compact(call)})
+    return type("Own", (Layer,), {"module": module, "__annotations__": {}})()
+
+
+def centre(module, x):
+    return x - jnp.mean(x, axis=0, keepdims=True)
+
+
+def mix_while_training(module, x, train):
+    return nn.BatchNorm(use_running_average=not train)(x)
+
+
+def lose_rows(module, x):
+    return x[1:]
+
+
+def single(module, x):
+    return x.astype(jnp.float32) * 1.5
+
+
+def infinite(module, x):
+    return jnp.where(x > 0, jnp.sqrt(x), 0.0)
+
+
+class FlaxDropout(skdeep.Layer):
+    rate: float = 0.5
+
+    def build(self):
+        return TakesTrain(self.rate)
+
+
+class TakesTrain(nn.Module):
+    rate: float
+
+    @nn.compact
+    def __call__(self, x, train: bool):
+        return nn.Dropout(self.rate)(x, deterministic=not train)
+
+
+class TooWide(skdeep.Network):
+    def build(self, in_shape, n_outputs):
+        return nn.Dense(n_outputs + 1)
+
+
+BROKEN = [
+    ("loss", MeanOverRows(), "check_one_value_a_row", "it returned shape (), not (12,)"),
+    ("loss", ComparesRows(), "check_rows_are_independent", "no mean, maximum, sort or comparison over axis 0"),
+    ("loss", Overflows(), "check_gradient", "At raw outputs of 30 and -30 the gradient"),
+    ("loss", WrongSlope(), "check_gradient", "The gradient is not the slope of the loss."),
+    ("loss", Branches(), "check_floats_are_traced", "Branches uses its float field 'power' in Python control flow"),
+    ("loss", FixedType(), "check_gradient", "Of float64 it makes float32."),
+    ("loss", LinkOfAnotherLoss(), "check_link_fits_loss", "make loss and link fit together"),
+    ("loss", LinkOfJaxAlone(), "check_link", "JAX and NumPy differ"),
+    ("loss", NegativePredictions(), "check_link", "The target is non-negative, but a prediction is -"),
+    ("loss", NoProbabilities(), "check_link", "Probabilities of a row do not sum to 1."),
+    ("loss", Overflows(), "check_padding_is_neutral", "Padding"),
+    ("loss", RefusesItsDefault(), "check_default_fields", "let check_fields accept the defaults"),
+    ("loss", HoldsALambda(), "check_pickling", "functions that can be imported by name"),
+    ("loss", ConvertsFields(), "check_floats_are_data", "do not convert them in __post_init__"),
+    ("loss", LearnsNothing(), "check_fit", "The training loss"),
+    ("optimizer", Ascends(), "check_descends", "The loss starts at"),
+    ("optimizer", StateGrows(), "check_forms", "The state changes its form."),
+    ("optimizer", StateOfNumbers(), "check_init_gives_one_form", "The state holds 0.5, a float, which is no array."),
+    ("optimizer", UpdatesOfAnotherType(), "check_forms", "Updates do not have the form of the parameters."),
+    ("optimizer", BranchesOnTheRate(), "check_floats_are_traced", "use `jnp.where` or `lax.cond` instead of `if`"),
+    ("schedule", lambda progress: progress - 0.5, "check_factor", "At progress 0 the factor is -0.5."),
+    ("schedule", lambda progress: 1 / progress, "check_factor", "infinite"),
+    ("schedule", lambda progress: jnp.array([progress]), "check_factor", "shape (1,), not one number"),
+    (
+        "schedule",
+        lambda progress: 1.0 if progress < 0.5 else 0.1,
+        "check_floats_are_traced",
+        "write it free of branches",
+    ),
+    ("layer", layer_of(centre), "check_rows_are_independent", "Rows are predicted otherwise"),
+    ("layer", layer_of(mix_while_training), "check_padding_is_neutral", "take `row_mask: (n,)`"),
+    ("layer", layer_of(lose_rows), "check_output", "For 10 rows of shape (6,) it returned shape (9, 6)."),
+    ("layer", layer_of(single), "check_gradient", "Of float64 rows it makes float32."),
+    ("layer", layer_of(infinite), "check_gradient", "values that are NaN or infinite"),
+    ("layer", FlaxDropout(), "check_floats_are_traced", "skdeep.layers.Dropout"),
+    ("network", TooWide(), "check_output", "Of 3 outputs asked for it returned shape (10, 4)."),
+    ("network", TooWide(), "check_fit", "Make its last layer 3 wide"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "component", "name", "message"), BROKEN, ids=[f"{name}-{i}" for i, (_, _, name, _) in enumerate(BROKEN)]
+)
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_a_broken_component_fails(kind, component, name, message):
+    checks = {name_of(check): (part, check) for part, check in component_checks(kind, component)}
+    part, check = checks[name]
+    with pytest.raises(AssertionError) as caught:
+        check(part)
+    assert f" fails {name}: " in str(caught.value)
+    assert "\nWhat to change: " in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_every_check_is_failed_by_something():
+    """Those that are not in the table have no component of their own that breaks them alone."""
+    failed = {name for _, _, name, _ in BROKEN}
+    every = {name_of(check) for checks in CHECKS.values() for check in checks}
+    assert every - failed == {
+        "check_parameters",
+        "check_copies",
+        "check_resumes",
+        "check_fit_compiles_once",
+        "check_fit_uses_weights",
+    }
+
+
+@pytest.mark.parametrize(
+    ("check", "good", "bad", "message"),
+    [
+        ("check_loss", Huber(delta=2.0), MeanOverRows, "check_one_value_a_row"),
+        ("check_optimizer", optax.sgd, Ascends, "check_descends"),
+        ("check_schedule", "cosine", lambda progress: -progress, "check_factor"),
+        ("check_layer", nn.Dense(3), layer_of(lose_rows), "check_output"),
+        ("check_network", "linear", TooWide, "check_output"),
+    ],
+)
+def test_check_functions_take_names_classes_objects_and_functions(check, good, bad, message):
+    run = getattr(testing, check)
+    assert all(result.passed for result in run(good))
+    with pytest.raises(AssertionError, match=message):
+        run(bad)
+    failed = [result.check_name for result in run(bad, on_fail=None) if not result.passed]
+    assert message in failed
+
+
+def test_shape_of_a_row_can_be_given():
+    class OfImages(skdeep.Layer):
+        example_shape = (4, 4, 2)
+
+        def build(self):
+            return nn.Conv(3, (2, 2))
+
+    testing.check_layer(nn.Conv(4, (3,)), in_shape=(8, 2))
+    assert all(result.passed for result in testing.check_layer(OfImages()))
+    with pytest.raises(AssertionError, match="check_output"):
+        testing.check_layer(OfImages(), in_shape=(4,))
+
+
+@pytest.mark.parametrize("requires", [[], ["numpy"], ["skdeep-flax"]])
+@pytest.mark.usefixtures("fresh_registry")
+def test_a_package_says_which_skdeep_it_needs(install, requires):
+    install("careless", requires=requires, losses="cubic = fake_careless:Cubic")
+    (plugin,) = testing.distributions.plugins_of("careless")
+    with pytest.raises(AssertionError, match="add 'skdeep-flax>=0.1,<0.2'"):
+        check_requirement(plugin)
+
+
+def test_a_package_that_is_not_there():
+    with pytest.raises(
+        ValueError, match="No installed package 'numpy' offers components. Install it, and declare entry"
+    ):
+        testing.check_distribution("numpy")
+
+
+def test_importing_the_kit_does_not_need_pytest():
+    import subprocess
+    import sys
+
+    script = "import sys; import skdeep.testing; print('pytest' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", script], text=True, timeout=120).strip() == "False"
