@@ -1,0 +1,86 @@
+"""A component in words: its signature, fields, documentation, and where it comes from."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from importlib import metadata
+from typing import Any, NamedTuple
+
+
+class FieldDescription(NamedTuple):
+    """A field of a component; a traced one takes another number without a new compile."""
+
+    name: str
+    type: str
+    default: str
+    is_traced: bool
+
+
+class Description(NamedTuple):
+    """What there is to know of one component; `home_page` is empty if its package names none."""
+
+    kind: str
+    full_id: str
+    package: str
+    version: str
+    home_page: str
+    place: str
+    signature: str
+    fields: tuple[FieldDescription, ...]
+    doc: str
+
+
+def description_of(kind: str, full_id: str, value: Any, package: str, version: str, place: str) -> Description:
+    """Return the description of a component class, function or object; `package` is empty for registered ones."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return Description(
+        kind=kind,
+        full_id=full_id,
+        package=package,
+        version=version,
+        home_page=_home_page(package) if package else "",
+        place=place or f"{named.__module__}:{named.__qualname__}",
+        signature=_signature(value, named),
+        fields=tuple(_fields(value)),
+        doc=inspect.getdoc(named) or "",
+    )
+
+
+def _signature(value: Any, named: Any) -> str:
+    """Return how a component is made, `Focal(gamma=2.0)`, or how a function is called."""
+    if not dataclasses.is_dataclass(value):
+        return f"{named.__qualname__}{inspect.signature(named)}"
+    parts = (f"{field.name}={field.default}" if field.default else field.name for field in _fields(value))
+    return f"{named.__qualname__}({', '.join(parts)})"
+
+
+def _fields(value: Any) -> list[FieldDescription]:
+    if not dataclasses.is_dataclass(value):
+        return []
+    traced = getattr(value, "_data_fields", ())
+    return [
+        FieldDescription(f.name, _type_name(f.type), _default(value, f), f.name in traced)
+        for f in dataclasses.fields(value)
+        if f.init and f.name not in ("parent", "name")
+    ]
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _default(value: Any, field: Any) -> str:
+    if not inspect.isclass(value):
+        return repr(getattr(value, field.name))
+    return "" if field.default is dataclasses.MISSING else repr(field.default)
+
+
+def _home_page(package: str) -> str:
+    """Return the home page that a package's metadata names, under one of the usual labels."""
+    about = metadata.metadata(package)
+    urls = dict(re.split(r"\s*,\s*", line, maxsplit=1) for line in about.get_all("Project-URL") or ())
+    labels = {re.sub(r"[^a-z]", "", label.lower()): url for label, url in urls.items()}
+    known = (labels.get(name) for name in ("homepage", "source", "repository", "sourcecode", "github", "documentation"))
+    return next((url for url in known if url), (about.get_all("Home-page") or [""])[0])

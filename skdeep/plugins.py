@@ -1,0 +1,199 @@
+"""What there is to choose from: built-in components, registered ones, and those of installed packages.
+
+Listing reads metadata and imports nothing; describing imports the one component asked for; checking imports all.
+Which packages may be used is a matter of two environment variables, so that worker processes inherit it:
+`SKDEEP_PLUGINS` ("all", "none", or names such as "acme-losses,skdeep-*") and `SKDEEP_PLUGINS_DENY` (names),
+which wins. `configure` sets them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from skdeep import discovery, registry
+from skdeep.description import Description, description_of
+from skdeep.discovery import ALLOW_VARIABLE, DENY_VARIABLE, DISTRIBUTION, GROUPS, Plugin, refresh
+
+__all__ = [
+    "CheckReport",
+    "Description",
+    "ListedComponent",
+    "check",
+    "configure",
+    "describe",
+    "list_components",
+    "refresh",
+    "unreadable_packages",
+]
+
+
+class ListedComponent(NamedTuple):
+    """A component as metadata tells of it.
+
+    `full_id` is the name that nobody else has; `place` is `module:attribute`, empty for registered ones. `state` is
+    "built in", "registered", "available", "loaded", "blocked" (by policy), "incompatible" (asks for another skdeep)
+    or "broken"; the last three have a `problem`. Whether a plugin is broken is known once it was loaded.
+    """
+
+    kind: str
+    name: str
+    full_id: str
+    package: str
+    version: str
+    place: str
+    state: str
+    problem: str | None = None
+
+
+class CheckReport(NamedTuple):
+    """What `check` found of one plugin: how many checks it passed, and the messages of those that it failed."""
+
+    kind: str
+    full_id: str
+    package: str
+    version: str
+    state: str
+    n_passed: int
+    failures: tuple[str, ...]
+
+
+def list_components(kind: str | None = None) -> list[ListedComponent]:
+    """Return all components that are known by a name, importing none of them.
+
+    Parameters
+    ----------
+    kind : {"loss", "optimizer", "schedule", "layer", "network"}, default=None
+        None lists all kinds.
+
+    Returns
+    -------
+    list of ListedComponent
+        By kind: built-in ones, registered ones, then those of other packages by full id.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> from skdeep import plugins
+    >>> [listed.name for listed in plugins.list_components("network") if listed.state == "built in"]
+    ['linear', 'mlp']
+    """
+    if kind is not None:
+        registry.check_kind(kind)
+    return [listed for k in GROUPS if kind in (None, k) for listed in _of_kind(k)]
+
+
+def describe(kind: str, name: str) -> Description:
+    """Return all that is to know of one component, which is imported for it.
+
+    Parameters
+    ----------
+    kind : {"loss", "optimizer", "schedule", "layer", "network"}
+    name : str
+        A bare name or a full id.
+
+    Returns
+    -------
+    Description
+
+    Raises
+    ------
+    UnknownComponentError, AmbiguousComponentError, PluginError
+        As by `fit`, if the name leads nowhere, to more than one place, or to a plugin that cannot be used.
+
+    Examples
+    --------
+    >>> from skdeep import plugins
+    >>> focal = plugins.describe("loss", "focal")
+    >>> focal.signature, focal.package, [field.is_traced for field in focal.fields]
+    ('Focal(gamma=2.0)', 'skdeep-flax', [True])
+    """
+    registry.check_kind(kind)
+    full_id, value = registry.get(kind, name)
+    listed = next(listed for listed in _of_kind(kind) if listed.full_id == full_id)
+    return description_of(kind, full_id, value, listed.package, listed.version, listed.place)
+
+
+def check(distribution: str | None = None) -> list[CheckReport]:
+    """Load the installed plugins and run the contract checks of `skdeep.testing` on each.
+
+    Parameters
+    ----------
+    distribution : str, default=None
+        The package to check; None checks all. A package that policy keeps out is reported as blocked, not loaded.
+
+    Returns
+    -------
+    list of CheckReport
+
+    Raises
+    ------
+    ValueError
+        If the package is not installed or offers no component.
+    """
+    from skdeep.testing.distributions import plugins_of
+
+    discovery.scan()
+    every = [plugin for kind in GROUPS for plugin in discovery.offered(kind)]
+    return [_report(plugin) for plugin in (every if distribution is None else plugins_of(distribution))]
+
+
+def configure(allow: str | Iterable[str] | None = None, deny: str | Iterable[str] | None = None) -> None:
+    """Say whose components may be used, in this process and in the worker processes that it starts from now on.
+
+    Parameters
+    ----------
+    allow : str or iterable of str, default=None
+        "all", "none", or names of packages; `*` stands for any characters. None leaves it as it is.
+    deny : str or iterable of str, default=None
+        Names of packages to keep out, which wins over `allow`; empty for none. None leaves it as it is.
+
+    Notes
+    -----
+    Sets the environment variables `SKDEEP_PLUGINS` and `SKDEEP_PLUGINS_DENY`. Built-in and registered components are
+    never kept out, nor is an object that you import yourself.
+
+    Examples
+    --------
+    >>> from skdeep import plugins
+    >>> plugins.configure(allow=["skdeep-*"], deny=["skdeep-experiments"])
+    >>> plugins.configure(allow="all", deny=())
+    """
+    for variable, value in ((ALLOW_VARIABLE, allow), (DENY_VARIABLE, deny)):
+        if value is not None:
+            names = value if isinstance(value, str) else ",".join(value)
+            os.environ[variable] = names or ("none" if variable == ALLOW_VARIABLE else "")
+
+
+def unreadable_packages() -> dict[str, str]:
+    """Return what is wrong with packages whose metadata could not be read when they were last looked for."""
+    return discovery.unreadable()
+
+
+def _of_kind(kind: str) -> Iterable[ListedComponent]:
+    version = discovery.own_version()
+    for name, place in registry.builtin_names(kind).items():
+        yield ListedComponent(kind, name, name, DISTRIBUTION, version, place, "built in")
+    for name in registry.registered_names(kind):
+        yield ListedComponent(kind, name, f"local:{name}", "", "", "", "registered")
+    for p in discovery.offered(kind):
+        state, problem = discovery.state(p), discovery.problem(p)
+        yield ListedComponent(kind, p.name, p.full_id, p.distribution, p.version, p.value, state, problem)
+
+
+def _report(plugin: Plugin) -> CheckReport:
+    from skdeep.testing.distributions import plugin_checks
+    from skdeep.testing.running import run_checks
+
+    if not discovery.is_allowed(plugin.distribution):
+        return CheckReport(plugin.kind, plugin.full_id, plugin.distribution, plugin.version, "blocked", 0, ())
+    results = run_checks(plugin_checks(plugin), on_fail=None)
+    failures = tuple(str(result.error) for result in results if result.error)
+    n_passed = len(results) - len(failures)
+    state = discovery.state(plugin)
+    return CheckReport(plugin.kind, plugin.full_id, plugin.distribution, plugin.version, state, n_passed, failures)

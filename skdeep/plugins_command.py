@@ -1,0 +1,158 @@
+"""The command `skdeep plugins`: list, describe and check, as text or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from skdeep import errors, plugins
+from skdeep.discovery import GROUPS
+from skdeep.plugins import CheckReport, Description, ListedComponent
+
+WIDTH = 100
+
+
+def add_plugins_command(commands: Any) -> None:
+    """Add `plugins` and its own commands to the parser."""
+    parser = commands.add_parser("plugins", help="list, describe and check components")
+    parser.set_defaults(run=run_list, json=False, kind=None)
+    inner = parser.add_subparsers(metavar="{list,describe,check}")
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print JSON")
+    listing = inner.add_parser("list", parents=[as_json], help="list all components; imports none of them")
+    listing.add_argument("kind", nargs="?", choices=list(GROUPS), help="only this kind")
+    listing.set_defaults(run=run_list)
+    describing = inner.add_parser("describe", parents=[as_json], help="print all about one component")
+    describing.add_argument("kind", choices=list(GROUPS))
+    describing.add_argument("name", help="bare name, or distribution:name")
+    describing.set_defaults(run=run_describe)
+    checking = inner.add_parser(
+        "check",
+        parents=[as_json],
+        help="load the installed plugins and check their contract; exit status 1 if one fails",
+    )
+    checking.add_argument("distribution", nargs="?", help="only this package")
+    checking.set_defaults(run=run_check)
+
+
+def run_list(options: argparse.Namespace) -> int:
+    """Print what there is."""
+    listed = plugins.list_components(options.kind)
+    unreadable = plugins.unreadable_packages()
+    if options.json:
+        _print_json({"components": [c._asdict() for c in listed], "unreadable_packages": unreadable})
+        return 0
+    for kind, of_kind in groupby(listed, key=lambda c: c.kind):
+        print(f"{GROUPS[kind].partition('.')[2]}")
+        _print_table(
+            (source, ", ".join(c.name if c.state != "broken" else f"{c.name} (broken)" for c in group))
+            for source, group in groupby(of_kind, key=_source)
+        )
+    # One reason a package where policy or versions keep it out as a whole, one a component where that is broken.
+    problems = {c.full_id if c.state == "broken" else (c.package, c.state): c.problem for c in listed if c.problem}
+    for problem in problems.values():
+        print(f"\n{_filled(problem)}")
+    for package, problem in unreadable.items():
+        print(f"\n{_filled(f'The metadata of {package} could not be read: {problem}')}")
+    return 0
+
+
+def run_describe(options: argparse.Namespace) -> int:
+    """Print all about one component."""
+    try:
+        description = plugins.describe(options.kind, options.name)
+    except errors.ComponentError as err:
+        print(_filled(str(err)), file=sys.stderr)
+        return 1
+    if options.json:
+        _print_json({**description._asdict(), "fields": [field._asdict() for field in description.fields]})
+    else:
+        _print_description(description)
+    return 0
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Print how the checks of each plugin ended; the status is 1 if one failed."""
+    try:
+        reports = plugins.check(options.distribution)
+    except ValueError as err:
+        print(_filled(str(err)), file=sys.stderr)
+        return 1
+    n_failed = sum(bool(report.failures) for report in reports)
+    if options.json:
+        _print_json([report._asdict() for report in reports])
+    else:
+        _print_reports(reports, n_failed)
+    return 1 if n_failed else 0
+
+
+def _print_description(d: Description) -> None:
+    print(f"{d.kind} {d.full_id}\n")
+    _print_table(
+        (
+            ("signature", d.signature),
+            ("package", f"{d.package} {d.version}" if d.package else "registered in this process"),
+            ("home page", d.home_page or "none given"),
+            ("defined as", d.place),
+        )
+    )
+    if d.fields:
+        print("\nfields")
+        traced = {True: "traced: a new number needs no compile", False: "structure: a new value compiles anew"}
+        rows = [(f.name, f.type, f"= {f.default}" if f.default else "", traced[f.is_traced]) for f in d.fields]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    if d.doc:
+        print(f"\n{d.doc}")
+
+
+def _print_reports(reports: Sequence[CheckReport], n_failed: int) -> None:
+    width = max((len(report.full_id) for report in reports), default=0)
+    for report in reports:
+        verdict = "blocked" if report.state == "blocked" else "FAILED" if report.failures else "passed"
+        n_checks = report.n_passed + len(report.failures)
+        counts = "" if report.state == "blocked" else f"{report.n_passed} of {n_checks} checks"
+        print(f"{verdict:<8} {report.kind:<10} {report.full_id:<{width}}  {report.version:<8} {counts}".rstrip())
+        for failure in report.failures:
+            print(textwrap.indent("\n".join(_filled(line, WIDTH - 9) for line in failure.splitlines()), " " * 9))
+    n_packages = len({report.package for report in reports})
+    print(
+        f"{len(reports)} components of {n_packages} packages, {n_failed} failed"
+        if reports
+        else "No plugin is installed."
+    )
+
+
+def _source(c: ListedComponent) -> str:
+    """Return where a component comes from, with the state of its package if that cannot be used."""
+    if c.state in ("built in", "registered"):
+        return c.state
+    return f"{c.package} {c.version}" + (f" ({c.state})" if c.state in ("blocked", "incompatible") else "")
+
+
+def _print_table(rows: Iterable[tuple[str, str]]) -> None:
+    """Print two columns, the second one wrapped."""
+    table = list(rows)
+    width = max(len(left) for left, _ in table)
+    for left, right in table:
+        first = f"  {left:<{width}}  "
+        print(textwrap.fill(right, _width(), initial_indent=first, subsequent_indent=" " * len(first)))
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def _filled(text: str, width: int | None = None) -> str:
+    return textwrap.fill(text, width or _width(), break_long_words=False, break_on_hyphens=False)
+
+
+def _width() -> int:
+    return min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)

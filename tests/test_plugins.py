@@ -1,0 +1,234 @@
+"""`skdeep.plugins`: listing, describing, checking and configuring; and its command."""
+
+from __future__ import annotations
+
+import json
+
+import flax.linen as nn
+import jax.numpy as jnp
+import pytest
+
+import skdeep
+from skdeep import discovery, plugins, registry
+from skdeep.__main__ import main
+from skdeep.errors import PluginLoadError, UnknownComponentError
+
+pytestmark = pytest.mark.usefixtures("fresh_registry")
+
+GOOD = '''
+import jax.numpy as jnp
+import skdeep
+
+class Cubic(skdeep.Loss):
+    """Cubes.
+
+    Of residuals.
+    """
+    scale: float = 1.0
+    power: int = 3
+    tasks = ("regression",)
+    scaling = "standard"
+    def __call__(self, raw, target):
+        return (self.scale * jnp.abs(raw - target) ** self.power).mean(axis=1)
+'''
+# The mean over rows: weights have no say.
+BAD = GOOD.replace("axis=1", "").replace("Cubic", "Bad")
+
+
+@pytest.fixture
+def only_fakes(monkeypatch):
+    """Leave out what is installed beside skdeep."""
+    found = discovery._distributions
+    monkeypatch.setattr(
+        discovery, "_distributions", lambda: [name for name in found() if not name.startswith("skdeep-")]
+    )
+
+
+def test_list_components(install):
+    install("acme-losses", GOOD, requires=["skdeep-flax>=0.1"], losses="cubic = fake_acme_losses:Cubic")
+    install("late", GOOD, requires=["skdeep-flax>=9"], losses="cubic = fake_late:Cubic")
+    skdeep.register("loss", "mine")(lambda raw, target: 0.0)
+    listed = {c.full_id: c for c in plugins.list_components("loss")}
+    assert listed["huber"][2:7] == ("huber", "skdeep-flax", skdeep.__version__, "skdeep.losses:Huber", "built in")
+    assert listed["local:mine"][2:7] == ("local:mine", "", "", "", "registered")
+    assert listed["acme-losses:cubic"][2:] == (
+        "acme-losses:cubic",
+        "acme-losses",
+        "1.0",
+        "fake_acme_losses:Cubic",
+        "available",
+        None,
+    )
+    assert listed["late:cubic"].state == "incompatible"
+    assert "requires 'skdeep-flax>=9'" in listed["late:cubic"].problem
+    registry.get("loss", "acme-losses:cubic")
+    assert {c.full_id: c.state for c in plugins.list_components("loss")}["acme-losses:cubic"] == "loaded"
+
+
+def test_listing_follows_the_kinds():
+    listed = plugins.list_components()
+    assert list(dict.fromkeys(c.kind for c in listed)) == ["loss", "optimizer", "schedule", "layer", "network"]
+    with pytest.raises(ValueError, match="The kind must be one of .* Got 'losses' instead."):
+        plugins.list_components("losses")
+
+
+def test_refresh_forgets_and_finds_again(install):
+    install("acme-losses", "1 / 0", losses="cubic = fake_acme_losses:Cubic")
+    with pytest.raises(PluginLoadError):
+        registry.get("loss", "cubic")
+    plugins.refresh()
+    assert {c.full_id: c.state for c in plugins.list_components("loss")}["acme-losses:cubic"] == "available"
+
+
+def test_describe_a_plugin(install):
+    folder = install("acme-losses", GOOD, losses="cubic = fake_acme_losses:Cubic")
+    info = folder / "acme_losses-1.0.dist-info" / "METADATA"
+    info.write_text(
+        info.read_text()
+        + "Project-URL: Bug Tracker, https://acme.test/bugs\nProject-URL: Home-page, https://acme.test\n"
+    )
+    described = plugins.describe("loss", "cubic")
+    assert described.full_id == "acme-losses:cubic"
+    assert described.signature == "Cubic(scale=1.0, power=3)"
+    assert [tuple(field) for field in described.fields] == [
+        ("scale", "float", "1.0", True),
+        ("power", "int", "3", False),
+    ]
+    assert described.doc == "Cubes.\n\nOf residuals."
+    assert (described.package, described.version, described.home_page) == ("acme-losses", "1.0", "https://acme.test")
+    assert described.place == "fake_acme_losses:Cubic"
+
+
+def half(progress):
+    """Return a half."""
+    return 0.5
+
+
+class Scale(nn.Module):
+    factor: float = 2.0
+
+    @nn.compact
+    def __call__(self, x):
+        return x * self.factor
+
+
+def test_describe_what_was_registered():
+    skdeep.register("schedule", "half")(half)
+    described = plugins.describe("schedule", "half")
+    assert described.signature == "half(progress)"
+    assert (described.package, described.fields, described.doc) == ("", (), "Return a half.")
+    assert described.place == f"{__name__}:half"
+    skdeep.register("layer", "scale")(Scale)
+    assert [tuple(field) for field in plugins.describe("layer", "scale").fields] == [("factor", "float", "2.0", False)]
+    skdeep.register("loss", "wide")(registry.get("loss", "huber")[1](delta=3.0))
+    assert plugins.describe("loss", "wide").signature == "Huber(delta=3.0)"
+
+
+@pytest.mark.parametrize("kind", registry.GROUPS)
+def test_every_built_in_component_is_described(kind):
+    for name in registry.builtin_names(kind):
+        described = plugins.describe(kind, name)
+        assert described.doc
+        assert described.signature.startswith(described.place.rpartition(":")[2])
+
+
+@pytest.mark.usefixtures("only_fakes")
+def test_check_finds_what_is_wrong(install):
+    install("acme-losses", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_losses:Cubic")
+    install("bad", BAD, requires=["skdeep-flax>=0.1,<0.2"], losses="bad = fake_bad:Bad")
+    install("broken", "1 / 0", requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_broken:Cubic")
+    install("careless", GOOD, losses="cubic = fake_careless:Cubic")
+    install("kept-out", "1 / 0", losses="cubic = fake_kept_out:Cubic")
+    plugins.configure(deny="kept-out")
+    reports = {report.package: report for report in plugins.check()}
+    assert list(reports) == ["acme-losses", "bad", "broken", "careless", "kept-out"]
+    assert (reports["acme-losses"].failures, reports["acme-losses"].state) == ((), "loaded")
+    assert reports["acme-losses"].n_passed > 10
+    assert any("return one finite float a row" in failure for failure in reports["bad"].failures)
+    assert "ZeroDivisionError" in reports["broken"].failures[0]
+    assert "careless 1.0 does not require skdeep-flax." in reports["careless"].failures[0]
+    assert (reports["kept-out"].state, reports["kept-out"].n_passed) == ("blocked", 0)
+    assert [report.package for report in plugins.check("Acme.Losses")] == ["acme-losses"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        ({"allow": "none"}, ("none", None)),
+        ({"allow": ["a", "b-*"], "deny": ("c",)}, ("a,b-*", "c")),
+        ({"allow": []}, ("none", None)),
+        ({"deny": []}, (None, "")),
+    ],
+)
+def test_configure(monkeypatch, arguments, variables):
+    environment = {}
+    monkeypatch.setattr("os.environ", environment)
+    plugins.configure(**arguments)
+    assert (environment.get("SKDEEP_PLUGINS"), environment.get("SKDEEP_PLUGINS_DENY")) == variables
+
+
+@pytest.mark.usefixtures("only_fakes")
+def test_list_command(install, capsys):
+    install("acme-losses", GOOD, losses="cubic = fake_acme_losses:Cubic\nquartic = fake_acme_losses:Cubic")
+    install("late", GOOD, requires=["skdeep-flax>=9"], losses="cubic = fake_late:Cubic\nother = fake_late:Cubic")
+    skdeep.register("loss", "mine")(lambda raw, target: jnp.zeros(len(raw)))
+    assert main(["plugins", "list", "loss"]) == 0
+    out = capsys.readouterr().out
+    assert "  acme-losses 1.0          cubic, quartic\n" in out
+    assert "  late 1.0 (incompatible)  cubic, other\n" in out
+    assert "  registered               mine\n" in out
+    assert out.count("requires 'skdeep-flax>=9'") == 1
+    assert main(["plugins"]) == 0
+    assert "networks\n  built in  linear, mlp\n" in capsys.readouterr().out
+
+
+def test_list_command_as_json(install, capsys):
+    install("acme-losses", GOOD, losses="cubic = fake_acme_losses:Cubic")
+    install("garbled", "", losses="no entry point at all")
+    assert main(["plugins", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert list(listed["unreadable_packages"]) == ["garbled"]
+    assert {c["full_id"]: c["state"] for c in listed["components"]}["acme-losses:cubic"] == "available"
+
+
+def test_describe_command(capsys):
+    assert main(["plugins", "describe", "loss", "focal"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("loss focal\n\n  signature   Focal(gamma=2.0)\n  package     skdeep-flax ")
+    assert "  gamma  float  = 2.0  traced: a new number needs no compile\n" in out
+    assert "Focusing strength, at least 0." in out
+    assert main(["plugins", "describe", "loss", "focal", "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["fields"] == [{"name": "gamma", "type": "float", "default": "2.0", "is_traced": True}]
+
+
+def test_describe_command_for_an_unknown_name(capsys):
+    assert main(["plugins", "describe", "loss", "focle"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("Unknown loss 'focle'. Did you mean 'focal'?")
+    with pytest.raises(UnknownComponentError):
+        plugins.describe("loss", "focle")
+
+
+@pytest.mark.usefixtures("only_fakes")
+def test_check_command(install, capsys):
+    assert main(["plugins", "check"]) == 0
+    assert capsys.readouterr().out == "No plugin is installed.\n"
+    install("acme-losses", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_losses:Cubic")
+    assert main(["plugins", "check"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("passed   loss       acme-losses:cubic  1.0      ")
+    assert out.endswith("1 components of 1 packages, 0 failed\n")
+    install("broken", "1 / 0", requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_broken:Cubic")
+    assert main(["plugins", "check", "broken"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("FAILED   loss       broken:cubic  1.0      1 of 2 checks\n")
+    assert "What to change: let the entry point name" in out
+    assert main(["plugins", "check", "broken", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[0]["n_passed"] == 1
+
+
+def test_check_command_for_a_package_that_is_not_there(capsys):
+    assert main(["plugins", "check", "no-such-package"]) == 1
+    assert "No installed package 'no-such-package' offers components." in capsys.readouterr().err
