@@ -94,6 +94,25 @@ def test_structure_does_compile():
     assert training_compiles(fits) == (2, 2)
 
 
+class OwnFocal(skdeep.Loss):
+    """As a plugin writes the built-in one: the same computation, in a class of another name and module."""
+
+    gamma: float = 2.0
+    tasks = ("binary", "multiclass", "multilabel")
+    probabilistic = True
+
+    def __call__(self, raw, target):
+        return Focal.__call__(self, raw, target)
+
+
+@pytest.mark.usefixtures("fresh_registry")
+def test_a_plugins_loss_that_equals_a_built_in_one_lowers_to_the_same_text():
+    """The second program is traced, as its structure is new, and found by its text."""
+    skdeep.register("loss", "own_focal")(OwnFocal)
+    fits = [(DeepClassifier(**SMALL, loss=loss), 96) for loss in ("focal", "own_focal")]
+    assert training_compiles(fits) == (2, 1)
+
+
 def test_folds_of_unequal_length_share_a_program():
     skdeep.clear_cache()
     grid = {"learning_rate": [0.1, 0.01, 1e-3]}

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import re
 import sys
+import textwrap
 import types
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "skdeep" / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "skdeep" / "docs").glob("*.md")), *sorted(ROOT.glob("plugins/**/README.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
-@pytest.fixture
-def restored_registry():
-    from skdeep import registry
-
-    before = dict(registry._local)
-    yield
-    registry._local.clear()
-    registry._local.update(before)
-
-
-@pytest.mark.usefixtures("restored_registry")
+@pytest.mark.usefixtures("fresh_registry")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_code_blocks_run(page, monkeypatch):
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     assert blocks
     module = types.ModuleType(page.stem)
     monkeypatch.setitem(sys.modules, page.stem, module)  # classes look for the module they are written in
     for block in blocks:
-        exec(compile(block, str(page), "exec"), vars(module))
+        exec(compile(textwrap.dedent(block), str(page), "exec"), vars(module))
 
 
 def test_readme_is_short_and_has_two_commands():
@@ -41,7 +33,7 @@ def test_readme_is_short_and_has_two_commands():
     assert len([line for line in lines if line.startswith("python3 -m venv .venv && ")]) == 2
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import digits_grid, fashion_dense, first_fit, import_time, memory, predict, scaling
+from benchmarks.cases import (
+    digits_grid,
+    fashion_dense,
+    first_fit,
+    import_time,
+    memory,
+    plugin_listing,
+    predict,
+    scaling,
+)
 
 CASES = {
     module.CASE.name: module.CASE
-    for module in (fashion_dense, digits_grid, import_time, first_fit, predict, memory, scaling)
+    for module in (fashion_dense, digits_grid, import_time, plugin_listing, first_fit, predict, memory, scaling)
 }
