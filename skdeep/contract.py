@@ -147,6 +147,10 @@ class FitResult(NamedTuple):
 class Loss(Component):
     """One value a row, unreduced; weights, padding and the mean are applied by the training step.
 
+    `raw (n, n_raw(task))` and `target` (`(n,)` codes, `(n, labels)` of 0 and 1, or `(n, outputs)`) go in,
+    `(n,)` comes out, in the type of raw: finite, differentiable, and each row from that row alone.
+    `link` maps raw outputs to what is predicted, so that a smaller loss means a better prediction.
+
     Class variables: `tasks` the tasks it serves; `probabilistic`, whether `link` gives class
     probabilities; `scaling`, how a regression target is brought to unit size before training
     (`"standard"`: subtract the mean, divide by the standard deviation; `"mean"`: divide by the
@@ -161,7 +165,8 @@ class Loss(Component):
     ...     tasks = ("regression",)
     ...     scaling = "standard"
     ...     def __call__(self, raw, target):
-    ...         return jnp.log(jnp.cosh((raw - target) / self.scale)).mean(axis=1)
+    ...         ratio = (raw - target) / self.scale
+    ...         return (jnp.logaddexp(ratio, -ratio) - jnp.log(2.0)).mean(axis=1)
     >>> LogCosh()(jnp.zeros((2, 1)), jnp.zeros((2, 1)))
     Array([0., 0.], dtype=float32)
     """
@@ -215,6 +220,9 @@ class Optimizer(Component):
     the value (line searches) or train at other points than they predict with (schedule-free).
     `full_batch` optimizers see all rows at every step.
 
+    The state is a pytree of arrays whose tree, shapes and types stay as `init` made them (it is carried
+    through a compiled loop); updates have those of the parameters, and are added to them.
+
     Examples
     --------
     >>> import optax
@@ -261,7 +269,8 @@ class Optimizer(Component):
 class Schedule(Component):
     """A function of progress in [0, 1] to the factor that multiplies the learning rate.
 
-    Must be branch-free (`jnp.where`), as progress and the fields are traced.
+    One number `()` goes in, one number of at least 0 comes out. Must be branch-free (`jnp.where`),
+    as progress and the fields are traced.
 
     Examples
     --------
