@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from skdeep import DeepClassifier, registry
+from skdeep import DeepClassifier, plugins, registry
+from skdeep.known_plugins import KNOWN_PLUGINS
 
 
 def documented_defaults(cls):
@@ -20,10 +21,11 @@ def documented_defaults(cls):
         yield from zip(parts, shared, strict=True)
 
 
-BUILT_IN = {registry.get(kind, name)[1] for kind in registry.GROUPS for name in registry._builtins()[kind]}
+OURS = ("skdeep-flax", "acme-losses", *KNOWN_PLUGINS)
+COMPONENTS = {registry.get(c.kind, c.full_id)[1] for c in plugins.list_components() if c.package in OURS}
 
 
-@pytest.mark.parametrize("cls", [DeepClassifier, *sorted(BUILT_IN, key=lambda cls: (cls.__name__, cls.__module__))])
+@pytest.mark.parametrize("cls", [DeepClassifier, *sorted(COMPONENTS, key=lambda cls: (cls.__name__, cls.__module__))])
 def test_documented_defaults_are_those_of_the_signature(cls):
     actual = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
     documented = dict(documented_defaults(cls))

@@ -39,7 +39,7 @@ def contract_check(advice: str) -> Callable[[Check], Check]:
             except Exception as err:  # the component's own code runs inside, which may raise anything
                 what = str(err) if isinstance(err, AssertionError) else f"{type(err).__name__}: {err}"
                 raise AssertionError(
-                    f"{component!r} fails {function.__name__}: {what}\nWhat to change: {advice}"
+                    f"{component} fails {function.__name__}: {what}\nWhat to change: {advice}"
                 ) from err
 
         return check
