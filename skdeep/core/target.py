@@ -36,7 +36,7 @@ def check_domain(loss: Loss, y: Float[np.ndarray, "n outputs"], scaled_by: Targe
     if loss.domain == "non-negative" and (y < 0).any():
         row, output = np.argwhere(y < 0)[0]
         raise ValueError(
-            f"The loss {type(loss).__name__} needs y >= 0. Got {y[row, output]!r} in row {row}"
+            f"The loss {type(loss).__name__} needs y >= 0. Got {float(y[row, output])} in row {row}"
             f"{f', output {output}' if y.shape[1] > 1 else ''}. Choose another loss, such as 'squared_error'."
         )
     if loss.scaling == "mean" and scaled_by is None and not (y.sum(axis=0) > 0).all():

@@ -113,7 +113,7 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
         ----------
         X : array-like or sparse matrix, as in `fit`
         return_std : bool, default=False
-            Also return the predicted standard deviation, for losses that have one (`gaussian_nll`).
+            Also return the predicted standard deviation, for losses that have one, such as `gaussian_nll`.
 
         Returns
         -------

@@ -1,0 +1,173 @@
+"""Losses for numbers: amounts that are often zero, and predictions that come with their doubt."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from skdeep import Loss
+from skdeep.contract import Task
+
+SMALLEST = 1e-6
+"""Added to each evidential parameter that must be positive, as its softplus rounds to zero at last."""
+
+
+class Tweedie(Loss):
+    r"""Half the Tweedie deviance of a power between 1 and 2, with the log link: :math:`\mu = e^z`.
+
+    .. math:: \frac{y^{2-p}}{(1-p)(2-p)} - \frac{y\,\mu^{1-p}}{1-p} + \frac{\mu^{2-p}}{2-p}
+
+    For amounts that are exactly zero in many rows and skewed in the others, such as claims or rain: the distribution
+    is that of a Poisson number of gamma amounts. The power says how the variance grows with the mean,
+    :math:`\mathrm{Var}\,y \propto \mu^p`; towards 1 it is the Poisson deviance, towards 2 the gamma deviance.
+
+    Targets are divided by their mean before training, so that the network starts at it; outputs are averaged. Twice
+    this loss is `sklearn.metrics.mean_tweedie_deviance` of the divided targets; times their mean to the power of
+    :math:`2-p` it is that of y. An exponential beyond 1.8e19 (the root of the largest float32) goes on along its
+    tangent, so that the loss stays finite.
+
+    Parameters
+    ----------
+    power : float, default=1.5
+        In (1, 2), both excluded: 1 is the loss `poisson` of skdeep, and with 2 there are no zeros.
+
+    References
+    ----------
+    Jorgensen, "Exponential Dispersion Models", Journal of the Royal Statistical Society B 49, 1987. Smyth and
+    Jorgensen, "Fitting Tweedie's Compound Poisson Model to Insurance Claims Data", ASTIN Bulletin 32, 2002.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep_robust import Tweedie
+    >>> Tweedie(power=1.5)(jnp.array([[0.0], [0.0]]), jnp.array([[0.0], [4.0]]))
+    Array([2., 2.], dtype=float32)
+    """
+
+    power: float = 1.5
+
+    tasks = ("regression",)
+    scaling = "mean"
+    domain = "non-negative"
+
+    def __call__(self, raw: jax.Array, target: jax.Array) -> jax.Array:
+        # Powers nearer to 1 or 2 than the numbers can tell become the nearest that they can.
+        eps = jnp.finfo(raw.dtype).eps
+        above, below = jnp.maximum(self.power - 1, eps), jnp.maximum(2 - self.power, eps)
+        is_positive = target >= jnp.finfo(target.dtype).tiny
+        log_target = jnp.log(jnp.where(is_positive, target, 1.0))
+        scaled = below * log_target  # the logarithm of y^(2-p)
+        distance = log_target - raw
+        # The formula by differences: (y mu^(1-p) - y^(2-p)) / (p-1) + (mu^(2-p) - y^(2-p)) / (2-p).
+        of_target = exp_difference(log_target - above * raw, scaled, above * distance)
+        of_mean = exp_difference(below * raw, scaled, -below * distance)
+        of_zero = bounded_exp(below * raw) / below
+        return jnp.mean(jnp.where(is_positive, of_target / above + of_mean / below, of_zero), axis=1)
+
+    def link(self, raw: Any, task: Task, xp: Any) -> Any:
+        return xp.exp(raw)
+
+    def check_fields(self) -> None:
+        if not 1 < self.power < 2:
+            raise ValueError(f"The 'power' field of Tweedie must be in (1, 2). Got {self.power!r} instead.")
+
+
+def bounded_exp(x: jax.Array) -> jax.Array:
+    """Return the exponential; from the root of the largest number on its tangent, so that it is finite at any x."""
+    inside = jnp.minimum(x, 0.5 * math.log(jnp.finfo(x.dtype).max))
+    return jnp.exp(inside) * (1 + (x - inside))
+
+
+def exp_difference(x: jax.Array, y: jax.Array, gap: jax.Array) -> jax.Array:
+    """Return `exp(x) - exp(y)` from the gap `x - y`, which keeps its digits where that is small."""
+    near = jnp.exp(y) * jnp.expm1(jnp.clip(gap, -1.0, 1.0))
+    return jnp.where(jnp.abs(gap) < 1, near, bounded_exp(x) - jnp.exp(y))
+
+
+class EvidentialRegression(Loss):
+    r"""Negative log-likelihood of a Student t whose parameters the network predicts, plus a cost of misplaced certainty.
+
+    The network says how the mean and variance of y are distributed: normal-inverse-gamma with
+    :math:`\gamma, \nu > 0, \alpha > 1, \beta > 0`. Then y has a Student t distribution with :math:`2\alpha` degrees of
+    freedom, location :math:`\gamma` and squared scale :math:`\beta(1+\nu)/(\nu\alpha)`, and the loss is, with
+    :math:`\Omega = 2\beta(1+\nu)`,
+
+    .. math::
+        \tfrac12\log\frac{\pi}{\nu} - \alpha\log\Omega
+        + (\alpha+\tfrac12)\log\left((y-\gamma)^2\nu + \Omega\right)
+        + \log\frac{\Gamma(\alpha)}{\Gamma(\alpha+\frac12)} + \lambda\,|y-\gamma|\,(2\nu + \alpha)
+
+    The network has four outputs for each output of y, grouped: all :math:`\gamma`, then those of :math:`\nu`,
+    :math:`\alpha` and :math:`\beta`, which are the softplus of theirs (:math:`\alpha` plus 1). Outputs of y are averaged.
+
+    `predict(X, return_std=True)` returns :math:`\gamma` and the standard deviation of y,
+    :math:`\sqrt{\beta(1+\nu)/(\nu(\alpha-1))}`: noise, :math:`\beta/(\alpha-1)`, and doubt about the mean,
+    :math:`\beta/(\nu(\alpha-1))`, together.
+
+    Parameters
+    ----------
+    coefficient : float, default=0.01
+        :math:`\lambda`, how much evidence for a wrong value costs; at least 0. The residual is in standard
+        deviations of y. From about 1 on, evidence is hardly ever worth its cost, and the predicted deviations
+        become far too wide.
+
+    References
+    ----------
+    Amini et al., "Deep Evidential Regression", arXiv 1910.02600 (here 1e-6 is added to what must be positive, so
+    that it is at any raw output). Meinert, Gawlikowski and Lavin, "The Unreasonable Effectiveness of Deep Evidential
+    Regression", arXiv 2205.10060, on why its two parts of the variance are no strict separation.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep_robust import EvidentialRegression
+    >>> loss = EvidentialRegression()(jnp.zeros((1, 4)), jnp.zeros((1, 1)))
+    >>> round(loss.item(), 2)
+    0.99
+    """
+
+    coefficient: float = 0.01
+
+    tasks = ("regression",)
+    scaling = "standard"
+    has_std = True
+
+    def n_raw(self, task: Task) -> int:
+        return 4 * task.n_targets
+
+    def __call__(self, raw: jax.Array, target: jax.Array) -> jax.Array:
+        mean, nu, alpha_minus_1, beta = evidence(raw, target.shape[1], jnp)
+        alpha, residual = alpha_minus_1 + 1, target - mean
+        # The logarithms of the formula, gathered: log1p and betaln keep the digits of small residuals and large alpha.
+        omega = 2 * beta * (1 + nu)
+        likelihood = (
+            0.5 * (jnp.log(omega) - jnp.log(nu))
+            + (alpha + 0.5) * jnp.log1p(nu * residual**2 / omega)
+            + jax.scipy.special.betaln(alpha, 0.5)
+        )
+        # The gradient of jnp.abs at 0 is 1, which would pull a mean that is right.
+        distance = residual * jnp.sign(residual)
+        return jnp.mean(likelihood + self.coefficient * distance * (2 * nu + alpha), axis=1)
+
+    def link(self, raw: Any, task: Task, xp: Any) -> Any:
+        return raw[:, : task.n_targets]
+
+    def std(self, raw: Any, task: Task, xp: Any) -> Any:
+        _, nu, alpha_minus_1, beta = evidence(raw, task.n_targets, xp)
+        return xp.sqrt(beta * (1 + nu) / (nu * alpha_minus_1))
+
+    def check_fields(self) -> None:
+        if not self.coefficient >= 0:
+            raise ValueError(
+                f"The 'coefficient' field of EvidentialRegression must be at least 0. Got {self.coefficient!r} instead."
+            )
+
+
+def evidence(raw: Any, n_outputs: int, xp: Any) -> tuple[Any, Any, Any, Any]:
+    """Return gamma, nu, alpha - 1 and beta, each `(n, outputs)`, from raw outputs `(n, 4 * outputs)`."""
+    mean, nu, alpha, beta = (raw[:, k * n_outputs : (k + 1) * n_outputs] for k in range(4))
+    nu, alpha_minus_1, beta = (xp.logaddexp(0.0, part) + SMALLEST for part in (nu, alpha, beta))
+    return mean, nu, alpha_minus_1, beta
