@@ -1,0 +1,12 @@
+"""Optimizers for skdeep from papers that its built-ins do not cover.
+
+Installed, they are known to the estimators by name: `DeepClassifier(optimizer="soap")`.
+"""
+
+from skdeep_optimizers.ademamix import AdEMAMix
+from skdeep_optimizers.adopt import ADOPT
+from skdeep_optimizers.prodigy import Prodigy
+from skdeep_optimizers.sam import SAM
+from skdeep_optimizers.soap import SOAP
+
+__all__ = ["ADOPT", "SAM", "SOAP", "AdEMAMix", "Prodigy"]
