@@ -1,0 +1,90 @@
+"""A Kolmogorov-Arnold network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skdeep import Network
+from skdeep_kan.layer import check_edges
+from skdeep_kan.splines import is_count
+
+NORMALIZATIONS = (None, "tanh", "layer", "batch")
+
+
+class KAN(Network):
+    r"""A Kolmogorov-Arnold network: `KANLayer` after `KANLayer`, the last of which is the output.
+
+    Each hidden value is brought onto the grid before the next layer. The default does so by
+
+    .. math:: z \mapsto m + r \tanh\big((z - m) / r\big)
+
+    with :math:`m` the middle and :math:`r` half the width of the grid: the identity for small values,
+    and never outside. With `widths=()` the network is an additive model, one learned function a feature, and
+    `edge_functions` shows all there is to it. Rows of more than one dimension are flattened.
+
+    KANs train well at larger learning rates than the estimators' default: begin with 0.01.
+
+    The network is trained as any other, on its loss. The paper also moves and refines the grid while training,
+    prunes edges and replaces learned functions by symbolic ones; none of this is here.
+
+    Parameters
+    ----------
+    widths : tuple of int, default=(8,)
+        Widths of the hidden layers.
+    grid_size : int, default=5
+        Number of grid intervals, as in `KANLayer`, and so are the next four.
+    degree : int, default=3
+    lower : float, default=-3.0
+    upper : float, default=3.0
+    noise : float, default=0.1
+    normalization : {"tanh", "layer", "batch"} or None, default="tanh"
+        What brings hidden values onto the grid: the function above, layer or batch normalisation, or nothing.
+
+    References
+    ----------
+    Liu et al., "KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756; Liu et al., "KAN 2.0: Kolmogorov-Arnold
+    Networks Meet Science", arXiv 2408.10205. Values between layers are squashed here instead of followed
+    by the grid.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdeep import DeepRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> network = DeepRegressor(network="kan", learning_rate=0.01, max_epochs=30, tol=None, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), network.set_params(network__widths=(4,)))
+    >>> bool(model.fit(X, y).score(X, y) > 0.5)
+    True
+    """
+
+    widths: tuple[int, ...] = (8,)
+    grid_size: int = 5
+    degree: int = 3
+    lower: float = -3.0
+    upper: float = 3.0
+    noise: float = 0.1
+    normalization: str | None = "tanh"
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep_kan.modules import EdgeStack
+
+        grid = (self.grid_size, self.degree, self.lower, self.upper)
+        return EdgeStack((*self.widths, n_outputs), *grid, self.noise, self.normalization)
+
+    def check_fields(self) -> None:
+        if not (isinstance(self.widths, tuple) and all(map(is_count, self.widths))):
+            raise ValueError(
+                f"The 'widths' field of KAN must be a tuple of positive ints. Got {self.widths!r} instead."
+            )
+        check_edges(self)
+        if self.normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"The 'normalization' field of KAN must be one of {list(NORMALIZATIONS)}. Got {self.normalization!r} instead."
+            )
+        if self.normalization == "layer" and 1 in self.widths:
+            raise ValueError(
+                f"The 'normalization' field of KAN is 'layer', which makes every hidden layer of width 1 constant. "
+                f"Got widths={self.widths!r}. Take 'tanh', or wider layers."
+            )
