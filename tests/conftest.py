@@ -33,7 +33,8 @@ def fresh_registry(monkeypatch):
     for name in ("_local", "_adopted", "_left_behind"):
         monkeypatch.setattr(registry, name, {})
     for variable in (discovery.ALLOW_VARIABLE, discovery.DENY_VARIABLE):
-        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv(variable, "")  # noted, so that what `configure` sets is undone
+        monkeypatch.delenv(variable)
     discovery.refresh()
     yield
     discovery.refresh()

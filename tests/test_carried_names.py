@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-import textwrap
 
 import cloudpickle
 import joblib
@@ -176,33 +175,37 @@ ENTRIES = {
 }
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    ["loss='cubic'", "loss='acme:quartic'", "network=['half']", "network=[fake_acme.Half()]", "network='net'"],
-)
-def test_a_model_whose_plugin_is_gone_says_which_package_it_needs(install, tmp_path, parameters):
+MODELS = ["loss='cubic'", "loss='acme:quartic'", "network=['half']", "network=[fake_acme.Half()]", "network='net'"]
+
+
+def test_a_model_whose_plugin_is_gone_says_which_package_it_needs(install, tmp_path):
     folder = install("acme", PLUGIN, version="1.3", **ENTRIES)
-    fit = f"""
-        import sys, pickle, numpy as np
-        sys.path.insert(0, {str(folder)!r})
-        import fake_acme
-        from skdeep import DeepRegressor
-        X = np.random.default_rng(0).normal(size=(20, 3))
-        model = DeepRegressor({parameters}, max_epochs=2, tol=None).fit(X, X[:, 0])
-        with open({str(tmp_path / "model")!r}, "wb") as file:
-            pickle.dump((model, X, model.predict(X)), file)
-    """
-    child = run(tmp_path / "fit.py", textwrap.dedent(fit))
+    fits = "\n".join(f"save({i}, DeepRegressor({model}, max_epochs=2, tol=None))" for i, model in enumerate(MODELS))
+    source = f"""
+import sys, pickle, numpy as np
+sys.path.insert(0, {str(folder)!r})
+import fake_acme
+from skdeep import DeepRegressor
+X = np.random.default_rng(0).normal(size=(20, 3))
+def save(name, model):
+    model.fit(X, X[:, 0])
+    with open({str(tmp_path)!r} + f"/model{{name}}", "wb") as file:
+        pickle.dump((model, X, model.predict(X)), file)
+{fits}
+"""
+    child = run(tmp_path / "fit.py", source)
     assert child.returncode == 0, child.stderr
-    data = (tmp_path / "model").read_bytes()
-    model, X, prediction = pickle.loads(data)
-    assert (model.predict(X) == prediction).all()
+    saved = [(tmp_path / f"model{i}").read_bytes() for i in range(len(MODELS))]
+    for data in saved:
+        model, X, prediction = pickle.loads(data)
+        assert (model.predict(X) == prediction).all()
     sys.modules.pop("fake_acme")
     sys.path.remove(str(folder))
     message = (
         r"This model was saved with fake_acme\.\w+ of the package acme 1.3, which cannot be imported here: "
         r"No module named 'fake_acme'. Install acme \(acme 1.3 is known to fit\), then load the model again."
     )
-    with pytest.raises(PluginLoadError, match=message) as caught:
-        pickle.loads(data)
-    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+    for data in saved:
+        with pytest.raises(PluginLoadError, match=message) as caught:
+            pickle.loads(data)
+        assert isinstance(caught.value.__cause__, ModuleNotFoundError)

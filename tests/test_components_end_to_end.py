@@ -28,46 +28,11 @@ def check_fit(model, X, y):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
-def check_floats_are_traced(model, kind, X, y):
-    """Change every float field by a little: no further compile."""
-    component = getattr(model, f"{kind}_")
-    before = skdeep.compile_counts()["train_block"]
-    moved = jax.tree.map(lambda value: value * 0.9 + 0.01, component)
-    model.set_params(**{kind: moved}).fit(X, y)
-    assert skdeep.compile_counts()["train_block"] == before
-
-
 @pytest.mark.parametrize("schedule", sorted(registry.builtin_names("schedule")))
 def test_schedule(schedule):
     rates = DeepClassifier(**SMALL, schedule=schedule).fit(X, y).history_["learning_rate"]
     assert rates.iloc[-1] <= 0.0101
     assert (rates.nunique() == 1) == (schedule == "constant")
-
-
-@pytest.mark.parametrize(
-    "network",
-    [
-        "linear",
-        MLP(widths=()),
-        MLP(widths=(8,), normalization="batch"),
-        MLP(widths=(8,), normalization="layer", dropout_rate=0.1),
-        MLP(widths=(8, 8), residual=True, activation="gelu"),
-        [
-            "flatten",
-            ("dense", {"features": 8}),
-            "relu",
-            "batch_norm",
-            ("dropout", {"rate": 0.1}),
-            "residual",
-            "layer_norm",
-        ],
-    ],
-    ids=["linear", "no hidden layer", "batch norm", "layer norm", "residual", "list"],
-)
-def test_network(network):
-    model = DeepClassifier(**SMALL | {"network": network})
-    check_fit(model, X, y)
-    check_floats_are_traced(model, "network", X, y)
 
 
 def test_batch_norm_ignores_the_padding_of_a_batch():

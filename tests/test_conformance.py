@@ -50,11 +50,8 @@ class RawLinenNet(nn.Module):
 
 DEFAULTS = [DeepClassifier(), DeepRegressor()]
 VARIANTS = [
-    DeepClassifier(early_stopping=True, learning_rate=0.01, max_epochs=60),
-    DeepRegressor(early_stopping=True, learning_rate=0.01, max_epochs=60),
-    DeepClassifier(batch_size=16, learning_rate=0.01, max_epochs=30),
-    DeepRegressor(batch_size=16, learning_rate=0.01, max_epochs=30),
-    DeepClassifier(class_weight="balanced", learning_rate=0.01, max_epochs=60),
+    DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),
+    DeepRegressor(early_stopping=True, batch_size=16, learning_rate=0.01, max_epochs=60),
     DeepClassifier(
         network=MLP(widths=(32,), dropout_rate=0.1, normalization="batch"), learning_rate=0.01, max_epochs=60
     ),

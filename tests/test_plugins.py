@@ -38,31 +38,30 @@ BAD = GOOD.replace("axis=1", "").replace("Cubic", "Bad")
 @pytest.fixture
 def only_fakes(monkeypatch):
     """Leave out what is installed beside skdeep."""
-    found = discovery._distributions
-    monkeypatch.setattr(
-        discovery, "_distributions", lambda: [name for name in found() if not name.startswith("skdeep-")]
-    )
+    find = discovery._distributions
+    installed = set(find())
+    monkeypatch.setattr(discovery, "_distributions", lambda: [name for name in find() if name not in installed])
 
 
 def test_list_components(install):
-    install("acme-losses", GOOD, requires=["skdeep-flax>=0.1"], losses="cubic = fake_acme_losses:Cubic")
+    install("acme-fakes", GOOD, requires=["skdeep-flax>=0.1"], losses="cubic = fake_acme_fakes:Cubic")
     install("late", GOOD, requires=["skdeep-flax>=9"], losses="cubic = fake_late:Cubic")
     skdeep.register("loss", "mine")(lambda raw, target: 0.0)
     listed = {c.full_id: c for c in plugins.list_components("loss")}
     assert listed["huber"][2:7] == ("huber", "skdeep-flax", skdeep.__version__, "skdeep.losses:Huber", "built in")
     assert listed["local:mine"][2:7] == ("local:mine", "", "", "", "registered")
-    assert listed["acme-losses:cubic"][2:] == (
-        "acme-losses:cubic",
-        "acme-losses",
+    assert listed["acme-fakes:cubic"][2:] == (
+        "acme-fakes:cubic",
+        "acme-fakes",
         "1.0",
-        "fake_acme_losses:Cubic",
+        "fake_acme_fakes:Cubic",
         "available",
         None,
     )
     assert listed["late:cubic"].state == "incompatible"
     assert "requires 'skdeep-flax>=9'" in listed["late:cubic"].problem
-    registry.get("loss", "acme-losses:cubic")
-    assert {c.full_id: c.state for c in plugins.list_components("loss")}["acme-losses:cubic"] == "loaded"
+    registry.get("loss", "acme-fakes:cubic")
+    assert {c.full_id: c.state for c in plugins.list_components("loss")}["acme-fakes:cubic"] == "loaded"
 
 
 def test_listing_follows_the_kinds():
@@ -73,30 +72,30 @@ def test_listing_follows_the_kinds():
 
 
 def test_refresh_forgets_and_finds_again(install):
-    install("acme-losses", "1 / 0", losses="cubic = fake_acme_losses:Cubic")
+    install("acme-fakes", "1 / 0", losses="cubic = fake_acme_fakes:Cubic")
     with pytest.raises(PluginLoadError):
         registry.get("loss", "cubic")
     plugins.refresh()
-    assert {c.full_id: c.state for c in plugins.list_components("loss")}["acme-losses:cubic"] == "available"
+    assert {c.full_id: c.state for c in plugins.list_components("loss")}["acme-fakes:cubic"] == "available"
 
 
 def test_describe_a_plugin(install):
-    folder = install("acme-losses", GOOD, losses="cubic = fake_acme_losses:Cubic")
-    info = folder / "acme_losses-1.0.dist-info" / "METADATA"
+    folder = install("acme-fakes", GOOD, losses="cubic = fake_acme_fakes:Cubic")
+    info = folder / "acme_fakes-1.0.dist-info" / "METADATA"
     info.write_text(
         info.read_text()
         + "Project-URL: Bug Tracker, https://acme.test/bugs\nProject-URL: Home-page, https://acme.test\n"
     )
     described = plugins.describe("loss", "cubic")
-    assert described.full_id == "acme-losses:cubic"
+    assert described.full_id == "acme-fakes:cubic"
     assert described.signature == "Cubic(scale=1.0, power=3)"
     assert [tuple(field) for field in described.fields] == [
         ("scale", "float", "1.0", True),
         ("power", "int", "3", False),
     ]
     assert described.doc == "Cubes.\n\nOf residuals."
-    assert (described.package, described.version, described.home_page) == ("acme-losses", "1.0", "https://acme.test")
-    assert described.place == "fake_acme_losses:Cubic"
+    assert (described.package, described.version, described.home_page) == ("acme-fakes", "1.0", "https://acme.test")
+    assert described.place == "fake_acme_fakes:Cubic"
 
 
 def half(progress):
@@ -134,21 +133,21 @@ def test_every_built_in_component_is_described(kind):
 
 @pytest.mark.usefixtures("only_fakes")
 def test_check_finds_what_is_wrong(install):
-    install("acme-losses", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_losses:Cubic")
+    install("acme-fakes", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_fakes:Cubic")
     install("bad", BAD, requires=["skdeep-flax>=0.1,<0.2"], losses="bad = fake_bad:Bad")
     install("broken", "1 / 0", requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_broken:Cubic")
     install("careless", GOOD, losses="cubic = fake_careless:Cubic")
     install("kept-out", "1 / 0", losses="cubic = fake_kept_out:Cubic")
     plugins.configure(deny="kept-out")
     reports = {report.package: report for report in plugins.check()}
-    assert list(reports) == ["acme-losses", "bad", "broken", "careless", "kept-out"]
-    assert (reports["acme-losses"].failures, reports["acme-losses"].state) == ((), "loaded")
-    assert reports["acme-losses"].n_passed > 10
+    assert list(reports) == ["acme-fakes", "bad", "broken", "careless", "kept-out"]
+    assert (reports["acme-fakes"].failures, reports["acme-fakes"].state) == ((), "loaded")
+    assert reports["acme-fakes"].n_passed > 10
     assert any("return one finite float a row" in failure for failure in reports["bad"].failures)
     assert "ZeroDivisionError" in reports["broken"].failures[0]
     assert "careless 1.0 does not require skdeep-flax." in reports["careless"].failures[0]
     assert (reports["kept-out"].state, reports["kept-out"].n_passed) == ("blocked", 0)
-    assert [report.package for report in plugins.check("Acme.Losses")] == ["acme-losses"]
+    assert [report.package for report in plugins.check("Acme.Fakes")] == ["acme-fakes"]
 
 
 @pytest.mark.parametrize(
@@ -169,12 +168,12 @@ def test_configure(monkeypatch, arguments, variables):
 
 @pytest.mark.usefixtures("only_fakes")
 def test_list_command(install, capsys):
-    install("acme-losses", GOOD, losses="cubic = fake_acme_losses:Cubic\nquartic = fake_acme_losses:Cubic")
+    install("acme-fakes", GOOD, losses="cubic = fake_acme_fakes:Cubic\nquartic = fake_acme_fakes:Cubic")
     install("late", GOOD, requires=["skdeep-flax>=9"], losses="cubic = fake_late:Cubic\nother = fake_late:Cubic")
     skdeep.register("loss", "mine")(lambda raw, target: jnp.zeros(len(raw)))
     assert main(["plugins", "list", "loss"]) == 0
     out = capsys.readouterr().out
-    assert "  acme-losses 1.0          cubic, quartic\n" in out
+    assert "  acme-fakes 1.0           cubic, quartic\n" in out
     assert "  late 1.0 (incompatible)  cubic, other\n" in out
     assert "  registered               mine\n" in out
     assert out.count("requires 'skdeep-flax>=9'") == 1
@@ -183,12 +182,12 @@ def test_list_command(install, capsys):
 
 
 def test_list_command_as_json(install, capsys):
-    install("acme-losses", GOOD, losses="cubic = fake_acme_losses:Cubic")
+    install("acme-fakes", GOOD, losses="cubic = fake_acme_fakes:Cubic")
     install("garbled", "", losses="no entry point at all")
     assert main(["plugins", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert list(listed["unreadable_packages"]) == ["garbled"]
-    assert {c["full_id"]: c["state"] for c in listed["components"]}["acme-losses:cubic"] == "available"
+    assert {c["full_id"]: c["state"] for c in listed["components"]}["acme-fakes:cubic"] == "available"
 
 
 def test_describe_command(capsys):
@@ -215,10 +214,10 @@ def test_describe_command_for_an_unknown_name(capsys):
 def test_check_command(install, capsys):
     assert main(["plugins", "check"]) == 0
     assert capsys.readouterr().out == "No plugin is installed.\n"
-    install("acme-losses", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_losses:Cubic")
+    install("acme-fakes", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_fakes:Cubic")
     assert main(["plugins", "check"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("passed   loss       acme-losses:cubic  1.0      ")
+    assert out.startswith("passed   loss       acme-fakes:cubic  1.0      ")
     assert out.endswith("1 components of 1 packages, 0 failed\n")
     install("broken", "1 / 0", requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_broken:Cubic")
     assert main(["plugins", "check", "broken"]) == 1

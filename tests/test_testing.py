@@ -13,9 +13,9 @@ import pytest
 
 import skdeep
 from skdeep import registry, testing
-from skdeep.layers import BatchNorm, Dense, Dropout, Residual
+from skdeep.layers import Activation, BatchNorm, Dense, Dropout, Flatten, LayerNorm, Residual
 from skdeep.losses import Huber
-from skdeep.networks import MLP
+from skdeep.networks import MLP, Sequential
 from skdeep.testing import component_checks, parametrize_with_component_checks
 from skdeep.testing.distributions import check_requirement
 from skdeep.testing.kinds import CHECKS
@@ -26,6 +26,8 @@ VARIANTS = [
     MLP(widths=(8,), normalization="batch", dropout_rate=0.1),
     MLP(widths=(8, 8), normalization="layer", residual=True, activation="gelu"),
     Residual((Dense(4), BatchNorm(), Dropout(0.3))),
+    MLP(widths=()),
+    Sequential((Flatten(), Dense(8), Activation("relu"), BatchNorm(), Dropout(0.1), Residual(), LayerNorm())),
 ]
 
 

@@ -54,14 +54,14 @@ def _single(array: np.ndarray) -> np.ndarray:
 
 @contract_check("return one finite float a row, `(n,)`, without the mean over rows: weights are applied later.")
 def check_one_value_a_row(loss: Loss) -> None:
-    """For each of its tasks, also inside `jit`, the loss gives `(n,)` finite floats of the type of raw."""
+    """For each of its tasks, inside `jit`, the loss gives `(n,)` finite floats of the type of raw."""
     for case in cases_of(loss):
         raw, target = _single(case.raw), _single(case.target)
-        for values in (loss(jnp.asarray(raw), jnp.asarray(target)), jax.jit(_call)(as_traced(loss), raw, target)):
-            where = f"for {case.task.kind}, raw {raw.shape} and target {target.shape}"
-            expect(np.shape(values) == (N_ROWS,), f"{where} it returned shape {np.shape(values)}, not {(N_ROWS,)}.")
-            expect(values.dtype == np.float32, f"{where} it returned {values.dtype}, not the float32 of raw.")
-            expect_finite(values, f"{where} the loss ")
+        values = _values(as_traced(loss), raw, target)
+        where = f"for {case.task.kind}, raw {raw.shape} and target {target.shape}"
+        expect(np.shape(values) == (N_ROWS,), f"{where} it returned shape {np.shape(values)}, not {(N_ROWS,)}.")
+        expect(values.dtype == np.float32, f"{where} it returned {values.dtype}, not the float32 of raw.")
+        expect_finite(values, f"{where} the loss ")
 
 
 @contract_check("compute each row from that row alone: no mean, maximum, sort or comparison over axis 0.")
@@ -69,12 +69,12 @@ def check_rows_are_independent(loss: Loss) -> None:
     """A row's loss does not depend on the other rows, nor on their number, whatever they hold."""
     for case in cases_of(loss):
         raw, target = _single(case.raw), _single(case.target)
-        values = np.asarray(loss(jnp.asarray(raw), jnp.asarray(target)))
+        values = np.asarray(_values(as_traced(loss), raw, target))
         half = N_ROWS // 2
-        part = loss(jnp.asarray(raw[:half]), jnp.asarray(target[:half]))
+        part = _values(as_traced(loss), raw[:half], target[:half])
         expect_close(part, values[:half], f"({case.task.kind}) Other values for the first {half} rows alone.")
         others = np.concatenate([raw[:half], EXTREME * np.sign(raw[half:])])
-        with_others = np.asarray(loss(jnp.asarray(others), jnp.asarray(target)))
+        with_others = np.asarray(_values(as_traced(loss), others, target))
         expect_close(with_others[:half], values[:half], f"({case.task.kind}) Other values beside other rows.")
 
 
@@ -209,6 +209,9 @@ LOSS_CHECKS = (
 
 def _call(loss: Loss, raw: Any, target: Any) -> Any:
     return loss(raw, target)
+
+
+_values = jax.jit(_call)
 
 
 def _weighted_sum(raw: Any, target: Any, loss: Loss, weight: Any) -> Any:
