@@ -6,7 +6,12 @@ import os
 import subprocess
 import sys
 
+import flax.linen as nn
 import pytest
+from flax import nnx
+from sklearn.utils.estimator_checks import check_estimator
+
+from skdeep import DeepClassifier
 
 SCRIPT = """
 import warnings
@@ -22,6 +27,10 @@ print([r["check_name"] + ": " + str(r["exception"]) for r in results if r["statu
 """
 
 ESTIMATORS = [
+    "DeepClassifier()",
+    "DeepRegressor()",
+    "DeepClassifier(batch_size=16, learning_rate=0.01)",
+    "DeepClassifier(class_weight='balanced', learning_rate=0.01)",
     "DeepClassifier(early_stopping=True, learning_rate=0.01)",
     "DeepRegressor(early_stopping=True, learning_rate=0.01)",
     "DeepClassifier(network=MLP((32,), dropout_rate=0.1, normalization='batch'), learning_rate=0.01)",
@@ -49,3 +58,38 @@ def test_checks_of_variants_under_global_switches(estimator, switches):
         process.kill()
         raise
     assert output.strip().splitlines()[-1].startswith("[] ")
+
+
+class RawNet(nn.Module):
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(32)(x)))
+
+
+@pytest.mark.campaign
+@pytest.mark.filterwarnings("ignore")
+def test_a_raw_linen_module_fails_only_for_flax_random_ids():
+    model = DeepClassifier(network=RawNet(), learning_rate=0.01, max_epochs=30)
+    results = check_estimator(model, on_fail=None, on_skip=None)
+    failed = {result["check_name"] for result in results if result["status"] != "passed"}
+    assert failed <= {"check_estimators_overwrite_params"}
+
+
+class NNXNet(nnx.Module):
+    def __init__(self, in_shape, n_outputs, rngs):
+        self.hidden = nnx.Linear(in_shape[0], 32, rngs=rngs)
+        self.output = nnx.Linear(32, n_outputs, rngs=rngs)
+
+    def __call__(self, x):
+        return self.output(nnx.relu(self.hidden(x)))
+
+
+@pytest.mark.campaign
+@pytest.mark.filterwarnings("ignore")
+def test_checks_of_an_nnx_classifier():
+    """The regressor's are in test_conformance.py."""
+    model = DeepClassifier(network=NNXNet, learning_rate=0.01, max_epochs=60)
+    results = check_estimator(model, on_fail=None, on_skip=None)
+    assert [result for result in results if result["status"] != "passed"] == []

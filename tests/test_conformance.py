@@ -57,7 +57,6 @@ VARIANTS = [
     ),
     DeepClassifier(network=SmallNet(), learning_rate=0.01, max_epochs=60),
     DeepRegressor(network=SmallNet(), learning_rate=0.01, max_epochs=60),
-    DeepClassifier(network=NNXNet, learning_rate=0.01, max_epochs=60),
     DeepRegressor(network=NNXNet, loss="huber", learning_rate=0.01, max_epochs=60),
 ]
 

@@ -7,12 +7,11 @@ import os
 import subprocess
 import sys
 
-import flax.linen as nn
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skdeep import DeepClassifier, DeepRegressor
 
@@ -46,26 +45,11 @@ def test_constraints_cover_exactly_the_constructor(cls):
     assert set(cls._parameter_constraints) == set(inspect.signature(cls.__init__).parameters) - {"self"}
 
 
-class RawNet(nn.Module):
-    n_outputs: int | None = None
-
-    @nn.compact
-    def __call__(self, x):
-        return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(32)(x)))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_raw_linen_module_fails_only_for_flax_random_ids():
-    model = DeepClassifier(network=RawNet(), learning_rate=0.01, max_epochs=30)
-    results = check_estimator(model, on_fail=None, on_skip=None)
-    failed = {result["check_name"] for result in results if result["status"] != "passed"}
-    assert failed <= {"check_estimators_overwrite_params"}
-
-
 SWITCHED = """
 import warnings
 import jax
-jax.config.update("{switch}", True)
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_debug_nans", True)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import check_estimator
 from skdeep import DeepClassifier, DeepRegressor
@@ -75,10 +59,10 @@ print([r["check_name"] + ": " + str(r["exception"]) for r in results if r["statu
 """
 
 
-@pytest.mark.parametrize("switch", ["jax_enable_x64", "jax_debug_nans"])
 @pytest.mark.parametrize("model", ["DeepClassifier", "DeepRegressor"])
-def test_the_defaults_pass_under_global_switches(switch, model):
-    script = SWITCHED.format(switch=switch, model=model)
+def test_the_defaults_pass_under_global_switches(model):
+    """Both at once; each by itself is in test_campaigns.py."""
+    script = SWITCHED.format(model=model)
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
     try:
