@@ -11,6 +11,7 @@ from typing import Any
 
 from skdeep.component import Component
 from skdeep.contract import KINDS, PLUGIN_API
+from skdeep.pickling import is_linen_class
 
 # How a plain function of each kind is called, and what it stands for.
 FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -65,13 +66,6 @@ def api_of(value: Any) -> tuple[int, int]:
     if not (isinstance(api, tuple) and len(api) == 2 and all(isinstance(number, int) for number in api)):
         raise ValueError(f"has plugin_api = {api!r}, which must be a pair of ints such as {PLUGIN_API}")
     return api
-
-
-def is_linen_class(value: Any) -> bool:
-    """Tell whether something is a class of linen modules, without importing flax."""
-    return inspect.isclass(value) and any(
-        cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in value.__mro__
-    )
 
 
 def made_if_class(value: Any) -> Any:

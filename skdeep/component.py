@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import jax
 
 from skdeep import errors
-from skdeep.pickling import picklable
+from skdeep.pickling import reduced
 
 _DATACLASS_MARK = "__dataclass_params__"
 _NAMES_WITHOUT_ANNOTATION = (types.FunctionType, classmethod, staticmethod, property, type)
@@ -95,8 +95,7 @@ class Component(metaclass=_ComponentType):
         return self
 
     def __reduce__(self) -> Any:
-        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]  # a dataclass
-        return _restore, (picklable(type(self)), {name: picklable(getattr(self, name)) for name in names})
+        return reduced(self, (field.name for field in dataclasses.fields(self)))  # type: ignore[arg-type]  # a dataclass
 
     def __copy__(self) -> Self:
         return self
@@ -148,10 +147,6 @@ class Component(metaclass=_ComponentType):
 
     def check_fields(self) -> None:
         """Raise ValueError when a field has a value that makes no sense; called by `fit`, outside of tracing."""
-
-
-def _restore(cls: type[Component], fields: dict[str, Any]) -> Component:
-    return cls(**fields)
 
 
 def is_data(annotation: Any) -> bool:

@@ -116,7 +116,7 @@ def load(plugin: Plugin) -> Any:
         except errors.PluginError as err:
             _outcomes[plugin] = err
             raise
-        outcome = _outcomes[plugin] = outcome
+        _outcomes[plugin] = outcome
     return outcome
 
 

@@ -7,11 +7,7 @@ from typing import Any, Self
 
 import flax.linen as nn
 
-from skdeep.pickling import picklable
-
-
-def _from_fields(cls: type[nn.Module], fields: dict[str, Any]) -> nn.Module:
-    return cls(**fields)
+from skdeep.pickling import reduced
 
 
 class Module(nn.Module):
@@ -35,9 +31,7 @@ class Module(nn.Module):
     """
 
     def __reduce__(self) -> Any:
-        names = [f.name for f in dataclasses.fields(self) if f.init and f.name != "parent"]
-        fields = {name: picklable(getattr(self, name)) for name in names}
-        return _from_fields, (picklable(type(self)), fields)
+        return reduced(self, (f.name for f in dataclasses.fields(self) if f.init and f.name != "parent"))
 
     def __sklearn_clone__(self) -> Self:
         return self

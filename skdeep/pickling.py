@@ -12,6 +12,7 @@ import operator
 import sys
 import types
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 from skdeep import errors
@@ -44,15 +45,26 @@ def picklable(value: Any) -> Any:
     if isinstance(value, tuple) and type(value) is tuple:
         return tuple(picklable(item) for item in value)
     origin = origin_of(value)
-    if origin is None and origin_of(type(value)) is not None and _is_linen_module(value):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init and f.name != "parent"}
-        return _Made(type(value), {name: picklable(field) for name, field in fields.items()})
+    if origin is None and origin_of(type(value)) is not None and is_linen_class(type(value)):
+        return _Made(*reduced(value, [f.name for f in dataclasses.fields(value) if f.init and f.name != "parent"])[1])
     if origin is None and isinstance(value, type | types.FunctionType):
         return value
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str) and getattr(sys.modules.get(module), name, None) is value:
         return _ByName(module, name, origin)
     return value
+
+
+def reduced(value: Any, names: Iterable[str]) -> Any:
+    """Return what `__reduce__` of an object must: its class and the named fields, made picklable."""
+    return make, (picklable(type(value)), {name: picklable(getattr(value, name)) for name in names})
+
+
+def is_linen_class(value: Any) -> bool:
+    """Tell whether something is a class of linen modules, without importing flax."""
+    return isinstance(value, type) and any(
+        cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in value.__mro__
+    )
 
 
 class _ByName:
@@ -68,11 +80,11 @@ class _ByName:
 class _Made:
     """Stands for a module of a plugin's class in a pickle."""
 
-    def __init__(self, cls: type, fields: dict[str, Any]) -> None:
-        self._call = (picklable(cls), fields)
+    def __init__(self, cls: Any, fields: dict[str, Any]) -> None:
+        self._call = (cls, fields)
 
     def __reduce__(self) -> Any:
-        return _make, self._call
+        return make, self._call
 
 
 def _import_name(module: str, name: str, origin: str | None = None) -> Any:
@@ -88,9 +100,6 @@ def _import_name(module: str, name: str, origin: str | None = None) -> Any:
         ) from err
 
 
-def _make(cls: type, fields: dict[str, Any]) -> Any:
+def make(cls: type, fields: dict[str, Any]) -> Any:
+    """Return an object of a class and its fields, when a pickle is loaded."""
     return cls(**fields)
-
-
-def _is_linen_module(value: Any) -> bool:
-    return any(cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in type(value).__mro__)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from skdeep import errors, registry
-from skdeep.acceptance import is_linen_class, made_if_class
+from skdeep.acceptance import made_if_class
 from skdeep.component import Component, check_structure, components_in, lists_to_tuples
 from skdeep.contract import KINDS, Layer, Loss, Network, Optimizer, Schedule
+from skdeep.pickling import is_linen_class
 
 
 class Resolved(NamedTuple):
