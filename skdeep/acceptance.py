@@ -49,6 +49,13 @@ def refusal(kind: str, value: Any) -> str | None:
     return _refused_function(kind, value)
 
 
+def reserved_names(kind: str) -> tuple[str, ...]:
+    """Return the names that mean something of their own where a component of a kind is asked for."""
+    from skdeep.layers.activation import ACTIVATIONS
+
+    return {"loss": ("auto",), "layer": tuple(ACTIVATIONS)}.get(kind, ())
+
+
 def is_known(api: tuple[int, int]) -> bool:
     """Tell whether this skdeep has a version of the plugin interface."""
     return api[0] == PLUGIN_API[0] and api[1] <= PLUGIN_API[1]

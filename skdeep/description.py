@@ -51,7 +51,10 @@ def description_of(kind: str, full_id: str, value: Any, package: str, version: s
 def _signature(value: Any, named: Any) -> str:
     """Return how a component is made, `Focal(gamma=2.0)`, or how a function is called."""
     if not dataclasses.is_dataclass(value):
-        return f"{named.__qualname__}{inspect.signature(named)}"
+        try:
+            return f"{named.__qualname__}{inspect.signature(value)}"
+        except (TypeError, ValueError):  # some built-in functions have none
+            return f"{named.__qualname__}(...)"
     parts = (f"{field.name}={field.default}" if field.default else field.name for field in _fields(value))
     return f"{named.__qualname__}({', '.join(parts)})"
 
@@ -80,7 +83,9 @@ def _default(value: Any, field: Any) -> str:
 def _home_page(package: str) -> str:
     """Return the home page that a package's metadata names, under one of the usual labels."""
     about = metadata.metadata(package)
-    urls = dict(re.split(r"\s*,\s*", line, maxsplit=1) for line in about.get_all("Project-URL") or ())
-    labels = {re.sub(r"[^a-z]", "", label.lower()): url for label, url in urls.items()}
+    labels = {}
+    for line in about.get_all("Project-URL") or ():
+        label, _, url = line.partition(",")
+        labels[re.sub(r"[^a-z]", "", label.lower())] = url.strip()
     known = (labels.get(name) for name in ("homepage", "source", "repository", "sourcecode", "github", "documentation"))
     return next((url for url in known if url), (about.get_all("Home-page") or [""])[0])

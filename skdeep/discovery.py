@@ -1,17 +1,14 @@
-"""Entry points of other packages: found by reading metadata, loaded one at a time, kept out by policy.
+"""Entry points of other packages: found by reading metadata, loaded one at a time.
 
-Finding imports nothing, not even JAX. The environment says which packages may be used, so that worker processes
-inherit it.
+Finding imports nothing, not even JAX.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import functools
 import importlib
 import os
-import re
 import sys
 import threading
 from importlib import metadata
@@ -19,6 +16,7 @@ from typing import Any
 
 from skdeep import errors
 from skdeep.pickling import note_origin
+from skdeep.policy import ALLOW_VARIABLE, DENY_VARIABLE, is_allowed, normalised
 
 DISTRIBUTION = "skdeep-flax"
 GROUPS = {
@@ -28,7 +26,7 @@ GROUPS = {
     "layer": "skdeep.layers",
     "network": "skdeep.networks",
 }
-ALLOW_VARIABLE, DENY_VARIABLE = "SKDEEP_PLUGINS", "SKDEEP_PLUGINS_DENY"
+LOCAL = "local"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +75,7 @@ def scan() -> None:
     importlib.invalidate_caches()
     with _lock:
         _unreadable.clear()
-        plugins = [plugin for name in _distributions() for plugin in _plugins_of(name)]
+        plugins = [plugin for name, found in _distributions().items() for plugin in _plugins_of(name, found)]
         _found = {kind: sorted((p for p in plugins if p.kind == kind), key=lambda p: p.full_id) for kind in GROUPS}
 
 
@@ -145,13 +143,6 @@ def problem(plugin: Plugin) -> str | None:
     return None
 
 
-def is_allowed(distribution: str) -> bool:
-    """Tell whether policy lets a package's components be used."""
-    allow = os.environ.get(ALLOW_VARIABLE, "").strip() or "all"
-    denied = _matches(distribution, os.environ.get(DENY_VARIABLE, ""))
-    return not denied and (allow.lower() == "all" or (allow.lower() != "none" and _matches(distribution, allow)))
-
-
 def check_allowed(plugin: Plugin) -> None:
     """Raise PluginBlockedError if policy keeps the package out."""
     if not is_allowed(plugin.distribution):
@@ -162,42 +153,55 @@ def check_allowed(plugin: Plugin) -> None:
         )
 
 
-def normalised(distribution: str) -> str:
-    """Return a distribution's name as the packaging standards compare them."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
-
-
 def loaded_plugin_of(kind: str, value: Any) -> Plugin | None:
     """Return the plugin whose object this is, however it was imported; imports nothing."""
     for plugin in offered(kind):
         if _outcomes.get(plugin) is value or _imported(plugin.value) is value:
-            note_origin(value, f"{plugin.distribution} {plugin.version}")
             return plugin
     return None
 
 
-def _distributions() -> list[str]:
-    """Return the normalised names of the packages that offer components, each once."""
-    names = set()
+def note_package_of(value: Any) -> None:
+    """Remember which package a class, function or object comes from, if that offers plugins; imports nothing."""
+    for kind in GROUPS:
+        for plugin in offered(kind):
+            if _is_made_by(plugin, value):
+                note_origin(value, f"{plugin.distribution} {plugin.version}")
+                return
+
+
+def _is_made_by(plugin: Plugin, value: Any) -> bool:
+    """Tell whether an object is of the plugin's own top-level module, not something that it hands on."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    module = getattr(named, "__module__", None) or ""
+    return module.partition(".")[0] == plugin.value.partition(":")[0].partition(".")[0].strip()
+
+
+def _distributions() -> dict[str, metadata.Distribution]:
+    """Return the packages that offer components by normalised name; of two versions the first on the path.
+
+    That is the one whose modules an import finds. Our own names and those of this process are not for others.
+    """
+    found: dict[str, metadata.Distribution] = {}
     for distribution in metadata.distributions():
         try:
             if "[skdeep." in (distribution.read_text("entry_points.txt") or ""):
-                names.add(normalised(distribution.metadata["Name"]))
+                found.setdefault(normalised(distribution.metadata["Name"]), distribution)
         except Exception as err:  # metadata of a package that nobody asked for must not stop anyone
             _unreadable[str(getattr(distribution, "_path", distribution))] = f"{type(err).__name__}: {err}"
-    return sorted(names - {DISTRIBUTION})
+    return {name: found[name] for name in sorted(found) if name not in (DISTRIBUTION, LOCAL)}
 
 
-def _plugins_of(name: str) -> list[Plugin]:
-    """Return a package's plugins; of two versions on the path the one that an import finds counts."""
+def _plugins_of(name: str, distribution: metadata.Distribution) -> list[Plugin]:
+    """Return a package's plugins, each once."""
     try:
-        distribution = metadata.distribution(name)
         version, requires = distribution.version, tuple(distribution.requires or ())
-        return [
-            Plugin(kind, entry.name, name, version, entry.value, requires)
+        plugins = {
+            (kind, entry.name): Plugin(kind, entry.name, name, version, entry.value, requires)
             for kind, group in GROUPS.items()
             for entry in distribution.entry_points.select(group=group)
-        ]
+        }
+        return list(plugins.values())
     except Exception as err:  # as above
         _unreadable[name] = f"{type(err).__name__}: {err}"
         return []
@@ -206,6 +210,10 @@ def _plugins_of(name: str) -> list[Plugin]:
 def _load(plugin: Plugin) -> Any:
     _check_requirement(plugin)
     entry = metadata.EntryPoint(plugin.name, plugin.value, GROUPS[plugin.kind])
+    if not entry.pattern.match(plugin.value):
+        raise errors.PluginContractError(
+            f"{plugin} is no 'module:attribute' that could be loaded. Update {plugin.distribution}, or tell its authors."
+        )
     try:
         loaded = entry.load()
     except (Exception, SystemExit) as err:
@@ -214,7 +222,8 @@ def _load(plugin: Plugin) -> Any:
             "'skdeep plugins check' shows whether it is in order."
         ) from err
     _check_accepted(plugin, loaded)
-    note_origin(loaded, f"{plugin.distribution} {plugin.version}")
+    if _is_made_by(plugin, loaded):
+        note_origin(loaded, f"{plugin.distribution} {plugin.version}")
     return loaded
 
 
@@ -233,10 +242,17 @@ def _check_accepted(plugin: Plugin, loaded: Any) -> None:
             f"{plugin} asks for version {api} of the plugin interface, but skdeep-flax {own_version()} has {PLUGIN_API}. "
             f"Update skdeep-flax, or install another version of {package}."
         )
-    if reason := acceptance.refusal(plugin.kind, loaded):
+    reason = acceptance.refusal(plugin.kind, loaded)
+    cause: Exception | None = None
+    if reason is None:
+        try:
+            acceptance.made_if_class(loaded)
+        except Exception as err:  # its constructor may raise anything
+            reason, cause = f"made with its defaults it raises {type(err).__name__}: {err}", err
+    if reason:
         raise errors.PluginContractError(
             f"{plugin} cannot serve as a {plugin.kind}: {reason}. Update {package}, or tell its authors."
-        )
+        ) from cause
 
 
 def _check_requirement(plugin: Plugin) -> None:
@@ -271,18 +287,10 @@ def own_version() -> str:
     return metadata.version(DISTRIBUTION)
 
 
-def _matches(distribution: str, patterns: str) -> bool:
-    return any(fnmatch.fnmatchcase(distribution, _pattern(p)) for p in patterns.split(",") if p.strip())
-
-
-def _pattern(text: str) -> str:
-    return re.sub(r"[-_.]+", "-", text.strip()).lower()
-
-
 def _imported(value: str) -> Any:
     """Return the object of `module:attribute` if its module is imported already."""
     module, _, attribute = value.partition(":")
     found: Any = sys.modules.get(module.strip())
     for part in attribute.split("[")[0].strip().split("."):
-        found = getattr(found, part, None)
+        found = getattr(found, "__dict__", {}).get(part)  # not getattr, which a module may answer with an import
     return found

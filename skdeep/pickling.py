@@ -42,17 +42,24 @@ def picklable(value: Any) -> Any:
     have: pickle finds another object there and refuses. Classes, functions and linen modules of
     plugins pickle with the name of their package.
     """
-    if isinstance(value, tuple) and type(value) is tuple:
-        return tuple(picklable(item) for item in value)
+    if type(value) in (tuple, list):
+        return type(value)(picklable(item) for item in value)
     origin = origin_of(value)
     if origin is None and origin_of(type(value)) is not None and is_linen_class(type(value)):
         return _Made(*reduced(value, [f.name for f in dataclasses.fields(value) if f.init and f.name != "parent"])[1])
     if origin is None and isinstance(value, type | types.FunctionType):
         return value
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if isinstance(module, str) and isinstance(name, str) and getattr(sys.modules.get(module), name, None) is value:
+    if isinstance(module, str) and isinstance(name, str) and _found_by(module, name) is value:
         return _ByName(module, name, origin)
     return value
+
+
+def _found_by(module: str, name: str) -> Any:
+    try:
+        return operator.attrgetter(name)(sys.modules.get(module))
+    except AttributeError:
+        return None
 
 
 def reduced(value: Any, names: Iterable[str]) -> Any:
@@ -89,7 +96,10 @@ class _Made:
 
 def _import_name(module: str, name: str, origin: str | None = None) -> Any:
     try:
-        return operator.attrgetter(name)(importlib.import_module(module))
+        found = operator.attrgetter(name)(importlib.import_module(module))
+        if origin is not None:
+            note_origin(found, origin)  # for the next pickle
+        return found
     except (ImportError, AttributeError) as err:
         if origin is None:
             raise

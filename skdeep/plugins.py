@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from skdeep import discovery, registry
 from skdeep.description import Description, description_of
-from skdeep.discovery import ALLOW_VARIABLE, DENY_VARIABLE, DISTRIBUTION, GROUPS, Plugin, refresh
+from skdeep.discovery import DISTRIBUTION, GROUPS, Plugin, refresh
+from skdeep.policy import ALLOW_VARIABLE, DENY_VARIABLE, is_allowed, patterns_in
 
 __all__ = [
     "CheckReport",
@@ -156,7 +157,12 @@ def configure(allow: str | Iterable[str] | None = None, deny: str | Iterable[str
     Notes
     -----
     Sets the environment variables `SKDEEP_PLUGINS` and `SKDEEP_PLUGINS_DENY`. Built-in and registered components are
-    never kept out, nor is an object that you import yourself.
+    never kept out, nor is an object that you import yourself, or a pickle, which imports what it names.
+
+    Raises
+    ------
+    ValueError
+        If something is no name of a package.
 
     Examples
     --------
@@ -167,6 +173,7 @@ def configure(allow: str | Iterable[str] | None = None, deny: str | Iterable[str
     for variable, value in ((ALLOW_VARIABLE, allow), (DENY_VARIABLE, deny)):
         if value is not None:
             names = value if isinstance(value, str) else ",".join(value)
+            patterns_in(variable, names)
             os.environ[variable] = names or ("none" if variable == ALLOW_VARIABLE else "")
 
 
@@ -190,7 +197,7 @@ def _report(plugin: Plugin) -> CheckReport:
     from skdeep.testing.distributions import plugin_checks
     from skdeep.testing.running import run_checks
 
-    if not discovery.is_allowed(plugin.distribution):
+    if not is_allowed(plugin.distribution):
         return CheckReport(plugin.kind, plugin.full_id, plugin.distribution, plugin.version, "blocked", 0, ())
     results = run_checks(plugin_checks(plugin), on_fail=None)
     failures = tuple(str(result.error) for result in results if result.error)

@@ -20,11 +20,11 @@ WIDTH = 100
 
 def add_plugins_command(commands: Any) -> None:
     """Add `plugins` and its own commands to the parser."""
-    parser = commands.add_parser("plugins", help="list, describe and check components")
-    parser.set_defaults(run=run_list, json=False, kind=None)
-    inner = parser.add_subparsers(metavar="{list,describe,check}")
     as_json = argparse.ArgumentParser(add_help=False)
-    as_json.add_argument("--json", action="store_true", help="print JSON")
+    as_json.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    parser = commands.add_parser("plugins", parents=[as_json], help="list, describe and check components")
+    parser.set_defaults(run=run_list, kind=None)
+    inner = parser.add_subparsers(metavar="{list,describe,check}")
     listing = inner.add_parser("list", parents=[as_json], help="list all components; imports none of them")
     listing.add_argument("kind", nargs="?", choices=list(GROUPS), help="only this kind")
     listing.set_defaults(run=run_list)
@@ -45,7 +45,7 @@ def run_list(options: argparse.Namespace) -> int:
     """Print what there is."""
     listed = plugins.list_components(options.kind)
     unreadable = plugins.unreadable_packages()
-    if options.json:
+    if _wants_json(options):
         _print_json({"components": [c._asdict() for c in listed], "unreadable_packages": unreadable})
         return 0
     for kind, of_kind in groupby(listed, key=lambda c: c.kind):
@@ -70,7 +70,7 @@ def run_describe(options: argparse.Namespace) -> int:
     except errors.ComponentError as err:
         print(_filled(str(err)), file=sys.stderr)
         return 1
-    if options.json:
+    if _wants_json(options):
         _print_json({**description._asdict(), "fields": [field._asdict() for field in description.fields]})
     else:
         _print_description(description)
@@ -81,11 +81,11 @@ def run_check(options: argparse.Namespace) -> int:
     """Print how the checks of each plugin ended; the status is 1 if one failed."""
     try:
         reports = plugins.check(options.distribution)
-    except ValueError as err:
+    except errors.UnknownComponentError as err:
         print(_filled(str(err)), file=sys.stderr)
         return 1
     n_failed = sum(bool(report.failures) for report in reports)
-    if options.json:
+    if _wants_json(options):
         _print_json([report._asdict() for report in reports])
     else:
         _print_reports(reports, n_failed)
@@ -122,6 +122,8 @@ def _print_reports(reports: Sequence[CheckReport], n_failed: int) -> None:
         print(f"{verdict:<8} {report.kind:<10} {report.full_id:<{width}}  {report.version:<8} {counts}".rstrip())
         for failure in report.failures:
             print(textwrap.indent("\n".join(_filled(line, WIDTH - 9) for line in failure.splitlines()), " " * 9))
+    for package, problem in plugins.unreadable_packages().items():
+        print(_filled(f"The metadata of {package} could not be read: {problem}"))
     n_packages = len({report.package for report in reports})
     print(
         f"{len(reports)} components of {n_packages} packages, {n_failed} failed"
@@ -143,7 +145,14 @@ def _print_table(rows: Iterable[tuple[str, str]]) -> None:
     width = max(len(left) for left, _ in table)
     for left, right in table:
         first = f"  {left:<{width}}  "
-        print(textwrap.fill(right, _width(), initial_indent=first, subsequent_indent=" " * len(first)))
+        wrapper = textwrap.TextWrapper(_width(), initial_indent=first, subsequent_indent=" " * len(first))
+        wrapper.break_long_words = wrapper.break_on_hyphens = False
+        print(wrapper.fill(right))
+
+
+def _wants_json(options: argparse.Namespace) -> bool:
+    """Tell whether --json was given, before or after the inner command."""
+    return getattr(options, "json", False)
 
 
 def _print_json(value: Any) -> None:

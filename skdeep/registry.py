@@ -16,8 +16,9 @@ from importlib import metadata
 from typing import Any, NamedTuple, TypeVar
 
 from skdeep import discovery, errors
-from skdeep.discovery import DISTRIBUTION, GROUPS, Plugin
+from skdeep.discovery import DISTRIBUTION, GROUPS, LOCAL, Plugin
 from skdeep.known_plugins import KNOWN_PLUGINS
+from skdeep.policy import is_allowed, normalised
 
 Registered = TypeVar("Registered")
 
@@ -66,19 +67,20 @@ def get(kind: str, name: str) -> tuple[str, Any]:
     >>> registry.get("optimizer", "adam")
     ('adam', <class 'skdeep.optimizers.adaptive.Adam'>)
     """
-    if name in _builtins()[kind]:
-        return name, _builtins()[kind][name].load()
-    bare = name.removeprefix("local:")
+    builtin = name.removeprefix(f"{DISTRIBUTION}:")
+    if builtin in _builtins()[kind]:
+        return builtin, _builtins()[kind][builtin].load()
+    bare = name.removeprefix(f"{LOCAL}:")
     if (kind, bare) in _local:
-        return f"local:{bare}", _local[kind, bare]
+        return f"{LOCAL}:{bare}", _local[kind, bare]
     plugin = _the_plugin(kind, name)
     return plugin.full_id, discovery.load(plugin)
 
 
 def names(kind: str) -> list[str]:
     """Return what a kind's components are called: built-in names, and full ids of the others; imports none."""
-    local = (f"local:{name}" for k, name in _local if k == kind)
-    plugins = (p.full_id for p in discovery.offered(kind) if discovery.is_allowed(p.distribution))
+    local = (f"{LOCAL}:{name}" for k, name in list(_local) if k == kind)
+    plugins = (p.full_id for p in discovery.offered(kind) if is_allowed(p.distribution))
     return sorted([*_builtins()[kind], *local, *plugins])
 
 
@@ -96,6 +98,11 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
     replace : bool, default=False
         Allow another object to take the place of one registered before.
 
+    Notes
+    -----
+    Whatever is registered travels with every pickle of an estimator, with what it holds by reference to it:
+    keep large arrays out of closures.
+
     Raises
     ------
     ComponentExistsError
@@ -112,14 +119,14 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
     ...     return jnp.mean((raw - target) ** 4, axis=1)
     >>> model = skdeep.DeepRegressor(loss="fourth_power")
     """
-    from skdeep.acceptance import refusal
+    from skdeep.acceptance import refusal, reserved_names
 
     check_kind(kind)
     if not isinstance(name, str) or not name or ":" in name:
         raise ValueError(f"The name of a {kind} must be a string without ':'. Got {name!r} instead.")
 
     def add(registered: Registered) -> Registered:
-        if name in _builtins()[kind]:
+        if name in _builtins()[kind] or name in reserved_names(kind):
             raise errors.ComponentExistsError(f"{name!r} is the name of a built-in {kind}. Choose another name.")
         if reason := refusal(kind, registered):
             raise TypeError(f"This object cannot be registered as the {kind} {name!r}: {reason}.")
@@ -130,6 +137,7 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
                     f"The {kind} {name!r} is registered already, as {known!r}. Pass replace=True to put this one in its place."
                 )
             _local[kind, name] = registered
+            _adopted.pop((kind, name), None)
         return registered
 
     return add
@@ -151,7 +159,7 @@ def unregister(kind: str, name: str) -> None:
     """
     with _lock:
         if (kind, name) not in _local:
-            known = [n for k, n in _local if k == kind]
+            known = [n for k, n in list(_local) if k == kind]
             raise errors.UnknownComponentError(errors.unknown_name(f"registered {kind}", name, known))
         del _local[kind, name]
         _adopted.pop((kind, name), None)
@@ -159,7 +167,8 @@ def unregister(kind: str, name: str) -> None:
 
 def registered_names(kind: str) -> dict[str, Any]:
     """Return the objects registered in this process, by name."""
-    return {name: value for (k, name), value in sorted(_local.items(), key=lambda item: item[0]) if k == kind}
+    entries = sorted(_local.items(), key=lambda item: item[0])
+    return {name: value for (k, name), value in entries if k == kind}
 
 
 def id_of(kind: str, value: Any) -> str | None:
@@ -170,9 +179,10 @@ def id_of(kind: str, value: Any) -> str | None:
         return builtin
     for name, registered in registered_names(kind).items():
         if registered is value:
-            return f"local:{name}"
-    if getattr(value, "__module__", "").partition(".")[0] in ("skdeep", "__main__", "builtins"):
+            return f"{LOCAL}:{name}"
+    if (getattr(value, "__module__", None) or "").partition(".")[0] in ("", "skdeep", "__main__", "builtins"):
         return None
+    discovery.note_package_of(value)  # for pickles
     plugin = discovery.loaded_plugin_of(kind, value)
     return plugin.full_id if plugin else None
 
@@ -184,7 +194,8 @@ def carried() -> Carried | None:
     entries, left_behind = {}, {}
     for key, value in list(_local.items()):
         try:
-            entries[key] = cloudpickle.dumps(value)
+            # What came from another process goes on as it came, so that nobody takes it for something new.
+            entries[key] = _adopted.get(key) or cloudpickle.dumps(value)
         except Exception as err:  # pickling runs code of the object, which may raise anything
             left_behind[key] = f"it could not be pickled ({type(err).__name__}: {err})"
     return Carried(entries, left_behind) if _local else None
@@ -193,12 +204,13 @@ def carried() -> Carried | None:
 def adopt(carried: Carried) -> None:
     """Register names that came with a pickle.
 
-    A worker follows the process that started it, also where a name was registered anew. Anywhere else
-    a name that is known already keeps its meaning. What fails is told to those who ask for the name.
+    A worker follows the process that started it, also where a name was registered anew there. Anywhere else,
+    and where this process registered the name itself, it keeps its meaning. What fails is told to those who
+    ask for the name.
     """
     is_worker = multiprocessing.parent_process() is not None
     for key, data in carried.entries.items():
-        if key in _local and not (is_worker and _adopted.get(key) != data):
+        if key in _local and not (is_worker and _adopted.get(key, data) != data):
             continue
         try:
             value = pickle.loads(data)
@@ -230,7 +242,7 @@ def _builtin_ids(kind: str) -> dict[str, str]:
 def _builtin_name(kind: str, value: Any) -> str | None:
     """Return the name that a built-in class has as an entry point, without loading any."""
     package = GROUPS[kind]
-    if not getattr(value, "__module__", "").startswith(package):
+    if not (getattr(value, "__module__", None) or "").startswith(package):
         return None
     return _builtin_ids(kind).get(f"{package}:{getattr(value, '__name__', '')}")
 
@@ -241,7 +253,7 @@ def _the_plugin(kind: str, name: str) -> Plugin:
     if not found:
         discovery.scan()
         found = _plugins_named(kind, name)
-    allowed = [plugin for plugin in found if discovery.is_allowed(plugin.distribution)]
+    allowed = [plugin for plugin in found if is_allowed(plugin.distribution)]
     if not found:
         raise errors.UnknownComponentError(errors.unknown_name(kind, name, names(kind), _hint(kind, name)))
     if len(allowed) > 1:
@@ -251,18 +263,24 @@ def _the_plugin(kind: str, name: str) -> Plugin:
 
 
 def _plugins_named(kind: str, name: str) -> list[Plugin]:
-    distribution, _, bare = name.rpartition(":")
-    wanted = f"{discovery.normalised(distribution)}:{bare}" if distribution else None
+    distribution, bare = _parts(name)
+    wanted = f"{normalised(distribution)}:{bare}" if distribution else None
     return [p for p in discovery.offered(kind) if p.name == bare and wanted in (None, p.full_id)]
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Split a full id at its first colon: distributions have none in their names."""
+    distribution, colon, bare = name.partition(":")
+    return (distribution, bare) if colon else ("", name)
 
 
 def _hint(kind: str, name: str) -> str:
     """Say what would make an unknown name known, if that can be told."""
-    distribution, _, bare = name.rpartition(":")
-    distribution = discovery.normalised(distribution)
-    if (kind, bare) in _left_behind and distribution in ("", "local"):
+    distribution, bare = _parts(name)
+    distribution = normalised(distribution)
+    if (kind, bare) in _left_behind and distribution in ("", LOCAL):
         return f"It was registered in the process that this one got its work from, but {_left_behind[kind, bare]}."
-    if distribution == "local":
+    if distribution == LOCAL:
         return f"Names of this process are made by @skdeep.register({kind!r}, {bare!r})."
     if distribution:
         try:

@@ -9,7 +9,8 @@ from importlib import metadata
 from typing import Any
 
 from skdeep import plugins
-from skdeep.discovery import ALLOW_VARIABLE, DENY_VARIABLE, DISTRIBUTION
+from skdeep.discovery import DISTRIBUTION
+from skdeep.policy import ALLOW_VARIABLE, DENY_VARIABLE
 
 PACKAGES = (DISTRIBUTION, "jax", "jaxlib", "flax", "optax", "scikit-learn", "numpy", "scipy", "pandas", "joblib")
 VARIABLES = (ALLOW_VARIABLE, DENY_VARIABLE, "JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "PJRT_NPROC")
@@ -17,14 +18,12 @@ VARIABLES = (ALLOW_VARIABLE, DENY_VARIABLE, "JAX_PLATFORMS", "JAX_ENABLE_X64", "
 
 def collect_versions() -> dict[str, Any]:
     """Return the versions of Python, skdeep and what it stands on, the plugins, JAX's devices and settings."""
-    import jax
-
     offering = {c.package: c.version for c in plugins.list_components() if c.package not in ("", DISTRIBUTION)}
     return {
         "python": f"{platform.python_version()} ({platform.platform()})",
         "packages": {name: _version(name) for name in PACKAGES},
         "plugins": offering,
-        "devices": [f"{device} ({device.device_kind})" for device in jax.devices()],
+        "devices": _devices(),
         "n_cpus": os.cpu_count(),
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
@@ -44,6 +43,16 @@ def print_versions(as_json: bool = False) -> int:
     for name, value in rows:
         print(f"{name:<{width}}  {value}")
     return 0
+
+
+def _devices() -> list[str]:
+    """Return JAX's devices, or what is wrong with them, which may be what the report is about."""
+    import jax
+
+    try:
+        return [f"{device} ({device.device_kind})" for device in jax.devices()]
+    except RuntimeError as err:
+        return [f"none: {err}"]
 
 
 def _version(package: str) -> str:

@@ -28,11 +28,11 @@ def pytest_make_parametrize_id(val):
 @pytest.fixture
 def fresh_registry(monkeypatch):
     """Start without registered names and plugins, policy or memory of earlier look-ups, and leave none behind."""
-    from skdeep import discovery, registry
+    from skdeep import discovery, policy, registry
 
     for name in ("_local", "_adopted", "_left_behind"):
         monkeypatch.setattr(registry, name, {})
-    for variable in (discovery.ALLOW_VARIABLE, discovery.DENY_VARIABLE):
+    for variable in (policy.ALLOW_VARIABLE, policy.DENY_VARIABLE):
         monkeypatch.setenv(variable, "")  # noted, so that what `configure` sets is undone
         monkeypatch.delenv(variable)
     discovery.refresh()

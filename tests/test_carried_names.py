@@ -109,6 +109,29 @@ def test_a_name_that_is_known_here_keeps_its_meaning():
     assert registry.get("loss", "mine")[1] is here
 
 
+def test_a_worker_follows_its_parent_but_keeps_what_it_registered_itself(monkeypatch):
+    def own(raw, target):
+        return raw
+
+    skdeep.register("loss", "own")(own)
+    first, second = (lambda raw, target: raw, lambda raw, target: 2 * raw)
+    pickles = []
+    for function in (first, second):
+        skdeep.register("loss", "followed", replace=True)(function)
+        skdeep.register("loss", "own", replace=True)(function)
+        pickles.append(cloudpickle.dumps(DeepRegressor()))
+    skdeep.unregister("loss", "followed")
+    skdeep.register("loss", "own", replace=True)(own)
+    monkeypatch.setattr("multiprocessing.parent_process", object)
+    for data, factor in zip(pickles, (1, 2), strict=True):
+        pickle.loads(data)
+        assert registry.get("loss", "followed")[1](3, None) == 3 * factor
+        assert registry.get("loss", "own")[1] is own
+    adopted = registry.get("loss", "followed")[1]
+    pickle.loads(cloudpickle.dumps(DeepRegressor()))  # as a search in the worker would send it on
+    assert registry.get("loss", "followed")[1] is adopted
+
+
 def test_what_cannot_be_pickled_is_told_to_who_asks_for_it():
     from threading import Lock
 
@@ -162,6 +185,11 @@ class Half(skdeep.Layer):
     def build(self):
         return nn.Sequential([lambda x: x / 2])
 
+class Plain(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return x / 2
+
 class Net(nn.Module):
     n_outputs: int | None = None
     @nn.compact
@@ -175,7 +203,14 @@ ENTRIES = {
 }
 
 
-MODELS = ["loss='cubic'", "loss='acme:quartic'", "network=['half']", "network=[fake_acme.Half()]", "network='net'"]
+MODELS = [
+    "loss='cubic'",
+    "loss='acme:quartic'",
+    "network=['half']",
+    "network=[fake_acme.Half()]",
+    "network='net'",
+    "network=[fake_acme.Plain()]",
+]
 
 
 def test_a_model_whose_plugin_is_gone_says_which_package_it_needs(install, tmp_path):
@@ -196,9 +231,10 @@ def save(name, model):
     child = run(tmp_path / "fit.py", source)
     assert child.returncode == 0, child.stderr
     saved = [(tmp_path / f"model{i}").read_bytes() for i in range(len(MODELS))]
-    for data in saved:
+    for data in tuple(saved):
         model, X, prediction = pickle.loads(data)
         assert (model.predict(X) == prediction).all()
+        saved.append(pickle.dumps(model))  # saved again after it was loaded
     sys.modules.pop("fake_acme")
     sys.path.remove(str(folder))
     message = (

@@ -96,6 +96,13 @@ def test_a_residual_block_takes_names():
     )
 
 
+def test_a_list_with_functions_of_jax_pickles():
+    model = DeepClassifier(**SMALL | {"network": [("dense", {"features": 8}), nn.relu]}).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.network == model.network
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
 class OwnNet(skdeep.Module):
     act: object = nn.relu
     n_outputs: int | None = None

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 import skdeep
-from skdeep import discovery, plugins, registry
+from skdeep import discovery, plugins, policy, registry
 from skdeep.errors import (
     AmbiguousComponentError,
     ComponentError,
@@ -224,6 +224,56 @@ def test_plugin_of_an_interface_that_we_do_not_have(install, api):
     assert states()["future:cubic"] == "incompatible"
 
 
+def test_plugin_whose_constructor_raises(install):
+    source = LOSS_SOURCE + "    def __post_init__(self): raise OSError('no file')\n"
+    install("broken", source, losses="cubic = fake_broken:Cubic")
+    message = (
+        "cannot serve as a loss: made with its defaults it raises OSError: no file. Update broken, or tell its authors."
+    )
+    with pytest.raises(PluginContractError, match=message):
+        registry.get("loss", "cubic")
+    assert skdeep.DeepRegressor(loss="cubic").get_params()["loss"] == "cubic"
+    (report,) = plugins.check("broken")
+    assert any(message in failure for failure in report.failures)
+
+
+def test_an_entry_that_names_no_object(install):
+    install("broken", losses="cubic = fake_broken.Cubic()")
+    with pytest.raises(
+        PluginContractError, match=r"fake_broken.Cubic\(\)\) is no 'module:attribute' that could be loaded"
+    ):
+        registry.get("loss", "cubic")
+
+
+def test_no_package_has_the_names_of_this_process(install):
+    install("local", LOSS_SOURCE, losses="cubic = fake_local:Cubic")
+    with pytest.raises(UnknownComponentError, match="Names of this process are made by"):
+        registry.get("loss", "local:cubic")
+
+
+def test_an_entry_twice_counts_once(install):
+    install("twice", LOSS_SOURCE, losses="cubic = fake_twice:Cubic\ncubic = fake_twice:Cubic\na:b = fake_twice:Cubic")
+    assert registry.get("loss", "cubic")[0] == "twice:cubic"
+    assert registry.get("loss", "twice:a:b")[0] == "twice:a:b"
+
+
+def test_other_plugins_are_not_asked_whose_a_component_is(install):
+    """A module may answer questions for its attributes with an import, which fails."""
+    install("lazy", "def __getattr__(name): raise ImportError('asked for ' + name)", losses="lazy = fake_lazy:Lazy")
+    install("mine", LOSS_SOURCE)
+    import fake_lazy  # noqa: F401
+    import fake_mine
+
+    assert registry.id_of("loss", fake_mine.Cubic) is None
+
+
+def test_what_a_plugin_only_hands_on_is_not_its_own(install):
+    install("handing", "from optax import adabelief", optimizers="belief = fake_handing:adabelief")
+    from skdeep.pickling import origin_of
+
+    assert origin_of(registry.get("optimizer", "belief")[1]) is None
+
+
 def test_plugin_of_the_interface_that_we_have(install):
     install("present", LOSS_SOURCE + "    plugin_api = (1, 0)\n", losses="cubic = fake_present:Cubic")
     assert registry.get("loss", "cubic")[0] == "present:cubic"
@@ -252,11 +302,14 @@ def test_plugin_of_an_interface_that_is_no_version(install, api):
         ("all", "my-cubics", False),
         ("my-cubics", "MY.*", False),
         ("all", "other", True),
+        ("all,other", "", True),
+        ("all", "other my-cubics", False),
+        ("all", "all", False),
     ],
 )
 def test_policy(install, monkeypatch, allow, deny, allowed):
     install("my-cubics", LOSS_SOURCE, losses="cubic = fake_my_cubics:Cubic")
-    for variable, value in ((discovery.ALLOW_VARIABLE, allow), (discovery.DENY_VARIABLE, deny)):
+    for variable, value in ((policy.ALLOW_VARIABLE, allow), (policy.DENY_VARIABLE, deny)):
         if value is not None:
             monkeypatch.setenv(variable, value)
     assert (states()["my-cubics:cubic"] == "available") is allowed
@@ -271,6 +324,19 @@ def test_policy(install, monkeypatch, allow, deny, allowed):
             with pytest.raises(PluginBlockedError, match=message):
                 registry.get("loss", name)
             assert "fake_my_cubics" not in sys.modules
+
+
+@pytest.mark.parametrize("deny", ["my-cubics:cubic", "my-cubics==1.0", "my/cubics"])
+def test_a_policy_that_names_no_package_is_an_error(install, monkeypatch, deny):
+    """Kept out or let in by a typing error would both be wrong."""
+    install("my-cubics", LOSS_SOURCE, losses="cubic = fake_my_cubics:Cubic")
+    message = "SKDEEP_PLUGINS_DENY must hold names of packages, such as .*, or 'all' or 'none'. Got "
+    with pytest.raises(ValueError, match=message):
+        plugins.configure(deny=deny)
+    monkeypatch.setenv(policy.DENY_VARIABLE, deny)
+    with pytest.raises(ValueError, match=message):
+        registry.get("loss", "cubic")
+    assert "fake_my_cubics" not in sys.modules
 
 
 def test_a_package_denied_after_loading_is_kept_out(install):
@@ -346,7 +412,7 @@ def test_nothing_is_loaded_from_a_dotted_path(install, path):
 
 
 def test_known_plugins_are_named_where_they_are_missing(monkeypatch):
-    monkeypatch.setattr(discovery, "_distributions", list)
+    monkeypatch.setattr(discovery, "_distributions", dict)
     with pytest.raises(UnknownComponentError, match="The package skdeep-robust offers it, which is not installed."):
         registry.get("loss", "tweedie")
 

@@ -35,6 +35,7 @@ FORBIDDEN = {
     "networks": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "sklearn"],
     "pickling.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.component", "skdeep.registry"],
     "acceptance.py": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
+    "policy.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "discovery.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "description.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "registry.py": ["skdeep.core", "skdeep.losses", "skdeep.layers", "skdeep.estimators", "jax", "flax", "sklearn"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from skdeep.__main__ import main
@@ -25,6 +27,15 @@ def test_demo_reports_and_draws(capsys, tmp_path, monkeypatch):
 def test_versions(capsys):
     assert main(["versions"]) == 0
     assert "skdeep-flax" in capsys.readouterr().out
+
+
+def test_versions_without_a_device(capsys, monkeypatch):
+    def fail():
+        raise RuntimeError("no backend")
+
+    monkeypatch.setattr("jax.devices", fail)
+    assert main(["versions", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["devices"] == ["none: no backend"]
 
 
 def test_no_command_is_an_error(capsys):

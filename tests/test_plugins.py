@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import flax.linen as nn
 import jax.numpy as jnp
+import optax
 import pytest
 
 import skdeep
@@ -40,7 +42,11 @@ def only_fakes(monkeypatch):
     """Leave out what is installed beside skdeep."""
     find = discovery._distributions
     installed = set(find())
-    monkeypatch.setattr(discovery, "_distributions", lambda: [name for name in find() if name not in installed])
+
+    def find_fakes():
+        return {name: found for name, found in find().items() if name not in installed}
+
+    monkeypatch.setattr(discovery, "_distributions", find_fakes)
 
 
 def test_list_components(install):
@@ -179,6 +185,8 @@ def test_list_command(install, capsys):
     assert out.count("requires 'skdeep-flax>=9'") == 1
     assert main(["plugins"]) == 0
     assert "networks\n  built in  linear, mlp\n" in capsys.readouterr().out
+    assert main(["plugins", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["components"]
 
 
 def test_list_command_as_json(install, capsys):
@@ -199,6 +207,13 @@ def test_describe_command(capsys):
     assert main(["plugins", "describe", "loss", "focal", "--json"]) == 0
     described = json.loads(capsys.readouterr().out)
     assert described["fields"] == [{"name": "gamma", "type": "float", "default": "2.0", "is_traced": True}]
+
+
+@pytest.mark.parametrize("value", [functools.partial(optax.adamw, b1=0.8), optax.sgd])
+def test_describe_command_for_functions_of_all_sorts(capsys, value):
+    skdeep.register("optimizer", "mine")(value)
+    assert main(["plugins", "describe", "optimizer", "mine"]) == 0
+    assert "learning_rate" in capsys.readouterr().out
 
 
 def test_describe_command_for_an_unknown_name(capsys):

@@ -8,6 +8,8 @@ import tomllib
 from importlib import import_module, metadata
 from pathlib import Path
 
+import flax.linen as nn
+import jax
 import numpy as np
 import pytest
 
@@ -128,6 +130,33 @@ def test_built_in_names_are_taken(replace):
     with pytest.raises(ComponentExistsError, match="'huber' is the name of a built-in loss. Choose another name."):
         skdeep.register("loss", "huber", replace=replace)(cubic)
     assert registry.get("loss", "huber") == ("huber", Huber)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("loss", "auto"), ("layer", "relu"), ("layer", "gelu")])
+def test_names_with_a_meaning_of_their_own_are_taken(kind, name):
+    with pytest.raises(ComponentExistsError, match=f"'{name}' is the name of a built-in {kind}."):
+        skdeep.register(kind, name)(lambda *arguments: 0.0)
+
+
+def test_built_in_names_may_be_written_with_their_package():
+    assert registry.get("loss", "skdeep-flax:huber") == ("huber", Huber)
+
+
+def test_a_function_without_a_module_trains():
+    scope = {}
+    exec("def f(raw, target): return ((raw - target) ** 2).mean(axis=1)", scope)
+    assert scope["f"].__module__ in (None, "builtins")
+    model = skdeep.DeepRegressor(loss=scope["f"], max_epochs=1, tol=None).fit(np.eye(8), np.arange(8.0))
+    assert model.resolved_components_["loss"] == "object:f"
+
+
+def test_options_of_a_registered_linen_layer():
+    skdeep.register("layer", "dense_of_flax")(nn.Dense(3))
+    model = skdeep.DeepRegressor(network=[("dense_of_flax", {"features": 5})], max_epochs=1, tol=None)
+    shapes = {p.shape for p in jax.tree.leaves(model.fit(np.eye(8), np.arange(8.0)).params_)}
+    assert (8, 5) in shapes
+    with pytest.raises(ValueError, match="Invalid field 'width' for Dense"):
+        model.set_params(network=[("dense_of_flax", {"width": 5})]).fit(np.eye(8), np.arange(8.0))
 
 
 def test_one_name_may_serve_two_kinds():

@@ -195,6 +195,58 @@ def infinite(module, x):
     return jnp.where(x > 0, jnp.sqrt(x), 0.0)
 
 
+def share_of_rows(module, x):
+    return x / x.shape[0]
+
+
+class AtItsBound(Residuals):
+    power: float = 1.0
+
+    def check_fields(self):
+        if self.power < 1:
+            raise ValueError(f"The 'power' field must be at least 1. Got {self.power!r}.")
+
+
+class LargeValues(Residuals):
+    def __call__(self, raw, target):
+        return 5e3 * super().__call__(raw, target)
+
+
+class OfLabels(skdeep.Loss):
+    tasks = ("multilabel",)
+    probabilistic = True
+
+    def __call__(self, raw, target):
+        return jnp.mean(jnp.logaddexp(0.0, raw) - target * raw, axis=1)
+
+
+class ImageNet(nn.Module):
+    n_outputs: int | None = None
+    example_shape = (4, 4, 1)
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(2, (2, 2))(x)
+        return nn.Dense(self.n_outputs)(x.reshape(x.shape[0], -1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("loss", AtItsBound()),
+        ("loss", LargeValues()),
+        ("loss", OfLabels()),
+        ("loss", lambda raw, target: jnp.mean((raw - target) ** 2, axis=1)),
+        ("optimizer", optax.adadelta),
+        ("network", ImageNet),
+    ],
+    ids=["at its bound", "large values", "labels only", "function for regression", "large rates", "images"],
+)
+def test_good_components_of_other_sorts_pass(kind, value):
+    for component, check in component_checks(kind, value):
+        check(component)
+
+
 class FlaxDropout(skdeep.Layer):
     rate: float = 0.5
 
@@ -246,6 +298,7 @@ BROKEN = [
         "write it free of branches",
     ),
     ("layer", layer_of(centre), "check_rows_are_independent", "Rows are predicted otherwise"),
+    ("layer", layer_of(share_of_rows), "check_rows_are_independent", "among fewer rows"),
     ("layer", layer_of(mix_while_training), "check_padding_is_neutral", "take `row_mask: (n,)`"),
     ("layer", layer_of(lose_rows), "check_output", "For 10 rows of shape (6,) it returned shape (9, 6)."),
     ("layer", layer_of(single), "check_gradient", "Of float64 rows it makes float32."),
@@ -334,7 +387,7 @@ def test_a_package_says_which_skdeep_it_needs(install, requires):
 
 def test_a_package_that_is_not_there():
     with pytest.raises(
-        ValueError, match="No installed package 'numpy' offers components. Install it, and declare entry"
+        ValueError, match="No installed package 'numpy' offers components. Declare entry points in one of"
     ):
         testing.check_distribution("numpy")
 

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 
 from skdeep import registry
 from skdeep.estimators.resolve import Resolved, changed, nested_params, resolve_all
+from skdeep.pickling import picklable
 
 COMPONENTS = ("network", "loss", "optimizer", "schedule")
 _REGISTERED = "registered_components"
@@ -69,11 +70,13 @@ class NestedParameters(BaseEstimator):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Add the names registered in this process: a search sends the estimator, and the names it tries, to workers.
+        """Say which packages components come from, and add the names registered in this process.
 
-        All of them, since the candidates may name others than the estimator itself does.
+        A search sends the estimator, and the names it tries, to workers. All names travel, since the
+        candidates may have others than the estimator itself.
         """
         state: dict[str, Any] = super().__getstate__()
+        state = {**state, **{kind: picklable(state[kind]) for kind in COMPONENTS}}
         carried = registry.carried()
         return state if carried is None else {**state, _REGISTERED: carried}
 

@@ -131,7 +131,9 @@ def _prepare(component: Any) -> Any:
     check_structure(component)
     for part in components_in(component):
         part.check_fields()
-        registry.id_of(part.kind, type(part))  # notes the package of a plugin's class, for pickles
+        for made_of in (part, getattr(part, "module", None), getattr(part, "function", None)):
+            if made_of is not None:
+                _id_of(part.kind, made_of)  # notes the package of a plugin's class or function, for pickles
     return component
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Self
 
+from skdeep import errors
 from skdeep.contract import Layer
 from skdeep.layers.activation import Activation
 from skdeep.layers.basic import BatchNorm, Dense, Dropout, LayerNorm
@@ -34,6 +35,35 @@ class ModuleLayer(Layer):
         fields = {f.name: getattr(self.module, f.name) for f in dataclasses.fields(self.module) if f.init}
         del fields["parent"]
         return type(self.module)(**fields)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the fields of the module."""
+        return module_fields(self.module)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a layer whose module has these fields changed."""
+        return type(self)(with_fields(self.module, changes))
+
+
+def module_fields(module: Any) -> dict[str, Any]:
+    """Return the fields of a linen module that a user may set."""
+    names = (f.name for f in dataclasses.fields(module) if f.init and f.name not in ("parent", "name"))
+    return {name: getattr(module, name) for name in names}
+
+
+def with_fields(module: Any, changes: dict[str, Any]) -> Any:
+    """Return a linen module with some fields changed.
+
+    Raises
+    ------
+    ValueError
+        If there is no such field; the message lists the known ones.
+    """
+    known = module_fields(module)
+    for name in changes:
+        if name not in known:
+            raise ValueError(errors.unknown_field(type(module).__name__, name, known))
+    return module.clone(**changes)
 
 
 class Residual(Layer):

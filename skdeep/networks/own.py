@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, Self
 
-from skdeep import errors
 from skdeep.contract import Network
+from skdeep.layers.composite import module_fields, with_fields
 
 
 class FlaxNetwork(Network):
@@ -37,19 +36,11 @@ class FlaxNetwork(Network):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields of the module."""
-        return {
-            f.name: getattr(self.module, f.name)
-            for f in dataclasses.fields(self.module)
-            if f.name not in ("parent", "name")
-        }
+        return module_fields(self.module)
 
     def replace(self, **changes: Any) -> Self:
         """Return a network whose module has these fields changed."""
-        known = self.get_params()
-        for name in changes:
-            if name not in known:
-                raise ValueError(errors.unknown_field(type(self.module).__name__, name, known))
-        return type(self)(self.module.clone(**changes))
+        return type(self)(with_fields(self.module, changes))
 
 
 class NNXNetwork(Network):

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from packaging.requirements import Requirement
+
 from skdeep import discovery
 from skdeep.discovery import DISTRIBUTION, GROUPS, Plugin
+from skdeep.errors import UnknownComponentError
+from skdeep.policy import normalised
 from skdeep.testing.kinds import component_checks
 from skdeep.testing.running import Check, CheckResult, contract_check, expect, run_checks
 
@@ -14,17 +18,18 @@ from skdeep.testing.running import Check, CheckResult, contract_check, expect, r
 @contract_check(f"add '{DISTRIBUTION}>=0.1,<0.2', with the versions that you test with, to the project's dependencies.")
 def check_requirement(plugin: Plugin) -> None:
     """The package says which versions of skdeep it needs, so that installers keep the two together."""
-    named = [line for line in plugin.requires if discovery.normalised(line).startswith(DISTRIBUTION)]
-    expect(named, f"{plugin.distribution} {plugin.version} does not require {DISTRIBUTION}.")
-    expect(any(mark in named[0] for mark in "<=>~"), f"It requires {named[0]!r}, which is any version.")
+    requirements = [Requirement(line) for line in plugin.requires]
+    ours = [r for r in requirements if normalised(r.name) == DISTRIBUTION]
+    expect(ours, f"{plugin.distribution} {plugin.version} does not require {DISTRIBUTION}.")
+    expect(any(r.specifier for r in ours), f"It requires {str(ours[0])!r}, which is any version.")
 
 
 @contract_check(
     "let the entry point name a component class, a function or a linen module that a bare name is enough for."
 )
 def check_loads(plugin: Plugin) -> None:
-    """The entry point can be imported and passes the structural check of its kind."""
-    discovery.load(plugin)
+    """The entry point can be imported, passes the structural check of its kind, and makes a component."""
+    list(component_checks(plugin.kind, discovery.load(plugin)))
 
 
 def plugins_of(distribution: str) -> list[Plugin]:
@@ -32,18 +37,17 @@ def plugins_of(distribution: str) -> list[Plugin]:
 
     Raises
     ------
-    ValueError
+    UnknownComponentError
         If no package of this name is installed, or it offers no component.
     """
-    name = discovery.normalised(distribution)
+    name = normalised(distribution)
     discovery.scan()
     plugins = [plugin for kind in GROUPS for plugin in discovery.offered(kind) if plugin.distribution == name]
     if not plugins:
         groups = ", ".join(GROUPS.values())
-        raise ValueError(
-            f"No installed package {distribution!r} offers components. Install it, and declare entry points in one of "
-            f"the groups {groups}."
-        )
+        broken = [f"{package}: {problem}" for package, problem in discovery.unreadable().items() if name in package]
+        hint = f"The metadata of {broken[0]}." if broken else f"Declare entry points in one of the groups {groups}."
+        raise UnknownComponentError(f"No installed package {distribution!r} offers components. {hint}")
     return plugins
 
 
@@ -52,10 +56,10 @@ def plugin_checks(plugin: Plugin) -> Iterator[tuple[Any, Check]]:
     yield plugin, check_requirement
     yield plugin, check_loads
     try:
-        loaded = discovery.load(plugin)
-    except (ImportError, TypeError):
+        pairs = list(component_checks(plugin.kind, discovery.load(plugin)))
+    except Exception:  # which check_loads reports
         return
-    yield from component_checks(plugin.kind, loaded)
+    yield from pairs
 
 
 def check_distribution(distribution: str, *, on_fail: Literal["raise"] | None = "raise") -> list[CheckResult]:
@@ -76,7 +80,7 @@ def check_distribution(distribution: str, *, on_fail: Literal["raise"] | None = 
     ------
     AssertionError
         If a check fails; the message ends with what to change.
-    ValueError
+    UnknownComponentError
         If no such package is installed, or it offers no component.
 
     Examples
@@ -85,7 +89,7 @@ def check_distribution(distribution: str, *, on_fail: Literal["raise"] | None = 
     >>> check_distribution("no-such-package")
     Traceback (most recent call last):
     ...
-    ValueError: No installed package 'no-such-package' offers components. Install it, and declare entry points in ...
+    skdeep.errors.UnknownComponentError: No installed package 'no-such-package' offers components. Declare entry ...
     """
     pairs = [pair for plugin in plugins_of(distribution) for pair in plugin_checks(plugin)]
     return run_checks(pairs, on_fail)

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skdeep.contract import Loss, Task
+from skdeep.contract import Loss, Task, TaskKind
 from skdeep.core import as_traced
+from skdeep.losses import FunctionLoss
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
 
 N_ROWS = 12
@@ -28,12 +29,33 @@ class Case(NamedTuple):
 
 def cases_of(loss: Loss) -> Iterator[Case]:
     """Yield example rows for each task that a loss serves; regression with one output and with two."""
+    for kind in tasks_of(loss):
+        yield from _cases_of_task(loss, kind)
+
+
+def tasks_of(loss: Loss) -> tuple[TaskKind, ...]:
+    """Return the tasks that a loss is for; a plain function does not say, so those whose rows it takes."""
+    if not isinstance(loss, FunctionLoss):
+        return loss.tasks
+    served = tuple(kind for kind in loss.tasks if all(_takes(loss, case) for case in _cases_of_task(loss, kind)))
+    return served or loss.tasks
+
+
+def _takes(loss: Loss, case: Case) -> bool:
+    try:
+        with jax.numpy_rank_promotion("raise"):  # else (n, 1) and (n,) make (n, n)
+            values = jax.eval_shape(loss, _single(case.raw), _single(case.target))
+    except (TypeError, ValueError, IndexError):
+        return False
+    return values.shape == (N_ROWS,)
+
+
+def _cases_of_task(loss: Loss, kind: TaskKind) -> Iterator[Case]:
     rng = np.random.default_rng(0)
-    for kind in loss.tasks:
-        for n_targets in (1, 2) if kind == "regression" else (2,) if kind == "binary" else (3,):
-            task = Task(kind, n_targets)
-            raw = rng.normal(size=(N_ROWS, loss.n_raw(task)))
-            yield Case(task, raw, _targets(loss, task, rng))
+    for n_targets in (1, 2) if kind == "regression" else (2,) if kind == "binary" else (3,):
+        task = Task(kind, n_targets)
+        raw = rng.normal(size=(N_ROWS, loss.n_raw(task)))
+        yield Case(task, raw, _targets(loss, task, rng))
 
 
 def _targets(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarray:
@@ -176,7 +198,8 @@ def check_link_fits_loss(loss: Loss) -> None:
         raw, target = _single(0.1 * case.raw), _single(case.target)
         _, grad = _value_and_grad(raw, target, as_traced(loss), np.ones(N_ROWS, np.float32))
         before = _distance(loss, case, raw.astype(np.float64))
-        after = _distance(loss, case, raw.astype(np.float64) - 1e-3 * np.asarray(grad))
+        length = np.maximum(np.linalg.norm(grad, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        after = _distance(loss, case, raw.astype(np.float64) - 1e-3 * np.asarray(grad) / length)
         n_worse = int((after > before + 1e-9).sum())
         message = f"({case.task.kind}) After a step against the gradient {n_worse} of {N_ROWS} rows are predicted worse"
         expect(

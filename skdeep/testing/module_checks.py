@@ -107,6 +107,8 @@ def check_rows_are_independent(component: Any, in_shape: Shape) -> None:
     others = np.concatenate([made.x[:half], 3 * made.x[half:][::-1]])
     beside_others, _ = predict(made.component, made.params, made.model_state, others, _ones(N_ROWS))
     expect_close(beside_others[:half], output[:half], "Rows are predicted otherwise beside other rows.")
+    alone, _ = predict(made.component, made.params, made.model_state, made.x[:half], _ones(half))
+    expect_close(alone, output[:half], "Rows are predicted otherwise among fewer rows.", rtol=1e-4, atol=1e-5)
     again, _ = predict(*made[:1], *made[2:], _ones(N_ROWS))
     expect_close(again, output, "The same rows are predicted otherwise at the second call.", rtol=0, atol=0)
     expect_close(state, made.model_state, "Predicting changes the model state.", rtol=0, atol=0)
@@ -189,8 +191,10 @@ MODULE_CHECKS = (
 
 
 def example_shape(component: Component) -> Shape:
-    """Return the shape of a row that a layer or network says it takes."""
-    shape: Shape = type(component).example_shape  # type: ignore[attr-defined]  # layers and networks have one
+    """Return the shape of a row that a layer or network says it takes; a module or factory inside may say so too."""
+    default: Shape = type(component).example_shape  # type: ignore[attr-defined]  # layers and networks have one
+    inner = getattr(component, "module", None) or getattr(component, "factory", None)
+    shape: Shape = getattr(inner, "example_shape", default)
     return shape
 
 
