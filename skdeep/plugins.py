@@ -134,14 +134,15 @@ def check(distribution: str | None = None) -> list[CheckReport]:
 
     Raises
     ------
-    ValueError
+    UnknownComponentError
         If the package is not installed or offers no component.
     """
     from skdeep.testing.distributions import plugins_of
 
+    if distribution is not None:
+        return [_report(plugin) for plugin in plugins_of(distribution)]
     discovery.scan()
-    every = [plugin for kind in GROUPS for plugin in discovery.offered(kind)]
-    return [_report(plugin) for plugin in (every if distribution is None else plugins_of(distribution))]
+    return [_report(plugin) for kind in GROUPS for plugin in discovery.offered(kind)]
 
 
 def configure(allow: str | Iterable[str] | None = None, deny: str | Iterable[str] | None = None) -> None:

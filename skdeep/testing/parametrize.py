@@ -26,7 +26,7 @@ def parametrize_with_component_checks(components: str | Iterable[Component]) -> 
 
     Raises
     ------
-    ValueError
+    UnknownComponentError
         If no such package is installed, or it offers no component.
 
     Examples
