@@ -1,6 +1,6 @@
 """READ FIRST. What flows through a fit, and what a loss, optimizer, schedule, layer and network is.
 
-Data flow (one file of `skdeep.core` a stage): `X, y` -> float32 `Rows` -> `Batch` -> one training
+Data flow (one file of `skdeep.core` a stage): `X, y` -> `Rows` of floats -> `Batch` -> one training
 step on a `TrainState` -> `Info` -> the fitted parameters -> raw outputs -> prediction.
 
 Components (subclass these; write annotated fields and methods, nothing else):
@@ -13,6 +13,8 @@ Layer     `build() -> flax.linen.Module`
 Network   `build(in_shape, n_outputs) -> flax.linen.Module`
 ========= =======================================================================================
 
+Two more say how a fit uses these (`Objective`, `StoppingRule`); estimators choose them.
+
 Shapes: `n` rows, `raw` network outputs, `(n, raw)` the network's output before the link.
 """
 
@@ -24,7 +26,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import jax
-from jaxtyping import Array, Float, Int, Shaped, UInt32
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 from skdeep.component import Component
 
@@ -71,7 +73,7 @@ jax.tree_util.register_static(Task)
 class Rows(NamedTuple):
     """The training or validation rows, padded to a shared size.
 
-    Rows from `n` on are padding and are never read; weights have mean 1 over the first `n` rows.
+    Rows from `n` on are padding and are never read.
     """
 
     x: Float[Array, "padded ..."]
@@ -90,12 +92,16 @@ class Batch(NamedTuple):
 
 
 class Stopping(NamedTuple):
-    """Early stopping as state: what is best so far, and for how many epochs nothing got better."""
+    """Early stopping as state: what is best so far, and for how many epochs nothing got better.
+
+    A stopping rule may also lower the learning rate: `rate_factor` multiplies it.
+    """
 
     best: Float[Array, ""]
     reference: Float[Array, ""]
     best_epoch: Int[Array, ""]
     n_stale: Int[Array, ""]
+    rate_factor: Float[Array, ""]
     best_params: Params
     best_model_state: ModelState
 
@@ -103,8 +109,8 @@ class Stopping(NamedTuple):
 class TrainState(NamedTuple):
     """All that one step hands to the next.
 
-    `position` counts the steps done in the current epoch; `epoch` those finished; `status` is one
-    of the constants of `skdeep.core.stopping`.
+    `position` counts the steps done in the current epoch; `epoch` those finished; `loss_sum` is what the
+    objective reported in this epoch; `status` is one of the constants of `skdeep.core.stopping`.
     """
 
     params: Params
@@ -142,6 +148,17 @@ class FitResult(NamedTuple):
     best_epoch: int
     has_best: bool
     status: int
+
+
+class NetworkFunctions(NamedTuple):
+    """A network as pure functions of parameters and state.
+
+    `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, row_mask) ->
+    (raw, model_state)`, where `row_mask` is 0 for rows that are padding.
+    """
+
+    init: Callable[..., tuple[Params, ModelState]]
+    apply: Callable[..., tuple[Float[Array, "n raw"], ModelState]]
 
 
 class Loss(Component):
@@ -339,8 +356,8 @@ class Network(Component):
     kind: ClassVar[str] = "network"
     example_shape: ClassVar[tuple[int, ...]] = (6,)
 
-    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> nn.Module | Callable[..., Any]:
-        """Return the linen module, or a function `f(rngs) -> flax.nnx.Module`."""
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> nn.Module | Callable[..., Any] | NetworkFunctions:
+        """Return the linen module, a function `f(rngs) -> flax.nnx.Module`, or pure functions."""
         raise NotImplementedError
 
 
@@ -368,26 +385,53 @@ class Model(Component):
     n_raw: int
 
 
+class Objective(Component):
+    """From the losses of a batch's rows to the number that a step makes smaller, and the one it reports."""
+
+    def __call__(
+        self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Return the value to differentiate, and what is reported.
+
+        The sum of what an epoch reports, over its `n_rows`, is the epoch's training loss.
+        """
+        raise NotImplementedError
+
+
+class StoppingRule(Component):
+    """Decides after each epoch whether training ends; branch-free, as all numbers are traced."""
+
+    def __call__(
+        self, stopping: Stopping, score: Float[Array, ""], n_seen: Float[Array, ""]
+    ) -> tuple[Stopping, Bool[Array, ""]]:
+        """Return the record with `reference`, `n_stale` and `rate_factor` changed, and whether training ends.
+
+        `score` is a loss (lower is better), `n_seen` the rows trained on since the fit began, repeats counted.
+        """
+        raise NotImplementedError
+
+
 class FitConfig(Component):
     """The whole configuration of one fit: numbers are traced, the rest decides which program runs.
 
-    `monitor` says what early stopping watches: the training loss, the validation loss, or a score
-    that the host computes between two epochs. With `keep_best` the parameters of the best epoch are kept.
+    The type that the numbers are cast to (`skdeep.core.as_traced`) is the type of training. `monitor`
+    says what the stopping rule watches: the training loss, the validation loss, or a score that the host
+    computes between two epochs. With `keep_best` the parameters of the best epoch are kept. Rows for
+    validation are judged by `validation_loss`, or by `loss` if that is None.
     """
 
     model: Model
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
+    objective: Objective
+    stopping: StoppingRule
     learning_rate: float
-    l1: float | None
-    l2: float | None
-    clip_norm: float | None
-    tol: float | None
-    n_iter_no_change: float
     max_epochs: float
+    clip_norm: float | None = None
     monitor: Literal["train", "validation", "host"] = "train"
     keep_best: bool = False
+    validation_loss: Loss | None = None
 
 
 KINDS: dict[str, type[Component]] = {

@@ -20,6 +20,7 @@ FORBIDDEN = {
     "core/target.py": ["jax", "flax", "optax", "sklearn"],
     "core/rows.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/batch.py": ["flax", "optax", "sklearn", "skdeep.registry"],
+    "core/objective.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/stopping.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/inference.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/network.py": ["optax", "sklearn", "skdeep.layers", "skdeep.networks", "skdeep.registry"],

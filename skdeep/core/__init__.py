@@ -1,7 +1,7 @@
 """The pure functional core. Read in this order, one stage a file:
 
-encode, target, rows (host: X and y to float32 rows), batch, network, step, programs, stopping,
-loop, inference; beside them `random` (the generator) and `host` (initial values without a compile).
+encode, target, rows (host: X and y to rows of floats), batch, network, step, objective,
+programs, stopping, loop, inference; beside them `random` (the generator) and `host` (initial values without a compile).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from skdeep.component import Component
 C = TypeVar("C", bound=Component)
 
 
-def as_traced(component: C) -> C:
-    """Return the component with every number as a float32 scalar, whatever type it had.
+def as_traced(component: C, dtype: Any = np.float32) -> C:
+    """Return the component with every number as a scalar of one type, whatever type it had.
 
-    Without this, 1, 1.0, True and `np.float64(1)` would each compile a program of their own.
+    Without this, 1, 1.0, True and `np.float64(1)` would each compile a program of their own. The type
+    is the one that training has: of the parameters, the rows and the losses.
 
     Examples
     --------
@@ -28,9 +29,10 @@ def as_traced(component: C) -> C:
     >>> as_traced(Huber(delta=1)).delta.dtype
     dtype('float32')
     """
+    scalar = np.dtype(dtype).type
 
-    def cast(value: Any) -> np.float32:
-        return np.float32(value)
+    def cast(value: Any) -> Any:
+        return scalar(value)
 
     traced: C = jax.tree.map(cast, component)
     return traced

@@ -8,7 +8,8 @@ gathered and made dense on the host, a block at a time.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,21 @@ MAX_INDEX_ENTRIES = 2**18
 MAX_BLOCK_VALUES = 2**24
 MAX_GATHERED_VALUES = 2**17
 ALIGNMENT = 64
+
+EpochOrder: TypeAlias = Callable[[int], Int[np.ndarray, " n"]]
+"""The order of the rows in an epoch, by the number of epochs before; asked for one epoch after the other."""
+
+
+def epoch_order(n: int, key: UInt32[np.ndarray, "2"], shuffle: bool) -> EpochOrder:
+    """Return orders of `n` rows: as they come, or shuffled, depending on the key and the epoch's number only."""
+
+    def order_of(epoch: int) -> Int[np.ndarray, " n"]:
+        order = np.arange(n, dtype=np.int32)
+        if shuffle:
+            host_generator(key, epoch).shuffle(order)
+        return order
+
+    return order_of
 
 
 class BlockRows(NamedTuple):
@@ -68,9 +84,8 @@ class Feed:
     shape : tuple of int
         Shape of one row for the network.
     batch_size : int
-    key : uint32 array (2,)
-        The epoch's shuffle depends on this key and the epoch's number only.
-    shuffle : bool
+    order : function of the epoch's number to positions (n,)
+        For example from `epoch_order`.
     first_epoch : int
         Number of epochs done before.
     """
@@ -80,8 +95,7 @@ class Feed:
         rows: WeightedRows,
         shape: tuple[int, ...],
         batch_size: int,
-        key: UInt32[np.ndarray, "2"],
-        shuffle: bool,
+        order: EpochOrder,
         first_epoch: int = 0,
     ) -> None:
         self.n = len(rows.target)
@@ -91,7 +105,7 @@ class Feed:
         self._shape = shape
         # Dense rows are held once, on the device; sparse ones stay on the host.
         self._rows: Rows | WeightedRows = rows if is_sparse(rows.x) else pad_rows(rows, shape)
-        self._key, self._shuffle = key, shuffle
+        self._order = order
         self._epoch, self._position = first_epoch, 0
         self._epoch_order = self._order_of_epoch()
 
@@ -112,18 +126,15 @@ class Feed:
         return BlockRows(self._rows, order)
 
     def _order_of_epoch(self) -> Int[np.ndarray, "steps batch"]:
-        order = np.arange(self.n, dtype=np.int32)
-        if self._shuffle:
-            host_generator(self._key, self._epoch).shuffle(order)
         # The last batch is filled with rows from the start, at weight 0.
-        return np.resize(order, (self.steps_per_epoch, self.batch_size))
+        return np.resize(self._order(self._epoch), (self.steps_per_epoch, self.batch_size))
 
     def _gather(self, source: WeightedRows, order: Int[np.ndarray, "steps batch"], n_steps: int) -> BlockRows:
         """Make the rows of a block dense; the steps beyond `n_steps` stay zero."""
         index = order.ravel()
-        x = np.zeros((len(index), *self._shape), dtype=np.float32)
+        x = np.zeros((len(index), *self._shape), dtype=source.x.dtype)
         x[: n_steps * self.batch_size] = dense_block(source.x, index[: n_steps * self.batch_size], self._shape)
-        weight = source.weight[index].astype(np.float32)
+        weight = source.weight[index].astype(source.x.dtype)
         parts: list[Any] = [x, source.target[index], weight, np.int32(self.n)]
         rows = Rows(*parts)
         return BlockRows(rows, np.arange(order.size, dtype=np.int32).reshape(order.shape))
@@ -141,9 +152,9 @@ def pad_rows(rows: WeightedRows, shape: tuple[int, ...]) -> Rows:
     """Return dense rows on the device, padded to a shared size."""
     n = len(rows.target)
     size = padded_size(n)
-    x = _padded(rows.x.reshape(n, *shape), size, np.dtype(np.float32))
+    x = _padded(rows.x.reshape(n, *shape), size, rows.x.dtype)
     target = _padded(rows.target, size, rows.target.dtype)
-    weight = _padded(rows.weight, size, np.dtype(np.float32))
+    weight = _padded(rows.weight, size, rows.x.dtype)
     parts: list[Any] = [*jax.device_put((x, target, weight)), np.int32(n)]
     return Rows(*parts)
 

@@ -1,4 +1,4 @@
-"""Stage 1, on the host: validated X -> float32 rows of the shape that the network takes."""
+"""Stage 1, on the host: validated X -> rows of floats of the shape that the network takes."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def row_shape(columns: tuple[int, ...], input_shape: tuple[int, ...] | None) -> 
     return input_shape
 
 
-def encode_rows(x: Any) -> Any:
-    """Return X as float32, in the form it has; the network's shape is given to blocks of rows later.
+def encode_rows(x: Any, dtype: Any = np.float32) -> Any:
+    """Return X in the type of training, in the form it has; the network's shape is given to blocks of rows later.
 
     Raises
     ------
     ValueError
-        If a finite value is infinite in float32.
+        If a finite value is infinite in that type.
     """
     if is_sparse(x):
         if not x.has_canonical_format:  # an entry may be stored in parts, or out of order
             x = x.copy()
             x.sum_duplicates()
-        return x.__class__((_to_float32(x.data), x.indices, x.indptr), shape=x.shape)
-    return _to_float32(x)
+        return x.__class__((_cast(x.data, np.dtype(dtype)), x.indices, x.indptr), shape=x.shape)
+    return _cast(x, np.dtype(dtype))
 
 
 def is_sparse(x: Any) -> bool:
@@ -57,15 +57,15 @@ def dense_block(x: Any, index: Shaped[np.ndarray, " n"] | slice, shape: tuple[in
     return np.asarray(dense).reshape(-1, *shape)
 
 
-def _to_float32(values: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    if values.dtype == np.float32:
+def _cast(values: Shaped[np.ndarray, "..."], dtype: np.dtype[Any]) -> Float[np.ndarray, "..."]:
+    if values.dtype == dtype:
         return values
     with np.errstate(over="ignore"):
-        encoded = values.astype(np.float32)
+        encoded = values.astype(dtype)
     if not math.isfinite(float(np.sum(encoded, dtype=np.float64))):
         position = np.unravel_index(np.argmax(~np.isfinite(encoded)), encoded.shape)
         raise ValueError(
-            f"Input X contains a value too large for dtype('float32'): {values[position]!r} at {tuple(map(int, position))}. "
+            f"Input X contains a value too large for {dtype!r}: {values[position]!r} at {tuple(map(int, position))}. "
             "Scale the column, for example with StandardScaler."
         )
     return encoded

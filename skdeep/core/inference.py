@@ -57,16 +57,16 @@ def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any) -
     Parameters
     ----------
     model : Model
-        Its float fields must be float32 (`skdeep.core.as_traced`).
+        Its float fields must be cast (`skdeep.core.as_traced`).
     params, model_state : pytrees of arrays
-    x : float32 array (n, ...) or sparse matrix (n, features)
+    x : float array (n, ...) or sparse matrix (n, features), in the type of training
     """
     n = x.shape[0]
     if n <= BLOCK_ROWS:
         block = _zero_padded(dense_block(x, slice(0, n), model.in_shape), BLOCK_ROWS)
         return np.asarray(predict_block(model, params, model_state, block))[:n]
-    rows = BLOCK_ROWS * max(2, MAX_BYTES // (4 * BLOCK_ROWS * max(1, math.prod(model.in_shape))))
-    raw = np.empty((n, model.n_raw), dtype=np.float32)
+    rows = BLOCK_ROWS * max(2, MAX_BYTES // (x.dtype.itemsize * BLOCK_ROWS * max(1, math.prod(model.in_shape))))
+    raw = np.empty((n, model.n_raw), dtype=x.dtype)
     for start in range(0, n, rows):
         part = dense_block(x, slice(start, start + rows), model.in_shape)
         n_blocks = np.int32(-(-len(part) // BLOCK_ROWS))

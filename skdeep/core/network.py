@@ -8,25 +8,14 @@ the traced program, split into parameters, random streams and the rest, and merg
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from skdeep import contract
-from skdeep.contract import ModelState, Params, call_arguments
-
-
-class NetworkFunctions(NamedTuple):
-    """A network as pure functions of parameters and state.
-
-    `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, row_mask) ->
-    (raw, model_state)`, where `row_mask` is 0 for rows that are padding.
-    """
-
-    init: Callable[..., tuple[Params, ModelState]]
-    apply: Callable[..., tuple[Float[Array, "n raw"], ModelState]]
+from skdeep.contract import ModelState, NetworkFunctions, Params, call_arguments
 
 
 def functions_of(network: contract.Network, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
@@ -42,7 +31,12 @@ def functions_of(network: contract.Network, in_shape: tuple[int, ...], n_outputs
 
 
 def functions_of_module(module: Any) -> NetworkFunctions:
-    """Return the pure functions of a linen module, or of a function `f(rngs) -> flax.nnx.Module`."""
+    """Return the pure functions of a linen module, or of a function `f(rngs) -> flax.nnx.Module`.
+
+    A network that is pure functions already is taken as it is, and Flax is not imported.
+    """
+    if isinstance(module, NetworkFunctions):
+        return module
     import flax.linen as nn
 
     return _from_linen(module) if isinstance(module, nn.Module) else _from_nnx(module)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Batch, FitConfig, Info, ModelState, Params, Rows, TrainState
+from skdeep.contract import Batch, FitConfig, Info, Loss, ModelState, Params, Rows, TrainState
 from skdeep.core import stopping
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.network import functions_of
@@ -21,22 +21,18 @@ EVALUATION_ROWS = 512
 
 
 def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
-    """Return the state after one update, and the batch's weighted sum of losses.
-
-    The objective is `sum(w * loss) / batch_size + penalties`, where weights have mean 1 over all
-    rows: dividing by the batch's own weights would favour rows in light batches.
-    """
+    """Return the state after one update, and what the objective reports of the batch."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
-    n_rows = jnp.minimum(batch.mask.shape[0], state.n_rows)
     key = jax.random.fold_in(jax.random.fold_in(wrap_key(state.key), state.epoch), state.position)
 
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
         raw, model_state = network.apply(params, state.model_state, batch.x, True, key, batch.mask)
-        loss_sum = jnp.sum(row_losses(config, raw, batch.target) * batch.weight)
-        return loss_sum / n_rows + penalty(config, params), (loss_sum, model_state)
+        losses = row_losses(config.loss, raw, batch.target)
+        value, reported = config.objective(losses, batch, params, state.n_rows)
+        return value, (reported, model_state)
 
-    (value, (loss_sum, model_state)), grad = jax.value_and_grad(objective, has_aux=True)(state.params)
-    learning_rate = config.learning_rate * config.schedule(progress(config, state))
+    (value, (reported, model_state)), grad = jax.value_and_grad(objective, has_aux=True)(state.params)
+    learning_rate = learning_rate_of(config, state)
     optimizer_state, updates = config.optimizer.update(
         _clip(config, grad), state.optimizer_state, state.params, learning_rate, value, lambda p: objective(p)[0]
     )
@@ -46,17 +42,17 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
         model_state=model_state,
         optimizer_state=optimizer_state,
         position=state.position + 1,
-        loss_sum=state.loss_sum + loss_sum,
+        loss_sum=state.loss_sum + reported,
     )
-    return state, loss_sum
+    return state, reported
 
 
-def row_losses(config: FitConfig, raw: Float[Array, "n raw"], target: Any) -> Float[Array, " n"]:
+def row_losses(loss: Loss, raw: Float[Array, "n raw"], target: Any) -> Float[Array, " n"]:
     """Return the loss of each row, after a look at its shape: a loss that reduces would ignore the weights."""
-    values = config.loss(raw, target)
+    values = loss(raw, target)
     if jnp.shape(values) != raw.shape[:1]:
         raise ValueError(
-            f"The loss {config.loss} returned shape {jnp.shape(values)} for {raw.shape[0]} rows, but it must return one "
+            f"The loss {loss} returned shape {jnp.shape(values)} for {raw.shape[0]} rows, but it must return one "
             f"value a row, {raw.shape[:1]}. Leave out the mean or sum over rows: weights and the mean are applied later."
         )
     return values
@@ -64,30 +60,27 @@ def row_losses(config: FitConfig, raw: Float[Array, "n raw"], target: Any) -> Fl
 
 def progress(config: FitConfig, state: TrainState) -> Float[Array, ""]:
     """Return epochs done (with the fraction of the current one) over `max_epochs`, at most 1."""
-    fraction = state.position.astype(jnp.float32) / state.steps_per_epoch
-    return jnp.minimum((state.epoch + fraction) / config.max_epochs, 1.0).astype(jnp.float32)
+    dtype = config.learning_rate.dtype  # type: ignore[attr-defined]  # cast by as_traced
+    fraction = state.position.astype(dtype) / state.steps_per_epoch
+    return jnp.minimum((state.epoch + fraction) / config.max_epochs, 1.0).astype(dtype)
 
 
-def penalty(config: FitConfig, params: Params) -> Any:
-    """Return `l1 * sum|w| + 0.5 * l2 * sum w^2` over kernels: parameters of two or more dimensions."""
-    kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
-    total: Any = 0.0
-    if config.l1 is not None:
-        total += config.l1 * sum(jnp.sum(jnp.abs(k)) for k in kernels)
-    if config.l2 is not None:
-        total += 0.5 * config.l2 * sum(jnp.sum(k * k) for k in kernels)
-    return total
+def learning_rate_of(config: FitConfig, state: TrainState) -> Any:
+    """Return the learning rate of the step that comes next."""
+    factor = config.schedule(progress(config, state)) * state.stopping.rate_factor
+    return (config.learning_rate * factor).astype(state.loss_sum.dtype)
 
 
 def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, rows: Rows) -> Float[Array, ""]:
-    """Return the weighted sum of losses over the rows, in inference mode."""
+    """Return the weighted sum of losses over the rows for validation, in inference mode."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
+    loss = config.loss if config.validation_loss is None else config.validation_loss
     size = min(rows.weight.shape[0], EVALUATION_ROWS)
 
     def add_chunk(i: Int[Array, ""], total: Float[Array, ""]) -> Float[Array, ""]:
         x, target, weight = (lax.dynamic_slice_in_dim(a, i * size, size) for a in (rows.x, rows.target, rows.weight))
         raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(size, weight.dtype))
-        return total + jnp.sum(jnp.where(weight > 0, row_losses(config, raw, target) * weight, 0.0))
+        return total + jnp.sum(jnp.where(weight > 0, row_losses(loss, raw, target) * weight, 0.0))
 
     total: Float[Array, ""] = lax.fori_loop(0, -(-rows.n // size), add_chunk, jnp.zeros((), rows.weight.dtype))
     return total
@@ -95,7 +88,7 @@ def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, ro
 
 def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: Rows | None) -> tuple[TrainState, Info]:
     """Close an epoch: write its line of the history, and let early stopping judge it."""
-    train_loss = state.loss_sum / state.n_rows  # weights have mean 1
+    train_loss = state.loss_sum / state.n_rows
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
     val_loss = jnp.zeros_like(train_loss)
     if validation is not None:
@@ -103,14 +96,16 @@ def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: R
     entries = Info(
         train_loss=info.train_loss.at[info.n_epochs].set(train_loss),
         val_loss=info.val_loss.at[info.n_epochs].set(val_loss),
-        learning_rate=info.learning_rate.at[info.n_epochs].set(_last_learning_rate(config, state)),
+        learning_rate=info.learning_rate.at[info.n_epochs].set(
+            learning_rate_of(config, state._replace(position=state.position - 1))
+        ),
         n_epochs=info.n_epochs + 1,
     )
     epoch = state.epoch + 1
     judged, status = state.stopping, jnp.int32(stopping.RUNNING)
     if config.monitor != "host":
         score = train_loss if config.monitor == "train" else val_loss
-        judged, status = _judge(config, state, score, epoch, params)
+        judged, status = stopping.update(config.stopping, state, score, epoch, params)
     status = jnp.where(jnp.isfinite(train_loss), status, stopping.NON_FINITE)
     zero = jnp.zeros_like(state.loss_sum)
     state = state._replace(stopping=judged, status=status, epoch=epoch, position=jnp.zeros_like(epoch), loss_sum=zero)
@@ -162,14 +157,14 @@ def block_of_steps(
 def record_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -> TrainState:
     """Return the state after a score that the host computed (lower is better) for the epoch just finished."""
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
-    judged, status = _judge(config, state, score, state.epoch, params)
+    judged, status = stopping.update(config.stopping, state, score, state.epoch, params)
     return state._replace(stopping=judged, status=status)
 
 
 def initial_state(config: FitConfig, key: Any, n_rows: Any, steps_per_epoch: Any) -> TrainState:
     """Return the state before the first step, with new parameters made from the key."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
-    example = jnp.zeros((1, *config.model.in_shape), jnp.float32)
+    example = jnp.zeros((1, *config.model.in_shape), config.learning_rate.dtype)  # type: ignore[attr-defined]  # cast
     params, model_state = network.init(jax.random.fold_in(wrap_key(key), np.uint32(0xFFFFFFFF)), example)
     return state_of_params(config, params, model_state, key, n_rows, steps_per_epoch, jnp.int32(0))
 
@@ -178,12 +173,12 @@ def state_of_params(
     config: FitConfig, params: Params, model_state: ModelState, key: Any, n_rows: Any, steps_per_epoch: Any, epoch: Any
 ) -> TrainState:
     """Return the state before the first step from given parameters."""
-    zero = jnp.zeros((), jnp.float32)
+    zero = jnp.zeros((), config.learning_rate.dtype)  # type: ignore[attr-defined]  # cast by as_traced
     return TrainState(
         params=params,
         model_state=model_state,
         optimizer_state=config.optimizer.init(params),
-        stopping=stopping.start(params, model_state, config.keep_best),
+        stopping=stopping.start(params, model_state, config.keep_best, zero.dtype),
         key=key,
         epoch=epoch,
         position=jnp.int32(0),
@@ -199,20 +194,11 @@ def params_to_predict_with(config: FitConfig, state: TrainState) -> Params:
     return config.optimizer.eval_params(state.params, state.optimizer_state)
 
 
-def _judge(config: FitConfig, state: TrainState, score: Any, epoch: Any, params: Params) -> Any:
-    return stopping.update(state.stopping, score, epoch, params, state.model_state, config.tol, config.n_iter_no_change)
-
-
-def _last_learning_rate(config: FitConfig, state: TrainState) -> Any:
-    last = state._replace(position=state.position - 1)
-    return config.learning_rate * config.schedule(progress(config, last))
-
-
 def _clip(config: FitConfig, grad: Params) -> Params:
     if config.clip_norm is None:
         return grad
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grad)))
-    factor = jnp.minimum(1.0, config.clip_norm / jnp.maximum(norm, jnp.finfo(jnp.float32).tiny))
+    factor = jnp.minimum(1.0, config.clip_norm / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny))
     return jax.tree.map(lambda g: g * factor, grad)
 
 

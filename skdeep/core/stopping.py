@@ -1,9 +1,4 @@
-"""Stage 8: early stopping as state, and why training ended.
-
-The rule, with `score` a loss (lower is better): an epoch counts as better when it beats the last
-better one by more than `tol`; after `n_iter_no_change` epochs in a row without, training stops.
-A slow but steady gain therefore counts as soon as it adds up to `tol`.
-"""
+"""Stage 8: early stopping as state, and why training ended."""
 
 from __future__ import annotations
 
@@ -11,9 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from skdeep.contract import ModelState, Params, Stopping
+from skdeep.contract import ModelState, Params, Stopping, StoppingRule, TrainState
 
 RUNNING = 0
 CONVERGED = 1
@@ -22,45 +17,60 @@ OUT_OF_EPOCHS = 3
 STOPPED_BY_CALLBACK = 4
 INTERRUPTED = 5
 
-_WORST = jnp.finfo(jnp.float32).max
+
+class Patience(StoppingRule):
+    """Ends training after `n_iter_no_change` epochs in a row that were not better.
+
+    An epoch counts as better when it beats the last better one by more than `tol`: a slow but steady
+    gain counts as soon as it adds up to `tol`.
+
+    Parameters
+    ----------
+    tol : float or None, default=None
+        None never ends training.
+    n_iter_no_change : float, default=10.0
+    """
+
+    tol: float | None = None
+    n_iter_no_change: float = 10.0
+
+    def __call__(
+        self, stopping: Stopping, score: Float[Array, ""], n_seen: Float[Array, ""]
+    ) -> tuple[Stopping, Bool[Array, ""]]:
+        is_better = jnp.isfinite(score) & (score < stopping.reference - (0.0 if self.tol is None else self.tol))
+        n_stale = jnp.where(is_better, 0, stopping.n_stale + 1)
+        reference = jnp.where(is_better, score, stopping.reference)
+        has_converged = jnp.bool_(False) if self.tol is None else n_stale >= self.n_iter_no_change
+        return stopping._replace(reference=reference, n_stale=n_stale), has_converged
 
 
-def start(params: Params, model_state: ModelState, keep_best: bool) -> Stopping:
+def start(params: Params, model_state: ModelState, keep_best: bool, dtype: Any) -> Stopping:
     """Return the state before the first epoch; with `keep_best` it holds parameters."""
-    worst = jnp.float32(_WORST)
+    worst = jnp.full((), jnp.finfo(dtype).max, dtype)
     kept = (jax.tree.map(jnp.copy, (params, model_state))) if keep_best else (None, None)
-    return Stopping(worst, worst, jnp.int32(0), jnp.int32(0), *kept)
+    return Stopping(worst, worst, jnp.int32(0), jnp.int32(0), jnp.ones((), dtype), *kept)
 
 
 def update(
-    stopping: Stopping,
-    score: Float[Array, ""],
-    epoch: Int[Array, ""],
-    params: Params,
-    model_state: ModelState,
-    tol: Any,
-    n_iter_no_change: Any,
+    rule: StoppingRule, state: TrainState, score: Float[Array, ""], epoch: Int[Array, ""], params: Params
 ) -> tuple[Stopping, Int[Array, ""]]:
-    """Return the state after an epoch (numbered from 1) with this score, and the new status.
+    """Return the record after an epoch (numbered from 1) with this score, and the new status.
 
-    `tol=None` never stops; parameters are kept only if the state was started with them.
+    Parameters are kept only if the record was started with them.
     """
+    before = state.stopping
     is_finite = jnp.isfinite(score)
-    is_best = is_finite & (score < stopping.best)
-    is_better = is_finite & (score < stopping.reference - (0.0 if tol is None else tol))
-    n_stale = jnp.where(is_better, 0, stopping.n_stale + 1)
+    is_best = is_finite & (score < before.best)
 
     def keep(new: Any, old: Any) -> Any:
         return None if old is None else jax.tree.map(lambda n, o: jnp.where(is_best, n, o), new, old)
 
-    changed = Stopping(
-        best=jnp.where(is_best, score, stopping.best),
-        reference=jnp.where(is_better, score, stopping.reference),
-        best_epoch=jnp.where(is_best, epoch, stopping.best_epoch),
-        n_stale=n_stale,
-        best_params=keep(params, stopping.best_params),
-        best_model_state=keep(model_state, stopping.best_model_state),
+    judged, has_converged = rule(before, score, epoch.astype(score.dtype) * state.n_rows)
+    judged = judged._replace(
+        best=jnp.where(is_best, score, before.best),
+        best_epoch=jnp.where(is_best, epoch, before.best_epoch),
+        best_params=keep(params, before.best_params),
+        best_model_state=keep(state.model_state, before.best_model_state),
     )
-    has_converged = jnp.bool_(False) if tol is None else n_stale >= n_iter_no_change
     status = jnp.where(has_converged, CONVERGED, RUNNING)
-    return changed, jnp.where(is_finite, status, NON_FINITE).astype(jnp.int32)
+    return judged, jnp.where(is_finite, status, NON_FINITE).astype(jnp.int32)

@@ -57,19 +57,21 @@ def fit_scale(loss: Loss, y: Float[np.ndarray, "n outputs"], weight: Float[np.nd
     return TargetScale(mean, np.where(constant | (deviation == 0), 1.0, deviation))
 
 
-def encode_values(y: Float[np.ndarray, "n outputs"], scale: TargetScale) -> Float[np.ndarray, "n outputs"]:
-    """Return y in the units of training, as float32.
+def encode_values(
+    y: Float[np.ndarray, "n outputs"], scale: TargetScale, dtype: Any = np.float32
+) -> Float[np.ndarray, "n outputs"]:
+    """Return y in the units and the type of training.
 
     Raises
     ------
     ValueError
-        If a finite value is infinite in float32 (after scaling).
+        If a finite value is infinite in that type (after scaling).
     """
     with np.errstate(over="ignore"):
-        encoded: Float[np.ndarray, "n outputs"] = ((y - scale.mean) / scale.scale).astype(np.float32)
+        encoded: Float[np.ndarray, "n outputs"] = ((y - scale.mean) / scale.scale).astype(dtype)
     if not np.isfinite(encoded).all():
         row = int(np.argmax(~np.isfinite(encoded).all(axis=1)))
-        raise ValueError(f"Input y contains a value too large for dtype('float32'): {y[row]!r} in row {row}. Scale y.")
+        raise ValueError(f"Input y contains a value too large for {encoded.dtype!r}: {y[row]!r} in row {row}. Scale y.")
     return encoded
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,8 +17,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdeep.contract import FitConfig, FitResult, Model, Rows, Task
 from skdeep.core import as_traced, stopping
-from skdeep.core.batch import Feed, pad_rows
+from skdeep.core.batch import Feed, epoch_order, pad_rows
 from skdeep.core.encode import encode_rows, is_sparse, row_shape
+from skdeep.core.objective import MeanLoss
 from skdeep.core.random import host_generator, key_of_seed
 from skdeep.core.rows import (
     WeightedRows,
@@ -27,6 +30,7 @@ from skdeep.core.rows import (
     split_validation,
 )
 from skdeep.core.step import continued_state, new_state
+from skdeep.core.stopping import Patience
 from skdeep.estimators.callbacks import CallbackSupportMixin, EpochReporter
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.fitted import FittedNetwork
@@ -258,13 +262,11 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
                 loss=self.loss_,
                 optimizer=self.optimizer_,
                 schedule=self.schedule_,
+                objective=MeanLoss(_float(self.l1), _float(self.l2)),
+                stopping=Patience(_float(self.tol), float(self.n_iter_no_change)),
                 learning_rate=self.learning_rate,
-                l1=self.l1,
-                l2=self.l2,
-                clip_norm=self.clip_norm,
-                tol=self.tol,
-                n_iter_no_change=self.n_iter_no_change,
                 max_epochs=self.max_epochs,
+                clip_norm=self.clip_norm,
                 monitor=monitor,
                 keep_best=bool(self.early_stopping),
             )
@@ -284,7 +286,8 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         config = self._config(held_out is not None, is_judged_on_host)
         n = len(train.target)
         size = padded_size(n) if self.optimizer_.full_batch else self._batch_size(n)
-        feed = Feed(train, self.input_shape_, size, self._key, bool(self.shuffle), first_epoch)
+        order = epoch_order(n, self._key, bool(self.shuffle))
+        feed = Feed(train, self.input_shape_, size, order, first_epoch)
         counts = np.int32(n), np.int32(feed.steps_per_epoch)
         if previous is None:
             state = new_state(config, self._key, *counts)
@@ -303,7 +306,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             reporter=reporter,
             host_val_loss=host_loss(config, held_out) if held_out and is_sparse(held_out.x) else None,
             host_score=host_scorer(self, held_out) if held_out and self.scoring != "loss" else None,
-            verbose=int(self.verbose),
+            print_epoch=partial(_print_epoch, last=first_epoch + n_epochs) if self.verbose else None,
         )
 
     def _batch_size(self, n: int) -> int:
@@ -337,6 +340,15 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _print_epoch(line: dict[str, float], last: int) -> None:
+    shown = [name for name in ("train_loss", "val_loss", "val_score") if not math.isnan(line[name])]
+    print(f"Epoch {line['epoch']}/{last}", *(f"{name} = {line[name]:.6f}" for name in shown), sep="  ")
+
+
+def _float(number: Any) -> float | None:
+    return None if number is None else float(number)
 
 
 def _unit_mean(rows: WeightedRows) -> WeightedRows:

@@ -40,7 +40,7 @@ def host_loss(config: FitConfig, rows: WeightedRows) -> Judge:
             index = np.arange(start, start + size) % n
             weight = np.where(np.arange(start, start + size) < n, rows.weight[index], 0.0)
             x = dense_block(rows.x, index, config.model.in_shape)
-            parts: list[Any] = [x, rows.target[index], weight.astype(np.float32), np.int32(size)]
+            parts: list[Any] = [x, rows.target[index], weight.astype(rows.x.dtype), np.int32(size)]
             total += float(evaluate(config, params, model_state, Rows(*parts)))
         return total / n
 

@@ -33,6 +33,7 @@ class Plan:
 
     `host_val_loss` and `host_score` are functions of `(params, model_state)`, called after each
     epoch where given; the score is what early stopping watches if `config.monitor` is "host".
+    `print_epoch` gets each finished epoch's line of the history, in order.
     """
 
     config: FitConfig
@@ -43,7 +44,7 @@ class Plan:
     reporter: EpochReporter
     host_val_loss: Callable[[Any, Any], float] | None = None
     host_score: Callable[[Any, Any], float] | None = None
-    verbose: int = 0
+    print_epoch: Callable[[dict[str, float]], None] | None = None
 
     @property
     def is_epoch_wise(self) -> bool:
@@ -145,8 +146,10 @@ def _end_epoch(run: Run) -> None:
     plan = run.plan
     if plan.is_epoch_wise:
         _judge_on_host(run)
-    if plan.verbose:
-        _print_new_lines(run)
+    if plan.print_epoch is not None:
+        for i in range(run.n_printed, run.n_done):
+            plan.print_epoch({name: values[i] for name, values in run.history.items()})
+        run.n_printed = run.n_done
     wants_stop = plan.reporter.end_epoch(
         lambda: dict(zip(("params_", "model_state_"), current_params(run), strict=True))
     )
@@ -172,7 +175,7 @@ def _judge_on_host(run: Run) -> None:
     if plan.config.monitor == "host":
         watched = loss if score is None else -score
         with held_back_interrupt():
-            run.state = judge_score(plan.config, run.state, np.float32(watched))
+            run.state = judge_score(plan.config, run.state, run.state.loss_sum.dtype.type(watched))
         run.status = int(run.state.status)
 
 
@@ -180,18 +183,6 @@ def current_params(run: Run) -> tuple[Any, Any]:
     """Return the parameters that the optimizer wants to be judged by, and the model state, on the host."""
     params = evaluation_params(run.plan.config, run.state)
     return jax.tree.map(np.asarray, (params, run.state.model_state))
-
-
-def _print_new_lines(run: Run) -> None:
-    for i in range(run.n_printed, run.n_done):
-        line = {name: values[i] for name, values in run.history.items()}
-        shown = [n for n in ("train_loss", "val_loss", "val_score") if not math.isnan(line[n])]
-        print(
-            f"Epoch {line['epoch']}/{run.first_epoch + run.plan.n_epochs}",
-            *(f"{n} = {line[n]:.6f}" for n in shown),
-            sep="  ",
-        )
-    run.n_printed = run.n_done
 
 
 def _result(run: Run) -> FitResult:

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from skdeep.component import Component
-from skdeep.contract import Layer, ModelState, Network, Params
+from skdeep.contract import Layer, ModelState, Network, NetworkFunctions, Params
 from skdeep.core import as_traced
-from skdeep.core.network import NetworkFunctions, functions_of_module
+from skdeep.core.network import functions_of_module
 from skdeep.core.programs import TracedFunction
 from skdeep.core.random import key_of_seed, wrap_key
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite, expect_same_form

@@ -1,0 +1,53 @@
+"""Stage 6a: from the losses of rows to the number that a step makes smaller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from skdeep.contract import Batch, Objective, Params
+
+
+class MeanLoss(Objective):
+    """`sum(w * loss) / batch_size + l1 * sum|k| + 0.5 * l2 * sum k^2`, the penalties over kernels.
+
+    Weights have mean 1 over all rows, so the divisor is the weight that a batch is expected to have:
+    its own weight would favour rows in light batches. The loss is reported without the penalties.
+
+    Parameters
+    ----------
+    l1, l2 : float or None, default=None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.contract import Batch
+    >>> from skdeep.core.objective import MeanLoss
+    >>> ones = np.ones(2, np.float32)
+    >>> batch = Batch(x=ones, target=ones, weight=ones, mask=ones)
+    >>> value, reported = MeanLoss(l2=1.0)(np.array([1.0, 3.0]), batch, {"kernel": np.eye(2)}, n_rows=10)
+    >>> float(value), float(reported)
+    (3.0, 4.0)
+    """
+
+    l1: float | None = None
+    l2: float | None = None
+
+    def __call__(
+        self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        loss_sum = jnp.sum(losses * batch.weight)
+        value = loss_sum / jnp.minimum(batch.mask.shape[0], n_rows)
+        if self.l1 is not None:
+            value += self.l1 * sum(jnp.sum(jnp.abs(k)) for k in kernels_of(params))
+        if self.l2 is not None:
+            value += 0.5 * self.l2 * sum(jnp.sum(k * k) for k in kernels_of(params))
+        return value, loss_sum
+
+
+def kernels_of(params: Params) -> list[Any]:
+    """Return the parameters that are penalised: those of two or more dimensions."""
+    return [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
