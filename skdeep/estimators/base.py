@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
 from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
@@ -37,7 +35,7 @@ from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
-from skdeep.estimators.resolve import Resolved
+from skdeep.estimators.resolve import Resolved, resolve_all
 from skdeep.estimators.scoring import host_loss, host_scorer
 from skdeep.estimators.training import COLUMNS, Plan, run_training
 
@@ -59,6 +57,8 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+    _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
+    _default_loss: ClassVar[str]
     n_iter_: int
     _training_leaves: list[np.ndarray] | None = None
 
@@ -172,18 +172,12 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             raise KeyboardInterrupt
         return self
 
-    @contextlib.contextmanager
-    def _unchanged_on_error(self) -> Iterator[None]:
-        """Leave the estimator as it was when fitting fails, so that an earlier fit stays usable."""
-        before = dict(vars(self))
-        try:
-            yield
-        except BaseException:
-            # What scikit-learn keeps for its callbacks while fit runs is taken down by scikit-learn itself.
-            of_callbacks = {name: value for name, value in vars(self).items() if "callback" in name}
-            self.__dict__.clear()
-            self.__dict__.update({**before, **of_callbacks})
-            raise
+    def _component_value(self, name: str) -> Any:
+        value = getattr(self, name)
+        return self._default_loss if name == "loss" and isinstance(value, str) and value == "auto" else value
+
+    def _resolve(self) -> Resolved:
+        return resolve_all({kind: self._component_value(kind) for kind in self._components})
 
     def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
         """Validate X, y and weights, and return them as rows in the network's types."""

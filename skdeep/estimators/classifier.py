@@ -6,17 +6,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import balanced_weights, encode_classes
+from skdeep.core.target import encode_classes
 from skdeep.errors import ComponentError
 from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
 from skdeep.estimators.parameters import CONSTRAINTS, StrOptions
 
 # Where a float64 sigmoid still tells neighbouring float32 decisions apart, and stays inside (0, 1).
@@ -296,24 +296,10 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         if self.class_weight is None:
             return rows
         if self._task.kind == "multilabel":
-            return rows._replace(weight=rows.weight * compute_sample_weight(self.class_weight, rows.target))
+            return weighted_by_labels(self.class_weight, rows)
         if reset:
-            self._class_weights = self._weights_of_classes(rows)
+            self._class_weights = weights_of_classes(self.class_weight, rows, self.classes_, self._task)
         return rows._replace(weight=rows.weight * self._class_weights[rows.target])
-
-    def _weights_of_classes(self, rows: WeightedRows) -> np.ndarray:
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            return balanced_weights(rows.weight, rows.target, self._task)
-        if not isinstance(self.class_weight, dict):
-            raise ValueError(
-                f"The 'class_weight' parameter of DeepClassifier must be None, 'balanced' or a dict. Got {self.class_weight!r} instead."
-            )
-        unknown = [label for label in self.class_weight if label not in self.classes_]
-        if unknown:
-            raise ValueError(
-                f"The classes {unknown} of class_weight are not in y. The classes are {list(self.classes_)}."
-            )
-        return np.array([float(self.class_weight.get(label, 1.0)) for label in self.classes_.tolist()])
 
     def _restore_target(self, target: np.ndarray) -> np.ndarray:
         return target.astype(np.int64) if self._task.kind == "multilabel" else self.classes_[target]

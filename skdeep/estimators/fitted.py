@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any, Self
 
 import jax
@@ -12,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.contract import Model
+from skdeep.core import as_traced
 from skdeep.core.encode import encode_rows
 from skdeep.core.inference import predict_raw
 
@@ -40,9 +42,14 @@ class FittedNetwork(BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), allow_nd=True)
         self._check_row_shape(X)
-        with self._on_device():
-            raw = predict_raw(self._model, self.params_, self.model_state_, encode_rows(X))
+        params, dtype = self._params_for(X)
+        with self._on_device(dtype):
+            raw = predict_raw(as_traced(self._model, dtype), params, self.model_state_, encode_rows(X, dtype))
         return raw.astype(np.float64), X.dtype
+
+    def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
+        """Return the parameters to predict with, and the type to compute in."""
+        return self.params_, np.dtype(np.float32)
 
     def _check_row_shape(self, X: Any) -> None:
         if X.shape[1:] != self._columns:
@@ -57,7 +64,25 @@ class FittedNetwork(BaseEstimator):
         view.__dict__.pop("feature_names_in_", None)
         return view
 
-    def _on_device(self) -> Any:
-        if self.device == "auto":
-            return contextlib.nullcontext()
-        return jax.default_device(jax.devices(self.device)[0])
+    @contextlib.contextmanager
+    def _on_device(self, dtype: Any = np.float32) -> Iterator[None]:
+        """Compute on the estimator's device, and in double precision where the type of training asks for it."""
+        with contextlib.ExitStack() as settings:
+            if np.dtype(dtype) == np.float64:
+                settings.enter_context(jax.enable_x64(True))
+            if self.device != "auto":
+                settings.enter_context(jax.default_device(jax.devices(self.device)[0]))
+            yield
+
+    @contextlib.contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Leave the estimator as it was when fitting fails, so that an earlier fit stays usable."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            # What scikit-learn keeps for its callbacks while fit runs is taken down by scikit-learn itself.
+            of_callbacks = {name: value for name, value in vars(self).items() if "callback" in name}
+            self.__dict__.clear()
+            self.__dict__.update({**before, **of_callbacks})
+            raise

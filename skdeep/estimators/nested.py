@@ -7,20 +7,22 @@ from typing import Any, ClassVar, Self
 from sklearn.base import BaseEstimator
 
 from skdeep import registry
-from skdeep.estimators.resolve import Resolved, changed, nested_params, resolve_all
+from skdeep.estimators.resolve import changed, nested_params
 from skdeep.pickling import picklable
 
-COMPONENTS = ("network", "loss", "optimizer", "schedule")
 _REGISTERED = "registered_components"
 
 
 class NestedParameters(BaseEstimator):
-    """`get_params` and `set_params` that reach into the estimator's components."""
+    """`get_params` and `set_params` that reach into the estimator's components.
 
-    _default_loss: ClassVar[str]
+    `_components` has the kind of component by the parameter that holds it.
+    """
+
+    _components: ClassVar[dict[str, str]]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with `deep`, also the fields of network, loss, optimizer and schedule.
+        """Return the parameters; with `deep`, also the fields of the components among them.
 
         Parameters
         ----------
@@ -33,9 +35,9 @@ class NestedParameters(BaseEstimator):
         """
         params: dict[str, Any] = super().get_params(deep=False)
         if deep:
-            for kind in COMPONENTS:
-                fields = nested_params(kind, self._named(kind))
-                params.update({f"{kind}__{name}": value for name, value in fields.items()})
+            for name, kind in self._components.items():
+                fields = nested_params(kind, self._component_value(name))
+                params.update({f"{name}__{field}": value for field, value in fields.items()})
         return params
 
     def set_params(self, **params: Any) -> Self:
@@ -58,15 +60,21 @@ class NestedParameters(BaseEstimator):
         """
         nested: dict[str, dict[str, Any]] = {}
         direct: dict[str, Any] = {}
-        for name, value in params.items():
-            kind, _, path = name.partition("__")
-            if path and kind in COMPONENTS:
-                nested.setdefault(kind, {})[path] = value
+        for path, value in params.items():
+            name, _, field = path.partition("__")
+            if field and name in self._components:
+                nested.setdefault(name, {})[field] = value
             else:
-                direct[name] = value
+                direct[path] = value
         super().set_params(**direct)
-        for kind, fields in nested.items():
-            setattr(self, kind, changed(kind, self._named(kind), fields))
+        for name, fields in nested.items():
+            value = self._component_value(name)
+            if value is None:
+                raise ValueError(
+                    f"Invalid parameter {f'{name}__{next(iter(fields))}'!r} for {type(self).__name__}: {name}={getattr(self, name)!r} "
+                    f"has no fields of its own, its numbers are parameters of {type(self).__name__}."
+                )
+            setattr(self, name, changed(self._components[name], value, fields))
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -76,7 +84,7 @@ class NestedParameters(BaseEstimator):
         candidates may have others than the estimator itself.
         """
         state: dict[str, Any] = super().__getstate__()
-        state = {**state, **{kind: picklable(state[kind]) for kind in COMPONENTS}}
+        state = {**state, **{name: picklable(state[name]) for name in self._components}}
         carried = registry.carried()
         return state if carried is None else {**state, _REGISTERED: carried}
 
@@ -86,9 +94,6 @@ class NestedParameters(BaseEstimator):
             registry.adopt(carried)
         super().__setstate__({name: value for name, value in state.items() if name != _REGISTERED})
 
-    def _named(self, kind: str) -> Any:
-        value = getattr(self, kind)
-        return self._default_loss if kind == "loss" and isinstance(value, str) and value == "auto" else value
-
-    def _resolve(self) -> Resolved:
-        return resolve_all({kind: self._named(kind) for kind in COMPONENTS})
+    def _component_value(self, name: str) -> Any:
+        """Return what the parameter of a component stands for: a name, an object, or None for no component."""
+        return getattr(self, name)

@@ -40,9 +40,15 @@ def resolve_all(values: dict[str, Any]) -> Resolved:
     UnknownComponentError, TypeError, ValueError
         If a name is unknown, an object is of another kind, or a field has a value that makes no sense.
     """
-    found = {kind: resolve(kind, values[kind]) for kind in ("network", "loss", "optimizer", "schedule")}
-    ready = {kind: _prepare(component) for kind, (_, component) in found.items()}
-    return Resolved(**ready, ids={kind: full_id for kind, (full_id, _) in found.items()})
+    ready = {kind: resolve_ready(kind, values[kind]) for kind in ("network", "loss", "optimizer", "schedule")}
+    components = {kind: component for kind, (_, component) in ready.items()}
+    return Resolved(**components, ids={kind: full_id for kind, (full_id, _) in ready.items()})
+
+
+def resolve_ready(kind: str, value: Any) -> tuple[str, Any]:
+    """Return the full id and the component of one value, checked and ready to be traced."""
+    full_id, component = resolve(kind, value)
+    return full_id, _prepare(component)
 
 
 def resolve(kind: str, value: Any) -> tuple[str, Any]:
@@ -117,6 +123,8 @@ def changed(kind: str, value: Any, fields: dict[str, Any]) -> Any:
 
 def nested_params(kind: str, value: Any) -> dict[str, Any]:
     """Return the fields of a parameter's component (for `get_params`); none if it cannot be resolved."""
+    if value is None:
+        return {}
     if isinstance(value, Unresolved):
         return dict(value.fields)
     try:
