@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from skdeep.core.programs import clear_cache, compile_counts
     from skdeep.errors import NonFiniteLossError, UnknownComponentError
     from skdeep.estimators.classifier import DeepClassifier
+    from skdeep.estimators.mlp.classifier import MLPClassifier
+    from skdeep.estimators.mlp.regressor import MLPRegressor
     from skdeep.estimators.regressor import DeepRegressor
     from skdeep.module import Module
     from skdeep.registry import register, unregister
@@ -31,6 +33,8 @@ _HOMES = {
     "DeepRegressor": "skdeep.estimators.regressor",
     "Layer": "skdeep.contract",
     "Loss": "skdeep.contract",
+    "MLPClassifier": "skdeep.estimators.mlp.classifier",
+    "MLPRegressor": "skdeep.estimators.mlp.regressor",
     "Module": "skdeep.module",
     "Network": "skdeep.contract",
     "NonFiniteLossError": "skdeep.errors",
@@ -51,6 +55,8 @@ __all__ = [
     "DeepRegressor",
     "Layer",
     "Loss",
+    "MLPClassifier",
+    "MLPRegressor",
     "Module",
     "Network",
     "NonFiniteLossError",

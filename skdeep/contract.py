@@ -94,7 +94,8 @@ class Batch(NamedTuple):
 class Stopping(NamedTuple):
     """Early stopping as state: what is best so far, and for how many epochs nothing got better.
 
-    A stopping rule may also lower the learning rate: `rate_factor` multiplies it.
+    `best_epoch` is 0 as long as there is none, -1 for a best one of an earlier fit. A stopping rule may
+    also lower the learning rate: `rate_factor` multiplies it.
     """
 
     best: Float[Array, ""]

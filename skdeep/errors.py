@@ -42,8 +42,8 @@ class PluginContractError(PluginError, TypeError):
     """A plugin offers an object that cannot serve as the kind it claims to be."""
 
 
-class NonFiniteLossError(ArithmeticError):
-    """Training was stopped because the loss became NaN or infinite."""
+class NonFiniteLossError(ArithmeticError, ValueError):
+    """Training was stopped because the loss became NaN or infinite (scikit-learn raises ValueError there)."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> str:

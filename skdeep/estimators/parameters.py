@@ -49,7 +49,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict[str, Any]) -> None:
     """Raise InvalidParameterError (a ValueError) naming the first parameter that breaks its rule."""
     for name in ("network", "loss", "optimizer", "schedule"):
-        _refuse_built_optax(owner, name, params[name])
+        refuse_built_optax(owner, name, params[name])
     named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
     validate_parameter_constraints(constraints, named, caller_name=owner)
     shape = params["input_shape"]
@@ -59,10 +59,11 @@ def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict
         )
 
 
-def _refuse_built_optax(owner: str, name: str, value: Any) -> None:
+def refuse_built_optax(owner: str, name: str, value: Any, rate: str = "learning_rate") -> None:
+    """Raise InvalidParameterError if the value is an Optax object that already has a learning rate."""
     if isinstance(value, tuple) and hasattr(value, "init") and hasattr(value, "update"):
         raise InvalidParameterError(
             f"The {name!r} parameter of {owner} must not be an Optax object that is already built, because its learning "
             "rate could not be changed without a new compile. Got a GradientTransformation instead. Give the factory, "
-            "such as optax.adam or functools.partial(optax.adam, b1=0.8), and set learning_rate on the estimator."
+            f"such as optax.adam or functools.partial(optax.adam, b1=0.8), and set {rate} on the estimator."
         )

@@ -189,7 +189,7 @@ def _result(run: Run) -> FitResult:
     """Return the best parameters if they were kept, else the last ones."""
     best = run.state.stopping
     last_epoch = run.first_epoch + run.n_done
-    keeps_best = run.plan.config.keep_best and int(best.best_epoch) > 0
+    keeps_best = run.plan.config.keep_best and int(best.best_epoch) != 0
     if keeps_best:
         params, model_state = jax.tree.map(np.array, (best.best_params, best.best_model_state))
     else:

@@ -22,6 +22,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "identity": lambda x: x,
     "leaky_relu": jax.nn.leaky_relu,
     "log_sigmoid": jax.nn.log_sigmoid,
+    "logistic": jax.nn.sigmoid,
     "mish": jax.nn.mish,
     "relu": jax.nn.relu,
     "relu6": jax.nn.relu6,

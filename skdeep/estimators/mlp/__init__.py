@@ -1,0 +1,6 @@
+"""`MLPClassifier` and `MLPRegressor`: scikit-learn's perceptron on skdeep's core.
+
+Read `base.py` first: the constructor and the path of `fit`. `perceptron.py` is the network and the order of
+its weights, `solvers.py` the updates, `rules.py` what is minimised, watched and when training ends,
+`orders.py` the shuffles, `lbfgs.py` SciPy's L-BFGS-B over the compiled loss and gradient.
+"""

@@ -1,0 +1,129 @@
+"""The network, and its weights as lists: `coefs_` and `intercepts_`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from skdeep.contract import Layer, ModelState, Network, NetworkFunctions, Params
+from skdeep.layers.activation import Activation, activation_function
+from skdeep.layers.basic import Dense, Dropout
+from skdeep.layers.composite import NORMALIZATIONS
+from skdeep.networks.sequential import Sequential
+
+
+class Perceptron(Network):
+    """Dense layers with one activation between them, as pure functions: neither traced nor imported through Flax.
+
+    Its parameters have the names that the same layers have in a Flax network. They start at zero, since
+    the estimator draws them as scikit-learn does (`initial_weights`).
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Of the hidden layers.
+    activation : str or callable, default="relu"
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.estimators.mlp.perceptron import Perceptron
+    >>> init, apply = Perceptron((3,)).build((2,), 1)
+    >>> params, state = init(None, np.ones((1, 2), np.float32))
+    >>> {name: layer["kernel"].shape for name, layer in params.items()}
+    {'Dense_0': (2, 3), 'output': (3, 1)}
+    """
+
+    widths: tuple[int, ...]
+    activation: str | Callable[[Any], Any] = "relu"
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
+        names = layer_names(len(self.widths))
+        function = activation_function(self.activation)
+
+        def init(key: Array, x: Array) -> tuple[Params, ModelState]:
+            sizes = pairwise((math.prod(in_shape), *self.widths, n_outputs))
+            return {
+                name: {"bias": jnp.zeros(fan_out, x.dtype), "kernel": jnp.zeros((fan_in, fan_out), x.dtype)}
+                for name, (fan_in, fan_out) in zip(names, sizes, strict=True)
+            }, {}
+
+        def apply(params: Params, model_state: ModelState, x: Array, *_: Any) -> tuple[Array, ModelState]:
+            for name in names[:-1]:
+                x = function(_dense(params[name], x))
+            return _dense(params["output"], x), model_state
+
+        return NetworkFunctions(init, apply)
+
+    def check_fields(self) -> None:
+        activation_function(self.activation)
+
+
+def _dense(params: dict[str, Any], x: Array) -> Array:
+    return x @ params["kernel"] + params["bias"][None, :]
+
+
+def perceptron(widths: tuple[int, ...], activation: Any, dropout: float | None, normalization: str | None) -> Network:
+    """Return the network: pure functions, or Flax layers where dropout or a normalisation is among them."""
+    if dropout is None and normalization is None:
+        return Perceptron(widths, activation)
+    norm = () if normalization is None else (NORMALIZATIONS[normalization](),)
+    drop = () if dropout is None else (Dropout(dropout),)
+    layers: list[Layer] = []
+    for width in widths:
+        layers += [Dense(width), *norm, Activation(activation), *drop]
+    return Sequential(tuple(layers))
+
+
+def layer_names(n_hidden: int) -> list[str]:
+    """Return the names of the dense layers' parameters, first to last."""
+    return [*(f"Dense_{i}" for i in range(n_hidden)), "output"]
+
+
+def dense_params(coefs: Sequence[Any], intercepts: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of the dense layers from their lists."""
+    names = layer_names(len(coefs) - 1)
+    return {name: {"bias": bias, "kernel": kernel} for name, kernel, bias in zip(names, coefs, intercepts, strict=True)}
+
+
+def split_params(params: Params, n_hidden: int) -> tuple[list[Any], list[Any], dict[str, Any]]:
+    """Return kernels, biases, and the parameters of other layers by name."""
+    names = layer_names(n_hidden)
+    others = {name: value for name, value in params.items() if name not in names}
+    return [params[name]["kernel"] for name in names], [params[name]["bias"] for name in names], others
+
+
+def initial_weights(
+    units: Sequence[int], activation: Any, rng: np.random.RandomState, dtype: Any
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Draw kernels and biases as scikit-learn's perceptron does, number for number.
+
+    Uniform in `+-sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, AISTATS 2010), 2 in place of 6 for the
+    logistic activation; biases have the bounds of their kernel and are drawn after it.
+
+    Parameters
+    ----------
+    units : sequence of int
+        Columns of X, widths of the hidden layers, raw outputs.
+    """
+    factor = 2.0 if activation in ("logistic", "sigmoid") else 6.0
+    coefs, intercepts = [], []
+    for fan_in, fan_out in pairwise(units):
+        bound = np.sqrt(factor / (fan_in + fan_out))
+        coefs.append(rng.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype, copy=False))
+        intercepts.append(rng.uniform(-bound, bound, fan_out).astype(dtype, copy=False))
+    return coefs, intercepts
+
+
+def cast_floats(tree: Any, dtype: Any) -> Any:
+    """Return a pytree with its floating arrays in this type."""
+    return jax.tree.map(
+        lambda leaf: np.asarray(leaf).astype(dtype, copy=False) if np.asarray(leaf).dtype.kind == "f" else leaf, tree
+    )

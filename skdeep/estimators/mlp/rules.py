@@ -1,0 +1,158 @@
+"""What scikit-learn's perceptron minimises, what it watches, and when it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Shaped
+
+from skdeep.contract import Batch, Loss, Objective, Params, Stopping, StoppingRule, Task
+from skdeep.core.objective import kernels_of
+
+SMALLEST_ADAPTIVE_RATE = 1e-6
+
+
+class BatchMean(Objective):
+    r"""The batch's weighted mean loss and penalty: :math:`(s \sum_i w_i l_i + \frac{\alpha}{2} \sum k^2) / \sum_i w_i`.
+
+    Both parts are divided by the weight of the batch itself. What is reported is the same with another
+    factor of the loss, times the number of rows.
+
+    Parameters
+    ----------
+    alpha : float
+        Strength of the penalty on kernels.
+    scale, reported_scale : float, default=1.0
+        Factor of the losses of rows in the value, and in the report. scikit-learn sums the losses of several
+        outputs, halves squared errors, and reports the mean over outputs for those.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.contract import Batch
+    >>> from skdeep.estimators.mlp.rules import BatchMean
+    >>> weight, mask = np.array([1.0, 3.0, 0.0]), np.array([1.0, 1.0, 0.0])
+    >>> batch = Batch(x=mask, target=mask, weight=weight, mask=mask)
+    >>> value, reported = BatchMean(alpha=2.0)(np.array([2.0, 4.0, 9.0]), batch, {"kernel": np.eye(2)}, n_rows=2)
+    >>> float(value), float(reported)
+    (4.0, 8.0)
+    """
+
+    alpha: float
+    scale: float = 1.0
+    reported_scale: float = 1.0
+
+    def __call__(
+        self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        loss_sum, weight = jnp.sum(losses * batch.weight), jnp.sum(batch.weight)
+        penalty = 0.5 * self.alpha * sum(jnp.sum(k * k) for k in kernels_of(params))
+        # A batch without weight says nothing and changes nothing.
+        per_weight = jnp.where(weight > 0, 1 / jnp.where(weight > 0, weight, 1.0), 0.0)
+        reported = (self.reported_scale * loss_sum + penalty) * per_weight * jnp.sum(batch.mask)
+        return (self.scale * loss_sum + penalty) * per_weight, reported
+
+
+class EpochsWithoutGain(StoppingRule):
+    r"""Ends training after more than `n_iter_no_change` epochs in a row within `tol` of the best loss.
+
+    Parameters
+    ----------
+    tol : float
+    n_iter_no_change : float
+    learning_rate : float
+        The initial one.
+    adaptive : bool, default=False
+        Divide the learning rate by 5 instead of ending, as long as it is above 1e-6.
+    power_t : float or None, default=None
+        If given, the learning rate after an epoch is the initial one times :math:`(t + 1)^{-p}`,
+        with `t` the rows seen so far.
+    n_seen_before : float, default=0.0
+        Rows seen before this call of fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.core.stopping import start
+    >>> from skdeep.estimators.mlp.rules import EpochsWithoutGain
+    >>> rule = EpochsWithoutGain(tol=0.1, n_iter_no_change=0, learning_rate=0.1, adaptive=True)
+    >>> record = start({}, {}, False, np.float32)._replace(best=np.float32(1.0))
+    >>> record, has_ended = rule(record, np.float32(0.95), 100)
+    >>> round(float(record.rate_factor), 3), bool(has_ended)
+    (0.2, False)
+    """
+
+    tol: float
+    n_iter_no_change: float
+    learning_rate: float
+    adaptive: bool = False
+    power_t: float | None = None
+    n_seen_before: float = 0.0
+
+    def __call__(
+        self, stopping: Stopping, score: Float[Array, ""], n_seen: Float[Array, ""]
+    ) -> tuple[Stopping, Bool[Array, ""]]:
+        n_stale = jnp.where(score > stopping.best - self.tol, stopping.n_stale + 1, 0)
+        has_ended = n_stale > self.n_iter_no_change
+        factor = stopping.rate_factor
+        if self.power_t is not None:
+            factor = (self.n_seen_before + n_seen + 1) ** -self.power_t
+        if self.adaptive:
+            lowers = has_ended & (self.learning_rate * factor > SMALLEST_ADAPTIVE_RATE)
+            factor, n_stale = jnp.where(lowers, factor / 5, factor), jnp.where(lowers, 0, n_stale)
+            has_ended &= ~lowers
+        return stopping._replace(n_stale=n_stale, rate_factor=factor), has_ended
+
+
+class ZeroOne(Loss):
+    """1 for a row that is not predicted right, else 0: its mean is 1 minus the accuracy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.estimators.mlp.rules import ZeroOne
+    >>> ZeroOne()(np.array([[0.5], [0.5]]), np.array([1, 0])).tolist()
+    [0.0, 1.0]
+    """
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        if target.ndim == 2:
+            return jnp.any((raw > 0) != (target > 0), axis=1).astype(raw.dtype)
+        predicted = raw[:, 0] > 0 if raw.shape[1] == 1 else jnp.argmax(raw, axis=1)
+        return (predicted != target).astype(raw.dtype)
+
+
+class UnexplainedVariance(Loss):
+    """Squared errors over the variance of y, averaged over outputs: its mean is 1 - R^2.
+
+    An output that does not vary counts as not explained at all.
+
+    Parameters
+    ----------
+    loss : Loss
+        Whose link gives the prediction.
+    task : Task
+    variances : tuple of float
+        Weighted variance of y on the rows that are judged, an output each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.contract import Task
+    >>> from skdeep.estimators.mlp.rules import UnexplainedVariance
+    >>> from skdeep.losses import SquaredError
+    >>> judge = UnexplainedVariance(SquaredError(), Task("regression", 1), (4.0,))
+    >>> float(judge(np.array([[3.0]]), np.array([[1.0]]))[0])
+    1.0
+    """
+
+    loss: Loss
+    task: Task
+    variances: tuple[float, ...]
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        variance: Any = jnp.stack([jnp.asarray(v, raw.dtype) for v in self.variances])[None, :]
+        predicted = self.loss.point(self.loss.link(raw, self.task, jnp))
+        share = (predicted - target) ** 2 / jnp.where(variance > 0, variance, 1.0)
+        return jnp.mean(jnp.where(variance > 0, share, 1.0), axis=1)

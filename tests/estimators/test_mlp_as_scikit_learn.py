@@ -1,0 +1,59 @@
+"""scikit-learn's own tests of its perceptron, run against ours: all that use public names only."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+from types import ModuleType
+
+import pytest
+import sklearn.neural_network
+
+import skdeep
+
+# What these check is checked through public names in test_mlp.py.
+OF_PRIVATE_NAMES = {
+    "test_gradient",
+    "test_learning_rate_warmstart",
+    "test_adaptive_learning_rate",
+    "test_n_iter_no_change",
+    "test_n_iter_no_change_inf",
+}
+
+
+def _tests_of_scikit_learn() -> ModuleType:
+    spec = importlib.util.find_spec("sklearn.neural_network.tests.test_mlp")
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("MLPClassifier", "MLPRegressor"):
+            patch.setattr(sklearn.neural_network, name, getattr(skdeep, name))
+        spec.loader.exec_module(module)
+    return module
+
+
+_module = _tests_of_scikit_learn()
+_tests = {name: test for name, test in vars(_module).items() if name.startswith("test_")}
+globals().update({name: test for name, test in _tests.items() if name not in OF_PRIVATE_NAMES})
+
+
+@pytest.fixture
+def global_random_seed():
+    return 42
+
+
+def test_they_run_against_our_classes():
+    assert _module.MLPClassifier is skdeep.MLPClassifier
+    assert _module.MLPRegressor is skdeep.MLPRegressor
+
+
+def test_only_those_that_read_private_attributes_are_left_out():
+    reads_private = {name for name, test in _tests.items() if re.search(r"\b(mlp|clf)\._", _without_assignments(test))}
+    assert reads_private == OF_PRIVATE_NAMES
+    assert len(_tests) > 40
+
+
+def _without_assignments(test) -> str:
+    """Return the source without assignments to private attributes, which test_fit makes and nothing reads."""
+    lines = inspect.getsource(test).splitlines()
+    return "\n".join(line for line in lines if not re.match(r"\s*(mlp|clf)\._\w+ = ", line))
