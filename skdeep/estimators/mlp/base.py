@@ -134,6 +134,9 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _encode_target(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
         """Return y as codes, 0/1 labels or outputs, and the task; if it `learns`, take the classes from y."""
 
+    def _announce_classes(self, y: Any, classes: Any) -> None:
+        """Take the classes that `partial_fit` is told, where there are classes."""
+
     @abstractmethod
     def _weigh(self, rows: WeightedRows) -> WeightedRows:
         """Return rows with the weights that training uses."""
@@ -156,13 +159,15 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     # The path of fit.
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> Self:
+    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
         reporter = None
         with self._unchanged_on_error(), traced_fields_named():
             check_mlp_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
             widths = hidden_widths(self.hidden_layer_sizes)
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
+            if incremental:
+                self._announce_classes(y, classes)
             continues = hasattr(self, "coefs_") and (self.warm_start or incremental)
             learns = not (self.warm_start or incremental)
             rows, dtype = self._encode(X, y, sample_weight, continues=continues, learns=learns)

@@ -223,9 +223,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         -------
         self
         """
-        with self._unchanged_on_error():
-            self._learn_classes(y, classes)
-            return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return raw scores: `(n,)` for binary (positive: the second class), else `(n, classes)` or `(n, labels)`."""
@@ -249,6 +247,9 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         if self._task.kind != "multilabel" and len(self.classes_) == 1:
             return np.ones((len(raw), 1), dtype)
         probability = self._loss.link(raw, self._task, np)
+        if self._task.kind != "multiclass":  # a sigmoid is never 0 or 1, but for rounding
+            smallest = np.finfo(dtype).epsneg
+            probability = np.clip(probability, smallest, 1 - smallest)
         if self._task.kind == "binary":
             probability = np.hstack([1 - probability, probability])
         return probability.astype(dtype, copy=False)
@@ -259,7 +260,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def _learn_classes(self, y: Any, classes: Any) -> None:
+    def _announce_classes(self, y: Any, classes: Any) -> None:
         """Take the classes of the first `partial_fit`, or compare them with those."""
         if not hasattr(self, "classes_"):
             if classes is None:
