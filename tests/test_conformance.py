@@ -8,7 +8,7 @@ from flax import nnx
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeep
-from skdeep import DeepClassifier, DeepRegressor
+from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
 from skdeep.networks import MLP
 
 pytestmark = [
@@ -48,7 +48,8 @@ class RawLinenNet(nn.Module):
         return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
 
 
-DEFAULTS = [DeepClassifier(), DeepRegressor()]
+DEFAULTS = [DeepClassifier(), DeepRegressor(), MLPClassifier(), MLPRegressor()]
+SOLVERS = [cls(solver=solver) for cls in (MLPClassifier, MLPRegressor) for solver in ("sgd", "lbfgs")]
 VARIANTS = [
     DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),
     DeepRegressor(early_stopping=True, batch_size=16, learning_rate=0.01, max_epochs=60),
@@ -61,6 +62,6 @@ VARIANTS = [
 ]
 
 
-@parametrize_with_checks(DEFAULTS + VARIANTS)
+@parametrize_with_checks(DEFAULTS + SOLVERS + VARIANTS)
 def test_scikit_learn_check(estimator, check):
     check(estimator)

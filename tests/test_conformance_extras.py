@@ -13,14 +13,14 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skdeep import DeepClassifier, DeepRegressor
+from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
 
-ESTIMATORS = [DeepClassifier(), DeepRegressor()]
+ESTIMATORS = [DeepClassifier(), DeepRegressor(), MLPClassifier(), MLPRegressor()]
 # Counts of scikit-learn 1.9.1; a newer one may have more.
-AT_LEAST = {"DeepClassifier": 66, "DeepRegressor": 60}
+AT_LEAST = {"DeepClassifier": 66, "DeepRegressor": 60, "MLPClassifier": 66, "MLPRegressor": 60}
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["classifier", "regressor"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
 def test_as_many_checks_run_as_there_are(estimator):
     checks = list(estimator_checks_generator(estimator))
     assert len(checks) >= AT_LEAST[type(estimator).__name__]
@@ -35,12 +35,12 @@ def test_as_many_checks_run_as_there_are(estimator):
 @pytest.mark.parametrize(
     "name", ["check_param_validation", "check_dataframe_column_names_consistency", "check_inplace_ensure_writeable"]
 )
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["classifier", "regressor"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
 def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
     getattr(estimator_checks, name)(type(estimator).__name__, clone(estimator))
 
 
-@pytest.mark.parametrize("cls", [DeepClassifier, DeepRegressor])
+@pytest.mark.parametrize("cls", [type(estimator) for estimator in ESTIMATORS])
 def test_constraints_cover_exactly_the_constructor(cls):
     assert set(cls._parameter_constraints) == set(inspect.signature(cls.__init__).parameters) - {"self"}
 
@@ -52,14 +52,14 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_debug_nans", True)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import check_estimator
-from skdeep import DeepClassifier, DeepRegressor
+from skdeep import DeepClassifier, DeepRegressor, MLPClassifier
 warnings.simplefilter("ignore")
 results = check_estimator({model}(), on_fail=None, on_skip=None)
 print([r["check_name"] + ": " + str(r["exception"]) for r in results if r["status"] != "passed"], len(results))
 """
 
 
-@pytest.mark.parametrize("model", ["DeepClassifier", "DeepRegressor"])
+@pytest.mark.parametrize("model", ["DeepClassifier", "DeepRegressor", "MLPClassifier"])
 def test_the_defaults_pass_under_global_switches(model):
     """Both at once; each by itself is in test_campaigns.py."""
     script = SWITCHED.format(model=model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
@@ -10,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skdeep.contract import FitResult
 from skdeep.core import stopping
 from skdeep.errors import NonFiniteLossError
+from skdeep.estimators.warn import warn_caller
 
 
 def check_outcome(estimator: Any, result: FitResult) -> None:
@@ -39,7 +39,7 @@ def raise_or_warn(estimator: Any, result: FitResult) -> None:
             "or set tol=None to train for exactly max_epochs."
         )
     if message:
-        warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        warn_caller(message, ConvergenceWarning)
 
 
 def _last_rate(estimator: Any, result: FitResult) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from abc import abstractmethod
 from functools import partial
 from itertools import pairwise
@@ -39,6 +38,7 @@ from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.resolve import resolve_ready
 from skdeep.estimators.scoring import host_loss
 from skdeep.estimators.training import COLUMNS, Plan, run_training
+from skdeep.estimators.warn import warn_caller
 from skdeep.schedules import Constant
 
 AUTO_BATCH_SIZE = 200
@@ -382,10 +382,11 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         self._store_scores(config, result, float(record.best), record.best.dtype)
 
     def _extend_history(self, history: dict[str, list[float]]) -> None:
-        """Append the lines of a run; columns that it does not have are filled with NaN."""
+        """Append the lines of a run, counting its epochs on; columns that it does not have are filled with NaN."""
         unknown = [np.nan] * len(history["epoch"])
         earlier = getattr(self, "_history", {name: [] for name in COLUMNS})
         self._history = {name: earlier[name] + history.get(name, unknown) for name in COLUMNS}
+        self._history["epoch"] = list(range(1, len(self._history["epoch"]) + 1))
 
     def _store_scores(self, config: FitConfig, result: Any, best: float, dtype: Any) -> None:
         if not config.keep_best:
@@ -460,21 +461,19 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _warn(self, status: int, *, incremental: bool) -> None:
         if status == stopping.INTERRUPTED:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warn_caller("Training interrupted by user.")
         elif self._is_lbfgs and self._lbfgs_message:
-            warnings.warn(self._lbfgs_message, ConvergenceWarning, stacklevel=4)
+            warn_caller(self._lbfgs_message, ConvergenceWarning)
         elif status == stopping.OUT_OF_EPOCHS and not incremental:
-            warnings.warn(
+            warn_caller(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         elif status == stopping.NON_FINITE:
-            warnings.warn(
+            warn_caller(
                 f"Stochastic Optimizer: the loss became NaN or infinite in iteration {self.n_iter_}; training stopped and the "
                 "weights of the best validation score were kept. Lower learning_rate_init, or scale the columns of X.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
 
     # Small pieces.
@@ -523,9 +522,7 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         if isinstance(self.batch_size, str):
             return min(AUTO_BATCH_SIZE, padded_size(n))
         if self.batch_size > n:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=6
-            )
+            warn_caller("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
         return min(int(self.batch_size), padded_size(n))
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,7 +11,6 @@ import numpy as np
 from jax import numpy as jnp
 from jaxtyping import Array, Float
 from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
 
 from skdeep.contract import FitConfig, ModelState, Params, Rows
 from skdeep.core.batch import pad_rows
@@ -153,14 +151,6 @@ def minimise(
     n_iter = min(int(found.nit), max_iter)
     message = "" if found.status in (0, 99) else _wording(found, n_iter, max_iter)
     return Minimum(loss.params(np.array(found.x)), float(loss.reported), history, n_iter, message, False)
-
-
-def warn_unconverged(minimum: Minimum) -> None:
-    """Warn as scikit-learn does, if there is something to warn of."""
-    if minimum.was_interrupted:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
-    elif minimum.message:
-        warnings.warn(minimum.message, ConvergenceWarning, stacklevel=5)
 
 
 def _wording(found: Any, n_iter: int, max_iter: int) -> str:
