@@ -40,10 +40,21 @@ def skdeep_classifier(setup: Setup) -> Any:
 
 
 def sklearn_classifier(setup: Setup) -> Any:
-    """Return an MLPClassifier without penalty that trains for exactly `max_epochs`."""
+    """Return scikit-learn's MLPClassifier without penalty that trains for exactly `max_epochs`."""
     from sklearn.neural_network import MLPClassifier
 
-    return MLPClassifier(
+    return _perceptron(MLPClassifier, setup)
+
+
+def skdeep_mlp(setup: Setup) -> Any:
+    """Return our MLPClassifier with the same parameters."""
+    from skdeep import MLPClassifier
+
+    return _perceptron(MLPClassifier, setup)
+
+
+def _perceptron(cls: Any, setup: Setup) -> Any:
+    return cls(
         hidden_layer_sizes=setup.widths,
         alpha=0.0,
         batch_size=setup.batch_size,

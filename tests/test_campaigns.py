@@ -19,7 +19,7 @@ import jax
 for switch in {switches}:
     jax.config.update(switch, True)
 from sklearn.utils.estimator_checks import check_estimator
-from skdeep import DeepClassifier, DeepRegressor
+from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
 from skdeep.networks import MLP
 warnings.simplefilter("ignore")
 results = check_estimator({estimator}, on_fail=None, on_skip=None)
@@ -38,6 +38,8 @@ ESTIMATORS = [
     "DeepRegressor(optimizer='lbfgs')",
     "DeepClassifier(optimizer='schedule_free_adamw', learning_rate=0.01)",
     "DeepRegressor(loss='gaussian_nll', learning_rate=0.01)",
+    *(f"MLP{kind}(solver={solver!r})" for kind in ("Classifier", "Regressor") for solver in ("adam", "sgd", "lbfgs")),
+    "MLPClassifier(solver='adamw', dropout=0.1, normalization='layer', class_weight='balanced')",
     "DeepClassifier(loss='focal', schedule='one_cycle', learning_rate=0.01)",
 ]
 

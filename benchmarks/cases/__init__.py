@@ -8,6 +8,7 @@ from benchmarks.cases import (
     first_fit,
     import_time,
     memory,
+    mlp_first_fit,
     plugin_listing,
     predict,
     scaling,
@@ -15,5 +16,15 @@ from benchmarks.cases import (
 
 CASES = {
     module.CASE.name: module.CASE
-    for module in (fashion_dense, digits_grid, import_time, plugin_listing, first_fit, predict, memory, scaling)
+    for module in (
+        fashion_dense,
+        digits_grid,
+        import_time,
+        plugin_listing,
+        first_fit,
+        mlp_first_fit,
+        predict,
+        memory,
+        scaling,
+    )
 }

@@ -15,10 +15,16 @@ from benchmarks.runner import Case, Contender, Options, Prepared, Target, ratio
 SETUP = peers.Setup(widths=(100,), n_features=64, n_classes=10, batch_size=64, max_epochs=50)
 MAKERS = {
     "skdeep": peers.skdeep_classifier,
+    "skdeep_mlp": peers.skdeep_mlp,
     "sklearn": peers.sklearn_classifier,
     "skorch": peers.skorch_classifier,
 }
-RATE_NAMES = {"skdeep": "learning_rate", "sklearn": "learning_rate_init", "skorch": "lr"}
+RATE_NAMES = {
+    "skdeep": "learning_rate",
+    "skdeep_mlp": "learning_rate_init",
+    "sklearn": "learning_rate_init",
+    "skorch": "lr",
+}
 N_RATES, N_FOLDS = 16, 5
 
 
@@ -36,7 +42,7 @@ def child(library: str, backend: str | None, n_measured: int, epochs: int) -> di
     search = GridSearchCV(model, {RATE_NAMES[library]: rates}, cv=N_FOLDS, refit=False, error_score="raise")
     begin = time.perf_counter()
     jobs = joblib.parallel_config(backend, n_jobs=2) if backend else nullcontext()
-    with jobs, compile_clock() if library == "skdeep" else nullcontext() as compiling:
+    with jobs, compile_clock() if library.startswith("skdeep") else nullcontext() as compiling:
         search.fit(x, y)
     measured = time.perf_counter() - begin
     result = {
@@ -85,6 +91,7 @@ CASE = Case(
     summary="GridSearchCV of 16 learning rates x 5 folds on digits, 64-100-10, 50 epochs, batch 64, fresh processes",
     contenders=(
         Contender("skdeep", partial(prepare, library="skdeep"), notes="n_jobs=1, one process"),
+        Contender("skdeep_mlp", partial(prepare, library="skdeep_mlp"), notes="MLPClassifier of skdeep"),
         Contender("sklearn_1_thread", partial(prepare, library="sklearn", threads=1), notes="1 BLAS thread"),
         Contender("sklearn_2_threads", partial(prepare, library="sklearn", threads=2), notes="2 BLAS threads"),
         Contender(
@@ -110,6 +117,15 @@ CASE = Case(
             "whole process against MLPClassifier with the better number of threads",
             ratio(
                 ("skdeep", "process_seconds"),
+                ("sklearn_1_thread", "process_seconds"),
+                ("sklearn_2_threads", "process_seconds"),
+            ),
+            1 / 3,
+        ),
+        Target(
+            "the same of skdeep's MLPClassifier",
+            ratio(
+                ("skdeep_mlp", "process_seconds"),
                 ("sklearn_1_thread", "process_seconds"),
                 ("sklearn_2_threads", "process_seconds"),
             ),

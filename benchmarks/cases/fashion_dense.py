@@ -19,13 +19,13 @@ EPOCHS = 3
 BATCHES_IN_MEMORY = 16
 
 
-def prepare_skdeep(options: Options) -> Prepared:
+def prepare_skdeep(options: Options, *, make: Any = peers.skdeep_classifier, epochs: str = "max_epochs") -> Prepared:
     """Warm up by a fit of one epoch, which compiles."""
     x, y = data.fashion_mnist(options.rows)
-    model = peers.skdeep_classifier(SETUP)
+    model = make(SETUP)
     with compile_clock() as compiling:
         model.fit(x, y)
-    model.set_params(max_epochs=options.epochs or EPOCHS)
+    model.set_params(**{epochs: options.epochs or EPOCHS})
 
     def measure() -> dict[str, float]:
         fit_seconds = timed(lambda: model.fit(x, y))
@@ -107,6 +107,11 @@ CASE = Case(
     summary="seconds an epoch of a dense 784-512-512-10 network, batch 128, on Fashion-MNIST",
     contenders=(
         Contender("skdeep", prepare_skdeep, notes="mean over the epochs of a warm fit"),
+        Contender(
+            "skdeep_mlp",
+            partial(prepare_skdeep, make=peers.skdeep_mlp, epochs="max_iter"),
+            notes="MLPClassifier of skdeep, a warm fit",
+        ),
         Contender("torch", partial(prepare_peer, "torch"), ("torch",), "plain loop, no DataLoader"),
         Contender("skorch", partial(prepare_peer, "skorch"), ("torch", "skorch"), "no callbacks, no validation split"),
         Contender("sklearn", partial(prepare_peer, "sklearn"), notes="MLPClassifier.partial_fit"),
@@ -123,5 +128,10 @@ CASE = Case(
         Target("epoch against the torch loop", ratio(("skdeep", "epoch_seconds"), ("torch", "epoch_seconds")), 1 / 1.5),
         Target("epoch against skorch", ratio(("skdeep", "epoch_seconds"), ("skorch", "epoch_seconds")), 1 / 1.9),
         Target("epoch against MLPClassifier", ratio(("skdeep", "epoch_seconds"), ("sklearn", "epoch_seconds")), 1 / 2),
+        Target(
+            "epoch of skdeep's MLPClassifier against it",
+            ratio(("skdeep_mlp", "epoch_seconds"), ("sklearn", "epoch_seconds")),
+            1 / 2,
+        ),
     ),
 )

@@ -23,12 +23,12 @@ class MeanLoss(Objective):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import jax.numpy as jnp
     >>> from skdeep.contract import Batch
     >>> from skdeep.core.objective import MeanLoss
-    >>> ones = np.ones(2, np.float32)
+    >>> ones = jnp.ones(2)
     >>> batch = Batch(x=ones, target=ones, weight=ones, mask=ones)
-    >>> value, reported = MeanLoss(l2=1.0)(np.array([1.0, 3.0]), batch, {"kernel": np.eye(2)}, n_rows=10)
+    >>> value, reported = MeanLoss(l2=1.0)(jnp.array([1.0, 3.0]), batch, {"kernel": jnp.eye(2)}, jnp.int32(10))
     >>> float(value), float(reported)
     (3.0, 4.0)
     """

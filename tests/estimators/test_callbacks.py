@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -9,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeep import DeepClassifier
+from skdeep import DeepClassifier, MLPClassifier
 from skdeep.networks import MLP
 
 callback = pytest.importorskip("sklearn.callback", reason="callbacks are new in scikit-learn 1.9")
@@ -102,3 +104,21 @@ def test_scoring_monitor_through_a_pipeline_in_a_search():
     scores = monitor.get_logs().data_as_pandas
     assert (scores["task_name"] == "epoch").sum() == 2 * 2 * 6
     assert scores["accuracy"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str)
+def test_perceptrons_tell_of_each_iteration_and_can_be_stopped(params):
+    make = partial(MLPClassifier, (8,), max_iter=30, random_state=0, **params)
+    recorder = Recorder()
+    model = make().set_callbacks(recorder).fit(X, y)
+    assert len(recorder.scores) == model.n_iter_
+    assert recorder.events[-2:] == [("end", "fit", 0), "teardown"]
+    np.testing.assert_array_equal(model.predict_proba(X), make().fit(X, y).predict_proba(X))
+    stopped = make().set_callbacks(Recorder(stop_after=3)).fit(X, y)
+    assert stopped.n_iter_ == 3
+
+
+def test_perceptrons_tell_of_partial_fit():
+    recorder = Recorder()
+    MLPClassifier((8,)).set_callbacks(recorder).partial_fit(X, y, classes=[0, 1, 2])
+    assert len(recorder.scores) == 1

@@ -264,7 +264,8 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             print_epoch=printer if self.verbose else None,
         )
         result, state = run_training(plan)
-        if shuffles is not None:
+        if shuffles is not None and self.random_state is not None:
+            # NumPy's own generator is left where it is: other threads may draw from it.
             shuffles.rewind(result.n_epochs)
         if result.status == stopping.NON_FINITE and not result.has_best:
             _raise_non_finite()
@@ -410,7 +411,6 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         config = self._config(rows.x.dtype, SGDSolver(), None)
         params, model_state = self._first_params(config, key_of_seed(int(copy.deepcopy(rng).randint(2**31 - 1))))
         after_iteration = partial(self._after_lbfgs_iteration, reporter)
-        reporter.begin_epoch()
         found = lbfgs.minimise(
             config,
             objective,
@@ -434,10 +434,8 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _after_lbfgs_iteration(self, reporter: EpochReporter, line: dict[str, float], params: Any) -> bool:
         if self.verbose:
             print(f"Iteration {line['epoch']}, loss = {line['train_loss']:.8f}")
-        wants_stop = reporter.end_epoch(lambda: {"params_": params})
-        if not wants_stop:
-            reporter.begin_epoch()
-        return wants_stop
+        reporter.begin_epoch()  # SciPy tells of an iteration when it is done, never whether there is another
+        return reporter.end_epoch(lambda: {"params_": params})
 
     def _store_params(self, params: Any, model_state: Any) -> None:
         """Keep weights in the type of the first ones, whatever the solver worked in."""
@@ -531,6 +529,11 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         if not hasattr(self, "coefs_"):
             raise AttributeError(f"This {type(self).__name__} has no params_ yet: call fit first.")
         return {**getattr(self, "_other_params", {}), **dense_params(self.coefs_, self.intercepts_)}
+
+    @params_.setter
+    def params_(self, params: dict[str, Any]) -> None:
+        n_hidden = sum(name.startswith("Dense_") for name in params)
+        self.coefs_, self.intercepts_, self._other_params = split_params(params, n_hidden)
 
     def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
         """Return the weights in the wider of their type and that of X, in which scikit-learn computes too."""

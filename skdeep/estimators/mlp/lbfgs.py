@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,8 +22,10 @@ from skdeep.core.rows import WeightedRows
 from skdeep.core.step import row_losses
 from skdeep.estimators.mlp.rules import BatchMean
 
-# Rows that one call evaluates: their hidden values are in memory together. Sparse rows are made dense for it.
+# Rows that one call evaluates: their hidden values are in memory together.
 ROWS_PER_CALL = 2**14
+# Sparse X of more values than this is made dense a part at a time, for each call anew.
+DENSE_VALUES = 2**23
 SPARSE_ROWS_PER_CALL = 2**11
 
 
@@ -66,10 +69,10 @@ class _Loss:
         self._stops = np.cumsum([leaf.size for leaf in leaves])
         self._rows = rows
         self._weight = float(rows.weight.sum())
-        n_calls = -(-len(rows.target) // (SPARSE_ROWS_PER_CALL if is_sparse(rows.x) else ROWS_PER_CALL))
+        stays_sparse = is_sparse(rows.x) and math.prod(rows.x.shape) > DENSE_VALUES
+        n_calls = -(-len(rows.target) // (SPARSE_ROWS_PER_CALL if stays_sparse else ROWS_PER_CALL))
         self._parts = np.array_split(np.arange(len(rows.target)), n_calls)
-        # Dense rows go to the device once; sparse ones are made dense for each call anew.
-        self._on_device = None if is_sparse(rows.x) else [self._made(part) for part in self._parts]
+        self._on_device = None if stays_sparse else [self._made(part) for part in self._parts]
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
         objective, leaves = self._objective, self._leaves(flat)

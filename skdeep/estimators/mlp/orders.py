@@ -21,8 +21,8 @@ class CumulativeShuffles:
     >>> rng = np.random.RandomState(0)
     >>> orders = CumulativeShuffles(3, rng)
     >>> orders(0).tolist(), orders(1).tolist()
-    ([2, 1, 0], [0, 1, 2])
-    >>> orders.rewind(1)
+    ([2, 1, 0], [0, 2, 1])
+    >>> orders.rewind(0)
     >>> CumulativeShuffles(3, rng)(0).tolist()
     [2, 1, 0]
     """

@@ -52,7 +52,8 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
     >>> from sklearn.datasets import load_diabetes
     >>> from skdeep import MLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = MLPRegressor(solver="lbfgs", hidden_layer_sizes=5, alpha=10.0, random_state=0).fit(X, y)
+    >>> model = MLPRegressor(solver="lbfgs", hidden_layer_sizes=5, alpha=10.0, tol=0.1, max_iter=1000, random_state=0)
+    >>> model = model.fit(X, y)
     >>> bool(model.score(X, y) > 0.5)
     True
     """

@@ -138,12 +138,12 @@ class UnexplainedVariance(Loss):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import jax.numpy as jnp
     >>> from skdeep.contract import Task
     >>> from skdeep.estimators.mlp.rules import UnexplainedVariance
     >>> from skdeep.losses import SquaredError
     >>> judge = UnexplainedVariance(SquaredError(), Task("regression", 1), (4.0,))
-    >>> float(judge(np.array([[3.0]]), np.array([[1.0]]))[0])
+    >>> float(judge(jnp.array([[3.0]]), jnp.array([[1.0]]))[0])
     1.0
     """
 

@@ -31,9 +31,9 @@ class SGDSolver(Optimizer):
     --------
     >>> from skdeep.estimators.mlp.solvers import SGDSolver
     >>> solver = SGDSolver(momentum=0.5, nesterov=False)
-    >>> velocity, update = solver.update(1.0, solver.init(0.0), 0.0, 0.1, None, None)
+    >>> velocity, update = solver.update(1.0, solver.init(0.0), 0.0, 0.5, None, None)
     >>> float(update)
-    -0.1
+    -0.5
     """
 
     momentum: float = 0.9
