@@ -113,6 +113,15 @@ class Program:
         leaves, compiled, out_tree = self._look_up(arguments)
         return jax.tree.unflatten(out_tree, compiled(*leaves))
 
+    def with_rest(self, first: Any, *rest: Any) -> Callable[[Any], Any]:
+        """Return the compiled function of the first argument, for arrays like this one, with the others fixed.
+
+        For callers that would look the same program up thousands of times. `first` is one array.
+        """
+        leaves, compiled, out_tree = self._look_up((first, *rest))
+        fixed = jax.device_put(leaves[1:])
+        return lambda array: jax.tree.unflatten(out_tree, compiled(array, *fixed))
+
     def prepare(self, *arguments: Any) -> None:
         """Compile for such arguments, without running: so that a clock may start afterwards."""
         self._look_up(arguments)

@@ -24,7 +24,7 @@ from skdeep import MLPClassifier, MLPRegressor
 from skdeep.contract import FitConfig, Model, Rows
 from skdeep.core import as_traced
 from skdeep.errors import NonFiniteLossError, UnknownComponentError
-from skdeep.estimators.mlp.lbfgs import loss_and_gradient
+from skdeep.estimators.mlp.lbfgs import loss_and_gradient, packed
 from skdeep.estimators.mlp.perceptron import Perceptron, dense_params, initial_weights
 from skdeep.estimators.mlp.rules import BatchMean, EpochsWithoutGain
 from skdeep.estimators.mlp.solvers import SGDSolver
@@ -109,8 +109,6 @@ def test_gradient(activation, loss, target):
         "counts": rng.poisson(2.0, size=(32, 3)).astype(float),
     }
     coefs, intercepts = initial_weights((4, 5, 3), activation, np.random.RandomState(0), np.float64)
-    leaves, tree = jax.tree.flatten(dense_params(coefs, intercepts))
-    stops = np.cumsum([leaf.size for leaf in leaves])[:-1]
     config = as_traced(
         FitConfig(
             model=Model(Perceptron((5,), activation), (4,), 3),
@@ -127,12 +125,11 @@ def test_gradient(activation, loss, target):
     rows = Rows(x, targets[target], weight, np.int32(30))
 
     def value_and_grad(flat):
-        parts = [part.reshape(leaf.shape) for part, leaf in zip(np.split(flat, stops), leaves, strict=True)]
         with jax.enable_x64(True):
-            value, grad = loss_and_gradient(config, jax.tree.unflatten(tree, parts), {}, rows)
-            return float(value), np.concatenate([np.ravel(g) for g in jax.tree.leaves(grad)])
+            value, grad = loss_and_gradient(flat, config, {}, rows)
+            return float(value), np.asarray(grad)
 
-    flat = np.concatenate([leaf.ravel() for leaf in leaves])
+    flat = packed(dense_params(coefs, intercepts))
     numeric = scipy.optimize.approx_fprime(flat, lambda f: value_and_grad(f)[0], 1e-7)
     np.testing.assert_allclose(value_and_grad(flat)[1], numeric, rtol=1e-4, atol=2e-5)
 

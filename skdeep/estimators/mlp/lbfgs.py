@@ -18,6 +18,7 @@ from skdeep.core.batch import pad_rows
 from skdeep.core.encode import is_sparse
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program
+from skdeep.core.random import wrap_key
 from skdeep.core.rows import WeightedRows
 from skdeep.core.step import row_losses
 from skdeep.estimators.mlp.rules import BatchMean
@@ -41,68 +42,80 @@ class Minimum(NamedTuple):
 
 
 def loss_and_gradient_of_rows(
-    config: FitConfig, params: Params, model_state: ModelState, rows: Rows
-) -> tuple[Float[Array, ""], Params]:
-    """Return the weighted sum of the losses of rows, and its gradient."""
+    flat: Float[Array, " parameters"], config: FitConfig, model_state: ModelState, rows: Rows
+) -> tuple[Float[Array, ""], Float[Array, " parameters"]]:
+    """Return the weighted sum of the losses of rows, and its gradient by all parameters in one vector."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
+    template, _ = jax.eval_shape(network.init, wrap_key(jnp.zeros(2, "uint32")), rows.x[:1])
 
-    def loss_sum(params: Params) -> Float[Array, ""]:
-        raw, _ = network.apply(params, model_state, rows.x, False, None, jnp.ones_like(rows.weight))
+    def loss_sum(flat: Float[Array, " parameters"]) -> Float[Array, ""]:
+        raw, _ = network.apply(unpacked(flat, template), model_state, rows.x, False, None, jnp.ones_like(rows.weight))
         losses = row_losses(config.loss, raw, rows.target)
         return jnp.sum(jnp.where(rows.weight > 0, losses * rows.weight, 0.0))
 
-    return jax.value_and_grad(loss_sum)(params)
+    return jax.value_and_grad(loss_sum)(flat)
 
 
 loss_and_gradient = Program(loss_and_gradient_of_rows, name="loss_and_gradient")
 
 
+def packed(params: Params) -> np.ndarray:
+    """Return all parameters in one float64 vector."""
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(params)]).astype(np.float64, copy=False)
+
+
+def unpacked(flat: Any, template: Params) -> Params:
+    """Return the parameters of a vector in the form of others."""
+    leaves, tree = jax.tree.flatten(template)
+    stops = np.cumsum([leaf.size for leaf in leaves])
+    return jax.tree.unflatten(
+        tree, [flat[stop - leaf.size : stop].reshape(leaf.shape) for leaf, stop in zip(leaves, stops, strict=True)]
+    )
+
+
 class _Loss:
-    """The penalised mean loss over all rows, as a function of one flat vector."""
+    """The penalised mean loss over all rows and its gradient, as SciPy calls them."""
+
+    reported: float
 
     def __init__(
         self, config: FitConfig, objective: BatchMean, params: Params, model_state: ModelState, rows: WeightedRows
     ) -> None:
-        self._config, self._objective, self._model_state = config, objective, model_state
-        leaves, self._tree = jax.tree.flatten(params)
-        self._shapes = [leaf.shape for leaf in leaves]
-        self._stops = np.cumsum([leaf.size for leaf in leaves])
-        self._rows = rows
+        self._config, self._objective, self._model_state, self._rows = config, objective, model_state, rows
         self._weight = float(rows.weight.sum())
+        # 1 for parameters that are penalised, else 0.
+        self._is_kernel = packed([np.full(leaf.shape, float(leaf.ndim >= 2)) for leaf in jax.tree.leaves(params)])
         stays_sparse = is_sparse(rows.x) and math.prod(rows.x.shape) > DENSE_VALUES
         n_calls = -(-len(rows.target) // (SPARSE_ROWS_PER_CALL if stays_sparse else ROWS_PER_CALL))
         self._parts = np.array_split(np.arange(len(rows.target)), n_calls)
-        self._on_device = None if stays_sparse else [self._made(part) for part in self._parts]
+        flat = packed(params)
+        self._calls = (
+            None
+            if stays_sparse
+            else [loss_and_gradient.with_rest(flat, config, model_state, self._dense(part)) for part in self._parts]
+        )
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        objective, leaves = self._objective, self._leaves(flat)
-        loss_sum, gradient = self._sums(leaves)
-        penalty = 0.5 * objective.alpha * sum(float((k * k).sum()) for k in leaves if k.ndim >= 2)
-        total = [
-            objective.scale * g + (objective.alpha * k if k.ndim >= 2 else 0.0)
-            for g, k in zip(gradient, leaves, strict=True)
-        ]
+        objective = self._objective
+        loss_sum, gradient = self._sums(flat)
+        kernels = flat * self._is_kernel
+        penalty = 0.5 * objective.alpha * float(kernels @ kernels)
         self.reported = (objective.reported_scale * loss_sum + penalty) / self._weight
-        return (objective.scale * loss_sum + penalty) / self._weight, _packed(total) / self._weight
+        gradient = (objective.scale * gradient + objective.alpha * kernels) / self._weight
+        return (objective.scale * loss_sum + penalty) / self._weight, gradient
 
-    def params(self, flat: np.ndarray) -> Params:
-        """Return the pytree of a flat vector."""
-        return jax.tree.unflatten(self._tree, self._leaves(flat))
-
-    def _leaves(self, flat: np.ndarray) -> list[np.ndarray]:
-        return [part.reshape(shape) for part, shape in zip(np.split(flat, self._stops[:-1]), self._shapes, strict=True)]
-
-    def _sums(self, leaves: list[np.ndarray]) -> tuple[float, list[np.ndarray]]:
-        params = jax.tree.unflatten(self._tree, leaves)
-        loss_sum, gradient = 0.0, [np.zeros(shape) for shape in self._shapes]
+    def _sums(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
+        loss_sum, gradient = 0.0, np.zeros_like(flat)
         for i, part in enumerate(self._parts):
-            rows = self._made(part) if self._on_device is None else self._on_device[i]
-            value, of_part = loss_and_gradient(self._config, params, self._model_state, rows)
-            loss_sum += float(value)
-            gradient = [g + np.asarray(p) for g, p in zip(gradient, jax.tree.leaves(of_part), strict=True)]
+            if self._calls is None:
+                of_part = loss_and_gradient(flat, self._config, self._model_state, self._dense(part))
+            else:
+                of_part = self._calls[i](flat)
+            loss_sum += float(of_part[0])
+            gradient += np.asarray(of_part[1])
         return loss_sum, gradient
 
-    def _made(self, part: np.ndarray) -> Rows:
+    def _dense(self, part: np.ndarray) -> Rows:
         rows = self._rows.take(part)
         x = rows.x.toarray() if is_sparse(rows.x) else rows.x
         return pad_rows(rows._replace(x=x), self._config.model.in_shape)
@@ -126,7 +139,7 @@ def minimise(
     run with the parameters of the last iteration. `rows` and `params` are float64, the type SciPy works in.
     """
     loss = _Loss(config, objective, params, model_state, rows)
-    last = _packed(jax.tree.leaves(params))
+    last = packed(params)
     history: dict[str, list[float]] = {"epoch": [], "train_loss": [], "seconds": []}
     loss_sum, _ = loss(last)
     if not np.isfinite(loss_sum):
@@ -141,7 +154,7 @@ def minimise(
         for name, value in line.items():
             history[name].append(value)
         start = now
-        if after_iteration(line, loss.params(last)):
+        if after_iteration(line, unpacked(last, params)):
             raise StopIteration
 
     options = {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}
@@ -149,11 +162,11 @@ def minimise(
         found = minimize(loss, last, method="L-BFGS-B", jac=True, callback=note, options=options)
     except KeyboardInterrupt:
         reported = history["train_loss"][-1] if history["train_loss"] else float(loss.reported)
-        return Minimum(loss.params(last), reported, history, len(history["epoch"]), "", True)
+        return Minimum(unpacked(last, params), reported, history, len(history["epoch"]), "", True)
     loss(found.x)
     n_iter = min(int(found.nit), max_iter)
     message = "" if found.status in (0, 99) else _wording(found, n_iter, max_iter)
-    return Minimum(loss.params(np.array(found.x)), float(loss.reported), history, n_iter, message, False)
+    return Minimum(unpacked(np.array(found.x), params), float(loss.reported), history, n_iter, message, False)
 
 
 def _wording(found: Any, n_iter: int, max_iter: int) -> str:
@@ -162,7 +175,3 @@ def _wording(found: Any, n_iter: int, max_iter: int) -> str:
         f"lbfgs failed to converge after {n_iter} iteration(s) (status={found.status}):\n{found.message}\n"
         f"{advice if n_iter == max_iter else ''}\nYou might also want to scale the columns of X, for example with StandardScaler."
     )
-
-
-def _packed(leaves: list[Any]) -> np.ndarray:
-    return np.concatenate([np.ravel(leaf) for leaf in leaves]).astype(np.float64)
