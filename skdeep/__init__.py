@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skdeep import plugins
     from skdeep.component import Component, static
-    from skdeep.contract import PLUGIN_API, Layer, Loss, Network, Optimizer, Schedule
+    from skdeep.contract import PLUGIN_API, Layer, Loss, Network, NetworkFunctions, Optimizer, Schedule
     from skdeep.core.programs import clear_cache, compile_counts
     from skdeep.errors import NonFiniteLossError, UnknownComponentError
     from skdeep.estimators.classifier import DeepClassifier
@@ -37,6 +37,7 @@ _HOMES = {
     "MLPRegressor": "skdeep.estimators.mlp.regressor",
     "Module": "skdeep.module",
     "Network": "skdeep.contract",
+    "NetworkFunctions": "skdeep.contract",
     "NonFiniteLossError": "skdeep.errors",
     "Optimizer": "skdeep.contract",
     "PLUGIN_API": "skdeep.contract",
@@ -59,6 +60,7 @@ __all__ = [
     "MLPRegressor",
     "Module",
     "Network",
+    "NetworkFunctions",
     "NonFiniteLossError",
     "Optimizer",
     "PLUGIN_API",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
 
 import skdeep
 from skdeep.core.network import functions_of
@@ -17,6 +18,7 @@ from skdeep.errors import UnknownComponentError
 from skdeep.estimators.resolve import resolve
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.networks import MLP, FlaxNetwork, Linear, NNXNetwork, Sequential
+from skdeep.testing import check_network
 
 KEY = np.array([7, 0], np.uint32)
 OTHER_KEY = np.array([8, 0], np.uint32)
@@ -335,3 +337,29 @@ def test_resolve_refuses(value, error, message):
 def test_resolve_refuses_an_nnx_instance():
     with pytest.raises(TypeError, match="must not be an NNX module that is already built: it carries weights"):
         resolve("network", nnx.Linear(4, 3, rngs=nnx.Rngs(0)))
+
+
+class Pure(skdeep.Network):
+    """A network without Flax."""
+
+    width: int = 16
+    scale: float = 1.0
+
+    def build(self, in_shape, n_outputs):
+        def init(key, x):
+            first, second = jax.random.split(key)
+            hidden = self.scale * jax.random.normal(first, (in_shape[0], self.width), x.dtype)
+            return {"hidden": hidden, "output": jax.random.normal(second, (self.width, n_outputs), x.dtype) / 4}, {}
+
+        def apply(params, model_state, x, train, key, row_mask):
+            return jnp.tanh(x @ params["hidden"]) @ params["output"], model_state
+
+        return skdeep.NetworkFunctions(init, apply)
+
+
+def test_pure_functions_are_a_network():
+    assert all(result.passed for result in check_network(Pure()))
+    X, y = load_iris(return_X_y=True)
+    model = skdeep.DeepClassifier(network=Pure(width=8, scale=0.3), learning_rate=0.05, max_epochs=50, tol=None, random_state=0)
+    assert model.fit(X, y).score(X, y) > 0.9
+    assert model.params_["hidden"].shape == (4, 8)

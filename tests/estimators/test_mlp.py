@@ -226,20 +226,25 @@ def test_verbose_lbfgs_prints_a_line_an_iteration(capsys):
 
 
 @quiet
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    "params",
+    ("params", "dtype"),
     [
-        {"dropout": 0.1},
-        {"normalization": "batch"},
-        {"normalization": "layer", "solver": "lbfgs"},
-        {"dropout": 0.1, "normalization": "batch", "early_stopping": True},
-        {"solver": "adamw"},
-        {"solver": AdamW(weight_decay=0.1)},
-        {"solver": "skdeep-optimizers:soap"},
-        {"loss": "focal", "activation": "gelu"},
-        {"loss": "hinge"},
-        {"class_weight": "balanced"},
+        ({"dropout": 0.1, "normalization": "batch"}, np.float64),
+        ({"solver": "adamw"}, np.float64),
+        *(
+            (params, np.float32)
+            for params in [
+                {"normalization": "layer", "solver": "lbfgs"},
+                {"dropout": 0.1, "normalization": "batch", "early_stopping": True},
+                {"solver": "adamw"},
+                {"solver": AdamW(weight_decay=0.1)},
+                {"solver": "skdeep-optimizers:soap"},
+                {"loss": "focal", "activation": "gelu"},
+                {"loss": "hinge"},
+                {"class_weight": "balanced"},
+                {"normalization": "batch"},
+            ]
+        ),
     ],
     ids=str,
 )
@@ -258,6 +263,14 @@ def test_dropout_of_nothing_and_no_dropout_train_alike():
     dropped = MLPClassifier(**SMALL | {"dropout": 0.0}).fit(X, y)
     np.testing.assert_allclose(dropped.coefs_[0], plain.coefs_[0], atol=1e-12)
     assert np.abs(MLPClassifier(**SMALL | {"dropout": 0.5}).fit(X, y).coefs_[0] - plain.coefs_[0]).max() > 1e-3
+
+
+@quiet
+def test_dropout_drops_others_in_each_partial_fit():
+    model = MLPClassifier(8, solver="sgd", learning_rate_init=1e-12, dropout=0.5, shuffle=False, random_state=0)
+    for _ in range(4):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    assert len({round(loss, 6) for loss in model.loss_curve_}) == 4
 
 
 @quiet

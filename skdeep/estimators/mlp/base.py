@@ -6,9 +6,8 @@ import copy
 from abc import abstractmethod
 from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, Self
 
-import jax
 import numpy as np
 from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
@@ -16,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skdeep.contract import FitConfig, Loss, Model, Optimizer, Task, TrainState
+from skdeep.contract import FitConfig, FitResult, Loss, Model, Optimizer, Task, TrainState
 from skdeep.core import as_traced, stopping
 from skdeep.core.batch import EpochOrder, Feed, epoch_order, pad_rows
 from skdeep.core.encode import encode_rows, is_sparse
@@ -28,6 +27,7 @@ from skdeep.estimators.callbacks import CallbackSupportMixin, EpochReporter
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.mlp import lbfgs
+from skdeep.estimators.mlp.memory import Memory, memory_of, resumed
 from skdeep.estimators.mlp.orders import CumulativeShuffles
 from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS, check_mlp_parameters, hidden_widths
 from skdeep.estimators.mlp.perceptron import cast_floats, dense_params, initial_weights, perceptron, split_params
@@ -43,17 +43,6 @@ from skdeep.schedules import Constant
 
 AUTO_BATCH_SIZE = 200
 OWN_SOLVERS = ("lbfgs", "sgd", "adam")
-
-
-class Memory(NamedTuple):
-    """What a later `partial_fit` or warm start goes on from, beside the weights."""
-
-    solver: Any
-    optimizer_leaves: list[np.ndarray]
-    watched: str
-    best: Any
-    n_stale: Any
-    rate_factor: Any
 
 
 class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
@@ -160,7 +149,6 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     # The path of fit.
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
-        reporter = None
         with self._unchanged_on_error(), traced_fields_named():
             check_mlp_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
             widths = hidden_widths(self.hidden_layer_sizes)
@@ -180,12 +168,15 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             reporter = EpochReporter(self, data, 1 if incremental else self.max_iter)
             with self._on_device(self._training_dtype(dtype)):
                 if self._is_lbfgs:
-                    status = self._fit_lbfgs(rows, rng, reporter)
+                    status, warning = self._fit_lbfgs(rows, rng, reporter)
                 else:
-                    status = self._fit_stochastic(rows, rng, reporter, incremental=incremental)
+                    status, warning = self._fit_stochastic(rows, rng, reporter, incremental=incremental)
             self._check_finite()
         reporter.end_fit(self._fitted_attributes)
-        self._warn(status, incremental=incremental)
+        if status == stopping.INTERRUPTED:
+            warn_caller("Training interrupted by user.")
+        elif warning and not incremental:
+            warn_caller(warning, ConvergenceWarning)
         return self
 
     def _encode(
@@ -239,8 +230,9 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _fit_stochastic(
         self, rows: WeightedRows, rng: np.random.RandomState, reporter: EpochReporter, *, incremental: bool
-    ) -> int:
-        key = key_of_seed(int(copy.deepcopy(rng).randint(2**31 - 1)))
+    ) -> tuple[int, str]:
+        """Train by steps on batches; return how it ended, and what to warn of."""
+        key = self._key(rng)
         train, held_out = self._split(rows, rng)
         n = len(train.target)
         optimizer = self._resolved_solver()
@@ -272,7 +264,7 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         if result.status == stopping.CONVERGED and self.verbose and not incremental:
             printer.converged()
         self._store_stochastic(config, result, state, n)
-        return result.status
+        return result.status, self._warning_of(result.status)
 
     def _split(self, rows: WeightedRows, rng: np.random.RandomState) -> tuple[WeightedRows, WeightedRows | None]:
         """Return training rows and held-out rows, as `train_test_split` chooses them."""
@@ -335,21 +327,7 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         counts = np.int32(feed.n), np.int32(feed.steps_per_epoch)
         params, model_state = self._first_params(config, key)
         state: TrainState = continued_state(config, params, model_state, key, *counts, np.int32(0))
-        memory, dtype = self._memory, state.loss_sum.dtype
-        record: Any = state.stopping
-        if memory is None:
-            return state
-        if memory.watched == _watched(config):
-            record = record._replace(best=np.asarray(memory.best, dtype), n_stale=memory.n_stale)
-            if config.keep_best:
-                record = record._replace(best_epoch=np.int32(-1))
-        leaves, tree = jax.tree.flatten(state.optimizer_state)
-        same_form = [leaf.shape for leaf in leaves] == [leaf.shape for leaf in memory.optimizer_leaves]
-        if incremental and memory.solver == self.solver and same_form:
-            kept = [np.asarray(old, new.dtype) for old, new in zip(memory.optimizer_leaves, leaves, strict=True)]
-            state = state._replace(optimizer_state=jax.tree.unflatten(tree, kept))
-            record = record._replace(rate_factor=np.asarray(memory.rate_factor, dtype))
-        return state._replace(stopping=record)
+        return resumed(state, self._memory, config, self.solver, keeps_solver=incremental)
 
     def _first_params(self, config: FitConfig, key: Any) -> tuple[Any, Any]:
         """Return the weights, with new parameters of normalisation layers unless there are some."""
@@ -363,24 +341,16 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         params, model_state = cast_floats(({**others, **dense}, model_state), dtype)
         return params, model_state
 
-    def _store_stochastic(self, config: FitConfig, result: Any, state: TrainState, n: int) -> None:
+    def _store_stochastic(self, config: FitConfig, result: FitResult, state: TrainState, n: int) -> None:
         self._store_params(result.params, result.model_state)
-        record = state.stopping
-        self._memory = Memory(
-            solver=self.solver,
-            optimizer_leaves=[np.array(leaf) for leaf in jax.tree.leaves(state.optimizer_state)],
-            watched=_watched(config),
-            best=np.array(record.best),
-            n_stale=np.array(record.n_stale),
-            rate_factor=np.array(record.rate_factor),
-        )
+        self._memory = memory_of(state, config, self.solver)
         self._extend_history(result.history)
         self.n_iter_ = result.n_epochs
         self.t_ = self._n_seen + n * result.n_epochs
         self.loss_curve_ = list(self._history["train_loss"])
         if self.loss_curve_:
             self.loss_ = self.loss_curve_[-1]
-        self._store_scores(config, result, float(record.best), record.best.dtype)
+        self._store_scores(config, result, self._memory.best)
 
     def _extend_history(self, history: dict[str, list[float]]) -> None:
         """Append the lines of a run, counting its epochs on; columns that it does not have are filled with NaN."""
@@ -389,19 +359,20 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         self._history = {name: earlier[name] + history.get(name, unknown) for name in COLUMNS}
         self._history["epoch"] = list(range(1, len(self._history["epoch"]) + 1))
 
-    def _store_scores(self, config: FitConfig, result: Any, best: float, dtype: Any) -> None:
+    def _store_scores(self, config: FitConfig, result: FitResult, best: np.ndarray) -> None:
         if not config.keep_best:
-            self.best_loss_: float | None = best if self.loss_curve_ else np.inf
+            self.best_loss_: float | None = float(best) if self.loss_curve_ else np.inf
             self.validation_scores_: list[float] | None = None
             self.best_validation_score_: float | None = None
             return
-        scores = [1.0 - float(dtype.type(loss)) for loss in result.history["val_loss"]]
+        scores = [1.0 - float(best.dtype.type(loss)) for loss in result.history["val_loss"]]
         if result.status == stopping.NON_FINITE and scores:
             scores[-1] = np.nan
         self.validation_scores_ = [*(getattr(self, "validation_scores_", None) or []), *scores]
-        self.best_loss_, self.best_validation_score_ = None, 1.0 - best
+        self.best_loss_, self.best_validation_score_ = None, 1.0 - float(best)
 
-    def _fit_lbfgs(self, rows: WeightedRows, rng: np.random.RandomState, reporter: EpochReporter) -> int:
+    def _fit_lbfgs(self, rows: WeightedRows, rng: np.random.RandomState, reporter: EpochReporter) -> tuple[int, str]:
+        """Train by SciPy's L-BFGS-B; return how it ended, and what to warn of."""
         if self.dropout is not None or self.normalization == "batch":
             raise ValueError(
                 "solver='lbfgs' needs a loss that is the same at every call, which dropout and normalization='batch' do not "
@@ -409,7 +380,7 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             )
         objective = self._objective()
         config = self._config(rows.x.dtype, SGDSolver(), None)
-        params, model_state = self._first_params(config, key_of_seed(int(copy.deepcopy(rng).randint(2**31 - 1))))
+        params, model_state = self._first_params(config, self._key(rng))
         after_iteration = partial(self._after_lbfgs_iteration, reporter)
         found = lbfgs.minimise(
             config,
@@ -428,8 +399,7 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         self._memory = None
         self._extend_history(found.history)
         self.n_iter_, self.loss_ = found.n_iter, found.loss
-        self._lbfgs_message = found.message
-        return stopping.INTERRUPTED if found.was_interrupted else stopping.CONVERGED
+        return stopping.INTERRUPTED if found.was_interrupted else stopping.CONVERGED, found.message
 
     def _after_lbfgs_iteration(self, reporter: EpochReporter, line: dict[str, float], params: Any) -> bool:
         if self.verbose:
@@ -457,24 +427,23 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
                 f"need {wanted}. Set warm_start=False, or fit a clone."
             )
 
-    def _warn(self, status: int, *, incremental: bool) -> None:
-        if status == stopping.INTERRUPTED:
-            warn_caller("Training interrupted by user.")
-        elif self._is_lbfgs and self._lbfgs_message:
-            warn_caller(self._lbfgs_message, ConvergenceWarning)
-        elif status == stopping.OUT_OF_EPOCHS and not incremental:
-            warn_caller(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet.",
-                ConvergenceWarning,
-            )
-        elif status == stopping.NON_FINITE:
-            warn_caller(
+    def _warning_of(self, status: int) -> str:
+        """Return what to warn of after stochastic training, in scikit-learn's words where it has some."""
+        if status == stopping.OUT_OF_EPOCHS:
+            return f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet."
+        if status == stopping.NON_FINITE:
+            return (
                 f"Stochastic Optimizer: the loss became NaN or infinite in iteration {self.n_iter_}; training stopped and the "
-                "weights of the best validation score were kept. Lower learning_rate_init, or scale the columns of X.",
-                ConvergenceWarning,
+                "weights of the best validation score were kept. Lower learning_rate_init, or scale the columns of X."
             )
+        return ""
 
     # Small pieces.
+
+    def _key(self, rng: np.random.RandomState) -> np.ndarray:
+        """Return the key of dropout; not drawn from scikit-learn's stream, and another one in each `partial_fit`."""
+        seed = int(copy.deepcopy(rng).randint(2**31 - 1))
+        return key_of_seed(seed + (self._n_seen << 32))
 
     @property
     def _n_seen(self) -> int:
@@ -556,10 +525,6 @@ def check_trains_by_epochs(estimator: Any) -> bool:
             f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
         )
     return True
-
-
-def _watched(config: FitConfig) -> str:
-    return "train" if config.monitor == "train" else "validation"
 
 
 def _raise_non_finite() -> None:
