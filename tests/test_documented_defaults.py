@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from skdeep import DeepClassifier, plugins, registry
+from skdeep import DeepClassifier, MLPClassifier, plugins, registry
 from skdeep.known_plugins import KNOWN_PLUGINS
 
 
@@ -22,16 +22,18 @@ def documented_defaults(cls):
 
 
 OURS = ("skdeep-flax", "acme-losses", *KNOWN_PLUGINS)
+ESTIMATORS = [DeepClassifier, MLPClassifier]
 COMPONENTS = {registry.get(c.kind, c.full_id)[1] for c in plugins.list_components() if c.package in OURS}
 
 
-@pytest.mark.parametrize("cls", [DeepClassifier, *sorted(COMPONENTS, key=lambda cls: (cls.__name__, cls.__module__))])
+@pytest.mark.parametrize("cls", [*ESTIMATORS, *sorted(COMPONENTS, key=lambda cls: (cls.__name__, cls.__module__))])
 def test_documented_defaults_are_those_of_the_signature(cls):
     actual = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
     documented = dict(documented_defaults(cls))
     assert {name: actual[name] for name in documented} == documented
 
 
-def test_the_estimator_documents_every_parameter():
-    documented = {name for name, _ in documented_defaults(DeepClassifier)}
-    assert documented == set(inspect.signature(DeepClassifier).parameters)
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_estimators_document_every_parameter(cls):
+    documented = {name for name, _ in documented_defaults(cls)}
+    assert documented == set(inspect.signature(cls).parameters)

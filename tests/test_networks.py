@@ -360,6 +360,8 @@ class Pure(skdeep.Network):
 def test_pure_functions_are_a_network():
     assert all(result.passed for result in check_network(Pure()))
     X, y = load_iris(return_X_y=True)
-    model = skdeep.DeepClassifier(network=Pure(width=8, scale=0.3), learning_rate=0.05, max_epochs=50, tol=None, random_state=0)
+    model = skdeep.DeepClassifier(
+        network=Pure(width=8, scale=0.3), learning_rate=0.05, max_epochs=50, tol=None, random_state=0
+    )
     assert model.fit(X, y).score(X, y) > 0.9
     assert model.params_["hidden"].shape == (4, 8)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse
 import sklearn.neural_network as theirs
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
@@ -24,6 +25,7 @@ from skdeep import MLPClassifier, MLPRegressor
 from skdeep.contract import FitConfig, Model, Rows
 from skdeep.core import as_traced
 from skdeep.errors import NonFiniteLossError, UnknownComponentError
+from skdeep.estimators.mlp import lbfgs
 from skdeep.estimators.mlp.lbfgs import loss_and_gradient, packed
 from skdeep.estimators.mlp.perceptron import Perceptron, dense_params, initial_weights
 from skdeep.estimators.mlp.rules import BatchMean, EpochsWithoutGain
@@ -132,6 +134,18 @@ def test_gradient(activation, loss, target):
     flat = packed(dense_params(coefs, intercepts))
     numeric = scipy.optimize.approx_fprime(flat, lambda f: value_and_grad(f)[0], 1e-7)
     np.testing.assert_allclose(value_and_grad(flat)[1], numeric, rtol=1e-4, atol=2e-5)
+
+
+@quiet
+@pytest.mark.parametrize("limit", ["ROWS_PER_CALL", "DENSE_VALUES"])
+def test_lbfgs_by_parts_of_the_rows_finds_the_same(limit, monkeypatch):
+    x = scipy.sparse.csr_array(np.where(X > 0, X, 0))
+    whole = MLPClassifier(8, solver="lbfgs", max_iter=20, random_state=0).fit(x, y, np.arange(150) % 3)
+    monkeypatch.setattr(lbfgs, limit, {"ROWS_PER_CALL": 40, "DENSE_VALUES": 0}[limit])
+    monkeypatch.setattr(lbfgs, "SPARSE_ROWS_PER_CALL", 64)
+    parts = MLPClassifier(8, solver="lbfgs", max_iter=20, random_state=0).fit(x, y, np.arange(150) % 3)
+    np.testing.assert_allclose(parts.coefs_[0], whole.coefs_[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(parts.loss_, whole.loss_, rtol=1e-6)
 
 
 # Learning rates and the end of training.
