@@ -38,14 +38,14 @@ class FittedNetwork(BaseEstimator):
         return pd.DataFrame(self._history)
 
     def _raw(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
-        """Return the raw outputs in float64, and the type that X came in."""
+        """Return the raw outputs in float64, and the type of predictions: that of X, or a wider one of the model."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), allow_nd=True)
         self._check_row_shape(X)
         params, dtype = self._params_for(X)
         with self._on_device(dtype):
             raw = predict_raw(as_traced(self._model, dtype), params, self.model_state_, encode_rows(X, dtype))
-        return raw.astype(np.float64), X.dtype
+        return raw.astype(np.float64), np.result_type(X.dtype, dtype)
 
     def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
         """Return the parameters to predict with, and the type to compute in."""

@@ -367,6 +367,24 @@ def test_reported_losses_are_those_of_the_metrics():
     assert model.loss_ == pytest.approx(summed, abs=1e-9)
 
 
+@quiet
+def test_predictions_have_the_wider_type_of_weights_and_rows():
+    for fitted, given in ((np.float64, np.float32), (np.float32, np.float64), (np.float32, np.float32)):
+        wider = np.result_type(fitted, given)
+        model = MLPRegressor(**SMALL).fit(XR.astype(fitted), yr)
+        assert model.predict(XR.astype(given)).dtype == wider
+        probability = MLPClassifier(**SMALL).fit(X.astype(fitted), y).predict_proba(X.astype(given))
+        assert probability.dtype == wider
+
+
+@quiet
+def test_sparse_labels_are_predicted_sparse():
+    labels = (X[:, :3] > 0).astype(int)
+    sparse = MLPClassifier(**SMALL).fit(X, scipy.sparse.csr_matrix(labels)).predict(X)
+    assert scipy.sparse.issparse(sparse)
+    np.testing.assert_array_equal(sparse.toarray(), MLPClassifier(**SMALL).fit(X, labels).predict(X))
+
+
 # Interrupts, errors, and what they leave behind.
 
 
@@ -418,6 +436,11 @@ BAD = {
     "dropout": ({"dropout": 1.0}, ValueError, "The 'dropout' parameter of MLPClassifier must be"),
     "dropout with lbfgs": ({"dropout": 0.1, "solver": "lbfgs"}, ValueError, "dropout and normalization='batch'"),
     "learning_rate": ({"learning_rate": 0.1}, ValueError, "The 'learning_rate' parameter of MLPClassifier must be"),
+    "no validation rows": (
+        {"early_stopping": True, "validation_fraction": 0.0},
+        ValueError,
+        "set validation_fraction above 0",
+    ),
     "validation rows": (
         {"early_stopping": True, "validation_fraction": 0.005},
         ValueError,

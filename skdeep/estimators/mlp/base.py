@@ -270,6 +270,8 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         """Return training rows and held-out rows, as `train_test_split` chooses them."""
         if not self.early_stopping:
             return rows, None
+        if self.validation_fraction == 0:
+            raise ValueError("early_stopping=True needs rows to validate on: set validation_fraction above 0.")
         index = np.arange(len(rows.target))
         train, held_out = train_test_split(
             index, random_state=rng, test_size=self.validation_fraction, stratify=self._strata(rows)

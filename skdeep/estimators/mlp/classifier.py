@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -231,10 +232,11 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         return (raw[:, 0] if self._task.kind == "binary" else raw).astype(dtype, copy=False)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the predicted labels `(n,)`, or 0/1 `(n, labels)` for multilabel."""
+        """Return the predicted labels `(n,)`, or 0/1 `(n, labels)` for multilabel, sparse if y was."""
         raw, _ = self._raw(X)
         if self._task.kind == "multilabel":
-            return (raw > 0).astype(np.int64)
+            labels = (raw > 0).astype(np.int64)
+            return csr_matrix(labels) if self._labels_were_sparse else labels
         if len(self.classes_) == 1:
             return np.repeat(self.classes_, len(raw))
         best = (raw[:, 0] > 0).astype(int) if self._task.kind == "binary" else raw.argmax(axis=1)
@@ -289,6 +291,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
     def _encode_labels(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
         labels = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=np.float32)
         self._settle_classes(np.arange(labels.shape[1]), learns=learns)
+        self._labels_were_sparse = hasattr(y, "toarray")
         return labels, Task("multilabel", labels.shape[1])
 
     def _settle_classes(self, found: np.ndarray, *, learns: bool) -> None:
