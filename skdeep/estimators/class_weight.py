@@ -18,7 +18,7 @@ def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarra
     Raises
     ------
     ValueError
-        If the dict names a class that does not exist.
+        If the dict names a class that does not exist, or a weight is negative or not finite.
     """
     if isinstance(class_weight, str) and class_weight == "balanced":
         return balanced_weights(rows.weight, rows.target, task)
@@ -29,7 +29,10 @@ def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarra
     unknown = [label for label in class_weight if label not in classes]
     if unknown:
         raise ValueError(f"The classes {unknown} of class_weight are not in y. The classes are {list(classes)}.")
-    return np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
+    weights = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"The weights of class_weight must be finite and at least 0. Got {class_weight!r}.")
+    return weights
 
 
 def weighted_by_labels(class_weight: Any, rows: WeightedRows) -> WeightedRows:

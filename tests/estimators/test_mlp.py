@@ -378,6 +378,36 @@ def test_predictions_have_the_wider_type_of_weights_and_rows():
 
 
 @quiet
+def test_small_probabilities_keep_their_order():
+    model = MLPClassifier(**SMALL).fit(X, y > 0)
+    model.intercepts_[-1][...] = -60.0
+    assert len(np.unique(model.predict_proba(X)[:, 1])) > 100
+
+
+@quiet
+def test_training_cannot_change_from_classes_to_labels():
+    labels = (X[:, :3] > 0).astype(int)
+    model = MLPClassifier(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="y has multilabel targets, but MLPClassifier was trained on multiclass ones"):
+        model.partial_fit(X, labels)
+    assert model.predict(X).shape == (150,)
+
+
+@quiet
+def test_another_normalisation_starts_with_new_layers():
+    model = MLPClassifier(**SMALL | {"warm_start": True})
+    for normalization, name in (("batch", "MaskedBatchNorm_0"), ("layer", "LayerNorm_0"), (None, None)):
+        model.set_params(normalization=normalization).fit(X, y)
+        assert set(model.params_) - {"Dense_0", "output"} == ({name} if name else set())
+
+
+@pytest.mark.parametrize("weights", [{0: -1.0}, {0: np.nan}, {0: 0.0, 1: 0.0, 2: 0.0}])
+def test_class_weights_that_make_no_sense(weights):
+    with pytest.raises(ValueError, match="class_weight"):
+        MLPClassifier(**SMALL | {"class_weight": weights}).fit(X, y)
+
+
+@quiet
 def test_sparse_labels_are_predicted_sparse():
     labels = (X[:, :3] > 0).astype(int)
     sparse = MLPClassifier(**SMALL).fit(X, scipy.sparse.csr_matrix(labels)).predict(X)

@@ -131,6 +131,15 @@ def test_float32_agrees_up_to_its_own_rounding():
     assert_same_training(their.fit(x, TARGETS["multiclass"]), our.fit(x, TARGETS["multiclass"]), atol=2e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_reported_losses_of_unscaled_rows_are_cut_off_alike(dtype):
+    their, our = pair_of("multiclass", max_iter=3)
+    rows = (X * 1000).astype(dtype)
+    np.testing.assert_allclose(
+        our.fit(rows, TARGETS["multiclass"]).loss_curve_, their.fit(rows, TARGETS["multiclass"]).loss_curve_, rtol=1e-4
+    )
+
+
 def test_sparse_rows():
     sparse = sp.random_array((60, 8), density=0.3, rng=np.random.default_rng(0), format="csc")
     their, our = pair_of("multiclass", max_iter=10, early_stopping=True, batch_size=16, **ADAM)

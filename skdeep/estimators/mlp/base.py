@@ -138,6 +138,10 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _loss_scales(self) -> tuple[float, float]:
         """Return the factors of the loss of a row in what is minimised, and in what is reported."""
 
+    def _largest_reported(self, dtype: Any) -> float | None:
+        """Return the largest loss of a row in what stochastic training reports, or None for no limit."""
+        return None
+
     @abstractmethod
     def _validation_loss(self, held_out: WeightedRows) -> Loss:
         """Return the loss whose mean on the held-out rows is 1 minus the score."""
@@ -197,12 +201,22 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         if not (weight > 0).any():
             raise ValueError("Sample weights must contain at least one positive weight. Got all zero.")
         dtype = self._weights_dtype if continues else X.dtype
+        known = None if learns else getattr(self, "_task", None)
         target, self._task = self._encode_target(y, learns=learns)
+        if known is not None and known.kind != self._task.kind:
+            raise ValueError(
+                f"y has {self._task.kind} targets, but {type(self).__name__} was trained on {known.kind} ones. Fit a clone instead."
+            )
         self._columns = X.shape[1:]
         X = X.tocsr() if is_sparse(X) else X
         compute = self._training_dtype(dtype)
         target = target.astype(compute, copy=False) if target.dtype.kind == "f" else target
-        return self._weigh(WeightedRows(encode_rows(X, compute), target, weight)), dtype
+        rows = self._weigh(WeightedRows(encode_rows(X, compute), target, weight))
+        if not (rows.weight > 0).any():
+            raise ValueError(
+                "class_weight leaves no row of y a positive weight. Give a positive one to a class that is in y."
+            )
+        return rows, dtype
 
     def _bind(self, widths: tuple[int, ...]) -> None:
         """Resolve loss and network for the task at hand."""
@@ -313,7 +327,7 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
                 loss=self._loss,
                 optimizer=optimizer,
                 schedule=Constant(),
-                objective=self._objective(),
+                objective=self._objective().replace(largest_reported=self._largest_reported(dtype)),
                 stopping=self._rule,
                 learning_rate=self.learning_rate_init,
                 max_epochs=self.max_iter,
@@ -335,10 +349,13 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         """Return the weights, with new parameters of normalisation layers unless there are some."""
         dtype = config.learning_rate.dtype  # type: ignore[attr-defined]  # cast by as_traced
         others, model_state = getattr(self, "_other_params", {}), getattr(self, "model_state_", {})
-        if self.normalization is not None and not others:
+        if self.normalization is None:
+            others, model_state = {}, {}
+        else:
             fresh = new_state(config, key, np.int32(1), np.int32(1))
-            others = split_params(fresh.params, len(self.coefs_) - 1)[2]
-            model_state = fresh.model_state
+            new_others = split_params(fresh.params, len(self.coefs_) - 1)[2]
+            if set(others) != set(new_others):  # the first training with this normalisation
+                others, model_state = new_others, fresh.model_state
         dense = dense_params(self.coefs_, self.intercepts_)
         params, model_state = cast_floats(({**others, **dense}, model_state), dtype)
         return params, model_state
@@ -349,7 +366,7 @@ class MLPEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         self._extend_history(result.history)
         self.n_iter_ = result.n_epochs
         self.t_ = self._n_seen + n * result.n_epochs
-        self.loss_curve_ = list(self._history["train_loss"])
+        self.loss_curve_ = [*getattr(self, "loss_curve_", []), *result.history["train_loss"]]
         if self.loss_curve_:
             self.loss_ = self.loss_curve_[-1]
         self._store_scores(config, result, self._memory.best)

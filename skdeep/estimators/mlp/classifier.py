@@ -249,9 +249,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         if self._task.kind != "multilabel" and len(self.classes_) == 1:
             return np.ones((len(raw), 1), dtype)
         probability = self._loss.link(raw, self._task, np)
-        if self._task.kind != "multiclass":  # a sigmoid is never 0 or 1, but for rounding
-            smallest = np.finfo(dtype).epsneg
-            probability = np.clip(probability, smallest, 1 - smallest)
+        if self._task.kind == "multilabel":  # a sigmoid is never 1, but for rounding
+            probability = np.minimum(probability, 1 - np.finfo(dtype).epsneg)
         if self._task.kind == "binary":
             probability = np.hstack([1 - probability, probability])
         return probability.astype(dtype, copy=False)
@@ -325,6 +324,11 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         is_summed = self._component_value("loss") is None and self._task.kind == "multilabel"
         scale = float(self._task.n_targets) if is_summed else 1.0
         return scale, scale
+
+    def _largest_reported(self, dtype: Any) -> float | None:
+        # scikit-learn cuts probabilities off in the log loss that it reports, not in its gradient.
+        is_cut = self._component_value("loss") is None and self._task.kind != "multilabel"
+        return float(-np.log(np.finfo(dtype).eps)) if is_cut else None
 
     def _validation_loss(self, held_out: WeightedRows) -> Loss:
         return ZeroOne()

@@ -26,6 +26,8 @@ class BatchMean(Objective):
     scale, reported_scale : float, default=1.0
         Factor of the losses of rows in the value, and in the report. scikit-learn sums the losses of several
         outputs, halves squared errors, and reports the mean over outputs for those.
+    largest_reported : float or None, default=None
+        Limit of the loss of a row in the report.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class BatchMean(Objective):
     alpha: float
     scale: float = 1.0
     reported_scale: float = 1.0
+    largest_reported: float | None = None
 
     def __call__(
         self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
@@ -50,7 +53,10 @@ class BatchMean(Objective):
         penalty = 0.5 * self.alpha * sum(jnp.sum(k * k) for k in kernels_of(params))
         # A batch without weight says nothing and changes nothing.
         per_weight = jnp.where(weight > 0, 1 / jnp.where(weight > 0, weight, 1.0), 0.0)
-        reported = (self.reported_scale * loss_sum + penalty) * per_weight * jnp.sum(batch.mask)
+        shown_sum = loss_sum
+        if self.largest_reported is not None:
+            shown_sum = jnp.sum(jnp.minimum(losses, self.largest_reported) * batch.weight)
+        reported = (self.reported_scale * shown_sum + penalty) * per_weight * jnp.sum(batch.mask)
         return (self.scale * loss_sum + penalty) * per_weight, reported
 
 
