@@ -80,8 +80,9 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
     verbose : int, default=0
         Above 0, a line an epoch.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
-    class_weight : dict, "balanced" or None, default=None
-        Weights of classes in the training and validation loss.
+    class_weight : dict, list of dicts, "balanced" or None, default=None
+        Weights of classes in the training and validation loss. Multilabel y takes a list with a dict for each
+        column; the weight of a row is the product of its labels' weights.
 
     Attributes
     ----------
@@ -111,7 +112,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
     _default_loss = "cross_entropy"
 

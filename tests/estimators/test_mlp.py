@@ -79,7 +79,7 @@ def test_fitted_attributes_are_those_of_scikit_learn(cls, x, target, solver, ear
     our = cls(**params).fit(x, target)
     for name in (name for name in vars(their) if name.endswith("_") and not name.startswith("_")):
         expected, found = type(getattr(their, name)), type(getattr(our, name))
-        assert found is (float if issubclass(expected, float) else expected), name
+        assert found is expected, name
 
 
 @quiet
@@ -226,6 +226,25 @@ def test_verbose_prints_what_scikit_learn_prints(params, capsys):
         module.MLPClassifier(**SMALL | {"verbose": True} | params).fit(X, y)
         printed.append(capsys.readouterr().out)
     assert printed[1] == printed[0]
+
+
+def test_verbose_partial_fit_tells_of_a_lower_rate_and_of_no_gain(capsys):
+    params = {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 1e-5,
+        "tol": 0.5,
+        "n_iter_no_change": 1,
+    }
+    printed = []
+    for module in (theirs, skdeep):
+        model = module.MLPClassifier(hidden_layer_sizes=(8,), verbose=True, random_state=0, **params)
+        for _ in range(8):
+            model.partial_fit(X, y, classes=[0, 1, 2])
+        printed.append(capsys.readouterr().out)
+    assert printed[1] == printed[0]
+    assert "Setting learning rate to" in printed[1]
+    assert "Learning rate too small. Stopping." in printed[1]
 
 
 @quiet
@@ -415,6 +434,30 @@ def test_sparse_labels_are_predicted_sparse():
     np.testing.assert_array_equal(sparse.toarray(), MLPClassifier(**SMALL).fit(X, labels).predict(X))
 
 
+def test_labels_of_partial_fit_are_predicted_as_the_first_were_given():
+    labels = (X[:, :3] > 0).astype(int)
+    for first, later in [(scipy.sparse.csr_matrix(labels), labels), (labels, scipy.sparse.csr_matrix(labels))]:
+        ours, sklearns = (
+            module.MLPClassifier(**SMALL).partial_fit(X, first, classes=[0, 1, 2]).partial_fit(X, later)
+            for module in (skdeep, theirs)
+        )
+        assert scipy.sparse.issparse(ours.predict(X)) == scipy.sparse.issparse(sklearns.predict(X))
+
+
+@quiet
+def test_class_weights_of_several_labels_are_a_dict_for_each():
+    labels = (X[:, :2] > 0).astype(int)
+    weights = [{0: 1.0, 1: 3.0}, {0: 2.0, 1: 1.0}]
+    by_rows = np.array([3.0 if a else 1.0 for a in labels[:, 0]]) * np.array([1.0 if b else 2.0 for b in labels[:, 1]])
+    by_class = MLPClassifier(**SMALL | {"class_weight": weights}).fit(X, labels)
+    expected = MLPClassifier(**SMALL).fit(X, labels, sample_weight=by_rows)
+    np.testing.assert_array_equal(by_class.coefs_[0], expected.coefs_[0])
+    with pytest.raises(ValueError, match="y has 2 labels: give class_weight a list with a dict"):
+        MLPClassifier(class_weight={0: 2.0}).fit(X, labels)
+    with pytest.raises(ValueError, match="a list of dicts serves several labels only"):
+        MLPClassifier(class_weight=weights).fit(X, y)
+
+
 # Interrupts, errors, and what they leave behind.
 
 
@@ -505,6 +548,9 @@ def test_bad_input():
     with pytest.raises(ValueError, match=r"cannot go on from coefs_ of shapes \[\(4, 8\), \(8, 3\)\]"):
         model.set_params(warm_start=True, hidden_layer_sizes=9).fit(X, y)
     assert model.set_params(hidden_layer_sizes=8).fit(X, y).score(X, y) > 0.9
+    model.intercepts_[0] = np.zeros(5)
+    with pytest.raises(ValueError, match=r"cannot go on from intercepts_ of shapes \[\(5,\), \(3,\)\]"):
+        model.fit(X, y)
     with pytest.raises(ValueError, match="needs y >= 0"):
         MLPRegressor("poisson").fit(XR, yr)
     with pytest.raises(ValueError, match="y has 2 outputs, but MLPRegressor was fitted on 1"):
@@ -522,3 +568,21 @@ def test_one_class():
     assert model.classes_.tolist() == ["only"]
     assert set(model.predict(X)) == {"only"}
     np.testing.assert_array_equal(model.predict_proba(X), np.ones((150, 1)))
+    model = MLPClassifier(**SMALL | {"early_stopping": True}).fit(X, np.full(150, "only"))
+    assert set(model.validation_scores_) == {1.0}  # whatever the raw outputs: it always predicts the one class
+
+
+@quiet
+@pytest.mark.parametrize(("assigned", "trained"), [(np.float16, np.float32), (np.int64, np.float64)])
+def test_weights_assigned_in_a_type_that_nothing_is_trained_in(assigned, trained):
+    model = MLPClassifier(**SMALL).fit(X.astype(np.float32), y)
+    model.coefs_ = [np.round(4 * coef).astype(assigned) for coef in model.coefs_]
+    model.intercepts_ = [np.zeros(len(b), assigned) for b in model.intercepts_]
+    assert np.isfinite(model.predict_proba(X.astype(np.float32))).all()
+    assert model.partial_fit(X, y).coefs_[0].dtype == trained
+
+
+def test_no_dropout_at_all_trains_with_lbfgs():
+    params = {"solver": "lbfgs", "hidden_layer_sizes": (4,), "max_iter": 500, "random_state": 0}
+    none, zero = (MLPClassifier(dropout=dropout, **params).fit(X, y) for dropout in (None, 0.0))
+    np.testing.assert_allclose(zero.loss_, none.loss_)

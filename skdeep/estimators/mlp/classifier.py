@@ -17,7 +17,7 @@ from skdeep.core.target import encode_classes
 from skdeep.errors import ComponentError
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
-from skdeep.estimators.mlp.base import MLPEstimator, check_trains_by_epochs
+from skdeep.estimators.mlp.fit import MLPEstimator, check_trains_by_epochs
 from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS, StrOptions
 from skdeep.estimators.mlp.rules import ZeroOne
 from skdeep.losses import CrossEntropy
@@ -86,7 +86,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         Share of the values of each hidden layer dropped while training.
     normalization : {"batch", "layer"} or None, default=None
         Normalisation before each activation.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dicts, "balanced" or None, default=None
+        Weights by label; for multilabel y a dict for each column, and a row's weight is the product.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
 
     Attributes
@@ -119,7 +120,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MLP_CONSTRAINTS,
-        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
     _own_losses: ClassVar[dict[str, Loss]] = {"log_loss": CrossEntropy()}
 
@@ -290,7 +291,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
     def _encode_labels(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
         labels = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=np.float32)
         self._settle_classes(np.arange(labels.shape[1]), learns=learns)
-        self._labels_were_sparse = hasattr(y, "toarray")
+        if learns or not hasattr(self, "_labels_were_sparse"):
+            self._labels_were_sparse = hasattr(y, "toarray")
         return labels, Task("multilabel", labels.shape[1])
 
     def _settle_classes(self, found: np.ndarray, *, learns: bool) -> None:
@@ -331,7 +333,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         return float(-np.log(np.finfo(dtype).eps)) if is_cut else None
 
     def _validation_loss(self, held_out: WeightedRows) -> Loss:
-        return ZeroOne()
+        return ZeroOne(self._task)
 
     def _strata(self, rows: WeightedRows) -> Any:
         # scikit-learn splits by class only where one output tells the classes.

@@ -122,8 +122,6 @@ def initial_weights(
     return coefs, intercepts
 
 
-def cast_floats(tree: Any, dtype: Any) -> Any:
-    """Return a pytree with its floating arrays in this type."""
-    return jax.tree.map(
-        lambda leaf: np.asarray(leaf).astype(dtype, copy=False) if np.asarray(leaf).dtype.kind == "f" else leaf, tree
-    )
+def cast(tree: Any, dtype: Any) -> Any:
+    """Return a pytree with its arrays in this type."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf).astype(dtype, copy=False), tree)

@@ -24,13 +24,19 @@ class IterationPrinter:
     def __call__(self, line: dict[str, float]) -> None:
         """Print one epoch's line of the history."""
         rate = line["learning_rate"]
-        if self._adaptive and rate < self._rate < math.inf:
-            print(f"{self._no_gain} Setting learning rate to {rate:f}")
-        self._rate = rate
+        self._tell_of_lower(rate)
         print(f"Iteration {line['epoch']:.0f}, loss = {line['train_loss']:.8f}")
         if not math.isnan(line["val_loss"]):
             print(f"Validation score: {1 - line['val_loss']:f}")
 
-    def converged(self) -> None:
-        """Say that training ends here."""
-        print(f"{self._no_gain} {'Learning rate too small. ' if self._adaptive else ''}Stopping.")
+    def ended(self, rate: float, *, has_converged: bool) -> None:
+        """Say why training ends here, or at which rate a later call would go on."""
+        if has_converged:
+            print(f"{self._no_gain} {'Learning rate too small. ' if self._adaptive else ''}Stopping.")
+        else:
+            self._tell_of_lower(rate)
+
+    def _tell_of_lower(self, rate: float) -> None:
+        if self._adaptive and rate < self._rate < math.inf:
+            print(f"{self._no_gain} Setting learning rate to {rate:f}")
+        self._rate = rate

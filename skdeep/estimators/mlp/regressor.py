@@ -14,7 +14,7 @@ from skdeep.contract import Loss, Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import TargetScale, check_domain, encode_values
 from skdeep.estimators.callbacks import with_callbacks
-from skdeep.estimators.mlp.base import MLPEstimator, check_trains_by_epochs
+from skdeep.estimators.mlp.fit import MLPEstimator, check_trains_by_epochs
 from skdeep.estimators.mlp.rules import UnexplainedVariance
 from skdeep.losses import Poisson, SquaredError
 

@@ -114,18 +114,28 @@ class EpochsWithoutGain(StoppingRule):
 class ZeroOne(Loss):
     """1 for a row that is not predicted right, else 0: its mean is 1 minus the accuracy.
 
+    Parameters
+    ----------
+    task : Task
+        A single class is always predicted, whatever the raw output.
+
     Examples
     --------
     >>> import numpy as np
+    >>> from skdeep.contract import Task
     >>> from skdeep.estimators.mlp.rules import ZeroOne
-    >>> ZeroOne()(np.array([[0.5], [0.5]]), np.array([1, 0])).tolist()
+    >>> ZeroOne(Task("binary", 2))(np.array([[0.5], [0.5]]), np.array([1, 0])).tolist()
     [0.0, 1.0]
     """
 
+    task: Task
+
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        if target.ndim == 2:
+        if self.task.kind == "multilabel":
             return jnp.any((raw > 0) != (target > 0), axis=1).astype(raw.dtype)
-        predicted = raw[:, 0] > 0 if raw.shape[1] == 1 else jnp.argmax(raw, axis=1)
+        if self.task.n_targets == 1:
+            return jnp.zeros_like(raw[:, 0])
+        predicted = raw[:, 0] > 0 if self.task.kind == "binary" else jnp.argmax(raw, axis=1)
         return (predicted != target).astype(raw.dtype)
 
 
