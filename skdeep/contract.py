@@ -312,9 +312,14 @@ class Layer(Component):
     """Builds a linen module, inside the traced program, so that its float fields are traced.
 
     The module's `__call__(x)` takes rows `(n, ...)` and returns rows `(n, ...)`. It may also take
-    `train: bool` and `row_mask: (n,)`, which is 0 for rows that are padding: a module that mixes rows
-    while training (as batch normalisation does) must leave those out. Class variable:
-    `example_shape`, the shape of a row that it takes, for `skdeep.testing`.
+
+    - `train: bool`;
+    - `row_mask: (n,)`, 0 for rows that are padding: a module that mixes rows while training (as batch
+      normalisation does) must leave those out;
+    - `step_mask: bool (n, time)`, False for steps of a sequence `(n, time, ...)` that are padding, or
+      None if none are: a module that mixes steps must leave those out.
+
+    Class variable: `example_shape`, the shape of a row that it takes, for `skdeep.testing`.
 
     Examples
     --------
@@ -334,6 +339,13 @@ class Layer(Component):
     def build(self) -> nn.Module:
         """Return the linen module."""
         raise NotImplementedError
+
+    def output_mask(self, x: Any, step_mask: Any) -> Any:
+        """Return the step mask of the output, where `x` and `step_mask` went in; None once there are no steps.
+
+        By default a layer keeps the steps as they are.
+        """
+        return step_mask
 
 
 class Network(Component):
@@ -362,8 +374,8 @@ class Network(Component):
         raise NotImplementedError
 
 
-def call_arguments(module: Any, train: bool, row_mask: Any) -> dict[str, Any]:
-    """Return what of `train`, its synonyms and `row_mask` a Flax module's `__call__` takes.
+def call_arguments(module: Any, train: bool, row_mask: Any, step_mask: Any = None) -> dict[str, Any]:
+    """Return what of `train`, its synonyms, `row_mask` and `step_mask` a Flax module's `__call__` takes.
 
     A flag that the module already has as a field is left out, since Flax refuses to be told twice.
     """
@@ -373,9 +385,8 @@ def call_arguments(module: Any, train: bool, row_mask: Any) -> dict[str, Any]:
         for name, meaning in _FLAGS.items()
         if name in names and getattr(module, name, None) is None
     }
-    if "row_mask" in names:
-        arguments["row_mask"] = row_mask
-    return arguments
+    masks = {"row_mask": row_mask, "step_mask": step_mask}
+    return arguments | {name: mask for name, mask in masks.items() if name in names}
 
 
 class Model(Component):

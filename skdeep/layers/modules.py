@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -65,8 +65,7 @@ class Stack(nn.Module):
 
     @nn.compact
     def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
-        for layer in self.layers:
-            x = _call(layer, x, train, row_mask)
+        x, _ = call_layers(self.layers, x, train, row_mask)
         if self.n_outputs is None:
             return x
         initializer = jax.nn.initializers.lecun_uniform()
@@ -79,15 +78,17 @@ class ResidualStack(nn.Module):
     layers: tuple[Layer, ...]
 
     @nn.compact
-    def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
-        y = x
-        for layer in self.layers:
-            y = _call(layer, y, train, row_mask)
+    def __call__(self, x: Any, train: bool, row_mask: Any, step_mask: Any = None) -> Any:
+        y, _ = call_layers(self.layers, x, train, row_mask, step_mask)
         if y.shape != x.shape:
             x = nn.Dense(y.shape[-1], use_bias=False, name="shortcut")(x)
         return x + y
 
 
-def _call(layer: Layer, x: Any, train: bool, row_mask: Any) -> Any:
-    module = layer.build()
-    return module(x, **call_arguments(module, train, row_mask))
+def call_layers(layers: Sequence[Layer], x: Any, train: bool, row_mask: Any, step_mask: Any = None) -> tuple[Any, Any]:
+    """Return the output of layers one after the other, and its step mask; inside a compact method only."""
+    for layer in layers:
+        module = layer.build()
+        y = module(x, **call_arguments(module, train, row_mask, step_mask))
+        x, step_mask = y, layer.output_mask(x, step_mask)
+    return x, step_mask
