@@ -16,6 +16,7 @@ from jaxtyping import Array
 
 from skdeep import contract
 from skdeep.contract import ModelState, NetworkFunctions, Params, call_arguments
+from skdeep.core.lowering import lowered
 
 
 def functions_of(network: contract.Network, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
@@ -33,13 +34,27 @@ def functions_of(network: contract.Network, in_shape: tuple[int, ...], n_outputs
 def functions_of_module(module: Any) -> NetworkFunctions:
     """Return the pure functions of a linen module, or of a function `f(rngs) -> flax.nnx.Module`.
 
-    A network that is pure functions already is taken as it is, and Flax is not imported.
+    Flax is not imported for a network that is pure functions already. Convolutions and pools are rewritten
+    where the device is a CPU (see `lowering.py`).
     """
     if isinstance(module, NetworkFunctions):
-        return module
-    import flax.linen as nn
+        functions = module
+    else:
+        import flax.linen as nn
 
-    return _from_linen(module) if isinstance(module, nn.Module) else _from_nnx(module)
+        functions = _from_linen(module) if isinstance(module, nn.Module) else _from_nnx(module)
+    return functions._replace(apply=_lowered(functions.apply))
+
+
+def _lowered(apply: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `apply` in operations that suit the device; `train` is no array."""
+
+    def call(params: Params, model_state: ModelState, x: Array, train: bool, *rest: Any) -> Any:
+        return lowered(lambda params, model_state, x, *rest: apply(params, model_state, x, train, *rest))(
+            params, model_state, x, *rest
+        )
+
+    return call
 
 
 def _check_raw_shape(network: contract.Network, shape: tuple[int, ...], wanted: tuple[int, int]) -> None:

@@ -1,0 +1,136 @@
+"""A pass over a traced function: operations that XLA's CPU backend does badly, replaced by ones it does well.
+
+Inside loops XLA's convolution on a CPU is 20 to 35 times slower than need be, and the gradient of its window
+maximum is slow too. So the forward function of a network is traced, and its trace is evaluated with other
+operations in their place, before it is differentiated: built-in layers, plugins and users' modules all profit
+and know nothing of it. What no rule can rewrite stays as it is. On accelerators nothing is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+
+from skdeep.core.convolution import convolve
+from skdeep.core.pooling import pool_max, pool_min, pool_sum
+
+Rule = Callable[..., Any]
+
+RULES: dict[str, Rule] = {
+    "conv_general_dilated": convolve,
+    "reduce_window_max": pool_max,
+    "reduce_window_min": pool_min,
+    "reduce_window_sum": pool_sum,
+}
+"""By the name of an operation, a function of its inputs and parameters that returns the output in another way, or
+None where it does not know one."""
+
+
+def lowered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of pytrees of arrays that gives the same in operations that suit the device.
+
+    Call it inside a traced function only.
+    """
+
+    def call(*arguments: Any) -> Any:
+        if not _runs_on_cpu():
+            return function(*arguments)
+        closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+        outputs = _evaluate(closed, jax.tree.leaves(arguments))
+        return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
+
+    return call
+
+
+def _runs_on_cpu() -> bool:
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]  # config attributes are made at run time
+    if device is None:
+        return jax.default_backend() == "cpu"
+    return bool(getattr(device, "platform", device) == "cpu")
+
+
+def _evaluate(closed: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:
+    jaxpr = closed.jaxpr
+    values: dict[Any, Any] = dict(zip(jaxpr.constvars, closed.consts, strict=True))
+    values.update(zip(jaxpr.invars, arguments, strict=True))
+
+    def read(atom: Any) -> Any:
+        return atom.val if isinstance(atom, Literal) else values[atom]
+
+    for equation in jaxpr.eqns:
+        outputs = _apply(equation, [read(atom) for atom in equation.invars])
+        values.update(zip(equation.outvars, outputs, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _apply(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
+    """Return the outputs of one operation, rewritten if there is a rule for it or for one inside it."""
+    primitive, params = equation.primitive, equation.params
+    if primitive.name in RULES:
+        output = RULES[primitive.name](*inputs, **params)
+        if output is not None:
+            return [output]
+    elif primitive.name in _BODIES and any(map(_is_rewritable, params.values())):
+        return _BODIES[primitive.name](equation, inputs)
+    return _bind(equation, inputs, params)
+
+
+def _bind(equation: JaxprEqn, inputs: list[Any], params: dict[str, Any]) -> list[Any]:
+    primitive = equation.primitive
+    bound = primitive.get_bind_params(params)
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)  # a tuple before jax 0.10
+    with equation.ctx.manager:
+        outputs = primitive.bind(*functions, *inputs, **params)
+    return outputs if primitive.multiple_results else [outputs]
+
+
+def _inlined(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
+    (body,) = (value for value in equation.params.values() if isinstance(value, ClosedJaxpr))
+    return _evaluate(body, inputs)
+
+
+def _with_rewritten_bodies(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
+    params = {name: _rewritten(value) if _is_rewritable(value) else value for name, value in equation.params.items()}
+    return _bind(equation, inputs, params)
+
+
+def _checkpointed(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
+    params = equation.params
+    body = ClosedJaxpr(params["jaxpr"], ())
+    again: Callable[..., list[Any]] = jax.checkpoint(
+        lambda *values: _evaluate(body, values), prevent_cse=params["prevent_cse"], policy=params["policy"]
+    )
+    return again(*inputs)
+
+
+_BODIES: dict[str, Callable[[JaxprEqn, list[Any]], list[Any]]] = {
+    "jit": _inlined,
+    "pjit": _inlined,  # the name of jit before jax 0.7
+    "closed_call": _inlined,
+    "scan": _with_rewritten_bodies,
+    "while": _with_rewritten_bodies,
+    "cond": _with_rewritten_bodies,
+    "checkpoint": _checkpointed,
+    "remat2": _checkpointed,  # its name in jax 0.10
+}
+"""By the name of an operation that holds others, how to evaluate it with its body rewritten."""
+
+
+def _rewritten(bodies: Any) -> Any:
+    if isinstance(bodies, tuple):
+        return tuple(map(_rewritten, bodies))
+    return jax.make_jaxpr(lambda *values: _evaluate(bodies, values))(*bodies.in_avals)
+
+
+def _is_rewritable(value: Any) -> bool:
+    """Tell whether a parameter of an operation is or holds a trace with operations that have a rule."""
+    if isinstance(value, tuple | list):
+        return any(map(_is_rewritable, value))
+    jaxpr = value.jaxpr if isinstance(value, ClosedJaxpr) else value
+    return isinstance(jaxpr, Jaxpr) and any(
+        equation.primitive.name in RULES or any(map(_is_rewritable, equation.params.values()))
+        for equation in jaxpr.eqns
+    )

@@ -1,0 +1,79 @@
+"""Maxima, minima and sums over windows as elementwise operations on slices, for the pass in `lowering.py`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+MAX_SLICES = 8
+"""Windows of up to so many values are slices put together one by one, longer ones pieces of 1, 2, 4 ... values."""
+
+Combine = Callable[[Any, Any], Any]
+
+
+def pool_max(x: Any, **windows: Any) -> Any | None:
+    """Return what `lax.reduce_window` with `lax.max` returns; of equal values the first gets the gradient."""
+    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
+    return _pool(x, lambda a, b: jnp.where((a >= b) | (a != a), a, b), lowest, **windows)
+
+
+def pool_min(x: Any, **windows: Any) -> Any | None:
+    """Return what `lax.reduce_window` with `lax.min` returns; of equal values the first gets the gradient."""
+    highest = jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).max
+    return _pool(x, lambda a, b: jnp.where((a <= b) | (a != a), a, b), highest, **windows)
+
+
+def pool_sum(x: Any, **windows: Any) -> Any | None:
+    """Return what `lax.reduce_window` with `lax.add` returns."""
+    return _pool(x, jnp.add, 0, **windows)
+
+
+def _pool(
+    x: Any,
+    combine: Combine,
+    neutral: Any,
+    *,
+    window_dimensions: Sequence[int],
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    base_dilation: Sequence[int],
+    window_dilation: Sequence[int],
+    **_: Any,
+) -> Any | None:
+    """Pool along one axis after another, the last one first, so that the first of equal values is XLA's."""
+    edges = [(low, high, d - 1) for (low, high), d in zip(padding, base_dilation, strict=True)]
+    x = lax.pad(x, jnp.asarray(neutral, x.dtype), edges)
+    for axis in reversed(range(x.ndim)):
+        size, stride, dilation = window_dimensions[axis], window_strides[axis], window_dilation[axis]
+        count = (x.shape[axis] - (size - 1) * dilation - 1) // stride + 1
+        if count <= 0:
+            return None
+        reach = (count - 1) * stride + 1
+        pieces = _pieces(x, size, dilation, axis, combine)
+        x = functools.reduce(
+            combine, (lax.slice_in_dim(piece, start, start + reach, stride, axis) for piece, start in pieces)
+        )
+    return x
+
+
+def _pieces(x: Any, size: int, dilation: int, axis: int, combine: Combine) -> Iterator[tuple[Any, int]]:
+    """Yield arrays of which each holds a part of every window, and where that part begins, from first to last."""
+    if size <= MAX_SLICES:
+        yield from ((x, i * dilation) for i in range(size))
+        return
+    start, width = 0, 1
+    while size:
+        if size % 2:
+            yield x, start
+            start += width * dilation
+        size //= 2
+        if size:
+            shift = width * dilation
+            x = combine(
+                lax.slice_in_dim(x, 0, x.shape[axis] - shift, 1, axis), lax.slice_in_dim(x, shift, None, 1, axis)
+            )
+            width *= 2

@@ -1,0 +1,267 @@
+"""The pass for the CPU: values and gradients are those of the untouched program, whatever the shapes."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skdeep.core import convolution, lowering
+from skdeep.core.lowering import RULES, lowered
+from skdeep.core.network import functions_of_module
+from skdeep.core.random import wrap_key
+
+KEY = np.array([3, 0], np.uint32)
+FEW = settings(max_examples=12, deadline=None, derandomize=True)
+MANY = settings(max_examples=300, deadline=None)
+
+
+@pytest.fixture(params=[pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.campaign)])
+def examples(request):
+    """Say how many cases hypothesis draws: a few in every run, many in the campaign."""
+    return request.param
+
+
+def operations(jaxpr):
+    """Return the equations of a trace and of all traces inside it."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for value in jax.tree.leaves(
+            list(equation.params.values()), is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")
+        ):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from operations(inner)
+
+
+def names(function, *arguments):
+    return {equation.primitive.name for equation in operations(jax.make_jaxpr(function)(*arguments).jaxpr)}
+
+
+def assert_rewritten(function, *arguments, gradients=True):
+    """Compare values and gradients with those of the untouched function, and see that nothing was left alone."""
+    assert names(function, *arguments) & set(RULES)
+    assert not names(lowered(function), *arguments) & set(RULES)
+
+    def run(function, *arguments):
+        if not gradients:
+            return function(*arguments)
+        output, pull_back = jax.vjp(function, *arguments)
+        return output, pull_back(jnp.sin(1.0 + output))
+
+    expected = jax.jit(lambda *arguments: run(function, *arguments))(*arguments)
+    found = jax.jit(lambda *arguments: run(lowered(function), *arguments))(*arguments)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert a.dtype == b.dtype
+        assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+
+
+@st.composite
+def convolutions(draw):
+    """Draw shapes and parameters of a convolution that has at least one window."""
+    n_axes = draw(st.sampled_from([1, 2, 2, 3]))
+
+    def each(strategy):
+        return draw(st.tuples(*[strategy] * n_axes))
+
+    groups, c, width = (draw(st.integers(1, 3)) for _ in range(3))
+    sizes, strides = each(st.integers(1, 3)), each(st.integers(1, 3))
+    lhs_dilation, rhs_dilation = each(st.integers(1, 2)), each(st.integers(1, 3))
+    padding = each(st.tuples(st.integers(-1, 3), st.integers(0, 3)))
+    reach = [(size - 1) * d + 1 for size, d in zip(sizes, rhs_dilation, strict=True)]
+    lengths = [r + 1 + draw(st.integers(0, 4)) for r in reach]  # one more than it takes: padding may cut one off
+    specs = tuple(draw(st.permutations(range(n_axes + 2))) for _ in range(3))
+    numbers = lax.ConvDimensionNumbers(*map(tuple, specs))
+    x_shape = {numbers.lhs_spec[0]: draw(st.integers(1, 3)), numbers.lhs_spec[1]: groups * c}
+    x_shape |= dict(zip(numbers.lhs_spec[2:], lengths, strict=True))
+    k_shape = {numbers.rhs_spec[0]: groups * width, numbers.rhs_spec[1]: c}
+    k_shape |= dict(zip(numbers.rhs_spec[2:], sizes, strict=True))
+    options = {
+        "window_strides": strides,
+        "padding": padding,
+        "lhs_dilation": lhs_dilation,
+        "rhs_dilation": rhs_dilation,
+        "dimension_numbers": numbers,
+        "feature_group_count": groups,
+    }
+    rng = np.random.default_rng(draw(st.integers(0, 100)))
+    x, kernel = (rng.normal(size=[s[i] for i in range(len(s))]).astype(np.float32) for s in (x_shape, k_shape))
+    return x, kernel, options
+
+
+@pytest.mark.parametrize("bound", [2**24, 40, 0], ids=["whole", "blocks", "offsets"])
+def test_convolutions(monkeypatch, examples, bound):
+    monkeypatch.setattr(convolution, "MAX_PATCH_VALUES", bound)
+
+    @examples
+    @given(convolutions())
+    def check(drawn):
+        x, kernel, options = drawn
+        assert_rewritten(lambda x, kernel: lax.conv_general_dilated(x, kernel, **options), x, kernel)
+
+    check()
+
+
+def test_patches_stay_within_the_bound(monkeypatch):
+    monkeypatch.setattr(convolution, "MAX_PATCH_VALUES", 3000)
+    x, kernel = jnp.ones((50, 6, 6, 2)), jnp.ones((3, 3, 2, 4))  # 648 values of patches a row: 4 rows a block
+
+    def function(x, kernel):
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    trace = jax.make_jaxpr(jax.grad(lambda *a: lowered(function)(*a).sum(), (0, 1)))(x, kernel)
+    patches = [e.outvars[0].aval for e in operations(trace.jaxpr) if e.primitive.name == "concatenate"]
+    assert patches
+    assert max(aval.size for aval in patches) == 4 * 648
+    stacked = [v.aval.size for e in operations(trace.jaxpr) if e.primitive.name == "scan" for v in e.outvars]
+    assert max(stacked) <= 52 * 6 * 6 * 4  # what blocks hand on is not larger than the output
+
+
+@st.composite
+def pools(draw):
+    """Draw an array with many equal values and the windows to pool it over."""
+    n_axes = draw(st.integers(1, 2))
+    each = st.tuples(*[st.integers(1, 3)] * n_axes)
+    sizes = draw(st.tuples(*[st.integers(1, 20 if n_axes == 1 else 9)] * n_axes))
+    strides, dilation = draw(each), draw(each)
+    padding = [draw(st.tuples(st.integers(0, size - 1), st.integers(0, size - 1))) for size in sizes]
+    lengths = [(size - 1) * d + 1 + draw(st.integers(0, 5)) for size, d in zip(sizes, dilation, strict=True)]
+    x = np.random.default_rng(draw(st.integers(0, 100))).integers(-2, 3, (2, *lengths, 2)).astype(np.float32)
+    options = {
+        "window_dimensions": (1, *sizes, 1),
+        "window_strides": (1, *strides, 1),
+        "padding": ((0, 0), *padding, (0, 0)),
+        "window_dilation": (1, *dilation, 1),
+    }
+    return x, options
+
+
+@pytest.mark.parametrize(
+    ("neutral", "combine"), [(-np.inf, lax.max), (np.inf, lax.min), (0.0, lax.add)], ids=["max", "min", "sum"]
+)
+def test_pools(examples, neutral, combine):
+    @examples
+    @given(pools())
+    def check(drawn):
+        x, options = drawn
+        is_plain = set(options["window_dilation"]) == {1}  # XLA has no gradient of dilated windows
+        assert_rewritten(lambda x: lax.reduce_window(x, neutral, combine, **options), x, gradients=is_plain)
+
+    check()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, jnp.bfloat16])
+@pytest.mark.parametrize("combine", ["max", "min", "add"])
+def test_pools_of_other_types(dtype, combine):
+    limits = jnp.finfo(dtype) if dtype == jnp.bfloat16 else jnp.iinfo(dtype)
+    lowest, highest = (-np.inf, np.inf) if dtype == jnp.bfloat16 else (limits.min, limits.max)
+    neutral = np.asarray({"max": lowest, "min": highest, "add": 0}[combine], dtype)
+    x = jnp.asarray(np.random.default_rng(0).integers(0, 9, (2, 7, 3)), dtype)
+    assert_rewritten(
+        lambda x: lax.reduce_window(x, neutral, getattr(lax, combine), (1, 3, 1), (1, 2, 1), "SAME"),
+        x,
+        gradients=False,
+    )
+
+
+@pytest.mark.parametrize(("neutral", "combine"), [(-np.inf, lax.max), (np.inf, lax.min), (0.0, lax.add)])
+def test_a_window_with_nan_is_nan(neutral, combine):
+    x = jnp.array([1.0, jnp.nan, 3.0, 2.0, jnp.nan, 5.0])
+    found = lowered(lambda x: lax.reduce_window(x, neutral, combine, (2,), (2,), "VALID"))(x)
+    assert_array_equal(np.isnan(found), [True, False, True])
+
+
+def conv(x, kernel):
+    return lax.conv_general_dilated(x, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"))
+
+
+STRUCTURES = {
+    "jit": lambda x, kernel: jax.jit(conv)(x, kernel),
+    "checkpoint": lambda x, kernel: jax.checkpoint(lambda x, kernel: jnp.sin(conv(x, kernel)))(x, kernel),
+    "scan": lambda x, kernel: lax.scan(lambda x, _: (conv(x, kernel), None), x, None, length=2)[0],
+    "loop": lambda x, kernel: lax.fori_loop(0, 2, lambda _, x: conv(x, kernel), x),
+    "cond": lambda x, kernel: lax.cond(x.sum() > 0, conv, lambda x, _: x, x, kernel),
+    "vmap": lambda x, kernel: jax.vmap(lambda row: conv(row[None], kernel)[0])(x),
+    "many": lambda x, kernel: jax.jit(lambda x: lax.scan(lambda x, _: (jax.jit(conv)(x, kernel), x), x, None, 2)[0])(x),
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_operations_inside_others(name):
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(3, 8, 2)).astype(np.float32), rng.normal(size=(3, 2, 2)).astype(np.float32)
+    assert_rewritten(STRUCTURES[name], x, kernel)
+
+
+def test_functions_with_a_derivative_of_their_own_are_left_alone():
+    @jax.custom_vjp
+    def doubled(x, kernel):
+        return conv(x, kernel)
+
+    doubled.defvjp(lambda x, kernel: (conv(x, kernel), x), lambda x, ct: (2 * ct, jnp.zeros((3, 2, 2))))
+    x, kernel = jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2))
+    assert names(lowered(doubled), x, kernel) & set(RULES)
+    assert_allclose(lowered(doubled)(x, kernel), doubled(x, kernel))
+    assert_array_equal(jax.grad(lambda x: lowered(doubled)(x, kernel).sum())(x), np.full(x.shape, 2.0))
+
+
+def test_nothing_to_do_for_empty_arrays():
+    for x in (jnp.ones((0, 8, 2)), jnp.ones((3, 0, 2))):
+        assert_array_equal(lowered(conv)(x, jnp.ones((3, 2, 2))), conv(x, jnp.ones((3, 2, 2))))
+
+
+def test_on_accelerators_the_function_itself_runs(monkeypatch):
+    monkeypatch.setattr(lowering, "_runs_on_cpu", lambda: False)
+    assert "conv_general_dilated" in names(lowered(conv), jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2)))
+
+
+class LinenNet(nn.Module):
+    @nn.compact
+    def __call__(self, x, train: bool):
+        x = nn.relu(nn.Conv(4, (3, 3))(x))
+        x = nn.max_pool(x, (2, 2), (2, 2))
+        x = nn.Conv(4, (3, 3), feature_group_count=4)(x)
+        x = nn.BatchNorm(use_running_average=not train)(x)
+        x = nn.Dropout(0.5, deterministic=not train)(nn.avg_pool(x, (2, 2), (2, 2)))
+        return nn.Dense(3)(x.reshape(x.shape[0], -1))
+
+
+class NNXNet(nnx.Module):
+    def __init__(self, rngs):
+        self.conv = nnx.Conv(1, 4, (3, 3), rngs=rngs)
+        self.norm = nnx.BatchNorm(4, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+        self.dense = nnx.Linear(4 * 7 * 7, 3, rngs=rngs)
+
+    def __call__(self, x):
+        x = nnx.relu(self.norm(self.conv(x)))
+        x = self.dropout(nnx.max_pool(x, (2, 2), (2, 2)))
+        return self.dense(x.reshape(x.shape[0], -1))
+
+
+@pytest.mark.parametrize("module", [LinenNet(), lambda rngs: NNXNet(rngs)], ids=["linen", "nnx"])
+@pytest.mark.parametrize("train", [False, True])
+def test_modules_of_flax(monkeypatch, module, train):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 14, 14, 1)), jnp.float32)
+    functions = functions_of_module(module)
+    params, model_state = functions.init(wrap_key(KEY), x[:1])
+
+    def loss(params, x, apply):
+        raw, changed = apply(params, model_state, x, train, wrap_key(KEY), jnp.ones(5))
+        return jnp.sin(raw).sum(), changed
+
+    def run(apply):
+        return jax.jit(jax.value_and_grad(lambda *a: loss(*a, apply), argnums=(0, 1), has_aux=True))(params, x)
+
+    assert not names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
+    found = run(functions.apply)
+    monkeypatch.setattr(lowering, "_runs_on_cpu", lambda: False)
+    assert names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
+    jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, run(functions.apply))
