@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skdeep import plugins
     from skdeep.component import Component, static
-    from skdeep.contract import PLUGIN_API, Layer, Loss, Network, NetworkFunctions, Optimizer, Schedule
+    from skdeep.contract import PLUGIN_API, Augmentation, Layer, Loss, Network, NetworkFunctions, Optimizer, Schedule
     from skdeep.core.programs import clear_cache, compile_counts
     from skdeep.errors import NonFiniteLossError, UnknownComponentError
     from skdeep.estimators.classifier import DeepClassifier
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Augmentation": "skdeep.contract",
     "Component": "skdeep.component",
     "DeepClassifier": "skdeep.estimators.classifier",
     "DeepRegressor": "skdeep.estimators.regressor",
@@ -51,6 +52,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Augmentation",
     "Component",
     "DeepClassifier",
     "DeepRegressor",

@@ -20,6 +20,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "schedule": (("progress",), "a factor of the learning rate"),
     "layer": (("x",), "an activation"),
     "network": (("in_shape", "n_outputs", "rngs"), "an NNX factory"),
+    "augmentation": (("key", "x"), "an augmentation"),
 }
 
 # What a component class must write itself: one of these.
@@ -29,6 +30,7 @@ METHODS = {
     "schedule": ("__call__",),
     "layer": ("build",),
     "network": ("build",),
+    "augmentation": ("__call__", "mix"),
 }
 
 

@@ -1,17 +1,18 @@
-"""READ FIRST. What flows through a fit, and what a loss, optimizer, schedule, layer and network is.
+"""READ FIRST. What flows through a fit, and what a loss, optimizer, schedule, layer, network and augmentation is.
 
 Data flow (one file of `skdeep.core` a stage): `X, y` -> `Rows` of floats -> `Batch` -> one training
 step on a `TrainState` -> `Info` -> the fitted parameters -> raw outputs -> prediction.
 
 Components (subclass these; write annotated fields and methods, nothing else):
 
-========= =======================================================================================
-Loss      `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`
-Optimizer `transformation(learning_rate) -> optax.GradientTransformation`
-Schedule  `schedule(progress) -> factor` of the learning rate
-Layer     `build() -> flax.linen.Module`
-Network   `build(in_shape, n_outputs) -> flax.linen.Module`
-========= =======================================================================================
+============ ====================================================================================
+Loss         `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`
+Optimizer    `transformation(learning_rate) -> optax.GradientTransformation`
+Schedule     `schedule(progress) -> factor` of the learning rate
+Layer        `build() -> flax.linen.Module`
+Network      `build(in_shape, n_outputs) -> flax.linen.Module`
+Augmentation `augmentation(key, x) -> x`, or `mix(key, x, other) -> (x, share)`
+============ ====================================================================================
 
 Two more say how a fit uses these (`Objective`, `StoppingRule`); estimators choose them.
 
@@ -374,6 +375,41 @@ class Network(Component):
         raise NotImplementedError
 
 
+class Augmentation(Component):
+    """Changes the rows of each training batch at random, inside the compiled step; predictions see them as they are.
+
+    A pure function of a JAX key and rows `(n, *in_shape)` to rows of the same shape and type, each changed
+    by itself. One that puts rows together sets `mixes = True` and writes `mix` instead, which gets the
+    rows of another order beside them: the loss of a row is then `share` of its own target's and the
+    rest of the other's. Class variable: `example_shape`, as of a layer.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import skdeep
+    >>> class Blackout(skdeep.Augmentation):
+    ...     rate: float = 0.1
+    ...     def __call__(self, key, x):
+    ...         return x * jax.random.bernoulli(key, 1 - self.rate, x.shape)
+    >>> skdeep.DeepClassifier(augmentation=Blackout(rate=0.2))
+    DeepClassifier(augmentation=Blackout(rate=0.2))
+    """
+
+    kind: ClassVar[str] = "augmentation"
+    mixes: ClassVar[bool] = False
+    example_shape: ClassVar[tuple[int, ...]] = (6,)
+
+    def __call__(self, key: Array, x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+        """Return the changed rows."""
+        raise NotImplementedError
+
+    def mix(
+        self, key: Array, x: Float[Array, "n ..."], other: Float[Array, "n ..."]
+    ) -> tuple[Float[Array, "n ..."], Any]:
+        """Return rows made of pairs, and the share of `x` in them: one number, or one a row `(n,)`."""
+        raise NotImplementedError
+
+
 def call_arguments(module: Any, train: bool, row_mask: Any, step_mask: Any = None) -> dict[str, Any]:
     """Return what of `train`, its synonyms, `row_mask` and `step_mask` a Flax module's `__call__` takes.
 
@@ -444,6 +480,7 @@ class FitConfig(Component):
     monitor: Literal["train", "validation", "host"] = "train"
     keep_best: bool = False
     validation_loss: Loss | None = None
+    augmentation: Augmentation | None = None
 
 
 KINDS: dict[str, type[Component]] = {
@@ -452,4 +489,5 @@ KINDS: dict[str, type[Component]] = {
     "schedule": Schedule,
     "layer": Layer,
     "network": Network,
+    "augmentation": Augmentation,
 }

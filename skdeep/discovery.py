@@ -25,6 +25,7 @@ GROUPS = {
     "schedule": "skdeep.schedules",
     "layer": "skdeep.layers",
     "network": "skdeep.networks",
+    "augmentation": "skdeep.augmentations",
 }
 LOCAL = "local"
 

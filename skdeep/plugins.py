@@ -65,7 +65,7 @@ def list_components(kind: str | None = None) -> list[ListedComponent]:
 
     Parameters
     ----------
-    kind : {"loss", "optimizer", "schedule", "layer", "network"}, default=None
+    kind : {"loss", "optimizer", "schedule", "layer", "network", "augmentation"}, default=None
         None lists all kinds.
 
     Returns
@@ -94,7 +94,7 @@ def describe(kind: str, name: str) -> Description:
 
     Parameters
     ----------
-    kind : {"loss", "optimizer", "schedule", "layer", "network"}
+    kind : {"loss", "optimizer", "schedule", "layer", "network", "augmentation"}
     name : str
         A bare name or a full id.
 

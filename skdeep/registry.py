@@ -47,7 +47,7 @@ def get(kind: str, name: str) -> tuple[str, Any]:
 
     Parameters
     ----------
-    kind : {"loss", "optimizer", "schedule", "layer", "network"}
+    kind : {"loss", "optimizer", "schedule", "layer", "network", "augmentation"}
     name : str
         A bare name, or `distribution:name`, or `local:name`.
 
@@ -93,7 +93,7 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
 
     Parameters
     ----------
-    kind : {"loss", "optimizer", "schedule", "layer", "network"}
+    kind : {"loss", "optimizer", "schedule", "layer", "network", "augmentation"}
     name : str
     replace : bool, default=False
         Allow another object to take the place of one registered before.

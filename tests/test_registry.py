@@ -54,7 +54,7 @@ def test_every_public_class_has_a_name(kind):
     module = import_module(registry.GROUPS[kind])
     public = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
     named = {value.partition(":")[2] for (k, _), value in ENTRIES.items() if k == kind}
-    wrappers = {"FunctionLoss", "OptaxFactory", "FunctionSchedule", "ModuleLayer"}
+    wrappers = {"FunctionLoss", "OptaxFactory", "FunctionSchedule", "ModuleLayer", "FunctionAugmentation", "Chain"}
     assert public - named - wrappers == ({"FlaxNetwork", "NNXNetwork", "Sequential"} if kind == "network" else set())
 
 
@@ -167,7 +167,9 @@ def test_one_name_may_serve_two_kinds():
 
 
 def test_register_of_an_unknown_kind():
-    with pytest.raises(ValueError, match=r"The kind must be one of \['loss', .*'network'\]. Got 'losses' instead."):
+    with pytest.raises(
+        ValueError, match=r"The kind must be one of \['loss', .*'augmentation'\]. Got 'losses' instead."
+    ):
         skdeep.register("losses", "mine")
 
 

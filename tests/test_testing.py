@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import ClassVar
 
 import flax.linen as nn
@@ -267,6 +268,8 @@ class TooWide(skdeep.Network):
         return nn.Dense(n_outputs + 1)
 
 
+COUNTER = itertools.count()
+
 BROKEN = [
     ("loss", MeanOverRows(), "check_one_value_a_row", "it returned shape (), not (12,)"),
     ("loss", ComparesRows(), "check_rows_are_independent", "no mean, maximum, sort or comparison over axis 0"),
@@ -306,6 +309,14 @@ BROKEN = [
     ("layer", FlaxDropout(), "check_floats_are_traced", "skdeep.layers.Dropout"),
     ("network", TooWide(), "check_output", "Of 3 outputs asked for it returned shape (10, 4)."),
     ("network", TooWide(), "check_fit", "Make its last layer 3 wide"),
+    (
+        "augmentation",
+        lambda key, x: x[:, :3],
+        "check_rows_keep_their_form",
+        "Of rows float32(6, 6) it made float32(6, 3).",
+    ),
+    ("augmentation", lambda key, x: x + next(COUNTER), "check_decided_by_the_key", "The same key gives other rows."),
+    ("augmentation", lambda key, x: x - x.mean(axis=0)[None, :], "check_rows_are_independent", "set `mixes = True`"),
 ]
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from skdeep.contract import Batch, FitConfig, Info, Loss, ModelState, Params, Rows, TrainState
 from skdeep.core import stopping
+from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program, TracedFunction
@@ -25,10 +26,15 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
     key = jax.random.fold_in(jax.random.fold_in(wrap_key(state.key), state.epoch), state.position)
 
+    changed, mixture = augment(config.augmentation, key, batch)
+
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
-        raw, model_state = network.apply(params, state.model_state, batch.x, True, key, batch.mask)
+        raw, model_state = network.apply(params, state.model_state, changed.x, True, key, batch.mask)
         losses = row_losses(config.loss, raw, batch.target)
-        value, reported = config.objective(losses, batch, params, state.n_rows)
+        if mixture is not None:
+            other = row_losses(config.loss, raw, batch.target[mixture.partner])
+            losses = losses_of_pairs(mixture, losses, other, batch.weight)
+        value, reported = config.objective(losses, changed, params, state.n_rows)
         return value, (reported, model_state)
 
     (value, (reported, model_state)), grad = jax.value_and_grad(objective, has_aux=True)(state.params)

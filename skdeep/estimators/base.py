@@ -57,7 +57,9 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
-    _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
+    _components: ClassVar[dict[str, str]] = {
+        kind: kind for kind in ("network", "loss", "optimizer", "schedule", "augmentation")
+    }
     _default_loss: ClassVar[str]
     n_iter_: int
     _training_leaves: list[np.ndarray] | None = None
@@ -70,6 +72,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         optimizer: Any = "adam",
         learning_rate: float = 1e-3,
         schedule: Any = "constant",
+        augmentation: Any = None,
         l1: float | None = None,
         l2: float | None = None,
         clip_norm: float | None = None,
@@ -93,6 +96,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule
+        self.augmentation = augmentation
         self.l1 = l1
         self.l2 = l2
         self.clip_norm = clip_norm
@@ -230,6 +234,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _set_components(self, resolved: Resolved) -> None:
         self.network_, self.loss_ = resolved.network, resolved.loss
         self.optimizer_, self.schedule_ = resolved.optimizer, resolved.schedule
+        self.augmentation_ = resolved.augmentation
         self.resolved_components_ = dict(resolved.ids)
 
     def _split(self, rows: WeightedRows, given: tuple[Any, Any, Any]) -> tuple[WeightedRows, WeightedRows | None]:
@@ -256,6 +261,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
                 loss=self.loss_,
                 optimizer=self.optimizer_,
                 schedule=self.schedule_,
+                augmentation=self.augmentation_,
                 objective=MeanLoss(_float(self.l1), _float(self.l2)),
                 stopping=Patience(_float(self.tol), float(self.n_iter_no_change)),
                 learning_rate=self.learning_rate,

@@ -52,6 +52,8 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
     learning_rate : float, default=1e-3
     schedule : str, Schedule or callable, default="constant"
         Factor of the learning rate as a function of progress in [0, 1].
+    augmentation : str, Augmentation, callable, list of these or None, default=None
+        Random changes of the rows of each training batch: a name, an augmentation, a function `f(key, x) -> x`.
     l1, l2 : float or None, default=None
         Penalties `l1 * sum|w|` and `0.5 * l2 * sum w^2` on kernels, added to the mean loss.
     clip_norm : float or None, default=None
@@ -95,7 +97,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
     history_ : pandas.DataFrame
         Columns epoch, train_loss, val_loss, val_score, learning_rate, seconds.
     params_, model_state_ : nested dicts of ndarray
-    network_, loss_, optimizer_, schedule_ : components
+    network_, loss_, optimizer_, schedule_, augmentation_ : components
     resolved_components_ : dict
         Full id of each component.
     n_parameters_ : int
@@ -124,6 +126,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         optimizer: Any = "adam",
         learning_rate: float = 1e-3,
         schedule: Any = "constant",
+        augmentation: Any = None,
         l1: float | None = None,
         l2: float | None = None,
         clip_norm: float | None = None,
@@ -149,6 +152,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
             optimizer=optimizer,
             learning_rate=learning_rate,
             schedule=schedule,
+            augmentation=augmentation,
             l1=l1,
             l2=l2,
             clip_norm=clip_norm,

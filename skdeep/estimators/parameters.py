@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from skdeep.contract import Loss, Network, Optimizer, Schedule
+from skdeep.contract import Augmentation, Loss, Network, Optimizer, Schedule
 from skdeep.estimators.resolve import Unresolved
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -26,6 +26,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "optimizer": [str, Optimizer, callable],
     "learning_rate": [POSITIVE],
     "schedule": [str, Schedule, callable],
+    "augmentation": [None, str, list, tuple, Augmentation, callable],
     "l1": [None, NON_NEGATIVE],
     "l2": [None, NON_NEGATIVE],
     "clip_norm": [None, POSITIVE],

@@ -25,7 +25,7 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
 
     Parameters
     ----------
-    network, loss, optimizer, learning_rate, schedule, l1, l2, clip_norm, batch_size, max_epochs
+    network, loss, optimizer, learning_rate, schedule, augmentation, l1, l2, clip_norm, batch_size, max_epochs
         As in `DeepClassifier`; the loss "auto" is "squared_error".
     early_stopping, validation_fraction, n_iter_no_change, tol, scoring, coalesce, input_shape
         As in `DeepClassifier`; `scoring=None` is R^2.
@@ -36,7 +36,7 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
     ----------
     n_features_in_, feature_names_in_, input_shape_, n_outputs_, n_iter_, best_epoch_, history_
         As in `DeepClassifier`. Losses in `history_` are in units of the scaled target.
-    params_, model_state_, network_, loss_, optimizer_, schedule_, resolved_components_, n_parameters_
+    params_, model_state_, network_, loss_, optimizer_, schedule_, augmentation_, resolved_components_, n_parameters_
         As in `DeepClassifier`.
 
     Examples

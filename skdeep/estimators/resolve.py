@@ -10,17 +10,18 @@ from typing import Any, NamedTuple
 from skdeep import errors, registry
 from skdeep.acceptance import made_if_class
 from skdeep.component import Component, check_structure, components_in, lists_to_tuples
-from skdeep.contract import KINDS, Layer, Loss, Network, Optimizer, Schedule
+from skdeep.contract import KINDS, Augmentation, Layer, Loss, Network, Optimizer, Schedule
 from skdeep.pickling import is_linen_class
 
 
 class Resolved(NamedTuple):
-    """The four components of a fit, and the full id of each by kind."""
+    """The components of a fit, and the full id of each by kind."""
 
     network: Network
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
+    augmentation: Augmentation | None
     ids: dict[str, str]
 
 
@@ -40,8 +41,8 @@ def resolve_all(values: dict[str, Any]) -> Resolved:
     UnknownComponentError, TypeError, ValueError
         If a name is unknown, an object is of another kind, or a field has a value that makes no sense.
     """
-    ready = {kind: resolve_ready(kind, values[kind]) for kind in ("network", "loss", "optimizer", "schedule")}
-    components = {kind: component for kind, (_, component) in ready.items()}
+    ready = {kind: resolve_ready(kind, value) for kind, value in values.items() if value is not None}
+    components: dict[str, Any] = dict.fromkeys(values) | {kind: component for kind, (_, component) in ready.items()}
     return Resolved(**components, ids={kind: full_id for kind, (full_id, _) in ready.items()})
 
 
@@ -82,6 +83,7 @@ def from_object(kind: str, value: Any) -> Any:
         "optimizer": _optimizer_from,
         "schedule": _schedule_from,
         "layer": layer_from,
+        "augmentation": _augmentation_from,
     }
     return makers[kind](value)
 
@@ -188,6 +190,18 @@ def _schedule_from(value: Any) -> Schedule:
     if not callable(value):
         raise TypeError(errors.wrong_kind("schedule", value, "a name, a schedule or a function of progress"))
     return FunctionSchedule(value)
+
+
+def _augmentation_from(value: Any) -> Augmentation:
+    from skdeep.augmentations import Chain, FunctionAugmentation
+
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return Chain(tuple(resolve("augmentation", item)[1] for item in value))
+    if not callable(value):
+        raise TypeError(
+            errors.wrong_kind("augmentation", value, "a name, an augmentation, a function f(key, x), or a list of them")
+        )
+    return FunctionAugmentation(value)
 
 
 def _with_tuples(module: Any) -> Any:

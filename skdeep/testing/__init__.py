@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from skdeep.testing.distributions import check_distribution
 from skdeep.testing.kinds import (
+    check_augmentation,
     check_layer,
     check_loss,
     check_network,
@@ -28,6 +29,7 @@ from skdeep.testing.running import CheckResult
 
 __all__ = [
     "CheckResult",
+    "check_augmentation",
     "check_distribution",
     "check_layer",
     "check_loss",

@@ -104,8 +104,8 @@ def _estimator_for(component: Component, in_shape: tuple[int, ...]) -> tuple[Any
         settings["loss"] = loss
     elif isinstance(component, Optimizer):
         settings["optimizer"] = component
-    elif component.kind == "schedule":
-        settings["schedule"] = component
+    elif component.kind in ("schedule", "augmentation"):
+        settings[component.kind] = component
     tasks = () if loss is None else tasks_of(loss)
     if loss is not None and "regression" in tasks:
         return DeepRegressor(**settings), X, np.abs(score) if loss.domain == "non-negative" else score

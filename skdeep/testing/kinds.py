@@ -9,6 +9,7 @@ from typing import Any, Literal
 from skdeep.acceptance import made_if_class
 from skdeep.component import Component, lists_to_tuples
 from skdeep.estimators.resolve import layer_from, resolve
+from skdeep.testing.augmentation_checks import AUGMENTATION_CHECKS
 from skdeep.testing.component_checks import COMPONENT_CHECKS, check_pickling, is_importable
 from skdeep.testing.fit_checks import FIT_CHECKS, check_fit_uses_weights
 from skdeep.testing.loss_checks import LOSS_CHECKS
@@ -23,6 +24,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "schedule": (*COMPONENT_CHECKS, *SCHEDULE_CHECKS, *FIT_CHECKS),
     "layer": (*COMPONENT_CHECKS, *MODULE_CHECKS, *FIT_CHECKS),
     "network": (*COMPONENT_CHECKS, *MODULE_CHECKS, *FIT_CHECKS),
+    "augmentation": (*COMPONENT_CHECKS, *AUGMENTATION_CHECKS, *FIT_CHECKS),
 }
 
 OnFail = Literal["raise"] | None
@@ -35,19 +37,19 @@ def component_checks(kind: str, value: Any, in_shape: tuple[int, ...] | None = N
 
     Parameters
     ----------
-    kind : {"loss", "optimizer", "schedule", "layer", "network"}
+    kind : {"loss", "optimizer", "schedule", "layer", "network", "augmentation"}
     value : object
     in_shape : tuple of int, default=None
-        Shape of a row for a layer or network; by default its class variable `example_shape`.
+        Shape of a row for a layer, network or augmentation; by default its class variable `example_shape`.
     """
     value = made_if_class(value)
     component = lists_to_tuples(layer_from(value) if kind == "layer" else resolve(kind, value)[1])
-    needs_shape = (*MODULE_CHECKS, *FIT_CHECKS)
+    needs_shape = (*MODULE_CHECKS, *AUGMENTATION_CHECKS, *FIT_CHECKS)
     # A function or module stands for itself; a component that has a name is saved by it.
     if isinstance(value, str | Component) and is_importable(type(component)):
         yield component, check_pickling
     for check in CHECKS[kind]:
-        if kind in ("layer", "network") and check in needs_shape:
+        if kind in ("layer", "network", "augmentation") and check in needs_shape:
             yield component, functools.partial(check, in_shape=in_shape or example_shape(component))
         else:
             yield component, check
@@ -146,3 +148,22 @@ def check_network(
     True
     """
     return run_checks(component_checks("network", network, in_shape), on_fail)
+
+
+def check_augmentation(
+    augmentation: Any, in_shape: tuple[int, ...] | None = None, *, on_fail: OnFail = "raise"
+) -> list[CheckResult]:
+    """Check an augmentation: form of the rows, decided by the key, independent rows, traced floats, a fit.
+
+    Parameters and the rest are as in `check_layer`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from skdeep.testing import check_augmentation
+    >>> def stretch(key, x):
+    ...     return x * jax.random.uniform(key, (len(x), 1), x.dtype, 0.9, 1.1)
+    >>> all(result.passed for result in check_augmentation(stretch))
+    True
+    """
+    return run_checks(component_checks("augmentation", augmentation, in_shape), on_fail)

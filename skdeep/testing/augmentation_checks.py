@@ -1,0 +1,84 @@
+"""Checks for augmentations: rows in, rows of the same form out, decided by the key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from skdeep.contract import Augmentation
+from skdeep.core import as_traced
+from skdeep.core.random import wrap_key
+from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
+
+N_ROWS = 6
+Shape = tuple[int, ...]
+
+
+@contract_check("return rows of the shape and type that went in; one that mixes, also a share in [0, 1].")
+def check_rows_keep_their_form(augmentation: Augmentation, in_shape: Shape) -> None:
+    """Rows out are finite, of the shape and type of the rows in; the share is in [0, 1], one number or one a row."""
+    x = _rows(in_shape)
+    for seed in range(5):
+        changed, share = _augment(augmentation, seed, x)
+        same = (changed.shape, changed.dtype) == (x.shape, x.dtype)
+        expect(same, f"Of rows {x.dtype}{x.shape} it made {changed.dtype}{changed.shape}.")
+        expect_finite(changed, "The changed rows ")
+        expect(share.shape in ((), (N_ROWS,)), f"The share has shape {share.shape}.")
+        expect(np.all((share >= 0) & (share <= 1)), f"The share is {share}.")
+
+
+@contract_check("draw all random numbers from the key that is handed in, and from nothing else.")
+def check_decided_by_the_key(augmentation: Augmentation, in_shape: Shape) -> None:
+    """The same key gives the same rows, and among several keys some give others (unless nothing is ever changed)."""
+    x = _rows(in_shape)
+    results = [_augment(augmentation, seed, x) for seed in range(20)]
+    expect_close(_augment(augmentation, 3, x), results[3], "The same key gives other rows.", rtol=0, atol=0)
+    differ = any(not np.array_equal(results[0][0], changed) for changed, _ in results[1:])
+    expect(differ or np.array_equal(results[0][0], x), "All keys change the rows in the same way.")
+
+
+@contract_check("change each row by itself; one that puts rows together sets `mixes = True` and writes `mix`.")
+def check_rows_are_independent(augmentation: Augmentation, in_shape: Shape) -> None:
+    """What becomes of a row does not depend on the rows beside it."""
+    x, half = _rows(in_shape), N_ROWS // 2
+    others = np.concatenate([x[:half], 3 * x[half:]])
+    beside, wanted = (_augment(augmentation, 0, rows, _rows(in_shape, 9))[0] for rows in (others, x))
+    expect_close(beside[:half], wanted[:half], "Rows are changed otherwise beside other rows.")
+
+
+@contract_check("use `jnp.where` instead of `if` on float fields, or declare one that decides shapes `skdeep.static`.")
+def check_floats_are_traced(augmentation: Augmentation, in_shape: Shape) -> None:
+    """With key, rows and float fields traced it gives what it gives outside."""
+    x = _rows(in_shape)
+    inside = jax.jit(_of_words)(as_traced(augmentation), _words(0), x, x[::-1])
+    expect_close(inside, _augment(augmentation, 0, x), "Inside `jit` it gives other rows.", rtol=1e-4, atol=1e-5)
+
+
+AUGMENTATION_CHECKS = (
+    check_rows_keep_their_form,
+    check_decided_by_the_key,
+    check_rows_are_independent,
+    check_floats_are_traced,
+)
+
+
+def _rows(in_shape: Shape, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(N_ROWS, *in_shape)).astype(np.float32)
+
+
+def _words(seed: int) -> Any:
+    return np.array([seed, 7], np.uint32)
+
+
+def _augment(augmentation: Augmentation, seed: int, x: np.ndarray, other: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    changed, share = _of_words(augmentation, _words(seed), jnp.asarray(x), x[::-1] if other is None else other)
+    return np.asarray(changed), np.asarray(share)
+
+
+def _of_words(augmentation: Augmentation, words: Any, x: Any, other: Any) -> tuple[Any, Any]:
+    if augmentation.mixes:
+        return augmentation.mix(wrap_key(words), x, other)
+    return augmentation(wrap_key(words), x), jnp.ones(())
