@@ -102,7 +102,7 @@ class Feed:
         self.batch_size = batch_size
         self.steps_per_epoch = math.ceil(self.n / batch_size)
         self.max_steps = self._block_limit(rows, shape)
-        self._shape = shape
+        self.row_shape = shape
         # Dense rows are held once, on the device; sparse ones stay on the host.
         self._rows: Rows | WeightedRows = rows if is_sparse(rows.x) else pad_rows(rows, shape)
         self._order = order
@@ -132,8 +132,8 @@ class Feed:
     def _gather(self, source: WeightedRows, order: Int[np.ndarray, "steps batch"], n_steps: int) -> BlockRows:
         """Make the rows of a block dense; the steps beyond `n_steps` stay zero."""
         index = order.ravel()
-        x = np.zeros((len(index), *self._shape), dtype=source.x.dtype)
-        x[: n_steps * self.batch_size] = dense_block(source.x, index[: n_steps * self.batch_size], self._shape)
+        x = np.zeros((len(index), *self.row_shape), dtype=source.x.dtype)
+        x[: n_steps * self.batch_size] = dense_block(source.x, index[: n_steps * self.batch_size], self.row_shape)
         weight = source.weight[index].astype(source.x.dtype)
         parts: list[Any] = [x, source.target[index], weight, np.int32(self.n)]
         rows = Rows(*parts)

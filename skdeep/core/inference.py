@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from skdeep.contract import Model, ModelState, Params
 from skdeep.core.encode import dense_block
+from skdeep.core.lowering import LeftAloneError, inside_a_loop
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program
 
@@ -43,7 +44,8 @@ def raw_of_blocks(
             raw, raw_of_block(model, params, model_state, block), i * BLOCK_ROWS, axis=0
         )
 
-    raw: Float[Array, "rows raw"] = lax.fori_loop(0, n_blocks, fill, jnp.zeros((x.shape[0], model.n_raw), x.dtype))
+    with inside_a_loop():
+        raw: Float[Array, "rows raw"] = lax.fori_loop(0, n_blocks, fill, jnp.zeros((x.shape[0], model.n_raw), x.dtype))
     return raw
 
 
@@ -62,15 +64,28 @@ def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any) -
     x : float array (n, ...) or sparse matrix (n, features), in the type of training
     """
     n = x.shape[0]
-    if n <= BLOCK_ROWS:
-        block = _zero_padded(dense_block(x, slice(0, n), model.in_shape), BLOCK_ROWS)
-        return np.asarray(predict_block(model, params, model_state, block))[:n]
-    rows = BLOCK_ROWS * max(2, MAX_BYTES // (x.dtype.itemsize * BLOCK_ROWS * max(1, math.prod(model.in_shape))))
+    n_blocks = max(2, MAX_BYTES // (x.dtype.itemsize * BLOCK_ROWS * max(1, math.prod(model.in_shape))))
+    if n > BLOCK_ROWS:
+        try:
+            return _predict(model, params, model_state, x, n_blocks)
+        except LeftAloneError:  # slow inside a loop: one program call a block
+            pass
+    return _predict(model, params, model_state, x, 1)
+
+
+def _predict(
+    model: Model, params: Params, model_state: ModelState, x: Any, n_blocks: int
+) -> Float[np.ndarray, "n raw"]:
+    """Return the raw outputs by calls of a program for so many blocks."""
+    n, rows = x.shape[0], n_blocks * BLOCK_ROWS
     raw = np.empty((n, model.n_raw), dtype=x.dtype)
     for start in range(0, n, rows):
         part = dense_block(x, slice(start, start + rows), model.in_shape)
-        n_blocks = np.int32(-(-len(part) // BLOCK_ROWS))
-        out = predict_blocks(model, params, model_state, _zero_padded(part, rows), n_blocks)
+        padded = _zero_padded(part, rows)
+        if n_blocks == 1:
+            out = predict_block(model, params, model_state, padded)
+        else:
+            out = predict_blocks(model, params, model_state, padded, np.int32(-(-len(part) // BLOCK_ROWS)))
         raw[start : start + rows] = np.asarray(out)[: len(part)]
     return raw
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from skdeep.contract import FitConfig, Info, Rows, TrainState
 from skdeep.core.batch import Feed
+from skdeep.core.lowering import LeftAloneError
 from skdeep.core.step import train_block
 
 Blocks: TypeAlias = Generator[tuple[TrainState, Info | None], tuple[TrainState, int], None]
@@ -18,13 +19,18 @@ def training_blocks(config: FitConfig, state: TrainState, feed: Feed, validation
     """Run blocks of steps, each as one program call; send `(state, n_steps)`, receive `(state, info)`.
 
     The first value is `(state, None)`; the program is compiled by then, so that a caller's clock sees
-    steps only. The state that is sent is used up (its memory is reused).
+    steps only. The state that is sent is used up (its memory is reused). A block has at most
+    `feed.max_steps` steps, which is 1 for a network that is slow inside a loop.
 
     Examples
     --------
     See `skdeep/docs/core.md`.
     """
-    train_block.prepare(config, state, *_arguments(feed, validation, n_steps=0))
+    try:
+        train_block.prepare(config, state, *_arguments(feed, validation, n_steps=0))
+    except LeftAloneError:
+        feed.max_steps = 1
+        train_block.prepare(config, state, *_arguments(feed, validation, n_steps=0))
     state, n_steps = yield state, None
     while True:
         state, info = train_block(config, state, *_arguments(feed, validation, n_steps))

@@ -3,12 +3,16 @@
 Inside loops XLA's convolution on a CPU is 20 to 35 times slower than need be, and the gradient of its window
 maximum is slow too. So the forward function of a network is traced, and its trace is evaluated with other
 operations in their place, before it is differentiated: built-in layers, plugins and users' modules all profit
-and know nothing of it. What no rule can rewrite stays as it is. On accelerators nothing is done.
+and know nothing of it. What no rule can rewrite stays as it is, such as functions with a derivative of their own
+(`jax.custom_vjp`): a program with loops may then ask to be refused, and be run without them. On accelerators nothing
+is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -27,6 +31,23 @@ RULES: dict[str, Rule] = {
 }
 """By the name of an operation, a function of its inputs and parameters that returns the output in another way, or
 None where it does not know one."""
+
+
+_refuses = ContextVar("_refuses", default=False)
+
+
+class LeftAloneError(Exception):
+    """An operation that is slow inside loops on a CPU could not be rewritten."""
+
+
+@contextmanager
+def inside_a_loop() -> Iterator[None]:
+    """Let `lowered` raise LeftAloneError for what it cannot rewrite, which outside of a loop runs well enough."""
+    token = _refuses.set(True)
+    try:
+        yield
+    finally:
+        _refuses.reset(token)
 
 
 def lowered(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,8 +94,12 @@ def _apply(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
         output = RULES[primitive.name](*inputs, **params)
         if output is not None:
             return [output]
-    elif primitive.name in _BODIES and any(map(_is_rewritable, params.values())):
+    elif not any(map(_is_rewritable, params.values())):
+        return _bind(equation, inputs, params)
+    elif primitive.name in _BODIES:
         return _BODIES[primitive.name](equation, inputs)
+    if _refuses.get():
+        raise LeftAloneError(primitive.name)
     return _bind(equation, inputs, params)
 
 

@@ -14,6 +14,7 @@ from skdeep.contract import Batch, FitConfig, Info, Loss, ModelState, Params, Ro
 from skdeep.core import stopping
 from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
+from skdeep.core.lowering import inside_a_loop
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program, TracedFunction
 from skdeep.core.random import wrap_key
@@ -128,10 +129,29 @@ def block_of_steps(
 ) -> tuple[TrainState, Info]:
     """Return the state after `n_steps` steps, less if training ends, and the epochs that were finished.
 
-    A block may be part of an epoch or many of them; the state knows where in an epoch it stands.
+    A block may be part of an epoch or many of them; the state knows where in an epoch it stands. With an
+    order of one step the program has no loop, for what is slow inside one.
+
+    Raises
+    ------
+    LeftAloneError
+        If there is a loop, and an operation in it that is slow there and could not be rewritten.
     """
     unused = jnp.zeros(order.shape[0], rows.weight.dtype)
     info = Info(unused, unused, unused, jnp.int32(0))
+
+    def finish_if_complete(state: TrainState, info: Info) -> Any:
+        return lax.cond(
+            state.position == state.steps_per_epoch,
+            lambda s, i: finish_epoch(config, s, i, validation),
+            lambda s, i: (s, i),
+            state,
+            info,
+        )
+
+    if order.shape[0] == 1:
+        batch = batch_of_step(gather_steps(rows, order), 0, state.position, state.n_rows)
+        return finish_if_complete(train_step(config, state, batch)[0], info)  # type: ignore[no-any-return]  # of cond
 
     chunk_size = gathered_steps(rows, order)
 
@@ -150,13 +170,10 @@ def block_of_steps(
             lambda i, s: train_step(config, s, batch_of_step(chunk, i - first, s.position, s.n_rows))[0],
             state,
         )
-        is_complete = state.position == state.steps_per_epoch
-        state, info = lax.cond(
-            is_complete, lambda s, i: finish_epoch(config, s, i, validation), lambda s, i: (s, i), state, info
-        )
-        return state, info, stop
+        return *finish_if_complete(state, info), stop
 
-    state, info, _ = lax.while_loop(is_running, run_chunk, (state, info, jnp.int32(0)))
+    with inside_a_loop():
+        state, info, _ = lax.while_loop(is_running, run_chunk, (state, info, jnp.int32(0)))
     return state, info
 
 

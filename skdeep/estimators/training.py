@@ -77,12 +77,14 @@ class Pace:
     def __init__(self, feed: Feed, params: Any) -> None:
         n_products = sum(leaf.size for leaf in jax.tree.leaves(params)) * feed.batch_size
         self._seconds_per_step = GUESSED_SECONDS_PER_STEP + GUESSED_SECONDS_PER_PRODUCT * n_products
-        self._max_steps = feed.max_steps
+        if len(feed.row_shape) > 1:  # images, sequences: a weight may serve any number of times, so one step tells
+            self._seconds_per_step = SECONDS_PER_BLOCK
+        self._feed = feed
 
     def n_steps(self, remaining: int) -> int:
         """Return the length of the next block."""
         affordable = math.ceil(SECONDS_PER_BLOCK / self._seconds_per_step)
-        return max(1, min(remaining, affordable, self._max_steps))
+        return max(1, min(remaining, affordable, self._feed.max_steps))
 
     def note(self, seconds_per_step: float) -> None:
         """Learn from a block."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jax import lax
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skdeep import DeepClassifier
 from skdeep.core import convolution, lowering
 from skdeep.core.lowering import RULES, lowered
 from skdeep.core.network import functions_of_module
@@ -265,3 +266,47 @@ def test_modules_of_flax(monkeypatch, module, train):
     monkeypatch.setattr(lowering, "_runs_on_cpu", lambda: False)
     assert names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
     jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, run(functions.apply))
+
+
+@jax.custom_vjp
+def conv_of_its_own(x, kernel):
+    return conv(x, kernel)
+
+
+def _forward(x, kernel):
+    return jax.vjp(conv, x, kernel)
+
+
+conv_of_its_own.defvjp(_forward, lambda pull_back, cotangent: pull_back(cotangent))
+
+
+class OwnDerivative(nn.Module):
+    is_own: bool = True
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), (3, 1, 4))
+        x = (conv_of_its_own if self.is_own else conv)(x, kernel)
+        return nn.Dense(self.n_outputs)(x.reshape(x.shape[0], -1))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_what_is_left_alone_is_kept_out_of_loops(early_stopping):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 8, 1)).astype(np.float32)
+    y = (X[:, 3, 0] > 0).astype(int)
+    params = {"max_epochs": 3, "tol": None, "batch_size": 64, "random_state": 0, "early_stopping": early_stopping}
+    own, plain = (DeepClassifier(network=OwnDerivative(is_own=is_own), **params).fit(X, y) for is_own in (True, False))
+    assert_allclose(own.history_.train_loss, plain.history_.train_loss, rtol=1e-5)
+    assert_allclose(own.history_.val_loss, plain.history_.val_loss, rtol=1e-5)
+    assert_allclose(own.predict_proba(X), plain.predict_proba(X), rtol=1e-4)
+
+
+def test_a_loop_refuses_what_is_left_alone():
+    x, kernel = jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2))
+    with lowering.inside_a_loop():
+        lowered(conv)(x, kernel)
+        with pytest.raises(lowering.LeftAloneError, match="custom_vjp_call"):
+            lowered(conv_of_its_own)(x, kernel)
+    assert_allclose(lowered(conv_of_its_own)(x, kernel), conv(x, kernel))
