@@ -47,7 +47,7 @@ def make(component: Any, in_shape: Shape, seed: int = 0) -> Made:
         return functions_for(component, in_shape).init(wrap_key(key), x)
 
     component = as_traced(component)
-    x = np.random.default_rng(7).normal(size=(N_ROWS, *in_shape)).astype(np.float32)
+    x = example_rows(component, np.random.default_rng(7).normal(size=(N_ROWS, *in_shape))).astype(np.float32)
     params, model_state = TracedFunction(init, "init")(component, key_of_seed(seed), x)
     return Made(component, in_shape, params, model_state, x)
 
@@ -196,6 +196,12 @@ def example_shape(component: Component) -> Shape:
     inner = getattr(component, "module", None) or getattr(component, "factory", None)
     shape: Shape = getattr(inner, "example_shape", default)
     return shape
+
+
+def example_rows(component: Layer | Network, x: np.ndarray) -> np.ndarray:
+    """Return measurements of unit size as the layer or network takes them: ids if it says so."""
+    n_ids = component.example_ids
+    return x if n_ids is None else np.clip(np.round(x + (n_ids - 1) / 2), 0, n_ids - 1)
 
 
 def _cotangent(output: Any) -> Any:
