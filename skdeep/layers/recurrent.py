@@ -153,9 +153,10 @@ class Bidirectional(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
 
     def build(self) -> Any:
-        from skdeep.layers.recurrent_modules import BothWays
+        from skdeep.layers import recurrent_modules as modules
 
-        return BothWays(self.layer.build(), self.layer.replace(reverse=not self.layer.reverse).build())  # type: ignore[attr-defined]
+        backward = self.layer.replace(reverse=not self.layer.reverse)  # type: ignore[attr-defined]  # see check_fields
+        return modules.Bidirectional((self.layer, backward))
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
         return self.layer.output_mask(x, step_mask)

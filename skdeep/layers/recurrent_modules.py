@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
+from skdeep.contract import Layer
 from skdeep.layers.recurrence import Cell, GRUCell, LSTMCell, SimpleCell, recur
 from skdeep.layers.rows import check_sequences
 
@@ -121,11 +122,14 @@ class SimpleRNN(Recurrent):
         return jnp.concatenate([of_x, of_h, bias[None, :]])
 
 
-class BothWays(nn.Module):
-    """Two modules of one kind over the same steps, the second from the end; their outputs side by side."""
+class Bidirectional(nn.Module):
+    """Two layers over the same steps, their outputs side by side."""
 
-    forward: nn.Module
-    backward: nn.Module
+    layers: tuple[Layer, Layer]
+
+    def setup(self) -> None:
+        """Build the modules here, so that they and their parameters belong to this one, by these names."""
+        self.forward, self.backward = (layer.build() for layer in self.layers)
 
     def __call__(self, x: Any, step_mask: Any = None) -> Any:
         return jnp.concatenate([self.forward(x, step_mask), self.backward(x, step_mask)], axis=-1)

@@ -52,7 +52,8 @@ class TCN(Network):
         return modules.TCN(self.widths, self.kernel_size, self.dropout_rate, self.mask_value, n_outputs)
 
     def check_fields(self) -> None:
-        if not (isinstance(self.widths, tuple) and all(isinstance(w, int) and w > 0 for w in self.widths)):
+        is_tuple = isinstance(self.widths, tuple) and len(self.widths) > 0
+        if not (is_tuple and all(isinstance(w, int) and w > 0 for w in self.widths)):
             raise ValueError(
                 f"The 'widths' field of TCN must be a tuple of positive ints. Got {self.widths!r} instead."
             )

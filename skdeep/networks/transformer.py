@@ -71,9 +71,10 @@ class Transformer(Network):
 
     def check_fields(self) -> None:
         for name in ("n_layers", "features", "n_heads", "n_tokens"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value > 0) and not (name == "n_tokens" and value is None):
-                raise ValueError(f"The {name!r} field of Transformer must be a positive int. Got {value!r} instead.")
+            value, may_be_none = getattr(self, name), name == "n_tokens"
+            if not ((isinstance(value, int) and value > 0) or (may_be_none and value is None)):
+                wanted = "a positive int or None" if may_be_none else "a positive int"
+                raise ValueError(f"The {name!r} field of Transformer must be {wanted}. Got {value!r} instead.")
         if self.features % self.n_heads:
             raise ValueError(
                 f"The 'features' field of Transformer must be a multiple of n_heads={self.n_heads}. "
