@@ -135,8 +135,8 @@ class Bidirectional(Layer):
 
     Parameters
     ----------
-    layer : Layer, default=LSTM()
-        A recurrent layer of this package: "lstm", "gru" or "rnn". The second one has the other `reverse`.
+    layer : Layer
+        By default `LSTM()`. A recurrent layer of this package: "lstm", "gru" or "rnn". The second one has the other `reverse`.
 
     References
     ----------
