@@ -77,8 +77,9 @@ def test_recurrent_parameters_are_those_of_flax(layer, cell):
     jax.tree.map(close, init(layer), expected)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize(("layer", "cell"), CELLS, ids=NAMES)
+@pytest.mark.parametrize(
+    ("layer", "cell", "reverse"), [(*CELLS[0], True), *((*cell, False) for cell in CELLS)], ids=["reverse lstm", *NAMES]
+)
 def test_recurrence_and_gradients_are_those_of_flax(layer, cell, reverse):
     layer, rnn = layer.replace(reverse=reverse), nn.RNN(cell, reverse=reverse, keep_order=True)
     params, weight = noisy(init(layer)), np.random.default_rng(2).normal(size=(N, T, U)).astype(np.float32)
@@ -202,7 +203,7 @@ def test_masking():
 
 @pytest.mark.parametrize(
     "layer",
-    [LSTM(U), GRU(U), SelfAttention(3), SelfAttention(3, causal=True), TransformerBlock(3), Bidirectional(GRU(U))],
+    [LSTM(U), Bidirectional(GRU(U)), TransformerBlock(3), TransformerBlock(3, causal=True)],
     ids=lambda layer: type(layer).__name__,
 )
 def test_rows_of_masked_steps_only_give_finite_numbers(layer):
