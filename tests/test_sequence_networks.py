@@ -15,12 +15,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skdeep import DeepClassifier, DeepRegressor
+from skdeep import DeepClassifier, DeepRegressor, layers
 from skdeep.core.network import functions_of
 from skdeep.core.programs import TracedFunction
 from skdeep.core.random import wrap_key
-from skdeep.layers import Embedding
+from skdeep.layers import Embedding, PositionalEncoding, TransformerBlock
 from skdeep.networks import GRU, LSTM, TCN, Sequential, Transformer
+from skdeep.testing import parametrize_with_component_checks
 
 KEY = np.array([7, 0], np.uint32)
 X = np.random.default_rng(0).normal(size=(6, 5, 3)).astype(np.float32)
@@ -125,8 +126,6 @@ def test_tcn_is_the_convolutions_of_flax(kernel_size):
 
 
 def test_transformer_is_its_parts():
-    from skdeep.layers import PositionalEncoding, TransformerBlock
-
     network = Transformer(2, 8, 2)
     params = noisy(init(network))
     x = PositionalEncoding().build().apply({}, affine(X, params["projection"]))
@@ -264,3 +263,8 @@ def test_fields_are_parameters_of_the_estimator():
     model = DeepClassifier(network="lstm", max_epochs=1, tol=None).set_params(network__units=4, network__mask_value=0.0)
     assert model.get_params()["network__units"] == 4
     assert model.fit(X, np.arange(6) % 2).params_["LSTM_0"]["hi"]["kernel"].shape == (4, 4)
+
+
+@parametrize_with_component_checks([Sequential((Embedding(8, 4, mask_token=0), layers.GRU(4)))])
+def test_contract_of_a_network_of_masked_tokens(component, check):
+    check(component)

@@ -19,5 +19,5 @@ class Embedding(nn.Embed):
                 "instead. Make it the first layer."
             )
         # Masked steps may have an id outside of the table, whose vector would be NaN.
-        inside = jnp.clip(jnp.round(ids), 0, self.num_embeddings - 1).astype(jnp.int32)
+        inside = jnp.clip(ids, 0, self.num_embeddings - 1).astype(jnp.int32)
         return super().__call__(inside).astype(x.dtype)
