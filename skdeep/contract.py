@@ -27,6 +27,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import jax
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
 from skdeep.component import Component
@@ -320,7 +321,8 @@ class Layer(Component):
     - `step_mask: bool (n, time)`, False for steps of a sequence `(n, time, ...)` that are padding, or
       None if none are: a module that mixes steps must leave those out.
 
-    Class variable: `example_shape`, the shape of a row that it takes, for `skdeep.testing`.
+    For `skdeep.testing`: class variable `example_shape`, the shape of a row that it takes, and property
+    `example_ids`, None or the number of ids if rows hold ids (whole numbers from 0) instead of measurements.
 
     Examples
     --------
@@ -341,6 +343,17 @@ class Layer(Component):
         """Return the linen module."""
         raise NotImplementedError
 
+    @property
+    def example_ids(self) -> int | None:
+        """How many ids there are if rows hold ids."""
+        return None
+
+    def check_rows(self, x: np.ndarray) -> None:
+        """Raise ValueError for rows that the layer cannot take, where compiled code could not.
+
+        Called on the host with rows `(n, ...)` before training and prediction, if the layer is a network's first.
+        """
+
     def output_mask(self, x: Any, step_mask: Any) -> Any:
         """Return the step mask of the output, where `x` and `step_mask` went in; None once there are no steps.
 
@@ -353,7 +366,7 @@ class Network(Component):
     """Builds a whole network for rows of shape `in_shape`, inside the traced program.
 
     Rows `(n, *in_shape)` go in, and the output must be `(n, n_outputs)`. The module may take `train`
-    and `row_mask` like a layer's. Class variable: `example_shape`, as of a layer.
+    and `row_mask` like a layer's. `example_shape`, `example_ids` and `check_rows` are as of a layer.
 
     Examples
     --------
@@ -373,6 +386,17 @@ class Network(Component):
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> nn.Module | Callable[..., Any] | NetworkFunctions:
         """Return the linen module, a function `f(rngs) -> flax.nnx.Module`, or pure functions."""
         raise NotImplementedError
+
+    @property
+    def example_ids(self) -> int | None:
+        """How many ids there are if rows hold ids."""
+        return None
+
+    def check_rows(self, x: np.ndarray) -> None:
+        """Raise ValueError for rows that the network cannot take, where compiled code could not.
+
+        Called on the host with rows `(n, *in_shape)` before training and prediction; not for sparse X.
+        """
 
 
 class Augmentation(Component):

@@ -137,6 +137,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             previous = self._previous_fit() if self.warm_start else None
             rows = self._encode(X, y, sample_weight, reset=True)
             self._bind_components()
+            self._check_rows(rows.x)
             self._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
             train, held_out = self._split(merge_equal_rows(rows) if self._merges_rows else rows, validation)
             train = _unit_mean(self._finish_target(train, reset=True))
@@ -156,13 +157,14 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         is_first = not hasattr(self, "params_")
         with self._unchanged_on_error(), traced_fields_named():
             check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
-            rows = drop_zero_weights(self._encode(X, y, sample_weight, reset=is_first))
+            rows = self._encode(X, y, sample_weight, reset=is_first)
             if is_first:
                 self._bind_components()
                 self._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
             else:
                 self._set_components(self._resolve()._replace(network=self.network_))
-            rows = _unit_mean(self._finish_target(rows, reset=is_first))
+            self._check_rows(rows.x)
+            rows = _unit_mean(self._finish_target(drop_zero_weights(rows), reset=is_first))
             previous = None if is_first else (self.params_, self.model_state_)
             reporter = EpochReporter(self, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, 1)
             with self._on_device():
@@ -241,7 +243,9 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         """Return training rows and validation rows: those given, or a share held out, or none."""
         X_val, y_val, weight_val = given
         if X_val is not None:
-            return rows, drop_zero_weights(self._encode(X_val, y_val, weight_val, reset=False))
+            held_out = self._encode(X_val, y_val, weight_val, reset=False)
+            self._check_rows(held_out.x)
+            return rows, drop_zero_weights(held_out)
         if y_val is not None or weight_val is not None:
             raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val and y_val together.")
         if not self.early_stopping:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.contract import Model
 from skdeep.core import as_traced
-from skdeep.core.encode import encode_rows
+from skdeep.core.encode import encode_rows, is_sparse
 from skdeep.core.inference import predict_raw
 
 
@@ -42,6 +42,7 @@ class FittedNetwork(BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), allow_nd=True)
         self._check_row_shape(X)
+        self._check_rows(X)
         params, dtype = self._params_for(X)
         with self._on_device(dtype):
             raw = predict_raw(as_traced(self._model, dtype), params, self.model_state_, encode_rows(X, dtype))
@@ -56,6 +57,11 @@ class FittedNetwork(BaseEstimator):
             raise ValueError(
                 f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} was fitted on rows of shape {self._columns}."
             )
+
+    def _check_rows(self, X: Any) -> None:
+        """Let the network look at rows, in its shape, before compiled code does, which cannot raise."""
+        if not is_sparse(X):
+            self._model.network.check_rows(X.reshape(-1, *self._model.in_shape))
 
     def _view(self, params: Any, model_state: Any) -> Self:
         """Return a copy that predicts with other parameters, on arrays without column names."""

@@ -99,7 +99,7 @@ def layer_from(value: Any) -> Layer:
         return Activation(value) if value in ACTIVATIONS else _checked_layer(resolve("layer", value)[1])
     if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
         # A layer made of layers takes them as a list of its own, in the same words.
-        options = {k: tuple(map(layer_from, v)) if k == "layers" else v for k, v in value[1].items()}
+        options = {name: _option_of_layer(name, option) for name, option in value[1].items()}
         return layer_from(value[0]).replace(**options)
     if is_linen_class(type(value)):
         return ModuleLayer(_with_tuples(value))
@@ -149,6 +149,12 @@ def _prepare(component: Any) -> Any:
 
 def _checked_layer(value: Any) -> Layer:
     return value if isinstance(value, Layer) else layer_from(value)
+
+
+def _option_of_layer(name: str, value: Any) -> Any:
+    if name == "layers":
+        return tuple(map(layer_from, value))
+    return layer_from(value) if name == "layer" else value
 
 
 def _network_from(value: Any) -> Network:

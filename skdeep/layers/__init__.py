@@ -1,17 +1,30 @@
 """Layers: components that build linen modules. A list of them is a network."""
 
 from skdeep.layers.activation import Activation
+from skdeep.layers.attention import PositionalEncoding, SelfAttention, TransformerBlock
 from skdeep.layers.basic import BatchNorm, Dense, Dropout, Flatten, LayerNorm
 from skdeep.layers.composite import ModuleLayer, Residual, stack_layers
+from skdeep.layers.embedding import Embedding
+from skdeep.layers.masking import Masking
+from skdeep.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 __all__ = [
     "Activation",
     "BatchNorm",
+    "Bidirectional",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GRU",
+    "LSTM",
     "LayerNorm",
+    "Masking",
     "ModuleLayer",
+    "PositionalEncoding",
     "Residual",
+    "SelfAttention",
+    "SimpleRNN",
+    "TransformerBlock",
     "stack_layers",
 ]

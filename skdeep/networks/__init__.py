@@ -1,7 +1,20 @@
-"""Networks: a multilayer perceptron, a linear model, a list of layers, and users' own modules."""
+"""Networks: perceptrons, networks of sequences, a list of layers, and users' own modules."""
 
 from skdeep.networks.dense import MLP, Linear
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
+from skdeep.networks.recurrent import GRU, LSTM
 from skdeep.networks.sequential import Sequential
+from skdeep.networks.temporal import TCN
+from skdeep.networks.transformer import Transformer
 
-__all__ = ["MLP", "FlaxNetwork", "Linear", "NNXNetwork", "Sequential"]
+__all__ = [
+    "FlaxNetwork",
+    "GRU",
+    "LSTM",
+    "Linear",
+    "MLP",
+    "NNXNetwork",
+    "Sequential",
+    "TCN",
+    "Transformer",
+]

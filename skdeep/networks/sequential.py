@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from skdeep.contract import Layer, Network
 
 
@@ -30,3 +32,11 @@ class Sequential(Network):
         from skdeep.layers.modules import Stack
 
         return Stack(self.layers, n_outputs)
+
+    @property
+    def example_ids(self) -> int | None:
+        return self.layers[0].example_ids if self.layers else None
+
+    def check_rows(self, x: np.ndarray) -> None:
+        if self.layers:
+            self.layers[0].check_rows(x)

@@ -17,6 +17,7 @@ from skdeep.estimators.classifier import DeepClassifier
 from skdeep.estimators.regressor import DeepRegressor
 from skdeep.networks import MLP
 from skdeep.testing.loss_checks import tasks_of
+from skdeep.testing.module_checks import example_rows
 from skdeep.testing.running import contract_check, expect
 
 N_ROWS = 44
@@ -99,6 +100,8 @@ def _estimator_for(component: Component, in_shape: tuple[int, ...]) -> tuple[Any
     rng = np.random.default_rng(0)
     X = rng.normal(size=(N_ROWS, *in_shape))
     score = X.reshape(N_ROWS, -1)[:, :2].sum(axis=1)
+    if isinstance(component, Layer | Network):
+        X = example_rows(component, X)
     settings = {**SETTINGS, "network": network, "learning_rate": SAFE_RATE}
     if loss is not None:
         settings["loss"] = loss

@@ -1,0 +1,97 @@
+"""The linen modules of attention (imports flax, so only `build` methods import this file)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from skdeep.layers.modules import TracedDropout
+from skdeep.layers.rows import check_sequences
+
+
+class SelfAttention(nn.Module):
+    """`nn.MultiHeadDotProductAttention` of x with itself, with dropout on its output."""
+
+    n_heads: int
+    head_features: int | None
+    dropout_rate: Any
+    causal: bool
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool, step_mask: Any = None) -> Any:
+        check_sequences("SelfAttention", x)
+        attention = nn.MultiHeadDotProductAttention(
+            self.n_heads, qkv_features=self._width(x.shape[-1]), deterministic=True, name="attention"
+        )
+        y = attention(x, mask=self._mask(x, step_mask))
+        return TracedDropout(self.dropout_rate)(y, train)
+
+    def _width(self, n_features: int) -> int:
+        if self.head_features is not None:
+            return self.n_heads * self.head_features
+        if n_features % self.n_heads:
+            raise ValueError(
+                f"The 'n_heads' field must divide the {n_features} features of the rows. Got {self.n_heads} instead. "
+                "Give another n_heads, or make the features as many by a dense layer before it."
+            )
+        return n_features
+
+    def _mask(self, x: Any, step_mask: Any) -> Any:
+        """Return which step (axis 2) may look at which (axis 3); all alike where a row has no real step at all."""
+        causal = nn.make_causal_mask(x[..., 0], dtype=bool) if self.causal else None
+        return nn.combine_masks(causal, None if step_mask is None else step_mask[:, None, None, :], dtype=bool)
+
+
+class SinusoidalPositions(nn.Module):
+    """Adds sines and cosines of the position."""
+
+    def __call__(self, x: Any) -> Any:
+        check_sequences("PositionalEncoding", x)
+        return x + jnp.asarray(sinusoids(*x.shape[1:]), x.dtype)[None]
+
+
+class LearnedPositions(nn.Module):
+    """Adds a learned vector a position."""
+
+    max_length: int | None
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        check_sequences("PositionalEncoding", x)
+        _, n_steps, n_features = x.shape
+        if self.max_length is not None and n_steps > self.max_length:
+            raise ValueError(
+                f"The 'max_length' field of PositionalEncoding is {self.max_length}, but the rows have {n_steps} steps. "
+                f"Give max_length={n_steps} or more."
+            )
+        table = self.param("table", jax.nn.initializers.normal(0.02), (self.max_length or n_steps, n_features))
+        return x + table[None, :n_steps]
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm: `x + attention(norm(x))`, then `x + dense(gelu(dense(norm(x))))`."""
+
+    n_heads: int
+    widths_factor: int
+    dropout_rate: Any
+    causal: bool
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool, step_mask: Any = None) -> Any:
+        check_sequences("TransformerBlock", x)
+        attention = SelfAttention(self.n_heads, None, self.dropout_rate, self.causal)
+        x = x + attention(nn.LayerNorm()(x), train, step_mask)
+        n_features = x.shape[-1]
+        y = nn.gelu(nn.Dense(self.widths_factor * n_features)(nn.LayerNorm()(x)))
+        return x + TracedDropout(self.dropout_rate)(nn.Dense(n_features)(y), train)
+
+
+def sinusoids(n_steps: int, n_features: int) -> np.ndarray:
+    """Return `(time, features)`: sines at even features, cosines at odd ones, each pair of one wavelength."""
+    feature = np.arange(n_features)
+    angles = np.arange(n_steps)[:, None] / 10_000.0 ** (feature // 2 * 2 / n_features)[None, :]
+    return np.where(feature % 2 == 0, np.sin(angles), np.cos(angles))

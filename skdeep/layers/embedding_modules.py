@@ -1,0 +1,23 @@
+"""The linen module of embeddings (imports flax, so only `build` methods import this file)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+
+class Embedding(nn.Embed):
+    """`nn.Embed` for ids that arrive as floats; its output has the type of x."""
+
+    def __call__(self, x: Any) -> Any:
+        ids = x[..., 0] if x.ndim == 3 and x.shape[-1] == 1 else x
+        if ids.ndim != 2:
+            raise ValueError(
+                f"Embedding takes rows of token ids, of shape (time,) or (time, 1). Got rows of shape {x.shape[1:]} "
+                "instead. Make it the first layer."
+            )
+        # Masked steps may have an id outside of the table, whose vector would be NaN.
+        inside = jnp.clip(ids, 0, self.num_embeddings - 1).astype(jnp.int32)
+        return super().__call__(inside).astype(x.dtype)

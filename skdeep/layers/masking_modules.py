@@ -1,0 +1,18 @@
+"""The linen module of masking (imports flax, so only `build` methods import this file)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+
+from skdeep.layers.masking import both_masks, steps_other_than, zero_masked
+
+
+class Masking(nn.Module):
+    """Sets masked steps to zero."""
+
+    mask_value: Any
+
+    def __call__(self, x: Any, step_mask: Any = None) -> Any:
+        return zero_masked(x, both_masks(steps_other_than(x, self.mask_value), step_mask))

@@ -1,0 +1,135 @@
+"""The linen modules of recurrent layers (imports flax, so only `build` methods import this file).
+
+Parameters are those of Flax's cells, by name, shape and first value; the steps are those of `recurrence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+
+from skdeep.contract import Layer
+from skdeep.layers.recurrence import Cell, GRUCell, LSTMCell, SimpleCell, recur
+from skdeep.layers.rows import check_sequences
+
+_INPUT_INIT = jax.nn.initializers.lecun_normal()
+_STATE_INIT = jax.nn.initializers.orthogonal()
+
+
+class Affine(nn.Module):
+    """Kernel and bias as `nn.Dense` has them, without its product; the bias is zero where there is none."""
+
+    features: int
+    use_bias: bool
+    kernel_init: Callable[..., Any]
+
+    @nn.compact
+    def __call__(self, n_inputs: int) -> tuple[Any, Any]:
+        kernel = self.param("kernel", self.kernel_init, (n_inputs, self.features))
+        if not self.use_bias:
+            return kernel, jnp.zeros(self.features, kernel.dtype)
+        return kernel, self.param("bias", jax.nn.initializers.zeros, (self.features,))
+
+
+class Recurrent(nn.Module):
+    """What the recurrent modules share; a subclass gives its cell and kernel.
+
+    `(n, time, features) -> (n, time, units)` with `return_sequences`, else `(n, units)`, h after the last step.
+    """
+
+    units: int
+    return_sequences: bool
+    reverse: bool
+
+    def cell(self) -> Cell:
+        """Return the cell."""
+        raise NotImplementedError
+
+    def kernel(self, n_features: int) -> Any:
+        """Return the kernel `(features + units + 1, sums)`; its last row is the bias."""
+        raise NotImplementedError
+
+    @nn.compact
+    def __call__(self, x: Any, step_mask: Any = None) -> Any:
+        check_sequences(type(self).__name__, x)
+        x, kernel = promote_dtype(x, self.kernel(x.shape[-1]))
+        mask = None if step_mask is None else step_mask.T
+        h = recur(self.cell(), self.reverse, x.swapaxes(0, 1), kernel, mask)
+        if self.return_sequences:
+            return h.swapaxes(0, 1)
+        return h[0] if self.reverse else h[-1]
+
+    def of_input(self, name: str, n_features: int, use_bias: bool) -> tuple[Any, Any]:
+        """Return kernel and bias from the input."""
+        return Affine(self.units, use_bias, _INPUT_INIT, name=name)(n_features)
+
+    def of_state(self, name: str, use_bias: bool) -> tuple[Any, Any]:
+        """Return kernel and bias from the state."""
+        return Affine(self.units, use_bias, _STATE_INIT, name=name)(self.units)
+
+
+class LSTM(Recurrent):
+    """Parameters as in `nn.OptimizedLSTMCell`."""
+
+    def cell(self) -> Cell:
+        return LSTMCell()
+
+    def kernel(self, n_features: int) -> Any:
+        parts = []
+        for gate in "ifgo":
+            of_x, _ = self.of_input(f"i{gate}", n_features, use_bias=False)
+            of_h, bias = self.of_state(f"h{gate}", use_bias=True)
+            parts.append(jnp.concatenate([of_x, of_h, bias[None, :]]))
+        return jnp.concatenate(parts, axis=1)
+
+
+class GRU(Recurrent):
+    """Parameters as in `nn.GRUCell`."""
+
+    def cell(self) -> Cell:
+        return GRUCell()
+
+    def kernel(self, n_features: int) -> Any:
+        parts = []
+        for gate in "rz":
+            of_x, bias = self.of_input(f"i{gate}", n_features, use_bias=True)
+            of_h, _ = self.of_state(f"h{gate}", use_bias=False)
+            parts.append(jnp.concatenate([of_x, of_h, bias[None, :]]))
+        of_x, bias_x = self.of_input("in", n_features, use_bias=True)
+        of_h, bias_h = self.of_state("hn", use_bias=True)
+        # The reset gate multiplies the part from the state alone, so that both parts have columns of their own.
+        parts.append(jnp.concatenate([of_x, jnp.zeros_like(of_h), bias_x[None, :]]))
+        parts.append(jnp.concatenate([jnp.zeros_like(of_x), of_h, bias_h[None, :]]))
+        return jnp.concatenate(parts, axis=1)
+
+
+class SimpleRNN(Recurrent):
+    """Parameters as in `nn.SimpleCell`."""
+
+    activation: Callable[[Any], Any]
+
+    def cell(self) -> Cell:
+        return SimpleCell(self.activation)
+
+    def kernel(self, n_features: int) -> Any:
+        of_x, bias = self.of_input("i", n_features, use_bias=True)
+        of_h, _ = self.of_state("h", use_bias=False)
+        return jnp.concatenate([of_x, of_h, bias[None, :]])
+
+
+class Bidirectional(nn.Module):
+    """Two layers over the same steps, their outputs side by side."""
+
+    layers: tuple[Layer, Layer]
+
+    def setup(self) -> None:
+        """Build the modules here, so that they and their parameters belong to this one, by these names."""
+        self.forward, self.backward = (layer.build() for layer in self.layers)
+
+    def __call__(self, x: Any, step_mask: Any = None) -> Any:
+        return jnp.concatenate([self.forward(x, step_mask), self.backward(x, step_mask)], axis=-1)

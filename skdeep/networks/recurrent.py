@@ -1,0 +1,106 @@
+"""Recurrent networks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from skdeep import layers
+from skdeep.contract import Layer, Network
+from skdeep.layers.attention import check_dropout_rate
+from skdeep.networks.sequences import check_sequence_shape
+
+
+class _Recurrent(Network):
+    """The fields and rules that recurrent networks share."""
+
+    units: int = 128
+    n_layers: int = 1
+    bidirectional: bool = False
+    dropout_rate: float = 0.0
+    mask_value: float | None = None
+    example_shape: ClassVar[tuple[int, ...]] = (5, 3)
+    layer_class: ClassVar[Any]
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.networks.sequence_modules import RecurrentNetwork
+
+        check_sequence_shape(type(self).__name__, in_shape)
+        stack: list[Layer] = []
+        for number in range(1, self.n_layers + 1):
+            layer = self.layer_class(self.units, return_sequences=number < self.n_layers)
+            stack.append(layers.Bidirectional(layer) if self.bidirectional else layer)
+            stack.append(layers.Dropout(self.dropout_rate))
+        return RecurrentNetwork(tuple(stack), self.mask_value, n_outputs)
+
+    def check_fields(self) -> None:
+        for name in ("units", "n_layers"):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value > 0):
+                raise ValueError(
+                    f"The {name!r} field of {type(self).__name__} must be a positive int. Got {value!r} instead."
+                )
+        check_dropout_rate(self)
+
+
+class LSTM(_Recurrent):
+    """Long short-term memories over the steps of rows `(time, features)` or `(time,)`, then a dense output.
+
+    The output sees the state after the last step. Flat rows are read as sequences by the estimator's
+    `input_shape=(time, features)`.
+
+    Parameters
+    ----------
+    units : int, default=128
+        Width of each layer (in each direction).
+    n_layers : int, default=1
+    bidirectional : bool, default=False
+        Run each layer in both directions, with parameters of its own for each.
+    dropout_rate : float, default=0.0
+        Share of each layer's output that is dropped while training, in [0, 1).
+    mask_value : float or None, default=None
+        Steps whose values all equal it are padding: they change nothing, wherever they stand.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9, 1997.
+
+    Examples
+    --------
+    >>> from skdeep.networks import LSTM
+    >>> LSTM(units=64, n_layers=2)
+    LSTM(units=64, n_layers=2, bidirectional=False, dropout_rate=0.0, mask_value=None)
+    """
+
+    layer_class: ClassVar[Any] = layers.LSTM
+
+
+class GRU(_Recurrent):
+    """Gated recurrent units over the steps of rows `(time, features)` or `(time,)`, then a dense output.
+
+    The output sees the state after the last step. Flat rows are read as sequences by the estimator's
+    `input_shape=(time, features)`.
+
+    Parameters
+    ----------
+    units : int, default=128
+        Width of each layer (in each direction).
+    n_layers : int, default=1
+    bidirectional : bool, default=False
+        Run each layer in both directions, with parameters of its own for each.
+    dropout_rate : float, default=0.0
+        Share of each layer's output that is dropped while training, in [0, 1).
+    mask_value : float or None, default=None
+        Steps whose values all equal it are padding: they change nothing, wherever they stand.
+
+    References
+    ----------
+    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", arXiv 1406.1078.
+
+    Examples
+    --------
+    >>> from skdeep.networks import GRU
+    >>> GRU(mask_value=0.0)
+    GRU(units=128, n_layers=1, bidirectional=False, dropout_rate=0.0, mask_value=0.0)
+    """
+
+    layer_class: ClassVar[Any] = layers.GRU

@@ -1,0 +1,12 @@
+"""What rows a network of sequences takes."""
+
+from __future__ import annotations
+
+
+def check_sequence_shape(owner: str, in_shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless rows are `(time, features)` or `(time,)`."""
+    if len(in_shape) not in (1, 2):
+        raise ValueError(
+            f"The network {owner} takes rows of shape (time, features) or (time,). Got rows of shape {in_shape} instead. "
+            "Give the estimator input_shape=(time, features) with as many values."
+        )

@@ -1,0 +1,64 @@
+"""Temporal convolutional networks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from skdeep.contract import Network
+from skdeep.layers.attention import check_dropout_rate
+from skdeep.networks.sequences import check_sequence_shape
+
+
+class TCN(Network):
+    """Residual blocks of two causal convolutions each over rows `(time, features)` or `(time,)`, then a dense output.
+
+    The dilation doubles from block to block, from 1; the output sees the last step. There is no weight
+    normalisation, in which it differs from the paper. Flat rows are read as sequences by the estimator's
+    `input_shape=(time, features)`.
+
+    Parameters
+    ----------
+    widths : tuple of int, default=(64, 64, 64, 64)
+        Channels of each block. The last step sees `1 + 2 (kernel_size - 1) (2^blocks - 1)` steps.
+    kernel_size : int, default=3
+    dropout_rate : float, default=0.0
+        Share dropped behind each convolution while training, in [0, 1).
+    mask_value : float or None, default=None
+        Steps whose values all equal it are padding: they are zero for the convolutions, and the output sees the
+        last other step.
+
+    References
+    ----------
+    Bai, Kolter and Koltun, "An Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence
+    Modeling", arXiv 1803.01271.
+
+    Examples
+    --------
+    >>> from skdeep.networks import TCN
+    >>> TCN(widths=(32, 32))
+    TCN(widths=(32, 32), kernel_size=3, dropout_rate=0.0, mask_value=None)
+    """
+
+    widths: tuple[int, ...] = (64, 64, 64, 64)
+    kernel_size: int = 3
+    dropout_rate: float = 0.0
+    mask_value: float | None = None
+    example_shape: ClassVar[tuple[int, ...]] = (5, 3)
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.networks import sequence_modules as modules
+
+        check_sequence_shape("TCN", in_shape)
+        return modules.TCN(self.widths, self.kernel_size, self.dropout_rate, self.mask_value, n_outputs)
+
+    def check_fields(self) -> None:
+        is_tuple = isinstance(self.widths, tuple) and len(self.widths) > 0
+        if not (is_tuple and all(isinstance(w, int) and w > 0 for w in self.widths)):
+            raise ValueError(
+                f"The 'widths' field of TCN must be a tuple of positive ints. Got {self.widths!r} instead."
+            )
+        if not (isinstance(self.kernel_size, int) and self.kernel_size > 0):
+            raise ValueError(
+                f"The 'kernel_size' field of TCN must be a positive int. Got {self.kernel_size!r} instead."
+            )
+        check_dropout_rate(self)

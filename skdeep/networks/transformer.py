@@ -1,0 +1,83 @@
+"""Transformers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from skdeep.contract import Network
+from skdeep.layers.attention import check_dropout_rate
+from skdeep.layers.embedding import check_ids
+from skdeep.networks.sequences import check_sequence_shape
+
+
+class Transformer(Network):
+    """A transformer encoder over rows `(time, features)` or `(time,)`, the mean over the steps, then a dense output.
+
+    Steps are projected to `features`, or embedded if rows hold ids of tokens; sines and cosines tell positions;
+    blocks are pre-norm (`skdeep.layers.TransformerBlock`). Flat rows are read as sequences by the estimator's
+    `input_shape=(time, features)`.
+
+    Parameters
+    ----------
+    n_layers : int, default=2
+        Number of blocks.
+    features : int, default=64
+        Width of a step inside; a multiple of `n_heads`.
+    n_heads : int, default=4
+    dropout_rate : float, default=0.1
+        Share dropped while training, in [0, 1).
+    mask_value : float or None, default=None
+        Steps whose values (or id) equal it are padding: they are not looked at, and not in the mean.
+    n_tokens : int or None, default=None
+        If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`; other ids are an error.
+
+    References
+    ----------
+    Vaswani et al., "Attention Is All You Need", arXiv 1706.03762; Xiong et al., "On Layer Normalization in the
+    Transformer Architecture", arXiv 2002.04745.
+
+    Examples
+    --------
+    >>> from skdeep.networks import Transformer
+    >>> Transformer(n_tokens=1000, mask_value=0.0).n_tokens
+    1000
+    """
+
+    n_layers: int = 2
+    features: int = 64
+    n_heads: int = 4
+    dropout_rate: float = 0.1
+    mask_value: float | None = None
+    n_tokens: int | None = None
+    example_shape: ClassVar[tuple[int, ...]] = (5, 3)
+
+    @property
+    def example_ids(self) -> int | None:
+        return None if self.n_tokens is None else min(4, self.n_tokens)
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.networks import sequence_modules as modules
+
+        check_sequence_shape("Transformer", in_shape)
+        return modules.Transformer(
+            self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, self.n_tokens, n_outputs
+        )
+
+    def check_rows(self, x: np.ndarray) -> None:
+        if self.n_tokens is not None:
+            check_ids(x, self.n_tokens, self.mask_value)
+
+    def check_fields(self) -> None:
+        for name in ("n_layers", "features", "n_heads", "n_tokens"):
+            value, may_be_none = getattr(self, name), name == "n_tokens"
+            if not ((isinstance(value, int) and value > 0) or (may_be_none and value is None)):
+                wanted = "a positive int or None" if may_be_none else "a positive int"
+                raise ValueError(f"The {name!r} field of Transformer must be {wanted}. Got {value!r} instead.")
+        if self.features % self.n_heads:
+            raise ValueError(
+                f"The 'features' field of Transformer must be a multiple of n_heads={self.n_heads}. "
+                f"Got {self.features!r} instead."
+            )
+        check_dropout_rate(self)

@@ -1,0 +1,270 @@
+"""Networks of sequences: parameters, values against Flax and NumPy, padded steps, rows they refuse, and fits."""
+
+from __future__ import annotations
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from skdeep import DeepClassifier, DeepRegressor, layers
+from skdeep.core.network import functions_of
+from skdeep.core.programs import TracedFunction
+from skdeep.core.random import wrap_key
+from skdeep.layers import Embedding, PositionalEncoding, TransformerBlock
+from skdeep.networks import GRU, LSTM, TCN, Sequential, Transformer
+from skdeep.testing import parametrize_with_component_checks
+
+KEY = np.array([7, 0], np.uint32)
+X = np.random.default_rng(0).normal(size=(6, 5, 3)).astype(np.float32)
+PADDING = -9.0
+NETWORKS = [
+    LSTM(8, mask_value=PADDING),
+    LSTM(4, bidirectional=True, mask_value=PADDING),
+    GRU(8, n_layers=2, mask_value=PADDING),
+    TCN((8, 8, 4), mask_value=PADDING),
+    Transformer(1, 8, 2, 0.0, mask_value=PADDING),
+]
+NAMES = ["lstm", "bidirectional lstm", "gru", "tcn", "transformer"]
+close = functools.partial(assert_allclose, rtol=1e-5, atol=1e-5)
+
+
+def init(network, x=X):
+    def make(words, x):
+        return functions_of(network, x.shape[1:], 2).init(wrap_key(words), x)
+
+    params, state = TracedFunction(make, "init")(KEY, x[:1])
+    assert state == {}
+    return params
+
+
+def raw(network, params, x=X, train=False):
+    return np.asarray(applied(network, params, x, train))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def applied(network, params, x, train):
+    key = wrap_key(jnp.array(KEY)) if train else None
+    return functions_of(network, x.shape[1:], 2).apply(params, {}, x, train, key, jnp.ones(len(x)))[0]
+
+
+def shapes(params):
+    leaves, _ = jax.tree_util.tree_flatten_with_path(params)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
+
+
+def noisy(params):
+    rng = np.random.default_rng(3)
+    return jax.tree.map(lambda p: np.asarray(p) + 0.2 * rng.normal(size=p.shape).astype(np.float32), params)
+
+
+def affine(x, layer):
+    return x @ np.asarray(layer["kernel"]) + np.asarray(layer["bias"])
+
+
+def padded(x, n_steps=3, at=None):
+    """Return rows with masked steps appended, or put before step `at`."""
+    extra = np.full((len(x), n_steps, *x.shape[2:]), PADDING, x.dtype)
+    at = x.shape[1] if at is None else at
+    return np.concatenate([x[:, :at], extra, x[:, at:]], axis=1)
+
+
+def test_parameter_names_and_shapes():
+    gates = {f"i{g}/kernel": (3, 8) for g in "ifgo"} | {f"h{g}/kernel": (8, 8) for g in "ifgo"}
+    gates |= {f"h{g}/bias": (8,) for g in "ifgo"}
+    output = {"output/kernel": (8, 2), "output/bias": (2,)}
+    assert shapes(init(LSTM(8))) == {f"LSTM_0/{name}": shape for name, shape in gates.items()} | output
+    both = shapes(init(GRU(8, n_layers=2, bidirectional=True)))
+    assert both["Bidirectional_0/forward/ir/kernel"] == (3, 8)
+    assert both["Bidirectional_1/backward/ir/kernel"] == (16, 8)
+    assert both["output/kernel"] == (16, 2)
+    assert {name: shape for name, shape in shapes(init(TCN((4, 8), 2))).items() if "kernel" in name} == {
+        "TemporalBlock_0/CausalConv_0/kernel": (2, 3, 4),
+        "TemporalBlock_0/CausalConv_1/kernel": (2, 4, 4),
+        "TemporalBlock_0/shortcut/kernel": (3, 4),
+        "TemporalBlock_1/CausalConv_0/kernel": (2, 4, 8),
+        "TemporalBlock_1/CausalConv_1/kernel": (2, 8, 8),
+        "TemporalBlock_1/shortcut/kernel": (4, 8),
+        "output/kernel": (8, 2),
+    }
+    transformer = shapes(init(Transformer(1, 8, 2)))
+    assert transformer["projection/kernel"] == (3, 8)
+    assert transformer["TransformerBlock_0/SelfAttention_0/attention/query/kernel"] == (8, 2, 4)
+    tokens = shapes(init(Transformer(1, 8, 2, n_tokens=10), np.zeros((1, 5), np.float32)))
+    assert tokens["embedding/embedding"] == (10, 8)
+    assert "projection/kernel" not in tokens
+
+
+def test_lstm_is_that_of_flax():
+    network = LSTM(8, n_layers=2)
+    params, x = noisy(init(network)), X
+    for i in range(2):
+        x = nn.RNN(nn.OptimizedLSTMCell(8)).apply({"params": {"cell": params[f"LSTM_{i}"]}}, x)
+    close(raw(network, params), affine(np.asarray(x[:, -1]), params["output"]))
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_tcn_is_the_convolutions_of_flax(kernel_size):
+    network = TCN((8, 8, 4), kernel_size)
+    params, x = noisy(init(network)), X
+    for i, width in enumerate(network.widths):
+        block, y = params[f"TemporalBlock_{i}"], x
+        for name in ("CausalConv_0", "CausalConv_1"):
+            conv = nn.Conv(width, (kernel_size,), padding="CAUSAL", kernel_dilation=2**i)
+            y = np.maximum(conv.apply({"params": block[name]}, y), 0)
+        shortcut = affine(x, block["shortcut"]) if "shortcut" in block else x
+        x = np.maximum(shortcut + y, 0)
+    assert_allclose(raw(network, params), affine(x[:, -1], params["output"]), rtol=1e-4, atol=1e-4)
+
+
+def test_transformer_is_its_parts():
+    network = Transformer(2, 8, 2)
+    params = noisy(init(network))
+    x = PositionalEncoding().build().apply({}, affine(X, params["projection"]))
+    for i in range(2):
+        x = TransformerBlock(2).build().apply({"params": params[f"TransformerBlock_{i}"]}, x, False)
+    x = np.asarray(nn.LayerNorm().apply({"params": params["LayerNorm_0"]}, x)).mean(axis=1)
+    close(raw(network, params), affine(x, params["output"]))
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
+def test_appended_masked_steps_leave_predictions_as_they_are(network):
+    params = init(network)
+    jax.tree.map(close, init(network, padded(X)), params)
+    params = noisy(params)
+    expected = raw(network, params)
+    close(raw(network, params, padded(X)), expected)
+    assert np.abs(raw(network.replace(mask_value=None), params, padded(X)) - expected).max() > 1e-2
+
+
+@pytest.mark.parametrize("network", NETWORKS[:3], ids=NAMES[:3])
+@pytest.mark.parametrize("at", [0, 2])
+def test_recurrent_networks_skip_masked_steps_anywhere(network, at):
+    params = noisy(init(network))
+    close(raw(network, params, padded(X, at=at)), raw(network, params))
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
+def test_rows_of_masked_steps_only_are_finite_and_alike(network):
+    params, x = noisy(init(network)), X.copy()
+    x[:2] = PADDING
+    output = raw(network, params, x)
+    assert np.isfinite(output).all()
+    close(output[0], output[1])
+    close(output[2:], raw(network, params)[2:])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
+def test_training_with_masked_steps_gives_the_same_parameters(network):
+    y = X[:, 0, 0]
+    model = DeepRegressor(network=network, optimizer="sgd", learning_rate=0.1, max_epochs=3, tol=None, random_state=0)
+    plain, with_padding = (model.fit(x, y).params_ for x in (X, padded(X)))
+    start = model.set_params(learning_rate=1e-30).fit(X, y).params_
+    jax.tree.map(functools.partial(assert_allclose, rtol=1e-4, atol=1e-5), with_padding, plain)
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), plain, start)
+    assert max(jax.tree.leaves(moved)) > 1e-2
+
+
+@pytest.mark.parametrize("network", [LSTM(8), GRU(8), TCN((8,)), Transformer(1, 8, 2)])
+def test_rows_of_numbers_are_sequences_of_one_feature(network):
+    x = X[..., 0]
+    params = init(network, x)
+    jax.tree.map(close, init(network, x[..., None]), params)
+    close(raw(network, params, x), raw(network, params, x[..., None]))
+
+
+@pytest.mark.parametrize("network", [LSTM(8), GRU(8), TCN((8,)), Transformer(1, 8, 2)])
+def test_rows_of_other_dimensions_are_refused(network):
+    name = type(network).__name__
+    message = rf"The network {name} takes rows of shape \(time, features\) or \(time,\). Got rows of shape \(5, 3, 1\)"
+    with pytest.raises(ValueError, match=message):
+        DeepClassifier(network=network).fit(X[..., None], np.arange(6) % 2)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (LSTM(0), "The 'units' field of LSTM must be a positive int. Got 0 instead."),
+        (GRU(n_layers=0), "The 'n_layers' field of GRU must be a positive int. Got 0 instead."),
+        (LSTM(dropout_rate=1.0), r"The 'dropout_rate' field of LSTM must be in \[0, 1\). Got 1.0 instead."),
+        (TCN(8), "The 'widths' field of TCN must be a tuple of positive ints. Got 8 instead."),
+        (TCN(()), r"The 'widths' field of TCN must be a tuple of positive ints. Got \(\) instead."),
+        (TCN(kernel_size=0), "The 'kernel_size' field of TCN must be a positive int. Got 0 instead."),
+        (TCN(dropout_rate=2), "The 'dropout_rate' field of TCN"),
+        (Transformer(n_layers=0), "The 'n_layers' field of Transformer must be a positive int. Got 0 instead."),
+        (Transformer(features=10), "The 'features' field of Transformer must be a multiple of n_heads=4. Got 10"),
+        (Transformer(n_tokens=0), "The 'n_tokens' field of Transformer must be a positive int or None. Got 0 instead."),
+        (Transformer(dropout_rate=-1.0), "The 'dropout_rate' field of Transformer"),
+    ],
+)
+def test_check_fields(network, message):
+    with pytest.raises(ValueError, match=message):
+        network.check_fields()
+
+
+@pytest.mark.parametrize(
+    "network", [Transformer(1, 8, 2, mask_value=-1.0, n_tokens=6), Sequential((Embedding(6, 4, mask_token=-1),))]
+)
+def test_networks_of_tokens_ask_for_ids(network):
+    ids, y = np.arange(24.0).reshape(6, 4) % 7 - 1, np.arange(6) % 2
+    model = DeepClassifier(network=network, max_epochs=1, tol=None).fit(ids, y)
+    assert model.predict(ids).shape == (6,)
+    ids[4, 1] = 6
+    with pytest.raises(ValueError, match=r"n_tokens=6\), or -1 for masked steps. Got 6 in row 4 of X, step 1"):
+        model.predict(ids)
+    with pytest.raises(ValueError, match="Got 6 in row 4 of X, step 1"):
+        model.fit(ids, y)
+
+
+@pytest.mark.parametrize(
+    "network", [GRU(8, dropout_rate=0.0), TCN((8,), dropout_rate=0.0), Transformer(1, 8, 2, dropout_rate=0.0)]
+)
+def test_dropout_acts_in_training_only(network):
+    params, dropped = init(network), network.replace(dropout_rate=0.5)
+    close(raw(network, params, train=True), raw(network, params))
+    close(raw(dropped, params), raw(network, params))
+    assert np.abs(raw(dropped, params, train=True) - raw(network, params)).max() > 1e-2
+
+
+DIGITS = train_test_split(*load_digits(return_X_y=True), test_size=0.25, random_state=0)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("network", "n_epochs"),
+    [(LSTM(32), 12), (GRU(32), 12), (TCN((32, 32)), 6), (Transformer(1, 32, 4, 0.0), 15)],
+    ids=["lstm", "gru", "tcn", "transformer"],
+)
+def test_digits_read_row_by_row(network, n_epochs):
+    X_train, X_test, y_train, y_test = DIGITS
+    model = DeepClassifier(
+        network=network,
+        input_shape=(8, 8),
+        learning_rate=0.01,
+        batch_size=64,
+        max_epochs=n_epochs,
+        tol=None,
+        random_state=0,
+    )
+    assert make_pipeline(MinMaxScaler(), model).fit(X_train, y_train).score(X_test, y_test) > 0.93
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_fields_are_parameters_of_the_estimator():
+    model = DeepClassifier(network="lstm", max_epochs=1, tol=None).set_params(network__units=4, network__mask_value=0.0)
+    assert model.get_params()["network__units"] == 4
+    assert model.fit(X, np.arange(6) % 2).params_["LSTM_0"]["hi"]["kernel"].shape == (4, 4)
+
+
+@parametrize_with_component_checks([Sequential((Embedding(8, 4, mask_token=0), layers.GRU(4)))])
+def test_contract_of_a_network_of_masked_tokens(component, check):
+    check(component)
