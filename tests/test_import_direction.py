@@ -24,6 +24,8 @@ FORBIDDEN = {
     "core/stopping.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/inference.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/network.py": ["optax", "sklearn", "skdeep.layers", "skdeep.networks", "skdeep.registry"],
+    "core/composed.py": ["flax", "optax", "sklearn", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
+    "core/variational.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],
     "core/step.py": ["flax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/programs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/loop.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

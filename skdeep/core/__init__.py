@@ -1,7 +1,7 @@
 """The pure functional core. Read in this order, one stage a file:
 
-encode, target, rows (host: X and y to rows of floats), batch, network, step, objective,
-programs, stopping, loop, inference; beside them `random` (the generator) and `host` (initial values without a compile).
+encode, target, rows (host: X and y to rows of floats), batch, network, composed, variational, step,
+objective, programs, stopping, loop, inference; beside them `random` (the generator) and `host` (initial values without a compile).
 """
 
 from __future__ import annotations

@@ -14,10 +14,12 @@ from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import encode_classes
 from skdeep.errors import ComponentError
-from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
+from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
-from skdeep.estimators.parameters import CONSTRAINTS, StrOptions
+from skdeep.estimators.parameters import StrOptions
+from skdeep.estimators.resolve import resolve_ready
+from skdeep.estimators.supervised import SupervisedEstimator
 
 # Where a float64 sigmoid still tells neighbouring float32 decisions apart, and stays inside (0, 1).
 LARGEST_DECISION = 20.0
@@ -25,7 +27,7 @@ LARGEST_DECISION = 20.0
 
 def _gives_probabilities(estimator: Any) -> bool:
     try:
-        loss = getattr(estimator, "loss_", None) or estimator._resolve().loss
+        loss = getattr(estimator, "loss_", None) or resolve_ready("loss", estimator._component_value("loss"))[1]
     except ComponentError:
         return True  # fit says what is wrong
     if not loss.probabilistic:
@@ -36,7 +38,7 @@ def _gives_probabilities(estimator: Any) -> bool:
     return True
 
 
-class DeepClassifier(ClassifierMixin, DeepEstimator):
+class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     """A neural network classifier: binary, multiclass and multilabel.
 
     Parameters
@@ -111,7 +113,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **CONSTRAINTS,
+        **SupervisedEstimator._parameter_constraints,
         "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
     _default_loss = "cross_entropy"

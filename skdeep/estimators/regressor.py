@@ -13,11 +13,12 @@ from sklearn.utils.validation import check_array
 from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import TargetScale, check_domain, decode_values, encode_values, fit_scale
-from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
+from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.supervised import SupervisedEstimator
 
 
-class DeepRegressor(RegressorMixin, DeepEstimator):
+class DeepRegressor(RegressorMixin, SupervisedEstimator):
     """A neural network regressor, for one or several outputs.
 
     y is brought to unit size inside, as the loss asks for; X is not: put a scaler before.
