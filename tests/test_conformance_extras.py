@@ -56,7 +56,7 @@ def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 # These checks hand in arrays after frames on purpose.
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
 @pytest.mark.parametrize("name", OF_TRANSFORMERS)
 def test_checks_of_transformers_that_scikit_learn_keeps_for_itself(name):
     getattr(estimator_checks, name)("DeepAutoencoder", DeepAutoencoder())
