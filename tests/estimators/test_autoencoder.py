@@ -25,7 +25,7 @@ from skdeep.core.network import functions_of
 from skdeep.core.random import wrap_key
 from skdeep.core.variational import VariationalAutoencoder, VariationalLoss
 from skdeep.losses import SquaredError
-from skdeep.networks import MLP, Linear
+from skdeep.networks import MLP, ConvDecoder, Linear
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -362,3 +362,26 @@ def test_sparse_rows_and_codes_of_another_width_are_refused():
 def test_a_loss_that_breaks_down_says_so():
     with pytest.raises(NonFiniteLossError, match="The loss became NaN or infinite in epoch"):
         DeepAutoencoder(**SMALL | {"learning_rate": 1e30, "optimizer": "sgd"}).fit(X)
+
+
+def test_conv_decoder_gets_the_shape_of_the_image():
+    decoder = ConvDecoder(widths=(8, 4))
+    model = DeepAutoencoder(
+        **SMALL | {"encoder": Encoder(), "max_epochs": 40, "learning_rate": 0.01},
+        decoder=decoder,
+        input_shape=(8, 8, 1),
+    )
+    model.fit(DIGITS[:200])
+    assert model.params_["decoder"]["output"]["kernel"].shape == (3, 3, 4, 1)
+    assert model.inverse_transform(model.transform(DIGITS)).shape == DIGITS.shape
+    assert model.score(DIGITS[:200]) > -np.var(DIGITS[:200], axis=0).mean()
+    assert model.decoder is decoder
+
+
+def test_conv_decoder_needs_an_image():
+    with pytest.raises(
+        ValueError, match=r"but its 'out_shape' is \(6,\) and 6 outputs are needed. Give DeepAutoencoder"
+    ):
+        DeepAutoencoder(**SMALL, decoder="conv_decoder").fit(X)
+    with pytest.raises(ValueError, match=r"'out_shape' is \(3, 2\) and 12 outputs are needed"):
+        DeepAutoencoder(**SMALL, decoder="conv_decoder", loss="gaussian_nll", input_shape=(3, 2)).fit(X)
