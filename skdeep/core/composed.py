@@ -114,7 +114,7 @@ class Pretrained(Network):
             first, second = jax.random.split(key)
             z = jnp.zeros((len(x), self.n_components), x.dtype)
             params, state = _pair("head", encoder.init(first, x), head.init(second, z))
-            return self.with_encoder(params, state, params["encoder"], state["encoder"])
+            return regrouped(params, state, self.frozen)
 
         def apply(
             params: Params, state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
@@ -129,14 +129,14 @@ class Pretrained(Network):
 
         return NetworkFunctions(init, apply)
 
-    def with_encoder(
-        self, params: Params, state: ModelState, encoder_params: Params, encoder_state: ModelState
-    ) -> tuple[Params, ModelState]:
-        """Return parameters and model state with those of the encoder in their place."""
-        state = {**state, "encoder": encoder_state}
-        if self.frozen:
-            return {"head": params["head"]}, {**state, "frozen": encoder_params}
-        return {**params, "encoder": encoder_params}, state
+
+def regrouped(params: Params, state: ModelState, frozen: bool) -> tuple[Params, ModelState]:
+    """Return parameters and model state of `Pretrained` with the encoder's parameters where they belong."""
+    encoder = state["frozen"] if "frozen" in state else params["encoder"]
+    state = {name: state[name] for name in ("encoder", "head")}
+    if frozen:
+        return {"head": params["head"]}, {**state, "frozen": encoder}
+    return {"encoder": encoder, "head": params["head"]}, state
 
 
 def functions_of_model(model: Model, needed_by: str = "the loss") -> NetworkFunctions:

@@ -134,7 +134,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
         with self._unchanged_on_error(), traced_fields_named():
-            check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+            self._check_parameters()
             previous = self._previous_fit() if self.warm_start else None
             rows = self._encode(X, y, sample_weight, reset=True)
             self._bind_components()
@@ -156,7 +156,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         is_first = not hasattr(self, "params_")
         with self._unchanged_on_error(), traced_fields_named():
-            check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+            self._check_parameters()
             rows = drop_zero_weights(self._encode(X, y, sample_weight, reset=is_first))
             if is_first:
                 self._bind_components()
@@ -176,6 +176,10 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         if result.status == stopping.INTERRUPTED:
             raise KeyboardInterrupt
         return self
+
+    def _check_parameters(self) -> None:
+        """Raise ValueError or TypeError when a parameter is not what it must be."""
+        check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
 
     def _component_value(self, name: str) -> Any:
         value = getattr(self, name)

@@ -82,6 +82,11 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     verbose : int, default=0
         Above 0, a line an epoch.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    pretrain : FrozenEstimator or None, default=None
+        A fitted `DeepAutoencoder` in `sklearn.frozen.FrozenEstimator`: its encoder comes before `network`, which then
+        is a head on rows of its `n_components` numbers. X must be scaled as it was for the autoencoder.
+    freeze_pretrained : bool, default=False
+        Leave the encoder as it is, instead of training it too; its weights are then in `model_state_`.
     class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of classes in the training and validation loss. Multilabel y takes a list with a dict for each
         column; the weight of a row is the product of its labels' weights.
@@ -144,6 +149,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         random_state: Any = None,
         verbose: int = 0,
         device: str = "auto",
+        pretrain: Any = None,
+        freeze_pretrained: bool = False,
     ) -> None:
         super().__init__(
             network=network,
@@ -168,6 +175,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
             random_state=random_state,
             verbose=verbose,
             device=device,
+            pretrain=pretrain,
+            freeze_pretrained=freeze_pretrained,
         )
         self.class_weight = class_weight
 

@@ -30,7 +30,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         As in `DeepClassifier`; the loss "auto" is "squared_error".
     early_stopping, validation_fraction, n_iter_no_change, tol, scoring, coalesce, input_shape
         As in `DeepClassifier`; `scoring=None` is R^2.
-    shuffle, warm_start, random_state, verbose, device
+    shuffle, warm_start, random_state, verbose, device, pretrain, freeze_pretrained
         As in `DeepClassifier`.
 
     Attributes

@@ -1,21 +1,31 @@
-"""What classifier and regressor share: a network from X to y."""
+"""What classifier and regressor share: a network from X to y, perhaps on top of an encoder trained before."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
+from skdeep.contract import FitConfig, TrainState
+from skdeep.core.composed import regrouped
+from skdeep.core.step import continued_state
 from skdeep.estimators.base import DeepEstimator
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
+from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
 
 
 class SupervisedEstimator(DeepEstimator):
     """Base of the estimators that learn y from X."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"network": NETWORK, **CONSTRAINTS}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "network": NETWORK,
+        "pretrain": [None, FrozenEstimator],
+        "freeze_pretrained": ["boolean"],
+        **CONSTRAINTS,
+    }
     _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
 
     def __init__(
@@ -43,6 +53,8 @@ class SupervisedEstimator(DeepEstimator):
         random_state: Any = None,
         verbose: int = 0,
         device: str = "auto",
+        pretrain: Any = None,
+        freeze_pretrained: bool = False,
     ) -> None:
         super().__init__(
             loss=loss,
@@ -68,9 +80,40 @@ class SupervisedEstimator(DeepEstimator):
             device=device,
         )
         self.network = network
+        self.pretrain = pretrain
+        self.freeze_pretrained = freeze_pretrained
+
+    def _check_parameters(self) -> None:
+        if self.pretrain is not None:
+            check_pretrain(type(self).__name__, self.pretrain)
+        super()._check_parameters()
 
     def _resolve(self) -> Resolved:
-        return resolve_all({kind: self._component_value(kind) for kind in self._components})
+        resolved = resolve_all({kind: self._component_value(kind) for kind in self._components})
+        if self.pretrain is None:
+            return resolved
+        return resolved._replace(
+            network=network_on_top(self.pretrain.estimator, resolved.network, bool(self.freeze_pretrained))
+        )
+
+    def _row_shape(self, columns: tuple[int, ...]) -> tuple[int, ...]:
+        if self.pretrain is None:
+            return super()._row_shape(columns)
+        return pretrained_row_shape(self, self.pretrain.estimator, columns)
+
+    def _first_state(self, config: FitConfig, counts: tuple[Any, Any]) -> TrainState:
+        state = super()._first_state(config, counts)
+        if self.pretrain is None:
+            return state
+        params, model_state = with_encoder_of(self.pretrain.estimator, state, bool(self.freeze_pretrained))
+        first: TrainState = continued_state(config, params, model_state, self._key, *counts, np.int32(0))
+        return first
+
+    def _previous_fit(self) -> tuple[Any, Any] | None:
+        previous = super()._previous_fit()
+        if previous is None or self.pretrain is None:
+            return previous
+        return regrouped(*previous, bool(self.freeze_pretrained))
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         X, y = validate_data(

@@ -367,7 +367,7 @@ def test_a_loss_that_breaks_down_says_so():
 def test_conv_decoder_gets_the_shape_of_the_image():
     decoder = ConvDecoder(widths=(8, 4))
     model = DeepAutoencoder(
-        **SMALL | {"encoder": Encoder(), "max_epochs": 40, "learning_rate": 0.01},
+        **SMALL | {"encoder": Encoder(), "max_epochs": 20, "batch_size": 20, "learning_rate": 0.01},
         decoder=decoder,
         input_shape=(8, 8, 1),
     )
