@@ -87,7 +87,6 @@ CASE = Case(
         Target(
             "share of wrong answers against the same network from scratch",
             ratio(("pretrained", "share_wrong"), ("scratch", "share_wrong")),
-            1.0,
         ),
         Target(
             "share of wrong answers against PCA and logistic regression",
