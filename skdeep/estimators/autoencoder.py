@@ -219,6 +219,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train one epoch on these rows, going on from where the last call stopped.
 
+        The network, `noise` among its numbers, stays that of the first call.
+
         Parameters
         ----------
         X, y, sample_weight : as in `fit`

@@ -22,7 +22,7 @@ from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor
 from skdeep.core import as_traced
 from skdeep.core.composed import Pretrained
 from skdeep.core.network import functions_of
-from skdeep.networks import MLP, Linear
+from skdeep.networks import MLP
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -234,9 +234,3 @@ def test_columns_in_another_order_are_refused():
     with pytest.raises(ValueError, match=r"on the columns \['a', 'b', 'c', 'd'\], but DeepRegressor got \['d', 'a'"):
         DeepRegressor(**HEAD, pretrain=autoencoder).fit(frame[list("dabc")], y)
     DeepRegressor(**HEAD, pretrain=autoencoder).fit(frame, y)
-
-
-def test_linear_encoder():
-    linear = fitted(encoder="linear")
-    assert linear.network_.encoder == Linear()
-    DeepClassifier(**HEAD, pretrain=linear).fit(X, y)
