@@ -17,11 +17,12 @@ FASHION_FOLDER = "/usr/share/datasets/fashion-mnist"
 
 def fashion_mnist(rows: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the first training images of Fashion-MNIST, flat and scaled to [0, 1], and their classes."""
-    import numpy as np
+    return _fashion_mnist("train", rows)
 
-    images = _read_idx("train-images-idx3-ubyte.gz", header_bytes=16).reshape(-1, 784)[:rows]
-    classes = _read_idx("train-labels-idx1-ubyte.gz", header_bytes=8)[:rows]
-    return images.astype(np.float32) / np.float32(255), classes.astype(np.int64)
+
+def fashion_mnist_test() -> tuple[np.ndarray, np.ndarray]:
+    """Return the 10,000 test images of Fashion-MNIST in the same form."""
+    return _fashion_mnist("t10k", None)
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -39,6 +40,14 @@ def random_classes(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
     x = np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32)
     return x, (x[:, 0] > 0).astype(np.int64)
+
+
+def _fashion_mnist(part: str, rows: int | None) -> tuple[np.ndarray, np.ndarray]:
+    import numpy as np
+
+    images = _read_idx(f"{part}-images-idx3-ubyte.gz", header_bytes=16).reshape(-1, 784)[:rows]
+    classes = _read_idx(f"{part}-labels-idx1-ubyte.gz", header_bytes=8)[:rows]
+    return images.astype(np.float32) / np.float32(255), classes.astype(np.int64)
 
 
 def _read_idx(name: str, header_bytes: int) -> np.ndarray:

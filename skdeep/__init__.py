@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from skdeep.contract import PLUGIN_API, Augmentation, Layer, Loss, Network, NetworkFunctions, Optimizer, Schedule
     from skdeep.core.programs import clear_cache, compile_counts
     from skdeep.errors import NonFiniteLossError, UnknownComponentError
+    from skdeep.estimators.autoencoder import DeepAutoencoder
     from skdeep.estimators.classifier import DeepClassifier
     from skdeep.estimators.mlp.classifier import MLPClassifier
     from skdeep.estimators.mlp.regressor import MLPRegressor
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Augmentation": "skdeep.contract",
     "Component": "skdeep.component",
+    "DeepAutoencoder": "skdeep.estimators.autoencoder",
     "DeepClassifier": "skdeep.estimators.classifier",
     "DeepRegressor": "skdeep.estimators.regressor",
     "Layer": "skdeep.contract",
@@ -54,6 +56,7 @@ _HOMES = {
 __all__ = [
     "Augmentation",
     "Component",
+    "DeepAutoencoder",
     "DeepClassifier",
     "DeepRegressor",
     "Layer",

@@ -82,7 +82,7 @@ def list_components(kind: str | None = None) -> list[ListedComponent]:
     --------
     >>> from skdeep import plugins
     >>> [listed.name for listed in plugins.list_components("network") if listed.state == "built in"]
-    ['linear', 'mlp']
+    ['conv_decoder', 'linear', 'mlp']
     """
     if kind is not None:
         registry.check_kind(kind)

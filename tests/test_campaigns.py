@@ -19,7 +19,7 @@ import jax
 for switch in {switches}:
     jax.config.update(switch, True)
 from sklearn.utils.estimator_checks import check_estimator
-from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
+from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
 from skdeep.networks import MLP
 warnings.simplefilter("ignore")
 results = check_estimator({estimator}, on_fail=None, on_skip=None)
@@ -40,6 +40,8 @@ ESTIMATORS = [
     "DeepRegressor(loss='gaussian_nll', learning_rate=0.01)",
     *(f"MLP{kind}(solver={solver!r})" for kind in ("Classifier", "Regressor") for solver in ("adam", "sgd", "lbfgs")),
     "MLPClassifier(solver='adamw', dropout=0.1, normalization='layer', class_weight='balanced')",
+    "DeepAutoencoder()",
+    "DeepAutoencoder(variational=True, noise=0.1, early_stopping=True)",
     "DeepClassifier(loss='focal', schedule='one_cycle', learning_rate=0.01)",
 ]
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 import skdeep
-from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
+from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
 from skdeep.networks import MLP
 
 pytestmark = [
@@ -53,7 +53,7 @@ class RawLinenNet(nn.Module):
         return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
 
 
-DEFAULTS = [DeepClassifier(), DeepRegressor(), MLPClassifier(), MLPRegressor()]
+DEFAULTS = [DeepClassifier(), DeepRegressor(), DeepAutoencoder(), MLPClassifier(), MLPRegressor()]
 VARIANTS = [
     DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),
     DeepClassifier(
@@ -61,6 +61,7 @@ VARIANTS = [
     ),
     DeepClassifier(network=SmallNet(), learning_rate=0.01, max_epochs=60),
     DeepRegressor(network=NNXNet, loss="huber", learning_rate=0.01, max_epochs=60),
+    DeepAutoencoder(n_components=2, variational=True, noise=0.1, early_stopping=True, batch_size=16, max_epochs=20),
     MLPClassifier(solver="lbfgs"),
     MLPRegressor(solver="lbfgs"),
     MLPClassifier(solver="sgd"),
@@ -69,6 +70,7 @@ VARIANTS = [
 MORE_VARIANTS = [
     DeepRegressor(early_stopping=True, batch_size=16, learning_rate=0.01, max_epochs=60),
     DeepRegressor(network=SmallNet(), learning_rate=0.01, max_epochs=60),
+    DeepAutoencoder(n_components=3, encoder=SmallNet(), decoder=NNXNet, loss="huber", max_epochs=20),
 ]
 OF_TRAINING = (
     "check_classifiers_train",
@@ -77,6 +79,8 @@ OF_TRAINING = (
     "check_methods_subset_invariance",
     "check_regressors_train",
     "check_sample_weight_equivalence_on_dense_data",
+    "check_transformer_general",
+    "check_transformer_preserve_dtypes",
 )
 
 

@@ -13,11 +13,26 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
+from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
 
-ESTIMATORS = [DeepClassifier(), DeepRegressor(), MLPClassifier(), MLPRegressor()]
+ESTIMATORS = [DeepClassifier(), DeepRegressor(), DeepAutoencoder(), MLPClassifier(), MLPRegressor()]
 # Counts of scikit-learn 1.9.1; a newer one may have more.
-AT_LEAST = {"DeepClassifier": 66, "DeepRegressor": 60, "MLPClassifier": 66, "MLPRegressor": 60}
+AT_LEAST = {
+    "DeepClassifier": 66,
+    "DeepRegressor": 60,
+    "DeepAutoencoder": 54,
+    "MLPClassifier": 66,
+    "MLPRegressor": 60,
+}
+OF_TRANSFORMERS = (
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
@@ -27,8 +42,7 @@ def test_as_many_checks_run_as_there_are(estimator):
     tags = estimator.__sklearn_tags__()
     assert not tags.non_deterministic
     assert not tags._skip_test
-    kind = tags.classifier_tags or tags.regressor_tags
-    assert not kind.poor_score
+    assert tags.transformer_tags or not (tags.classifier_tags or tags.regressor_tags).poor_score
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -38,6 +52,14 @@ def test_as_many_checks_run_as_there_are(estimator):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
 def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
     getattr(estimator_checks, name)(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+# These checks hand in arrays after frames on purpose.
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
+@pytest.mark.parametrize("name", OF_TRANSFORMERS)
+def test_checks_of_transformers_that_scikit_learn_keeps_for_itself(name):
+    getattr(estimator_checks, name)("DeepAutoencoder", DeepAutoencoder())
 
 
 @pytest.mark.parametrize("cls", [type(estimator) for estimator in ESTIMATORS])

@@ -28,6 +28,8 @@ FORBIDDEN = {
     "core/lowering.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/convolution.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/pooling.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/composed.py": ["flax", "optax", "sklearn", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
+    "core/variational.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],
     "core/step.py": ["flax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/programs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/loop.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

@@ -17,7 +17,7 @@ from skdeep.core.random import wrap_key
 from skdeep.errors import UnknownComponentError
 from skdeep.estimators.resolve import resolve
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
-from skdeep.networks import MLP, FlaxNetwork, Linear, NNXNetwork, Sequential
+from skdeep.networks import MLP, ConvDecoder, FlaxNetwork, Linear, NNXNetwork, Sequential
 from skdeep.testing import check_network
 
 KEY = np.array([7, 0], np.uint32)
@@ -91,6 +91,38 @@ def test_parameter_names_and_shapes(network, in_shape, expected):
     assert shapes(network, in_shape) == expected
 
 
+def test_conv_decoder_is_transposed_convolutions():
+    """A transposed convolution of stride 2: zeros between the values, then a sum over the kernel."""
+    network, code = ConvDecoder(widths=(2, 3), out_shape=(3, 6, 1)), ROWS[:, :4]
+    variables = init(network, code, n_outputs=18)
+    params = variables[0]
+    image = np.maximum(affine(code, params["Dense_0"]), 0).reshape(-1, 1, 2, 2)
+    image = np.maximum(transposed(image, params["ConvTranspose_0"]), 0)
+    expected = transposed(image, params["output"])[:, :3, :6].reshape(6, 18)
+    assert_allclose(apply(network, variables, code, n_outputs=18)[0], expected, rtol=1e-4, atol=1e-5)
+
+
+def transposed(x, layer):
+    kernel = np.asarray(layer["kernel"])
+    n, height, width, _ = x.shape
+    spread = np.zeros((n, 2 * height + 2, 2 * width + 2, x.shape[3]))
+    spread[:, 2:-1:2, 2:-1:2] = x
+    out = np.zeros((n, 2 * height, 2 * width, kernel.shape[3])) + np.asarray(layer["bias"])
+    for i in range(3):
+        for j in range(3):
+            out += spread[:, i : i + 2 * height, j : j + 2 * width] @ kernel[i, j]
+    return out
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 2), (9, 1), (8, 8, 1)])
+def test_conv_decoder_fills_any_shape(shape):
+    n_outputs = int(np.prod(shape))
+    network = ConvDecoder(widths=(4, 3), out_shape=shape)
+    assert shapes(network, (4,), n_outputs)["output/bias"] == (shape[-1],)
+    variables = init(network, n_outputs=n_outputs)
+    assert apply(network, variables, n_outputs=n_outputs)[0].shape == (6, n_outputs)
+
+
 def affine(x, layer):
     return x @ np.asarray(layer["kernel"]) + np.asarray(layer["bias"])
 
@@ -162,6 +194,11 @@ def test_padding_does_not_change_what_batch_norm_learns():
             MLP(normalization="group"),
             r"The 'normalization' field of MLP must be one of \[None, 'batch', 'layer'\]. Got 'group' instead.",
         ),
+        (
+            ConvDecoder(widths=()),
+            r"The 'widths' field of ConvDecoder must be a tuple of at least one positive int. Got \(\) instead.",
+        ),
+        (ConvDecoder(kernel_size=0), "The 'kernel_size' field of ConvDecoder must be a positive int. Got 0 instead."),
         (MLP(activation="gellu"), "Unknown activation 'gellu'. Did you mean 'gelu'?"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.cases import (
+    autoencoder,
     digits_grid,
     fashion_dense,
     first_fit,
@@ -11,6 +12,7 @@ from benchmarks.cases import (
     mlp_first_fit,
     plugin_listing,
     predict,
+    pretrain,
     scaling,
 )
 
@@ -26,5 +28,7 @@ CASES = {
         predict,
         memory,
         scaling,
+        autoencoder,
+        pretrain,
     )
 }

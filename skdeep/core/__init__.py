@@ -1,8 +1,8 @@
 """The pure functional core. Read in this order, one stage a file:
 
-encode, target, rows (host: X and y to rows of floats), batch, network, augment, step, objective,
-programs, stopping, loop, inference; beside them `random` (the generator), `host` (initial values without a compile)
-and `lowering` (what the forward function becomes on a CPU, by the rules of `convolution` and `pooling`).
+encode, target, rows (host: X and y to rows of floats), batch, network, composed, variational, augment, step,
+objective, programs, stopping, loop, inference; beside them `random` (the generator), `host` (initial values without a
+compile) and `lowering` (what the forward function becomes on a CPU, by the rules of `convolution` and `pooling`).
 """
 
 from __future__ import annotations

@@ -19,13 +19,18 @@ from skdeep.contract import ModelState, NetworkFunctions, Params, call_arguments
 from skdeep.core.lowering import lowered
 
 
-def functions_of(network: contract.Network, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
-    """Return the pure functions of a network; call it inside a traced function only."""
+def functions_of(
+    network: contract.Network, in_shape: tuple[int, ...], n_outputs: int, needed_by: str = "the loss"
+) -> NetworkFunctions:
+    """Return the pure functions of a network; call it inside a traced function only.
+
+    `needed_by` says in errors what the outputs are for.
+    """
     functions = functions_of_module(network.build(in_shape, n_outputs))
 
     def apply(params: Params, model_state: ModelState, x: Array, *rest: Any) -> tuple[Array, ModelState]:
         raw, model_state = functions.apply(params, model_state, x, *rest)
-        _check_raw_shape(network, raw.shape, (x.shape[0], n_outputs))
+        _check_raw_shape(network, raw.shape, (x.shape[0], n_outputs), needed_by)
         return raw, model_state
 
     return NetworkFunctions(functions.init, apply)
@@ -57,11 +62,13 @@ def _lowered(apply: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _check_raw_shape(network: contract.Network, shape: tuple[int, ...], wanted: tuple[int, int]) -> None:
+def _check_raw_shape(
+    network: contract.Network, shape: tuple[int, ...], wanted: tuple[int, int], needed_by: str
+) -> None:
     if shape == wanted:
         return
     raise ValueError(
-        f"The network {network} returns an array of shape {shape} for {wanted[0]} rows, but the loss needs "
+        f"The network {network} returns an array of shape {shape} for {wanted[0]} rows, but {needed_by} needs "
         f"{wanted[1]} outputs a row, that is {wanted}. Make its last layer {wanted[1]} wide, or give the module "
         "a field 'n_outputs: int | None = None' and use it there: fit fills it in."
     )

@@ -31,16 +31,20 @@ def encode_classes(y: Shaped[np.ndarray, " n"], classes: Shaped[np.ndarray, " cl
     return np.searchsorted(classes, y).astype(np.int32)
 
 
-def check_domain(loss: Loss, y: Float[np.ndarray, "n outputs"], scaled_by: TargetScale | None = None) -> None:
-    """Raise ValueError when y has values that the loss is not defined for."""
+def check_domain(
+    loss: Loss, y: Float[np.ndarray, "n outputs"], scaled_by: TargetScale | None = None, name: str = "y"
+) -> None:
+    """Raise ValueError when y has values that the loss is not defined for; `name` is what the user calls it."""
     if loss.domain == "non-negative" and (y < 0).any():
         row, output = np.argwhere(y < 0)[0]
         raise ValueError(
-            f"The loss {type(loss).__name__} needs y >= 0. Got {float(y[row, output])} in row {row}"
+            f"The loss {type(loss).__name__} needs {name} >= 0. Got {float(y[row, output])} in row {row}"
             f"{f', output {output}' if y.shape[1] > 1 else ''}. Choose another loss, such as 'squared_error'."
         )
     if loss.scaling == "mean" and scaled_by is None and not (y.sum(axis=0) > 0).all():
-        raise ValueError(f"The loss {type(loss).__name__} needs at least one y > 0 in each output. Got only zeros.")
+        raise ValueError(
+            f"The loss {type(loss).__name__} needs at least one {name} > 0 in each output. Got only zeros."
+        )
 
 
 def fit_scale(loss: Loss, y: Float[np.ndarray, "n outputs"], weight: Float[np.ndarray, " n"]) -> TargetScale:

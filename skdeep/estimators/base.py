@@ -1,4 +1,4 @@
-"""What classifier and regressor share: the constructor, and the path of `fit` from X and y to parameters."""
+"""What all estimators share: the constructor, and the path of `fit` from X and y to parameters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal, Self
 import jax
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.contract import FitConfig, FitResult, Model, Rows, Task
+from skdeep.contract import FitConfig, FitResult, Model, Rows, Task, TrainState
 from skdeep.core import as_traced, stopping
 from skdeep.core.batch import Feed, epoch_order, pad_rows
 from skdeep.core.encode import encode_rows, is_sparse, row_shape
@@ -35,7 +35,7 @@ from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
-from skdeep.estimators.resolve import Resolved, resolve_all
+from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scoring import host_loss, host_scorer
 from skdeep.estimators.training import COLUMNS, Plan, run_training
 
@@ -57,9 +57,6 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
-    _components: ClassVar[dict[str, str]] = {
-        kind: kind for kind in ("network", "loss", "optimizer", "schedule", "augmentation")
-    }
     _default_loss: ClassVar[str]
     n_iter_: int
     _training_leaves: list[np.ndarray] | None = None
@@ -67,36 +64,32 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def __init__(
         self,
         *,
-        network: Any = "mlp",
-        loss: Any = "auto",
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        schedule: Any = "constant",
-        augmentation: Any = None,
-        l1: float | None = None,
-        l2: float | None = None,
-        clip_norm: float | None = None,
-        batch_size: int | str = "auto",
-        max_epochs: int = 200,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        tol: float | None = 1e-4,
-        scoring: Any = "loss",
-        coalesce: bool | str = "auto",
-        input_shape: tuple[int, ...] | None = None,
-        shuffle: bool = True,
-        warm_start: bool = False,
-        random_state: Any = None,
-        verbose: int = 0,
-        device: str = "auto",
+        loss: Any,
+        optimizer: Any,
+        learning_rate: float,
+        schedule: Any,
+        l1: float | None,
+        l2: float | None,
+        clip_norm: float | None,
+        batch_size: int | str,
+        max_epochs: int,
+        early_stopping: bool,
+        validation_fraction: float,
+        n_iter_no_change: int,
+        tol: float | None,
+        scoring: Any,
+        coalesce: bool | str,
+        input_shape: tuple[int, ...] | None,
+        shuffle: bool,
+        warm_start: bool,
+        random_state: Any,
+        verbose: int,
+        device: str,
     ) -> None:
-        self.network = network
         self.loss = loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule
-        self.augmentation = augmentation
         self.l1 = l1
         self.l2 = l2
         self.clip_norm = clip_norm
@@ -115,7 +108,15 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         self.verbose = verbose
         self.device = device
 
-    # What the two kinds of estimator do differently.
+    # What the kinds of estimator do differently.
+
+    @abstractmethod
+    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        """Return X and y as scikit-learn checks them."""
+
+    @abstractmethod
+    def _resolve(self) -> Resolved:
+        """Return the components that the parameters stand for, the network being all that is trained."""
 
     @abstractmethod
     def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
@@ -133,7 +134,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
         with self._unchanged_on_error(), traced_fields_named():
-            check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+            self._check_parameters()
             previous = self._previous_fit() if self.warm_start else None
             rows = self._encode(X, y, sample_weight, reset=True)
             self._bind_components()
@@ -156,7 +157,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         is_first = not hasattr(self, "params_")
         with self._unchanged_on_error(), traced_fields_named():
-            check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+            self._check_parameters()
             rows = self._encode(X, y, sample_weight, reset=is_first)
             if is_first:
                 self._bind_components()
@@ -178,26 +179,17 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             raise KeyboardInterrupt
         return self
 
+    def _check_parameters(self) -> None:
+        """Raise ValueError or TypeError when a parameter is not what it must be."""
+        check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+
     def _component_value(self, name: str) -> Any:
         value = getattr(self, name)
         return self._default_loss if name == "loss" and isinstance(value, str) and value == "auto" else value
 
-    def _resolve(self) -> Resolved:
-        return resolve_all({kind: self._component_value(kind) for kind in self._components})
-
     def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
         """Validate X, y and weights, and return them as rows in the network's types."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=(np.float64, np.float32),
-            allow_nd=True,
-            multi_output=True,
-            y_numeric=False,
-        )
+        X, y = self._validated(X, y, reset=reset)
         if not reset:
             self._check_row_shape(X)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
@@ -206,9 +198,12 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         target, task = self._start_target(y, weight, reset=reset)
         if reset:
             self._task, self._columns = task, X.shape[1:]
-            shape = None if self.input_shape is None else tuple(int(s) for s in self.input_shape)
-            self.input_shape_ = row_shape(X.shape[1:], shape)
+            self.input_shape_ = self._row_shape(X.shape[1:])
         return WeightedRows(encode_rows(X), target, weight)
+
+    def _row_shape(self, columns: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a row for the network."""
+        return row_shape(columns, None if self.input_shape is None else tuple(int(s) for s in self.input_shape))
 
     @property
     def _merges_rows(self) -> bool:
@@ -231,7 +226,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             )
         self._set_components(resolved)
         self.n_outputs_ = self.loss_.n_raw(self._task)
-        self._model = as_traced(Model(self.network_, self.input_shape_, self.n_outputs_))
+        self._model = Model(self.network_, self.input_shape_, self.n_outputs_)
 
     def _set_components(self, resolved: Resolved) -> None:
         self.network_, self.loss_ = resolved.network, resolved.loss
@@ -294,7 +289,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         feed = Feed(train, self.input_shape_, size, order, first_epoch)
         counts = np.int32(n), np.int32(feed.steps_per_epoch)
         if previous is None:
-            state = new_state(config, self._key, *counts)
+            state = self._first_state(config, counts)
         else:
             state = continued_state(config, *previous, self._key, *counts, np.int32(first_epoch))
         self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(state.params))
@@ -312,6 +307,11 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             host_score=host_scorer(self, held_out) if held_out and self.scoring != "loss" else None,
             print_epoch=partial(_print_epoch, last=first_epoch + n_epochs) if self.verbose else None,
         )
+
+    def _first_state(self, config: FitConfig, counts: tuple[Any, Any]) -> TrainState:
+        """Return the state before the first step of a training that goes on from nothing."""
+        state: TrainState = new_state(config, self._key, *counts)
+        return state
 
     def _batch_size(self, n: int) -> int:
         wanted = DEFAULT_BATCH_SIZE if isinstance(self.batch_size, str) else int(self.batch_size)
@@ -342,7 +342,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = bool(self._accepts_sparse)
         return tags
 
 

@@ -14,10 +14,12 @@ from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import encode_classes
 from skdeep.errors import ComponentError
-from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
+from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
-from skdeep.estimators.parameters import CONSTRAINTS, StrOptions
+from skdeep.estimators.parameters import StrOptions
+from skdeep.estimators.resolve import resolve_ready
+from skdeep.estimators.supervised import SupervisedEstimator
 
 # Where a float64 sigmoid still tells neighbouring float32 decisions apart, and stays inside (0, 1).
 LARGEST_DECISION = 20.0
@@ -25,7 +27,7 @@ LARGEST_DECISION = 20.0
 
 def _gives_probabilities(estimator: Any) -> bool:
     try:
-        loss = getattr(estimator, "loss_", None) or estimator._resolve().loss
+        loss = getattr(estimator, "loss_", None) or resolve_ready("loss", estimator._component_value("loss"))[1]
     except ComponentError:
         return True  # fit says what is wrong
     if not loss.probabilistic:
@@ -36,7 +38,7 @@ def _gives_probabilities(estimator: Any) -> bool:
     return True
 
 
-class DeepClassifier(ClassifierMixin, DeepEstimator):
+class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     """A neural network classifier: binary, multiclass and multilabel.
 
     Parameters
@@ -82,6 +84,11 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
     verbose : int, default=0
         Above 0, a line an epoch.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    pretrain : FrozenEstimator or None, default=None
+        A fitted `DeepAutoencoder` in `sklearn.frozen.FrozenEstimator`: its encoder comes before `network`, which then
+        is a head on rows of its `n_components` numbers. X must be scaled as it was for the autoencoder.
+    freeze_pretrained : bool, default=False
+        Leave the encoder as it is, instead of training it too; its weights are then in `model_state_`.
     class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of classes in the training and validation loss. Multilabel y takes a list with a dict for each
         column; the weight of a row is the product of its labels' weights.
@@ -113,7 +120,7 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **CONSTRAINTS,
+        **SupervisedEstimator._parameter_constraints,
         "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
     _default_loss = "cross_entropy"
@@ -145,6 +152,8 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
         random_state: Any = None,
         verbose: int = 0,
         device: str = "auto",
+        pretrain: Any = None,
+        freeze_pretrained: bool = False,
     ) -> None:
         super().__init__(
             network=network,
@@ -170,6 +179,8 @@ class DeepClassifier(ClassifierMixin, DeepEstimator):
             random_state=random_state,
             verbose=verbose,
             device=device,
+            pretrain=pretrain,
+            freeze_pretrained=freeze_pretrained,
         )
         self.class_weight = class_weight
 

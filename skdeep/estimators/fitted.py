@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from skdeep.core.inference import predict_raw
 class FittedNetwork(BaseEstimator):
     """The part of an estimator that needs nothing but the result of a fit."""
 
+    _accepts_sparse: ClassVar[Any] = "csr"
     device: str
     params_: Any
     model_state_: Any
@@ -39,14 +40,25 @@ class FittedNetwork(BaseEstimator):
 
     def _raw(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
         """Return the raw outputs in float64, and the type of predictions: that of X, or a wider one of the model."""
+        X = self._validated_rows(X)
+        params, dtype = self._params_for(X)
+        return self._raw_of(self._model, params, self.model_state_, X, dtype), np.result_type(X.dtype, dtype)
+
+    def _validated_rows(self, X: Any) -> Any:
+        """Return X as scikit-learn checks it, with rows as in `fit`."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=(np.float64, np.float32), allow_nd=True)
+        X = validate_data(
+            self, X, reset=False, accept_sparse=self._accepts_sparse, dtype=(np.float64, np.float32), allow_nd=True
+        )
         self._check_row_shape(X)
         self._check_rows(X)
-        params, dtype = self._params_for(X)
+        return X
+
+    def _raw_of(self, model: Model, params: Any, model_state: Any, X: Any, dtype: Any = np.float32) -> np.ndarray:
+        """Return the raw outputs of a model in float64, computed in `dtype`."""
         with self._on_device(dtype):
-            raw = predict_raw(as_traced(self._model, dtype), params, self.model_state_, encode_rows(X, dtype))
-        return raw.astype(np.float64), np.result_type(X.dtype, dtype)
+            raw = predict_raw(as_traced(model, dtype), params, model_state, encode_rows(X, dtype))
+        return raw.astype(np.float64)
 
     def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
         """Return the parameters to predict with, and the type to compute in."""

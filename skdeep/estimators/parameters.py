@@ -1,4 +1,4 @@
-"""The estimators' parameters as a table of constraints; keeps scikit-learn's private modules behind one door."""
+"""The estimators' shared parameters as a table of constraints; keeps scikit-learn's private modules behind one door."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-from skdeep.contract import Augmentation, Loss, Network, Optimizer, Schedule
+from skdeep.contract import Loss, Network, Optimizer, Schedule
 from skdeep.estimators.resolve import Unresolved
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
 
+NETWORK: list[Any] = [str, list, Network, callable]
+
 CONSTRAINTS: dict[str, list[Any]] = {
-    "network": [str, list, Network, callable],
     "loss": [str, Loss, callable],
     "optimizer": [str, Optimizer, callable],
     "learning_rate": [POSITIVE],
     "schedule": [str, Schedule, callable],
-    "augmentation": [None, str, list, tuple, Augmentation, callable],
     "l1": [None, NON_NEGATIVE],
     "l2": [None, NON_NEGATIVE],
     "clip_norm": [None, POSITIVE],
@@ -49,8 +49,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
 
 def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict[str, Any]) -> None:
     """Raise InvalidParameterError (a ValueError) naming the first parameter that breaks its rule."""
-    for name in ("network", "loss", "optimizer", "schedule"):
-        refuse_built_optax(owner, name, params[name])
+    for name, value in params.items():
+        refuse_built_optax(owner, name, value)
     named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
     validate_parameter_constraints(constraints, named, caller_name=owner)
     shape = params["input_shape"]

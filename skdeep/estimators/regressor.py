@@ -13,11 +13,12 @@ from sklearn.utils.validation import check_array
 from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import TargetScale, check_domain, decode_values, encode_values, fit_scale
-from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
+from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.supervised import SupervisedEstimator
 
 
-class DeepRegressor(RegressorMixin, DeepEstimator):
+class DeepRegressor(RegressorMixin, SupervisedEstimator):
     """A neural network regressor, for one or several outputs.
 
     y is brought to unit size inside, as the loss asks for; X is not: put a scaler before.
@@ -29,7 +30,7 @@ class DeepRegressor(RegressorMixin, DeepEstimator):
         As in `DeepClassifier`; the loss "auto" is "squared_error".
     early_stopping, validation_fraction, n_iter_no_change, tol, scoring, coalesce, input_shape
         As in `DeepClassifier`; `scoring=None` is R^2.
-    shuffle, warm_start, random_state, verbose, device
+    shuffle, warm_start, random_state, verbose, device, pretrain, freeze_pretrained
         As in `DeepClassifier`.
 
     Attributes

@@ -21,8 +21,8 @@ class Resolved(NamedTuple):
     loss: Loss
     optimizer: Optimizer
     schedule: Schedule
-    augmentation: Augmentation | None
     ids: dict[str, str]
+    augmentation: Augmentation | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""Classes of Fashion-MNIST from 100 labels, with and without an encoder trained on all images without labels."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any
+
+from benchmarks import data
+from benchmarks.cases.autoencoder import EPOCHS, N_COMPONENTS, make_autoencoder
+from benchmarks.runner import Case, Contender, Options, Prepared, Target, ratio, timed
+
+LABELS_PER_CLASS = 10
+CLASSIFIER_EPOCHS = 200
+
+
+def prepare(kind: str, options: Options) -> Prepared:
+    """Train the autoencoder once; each repeat has other labelled rows, the same ones for all contenders."""
+    x, y = data.fashion_mnist(options.rows)
+    once = {} if kind in ("scratch", "pca") else {"pretraining_seconds": timed(lambda: pretrained(options))}
+    seeds = iter(range(1, 1000))
+
+    def measure() -> dict[str, float]:
+        seed = next(seeds)
+        rows = labelled_rows(y, seed)
+        model = make(kind, options, seed)
+        fit_seconds = timed(lambda: model.fit(x[rows], y[rows]))
+        accuracy = model.score(*data.fashion_mnist_test())
+        return {"test_accuracy": accuracy, "share_wrong": 1 - accuracy, "fit_seconds": fit_seconds}
+
+    return Prepared(measure, once)
+
+
+@cache
+def pretrained(options: Options) -> Any:
+    """Return the autoencoder of the case `autoencoder`, fitted on all images, ready to be built upon."""
+    from sklearn.frozen import FrozenEstimator
+
+    x, _ = data.fashion_mnist(options.rows)
+    return FrozenEstimator(make_autoencoder(options.epochs or EPOCHS, seed=0).fit(x))
+
+
+def labelled_rows(y: Any, seed: int) -> Any:
+    """Return the positions of as many rows of each class."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    return np.concatenate([rng.permutation(np.flatnonzero(y == k))[:LABELS_PER_CLASS] for k in np.unique(y)])
+
+
+def make(kind: str, options: Options, seed: int) -> Any:
+    """Return the classifier of a contender: the same network, 784-256-32-10, with other beginnings."""
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from skdeep import DeepClassifier
+
+    if kind == "pca":
+        x, _ = data.fashion_mnist(options.rows)
+        return make_pipeline(_fitted_pca(PCA(N_COMPONENTS, random_state=0), x), LogisticRegression(max_iter=1000))
+    training = {"max_epochs": CLASSIFIER_EPOCHS, "tol": None, "random_state": seed}
+    if kind == "scratch":
+        encoder = [("dense", {"features": 256}), "relu", ("dense", {"features": N_COMPONENTS})]
+        return DeepClassifier(network=encoder, **training)
+    return DeepClassifier(
+        network="linear", pretrain=pretrained(options), freeze_pretrained=kind == "frozen", **training
+    )
+
+
+def _fitted_pca(pca: Any, x: Any) -> Any:
+    from sklearn.frozen import FrozenEstimator
+
+    return FrozenEstimator(pca.fit(x))
+
+
+CASE = Case(
+    name="pretrain",
+    summary="accuracy on Fashion-MNIST's test images from 10 labels a class, 784-256-32-10, each repeat other labels",
+    contenders=(
+        Contender("pretrained", partial(prepare, "pretrained"), notes="encoder trained on, linear head, 200 epochs"),
+        Contender("frozen", partial(prepare, "frozen"), notes="encoder left as it is, linear head, 200 epochs"),
+        Contender("scratch", partial(prepare, "scratch"), notes="the same network from random weights, 200 epochs"),
+        Contender("pca", partial(prepare, "pca"), notes="PCA of all images, logistic regression on the labels"),
+    ),
+    headline="test_accuracy",
+    targets=(
+        Target(
+            "share of wrong answers against the same network from scratch",
+            ratio(("pretrained", "share_wrong"), ("scratch", "share_wrong")),
+        ),
+        Target(
+            "share of wrong answers against PCA and logistic regression",
+            ratio(("pretrained", "share_wrong"), ("pca", "share_wrong")),
+        ),
+    ),
+    repeats=9,
+)

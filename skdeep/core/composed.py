@@ -1,0 +1,164 @@
+"""Stage 5a: networks made of two networks: an encoder with its decoder, and an encoder under a head.
+
+What such a network passes on beside its prediction (a mean and a log variance) is part of its raw output, and a loss
+that knows where it stands reads it there: the training step is the same for all networks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from skdeep.contract import Model, ModelState, Network, NetworkFunctions, Params
+from skdeep.core.network import functions_of
+
+CODE = "the code"
+
+
+class Autoencoder(Network):
+    """An encoder to `n_components` numbers, and a decoder from them to a row.
+
+    Parameters and model state are `{"encoder": ..., "decoder": ...}`.
+
+    Parameters
+    ----------
+    encoder, decoder : Network
+        A decoder with a field `out_shape` that is None gets the shape of a row there.
+    n_components : int
+    noise : float, default=0.0
+        Standard deviation of the normal noise added to the rows while training.
+    """
+
+    encoder: Network
+    decoder: Network
+    n_components: int
+    noise: float = 0.0
+
+    @property
+    def n_codes(self) -> int:
+        """How many outputs the encoder has."""
+        return self.n_components
+
+    @property
+    def n_carried(self) -> int:
+        """How many of the raw outputs, the last ones, are not the decoder's."""
+        return 0
+
+    def check_rows(self, x: Any) -> None:
+        self.encoder.check_rows(x)
+
+    def latent(self, codes: Float[Array, "n codes"], train: bool, key: Any) -> Float[Array, "n components"]:
+        """Return what the decoder gets."""
+        return codes
+
+    def encoder_model(self, in_shape: tuple[int, ...]) -> Model:
+        """Return the encoder bound to its shapes."""
+        return Model(self.encoder, in_shape, self.n_codes)
+
+    def decoder_model(self, in_shape: tuple[int, ...], n_outputs: int) -> Model:
+        """Return the decoder bound to its shapes."""
+        wants_shape = self.decoder.get_params(deep=False).get("out_shape", in_shape) is None
+        decoder = self.decoder.replace(out_shape=in_shape) if wants_shape else self.decoder
+        return Model(decoder, (self.n_components,), n_outputs - self.n_carried)
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
+        encoder = functions_of_model(self.encoder_model(in_shape), CODE)
+        decoder = functions_of_model(self.decoder_model(in_shape, n_outputs))
+
+        def init(key: Array, x: Array) -> tuple[Params, ModelState]:
+            first, second = jax.random.split(key)
+            z = jnp.zeros((len(x), self.n_components), x.dtype)
+            return _pair("decoder", encoder.init(first, x), decoder.init(second, z))
+
+        def apply(
+            params: Params, state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
+        ) -> tuple[Array, ModelState]:
+            keys = [None] * 4 if key is None else list(jax.random.split(key, 4))
+            x = _with_noise(x, self.noise, keys[0]) if train else x
+            codes, first = encoder.apply(params["encoder"], state["encoder"], x, train, keys[1], row_mask)
+            z = self.latent(codes, train, keys[2])
+            raw, second = decoder.apply(params["decoder"], state["decoder"], z, train, keys[3], row_mask)
+            raw = jnp.concatenate([raw, codes], axis=1) if self.n_carried else raw
+            return raw, {"encoder": first, "decoder": second}
+
+        return NetworkFunctions(init, apply)
+
+
+class Pretrained(Network):
+    """A head on the first `n_components` outputs of an encoder that was trained before.
+
+    An encoder that is trained on is part of the parameters, `{"encoder": ..., "head": ...}`; a frozen one is part of the
+    model state, where neither optimizers nor penalties reach, and works as in prediction.
+
+    Parameters
+    ----------
+    encoder, head : Network
+    n_codes : int
+        How many outputs the encoder has.
+    n_components : int
+    frozen : bool, default=False
+    """
+
+    encoder: Network
+    head: Network
+    n_codes: int
+    n_components: int
+    frozen: bool = False
+
+    def check_rows(self, x: Any) -> None:
+        self.encoder.check_rows(x)
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
+        encoder = functions_of_model(Model(self.encoder, in_shape, self.n_codes), CODE)
+        head = functions_of(self.head, (self.n_components,), n_outputs)
+
+        def init(key: Array, x: Array) -> tuple[Params, ModelState]:
+            first, second = jax.random.split(key)
+            z = jnp.zeros((len(x), self.n_components), x.dtype)
+            params, state = _pair("head", encoder.init(first, x), head.init(second, z))
+            return regrouped(params, state, self.frozen)
+
+        def apply(
+            params: Params, state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
+        ) -> tuple[Array, ModelState]:
+            keys = (None, None) if key is None else jax.random.split(key)
+            encoder_params = state["frozen"] if self.frozen else params["encoder"]
+            trains = train and not self.frozen
+            codes, first = encoder.apply(encoder_params, state["encoder"], x, trains, keys[0], row_mask)
+            z = codes[:, : self.n_components]
+            raw, second = head.apply(params["head"], state["head"], z, train, keys[1], row_mask)
+            return raw, {**state, "encoder": first, "head": second}
+
+        return NetworkFunctions(init, apply)
+
+
+def regrouped(params: Params, state: ModelState, frozen: bool) -> tuple[Params, ModelState]:
+    """Return parameters and model state of `Pretrained` with the encoder's parameters where they belong."""
+    encoder = state["frozen"] if "frozen" in state else params["encoder"]
+    state = {name: state[name] for name in ("encoder", "head")}
+    if frozen:
+        return {"head": params["head"]}, {**state, "frozen": encoder}
+    return {"encoder": encoder, "head": params["head"]}, state
+
+
+def functions_of_model(model: Model, needed_by: str = "the loss") -> NetworkFunctions:
+    """Return the pure functions of a network that is bound to its shapes."""
+    return functions_of(model.network, model.in_shape, model.n_raw, needed_by)
+
+
+def _pair(second: str, of_encoder: tuple[Any, Any], of_second: tuple[Any, Any]) -> tuple[Params, ModelState]:
+    return tuple({"encoder": a, second: b} for a, b in zip(of_encoder, of_second, strict=True))  # type: ignore[return-value]
+
+
+def _with_noise(x: Float[Array, "n ..."], scale: Any, key: Any) -> Float[Array, "n ..."]:
+    """Return the rows with noise added; without noise none is drawn, though the compiled program could."""
+    noise: Float[Array, "n ..."] = lax.cond(
+        scale > 0,
+        lambda: jnp.asarray(scale, x.dtype) * jax.random.normal(key, x.shape, x.dtype),
+        lambda: jnp.zeros(x.shape, x.dtype),
+    )
+    return x + noise

@@ -1,0 +1,101 @@
+"""Stage 5b: variational autoencoders, the network and the loss that agree on what the raw output holds.
+
+The raw output is that of the decoder, then the means and then the log variances of the code.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+from skdeep.contract import Loss, Task, TaskKind
+from skdeep.core.composed import Autoencoder
+
+# Beyond, an exponential goes on as its tangent: at first steps on unscaled rows it would overflow.
+LARGEST_EXPONENT = 10.0
+
+
+class VariationalAutoencoder(Autoencoder):
+    """An encoder to mean and log variance of a normal distribution, and a decoder of numbers drawn from it.
+
+    Where it is not training, the decoder gets the mean.
+
+    References
+    ----------
+    Kingma and Welling, "Auto-Encoding Variational Bayes", arXiv 1312.6114.
+    """
+
+    @property
+    def n_codes(self) -> int:
+        return 2 * self.n_components
+
+    @property
+    def n_carried(self) -> int:
+        return self.n_codes
+
+    def latent(self, codes: Float[Array, "n codes"], train: bool, key: Any) -> Float[Array, "n components"]:
+        mean, log_variance = codes[:, : self.n_components], codes[:, self.n_components :]
+        if not train:
+            return mean
+        return mean + _exp(0.5 * log_variance) * jax.random.normal(key, mean.shape, mean.dtype)
+
+
+class VariationalLoss(Loss):
+    r"""A reconstruction loss plus `beta` times the Kullback-Leibler divergence of the code from a standard normal.
+
+    .. math:: \ell + \frac{\beta}{d} \sum_j \tfrac12 \left(\mu_j^2 + e^{s_j} - s_j - 1\right)
+
+    The reconstruction loss :math:`\ell` is a mean over the :math:`d` values of a row, so the divergence is divided by
+    :math:`d` too: with the squared error, `beta=1` gives the evidence lower bound of normal values of variance 1/2.
+
+    Parameters
+    ----------
+    reconstruction : Loss
+    n_components : int
+    beta : float, default=1.0
+
+    References
+    ----------
+    Kingma and Welling, "Auto-Encoding Variational Bayes", arXiv 1312.6114; Higgins et al., "beta-VAE", ICLR 2017.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.core.variational import VariationalLoss
+    >>> from skdeep.losses import SquaredError
+    >>> loss = VariationalLoss(SquaredError(), n_components=1)
+    >>> loss(jnp.array([[3.0, 2.0, 0.0]]), jnp.array([[1.0]]))  # 2^2 + 2^2 / 2
+    Array([6.], dtype=float32)
+    """
+
+    reconstruction: Loss
+    n_components: int
+    beta: float = 1.0
+
+    tasks: ClassVar[tuple[TaskKind, ...]] = ("regression",)
+
+    def n_raw(self, task: Task) -> int:
+        return self.reconstruction.n_raw(task) + 2 * self.n_components
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        codes = raw[:, -2 * self.n_components :]
+        mean, log_variance = codes[:, : self.n_components], codes[:, self.n_components :]
+        divergence = 0.5 * jnp.sum(mean**2 + _exp(log_variance) - log_variance - 1.0, axis=1)
+        return self.reconstruction(self._of_decoder(raw), target) + self.beta * divergence / target.shape[1]
+
+    def link(self, raw: Any, task: Task, xp: Any) -> Any:
+        return self.reconstruction.link(self._of_decoder(raw), task, xp)
+
+    def point(self, prediction: Any) -> Any:
+        return self.reconstruction.point(prediction)
+
+    def _of_decoder(self, raw: Any) -> Any:
+        return raw[:, : -2 * self.n_components]
+
+
+def _exp(exponent: Float[Array, "..."]) -> Float[Array, "..."]:
+    inside = jnp.minimum(exponent, LARGEST_EXPONENT)
+    return jnp.exp(inside) * (1.0 + exponent - inside)

@@ -1,0 +1,350 @@
+"""DeepAutoencoder."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+
+from skdeep.contract import Loss, Network, Task
+from skdeep.core.composed import Autoencoder
+from skdeep.core.rows import WeightedRows
+from skdeep.core.target import TargetScale, check_domain
+from skdeep.core.variational import VariationalAutoencoder, VariationalLoss
+from skdeep.errors import ComponentError
+from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
+from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, NON_NEGATIVE
+from skdeep.estimators.resolve import Resolved, resolve, resolve_all, resolve_ready
+from skdeep.networks import MLP, Linear
+
+UNSCALED = TargetScale(np.zeros(1), np.ones(1))
+
+
+class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEstimator):
+    """An encoder of rows into few numbers, trained together with the decoder that makes rows of them again.
+
+    X is not scaled inside: put a scaler before. Parameters that are not listed here are those of `DeepRegressor`.
+
+    Parameters
+    ----------
+    n_components : int, default=32
+        How many numbers a row is encoded into.
+    encoder : str, Network, list, flax.linen.Module or callable, default="mlp"
+        A network as `network` of `DeepClassifier`, from a row to `n_components` outputs (twice as many if `variational`).
+    decoder : str, Network, list, flax.linen.Module or callable, default="auto"
+        A network from `n_components` numbers to one output a value of X; "auto" is the encoder with its widths reversed
+        where that is an MLP or linear, otherwise an MLP. Its field `out_shape`, where it has one that is None, is
+        filled with the shape of a row.
+    noise : float, default=0.0
+        Standard deviation of the normal noise that is added to X while training, in units of X: the decoder has to
+        restore what was there before.
+    variational : bool, default=False
+        Encode into a mean and a log variance, and decode numbers drawn from that normal distribution while training;
+        `transform` gives the mean.
+    beta : float, default=1.0
+        With `variational`, weight in the loss of the divergence of a row's code from a standard normal distribution,
+        divided by the number of values in a row.
+    loss : str, Loss or callable, default="squared_error"
+        A loss for regression, between reconstruction and X.
+    optimizer : str, Optimizer or callable, default="adam"
+    learning_rate : float, default=1e-3
+    schedule : str, Schedule or callable, default="constant"
+    l1, l2, clip_norm : float or None, default=None
+    batch_size : int or "auto", default="auto"
+    max_epochs : int, default=200
+    early_stopping : bool, default=False
+    validation_fraction : float or int, default=0.1
+    n_iter_no_change : int, default=10
+    tol : float or None, default=1e-4
+        In units of the loss, which has those of X: choose a smaller one for X in [0, 1].
+    scoring : str, callable or None, default="loss"
+    coalesce : bool or "auto", default="auto"
+    input_shape : tuple of int or None, default=None
+    shuffle : bool, default=True
+    warm_start : bool, default=False
+    random_state : int, RandomState or None, default=None
+    verbose : int, default=0
+    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+
+    Attributes
+    ----------
+    n_components_ : int
+    n_features_in_, feature_names_in_, input_shape_, n_iter_, best_epoch_, history_
+        As in `DeepClassifier`.
+    n_outputs_ : int
+        Raw outputs of the decoder, and with `variational` those of the encoder too.
+    params_, model_state_ : dict
+        Nested dicts of ndarray, `{"encoder": ..., "decoder": ...}`.
+    network_, loss_, optimizer_, schedule_ : components
+        `network_` has the fields `encoder` and `decoder`.
+    resolved_components_, n_parameters_
+        As in `DeepClassifier`.
+
+    References
+    ----------
+    Hinton and Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 313, 2006; for `noise`,
+    Vincent et al., "Stacked Denoising Autoencoders", JMLR 11, 2010; for `variational`, Kingma and Welling,
+    "Auto-Encoding Variational Bayes", arXiv 1312.6114, and Higgins et al., "beta-VAE", ICLR 2017.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeep import DeepAutoencoder
+    >>> X = load_digits().data / 16
+    >>> model = DeepAutoencoder(n_components=8, max_epochs=20, tol=None, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (1797, 8)
+    >>> bool(model.score(X) > -0.03)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [AT_LEAST_ONE],
+        "encoder": NETWORK,
+        "decoder": NETWORK,
+        "noise": [NON_NEGATIVE],
+        "variational": ["boolean"],
+        "beta": [NON_NEGATIVE],
+        **CONSTRAINTS,
+    }
+    _components: ClassVar[dict[str, str]] = {
+        "encoder": "network",
+        "decoder": "network",
+        "loss": "loss",
+        "optimizer": "optimizer",
+        "schedule": "schedule",
+    }
+    _default_loss = "squared_error"
+    _accepts_sparse = False
+
+    network_: Autoencoder
+    n_components_: int
+
+    def __init__(
+        self,
+        *,
+        n_components: int = 32,
+        encoder: Any = "mlp",
+        decoder: Any = "auto",
+        noise: float = 0.0,
+        variational: bool = False,
+        beta: float = 1.0,
+        loss: Any = "squared_error",
+        optimizer: Any = "adam",
+        learning_rate: float = 1e-3,
+        schedule: Any = "constant",
+        l1: float | None = None,
+        l2: float | None = None,
+        clip_norm: float | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        scoring: Any = "loss",
+        coalesce: bool | str = "auto",
+        input_shape: tuple[int, ...] | None = None,
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            l1=l1,
+            l2=l2,
+            clip_norm=clip_norm,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            scoring=scoring,
+            coalesce=coalesce,
+            input_shape=input_shape,
+            shuffle=shuffle,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            device=device,
+        )
+        self.n_components = n_components
+        self.encoder = encoder
+        self.decoder = decoder
+        self.noise = noise
+        self.variational = variational
+        self.beta = beta
+
+    @with_callbacks
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, X_val: Any = None, sample_weight_val: Any = None
+    ) -> Self:
+        """Train encoder and decoder.
+
+        Parameters
+        ----------
+        X : array-like (n, features), or array (n, ...)
+        y : ignored
+        sample_weight : array-like (n,), default=None
+            Non-negative; enters the training loss and the held-out validation loss.
+        X_val, sample_weight_val : as X and sample_weight, default=None
+            Validation rows; without `early_stopping` they are only reported in `history_`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the data or a parameter is not what it must be.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite, unless early stopping has kept parameters.
+        """
+        return self._fit(X, None, sample_weight, (X_val, None, sample_weight_val))
+
+    @available_if(trains_epoch_by_epoch)
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train one epoch on these rows, going on from where the last call stopped.
+
+        The network, `noise` among its numbers, stays that of the first call.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in `fit`
+
+        Returns
+        -------
+        self
+        """
+        return self._partial_fit(X, None, sample_weight)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the codes of rows `(n, n_components)`; with `variational`, their means.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        """
+        codes, dtype = self._codes(X)
+        return codes.astype(dtype, copy=False)
+
+    def inverse_transform(self, X: Any) -> np.ndarray:
+        """Return the rows that the decoder makes of codes, in the form that X had in `fit`.
+
+        Parameters
+        ----------
+        X : array-like (n, n_components)
+            Codes.
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=(np.float64, np.float32), input_name="X")
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} components, but {type(self).__name__} encodes into {self.n_components_}."
+            )
+        rows = self._decoded(codes).astype(codes.dtype, copy=False)
+        return rows.reshape(len(rows), *self._columns)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return minus the mean squared error of the reconstruction, over rows and their values.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : ignored
+        sample_weight : array-like (n,), default=None
+        """
+        X = self._validated_rows(X)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        error = self._decoded(self._codes_of(X)) - X.reshape(len(X), -1)
+        return -float(np.average(np.mean(error**2, axis=1), weights=weight))
+
+    def _codes(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
+        X = self._validated_rows(X)
+        return self._codes_of(X), X.dtype
+
+    def _codes_of(self, X: np.ndarray) -> np.ndarray:
+        model = self.network_.encoder_model(self.input_shape_)
+        codes = self._raw_of(model, self.params_["encoder"], self.model_state_["encoder"], X)
+        return codes[:, : self.n_components_]
+
+    def _decoded(self, codes: np.ndarray) -> np.ndarray:
+        """Return the reconstruction as flat rows of float64."""
+        model = self.network_.decoder_model(self.input_shape_, self.n_outputs_)
+        raw = self._raw_of(model, self.params_["decoder"], self.model_state_["decoder"], codes)
+        loss = self._reconstruction_loss
+        return loss.point(loss.link(raw, self._task, np))
+
+    @property
+    def _reconstruction_loss(self) -> Loss:
+        return self.loss_.reconstruction if isinstance(self.loss_, VariationalLoss) else self.loss_
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def _component_value(self, name: str) -> Any:
+        if name == "decoder" and isinstance(self.decoder, str) and self.decoder == "auto":
+            return mirrored(self.encoder)
+        return super()._component_value(name)
+
+    def _resolve(self) -> Resolved:
+        """Return encoder and decoder as one network, and the loss with the divergence where there is one."""
+        (encoder_id, encoder), (decoder_id, decoder) = (
+            resolve_ready("network", self._component_value(name)) for name in ("encoder", "decoder")
+        )
+        kind, n_components = VariationalAutoencoder if self.variational else Autoencoder, int(self.n_components)
+        values = {name: self._component_value(name) for name in ("loss", "optimizer", "schedule")}
+        resolved = resolve_all({"network": kind(encoder, decoder, n_components, float(self.noise)), **values})
+        ids = {"encoder": encoder_id, "decoder": decoder_id, **{name: resolved.ids[name] for name in values}}
+        loss = resolved.loss
+        if self.variational and "regression" in loss.tasks:
+            loss = VariationalLoss(loss, n_components, float(self.beta))
+        return resolved._replace(loss=loss, ids=ids)
+
+    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        X = validate_data(self, X, reset=reset, dtype=(np.float64, np.float32), allow_nd=True)
+        return X, X
+
+    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
+        """Return no target yet: it is X itself, and rows need not be compared and copied twice."""
+        if reset:
+            self.n_components_ = int(self.n_components)
+        return np.zeros((len(y), 0), np.float32), Task("regression", math.prod(y.shape[1:]))
+
+    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
+        target = rows.x.reshape(len(rows.x), -1)
+        check_domain(self._reconstruction_loss, target, UNSCALED, name="X")
+        return rows._replace(target=target)
+
+    def _restore_target(self, target: np.ndarray) -> np.ndarray:
+        return target
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def mirrored(encoder: Any) -> Network:
+    """Return the decoder for an encoder: the same with its widths reversed if it is an MLP, itself if it is linear."""
+    try:
+        network = resolve("network", encoder)[1]
+    except (ComponentError, TypeError):
+        return MLP()  # fit says what is wrong
+    if isinstance(network, MLP):
+        return network.replace(widths=tuple(network.widths)[::-1])
+    return network if isinstance(network, Linear) else MLP()

@@ -1,0 +1,66 @@
+"""Networks from a code to an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from skdeep.contract import Network
+from skdeep.layers.activation import activation_function
+
+
+class ConvDecoder(Network):
+    """A dense layer to a small image, then transposed convolutions, each of which doubles height and width.
+
+    Each width stands for one doubling: it is the number of channels before it. The last convolution gives the channels
+    of the image, and what exceeds the image is cut off.
+
+    Parameters
+    ----------
+    widths : tuple of int, default=(64, 32)
+    kernel_size : int, default=3
+    activation : str or callable, default="relu"
+    out_shape : tuple of int or None, default=None
+        Shape of the image, `(height, width, channels)` (or `(length, channels)`); `DeepAutoencoder` fills in that of its
+        rows. Without one, it is a single pixel of as many channels as there are outputs.
+
+    References
+    ----------
+    Masci et al., "Stacked Convolutional Auto-Encoders for Hierarchical Feature Extraction", ICANN 2011.
+
+    Examples
+    --------
+    >>> from skdeep import DeepAutoencoder
+    >>> from skdeep.networks import ConvDecoder
+    >>> model = DeepAutoencoder(decoder=ConvDecoder(widths=(32, 16)), input_shape=(28, 28, 1))
+    """
+
+    widths: tuple[int, ...] = (64, 32)
+    kernel_size: int = 3
+    activation: str | Callable[[Any], Any] = "relu"
+    out_shape: tuple[int, ...] | None = None
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        import math
+
+        from skdeep.networks.modules import TransposedConvolutions
+
+        shape = (1, 1, n_outputs) if self.out_shape is None else self.out_shape
+        if len(shape) < 2 or math.prod(shape) != n_outputs:
+            raise ValueError(
+                f"ConvDecoder makes an image of shape (height, width, channels) with one output a value, but its 'out_shape' is "
+                f"{shape} and {n_outputs} outputs are needed. Give DeepAutoencoder the input_shape of an image, and a loss with "
+                "one output a value, such as 'squared_error'."
+            )
+        return TransposedConvolutions(self.widths, self.kernel_size, activation_function(self.activation), shape)
+
+    def check_fields(self) -> None:
+        activation_function(self.activation)
+        if not (self.widths and all(isinstance(w, int) and w > 0 for w in self.widths)):
+            raise ValueError(
+                f"The 'widths' field of ConvDecoder must be a tuple of at least one positive int. Got {self.widths!r} instead."
+            )
+        if not (isinstance(self.kernel_size, int) and self.kernel_size > 0):
+            raise ValueError(
+                f"The 'kernel_size' field of ConvDecoder must be a positive int. Got {self.kernel_size!r} instead."
+            )

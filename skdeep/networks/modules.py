@@ -1,0 +1,30 @@
+"""The linen modules behind the networks (imports flax, so only `build` methods import this file)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+
+
+class TransposedConvolutions(nn.Module):
+    """A dense layer to an image of `widths[0]` channels, then a doubling for each width, cut to `out_shape`."""
+
+    widths: tuple[int, ...]
+    kernel_size: int
+    activation: Callable[[Any], Any]
+    out_shape: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        *sizes, n_channels = self.out_shape
+        first = [-(-size // 2 ** len(self.widths)) for size in sizes]
+        x = nn.Dense(math.prod(first) * self.widths[0])(x.reshape(len(x), -1))
+        x = self.activation(x).reshape(-1, *first, self.widths[0])
+        kernel, strides = (self.kernel_size,) * len(sizes), (2,) * len(sizes)
+        for width in self.widths[1:]:
+            x = self.activation(nn.ConvTranspose(width, kernel, strides)(x))
+        x = nn.ConvTranspose(n_channels, kernel, strides, name="output")(x)
+        return x[:, *(slice(size) for size in sizes)].reshape(len(x), -1)
