@@ -4,22 +4,29 @@ from skdeep.layers.activation import Activation
 from skdeep.layers.attention import PositionalEncoding, SelfAttention, TransformerBlock
 from skdeep.layers.basic import BatchNorm, Dense, Dropout, Flatten, LayerNorm
 from skdeep.layers.composite import ModuleLayer, Residual, stack_layers
+from skdeep.layers.convolution import Conv
 from skdeep.layers.embedding import Embedding
 from skdeep.layers.masking import Masking
+from skdeep.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from skdeep.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 __all__ = [
     "Activation",
+    "AvgPool",
     "BatchNorm",
     "Bidirectional",
+    "Conv",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
     "GRU",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
     "LSTM",
     "LayerNorm",
     "Masking",
+    "MaxPool",
     "ModuleLayer",
     "PositionalEncoding",
     "Residual",

@@ -1,5 +1,6 @@
 """Networks: perceptrons, networks of sequences, a decoder of images, a list of layers, and users' own modules."""
 
+from skdeep.networks.convolutional import CNN
 from skdeep.networks.decoder import ConvDecoder
 from skdeep.networks.dense import MLP, Linear
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
@@ -9,6 +10,7 @@ from skdeep.networks.temporal import TCN
 from skdeep.networks.transformer import Transformer
 
 __all__ = [
+    "CNN",
     "ConvDecoder",
     "FlaxNetwork",
     "GRU",
