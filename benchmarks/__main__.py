@@ -86,7 +86,7 @@ def _list(options: argparse.Namespace) -> None:
     from benchmarks.cases import CASES
 
     for case in CASES.values():
-        print(f"{case.name:15}{case.summary}", f"{'':15}{', '.join(c.name for c in case.contenders)}", sep="\n")
+        print(f"{case.name:20}{case.summary}", f"{'':20}{', '.join(c.name for c in case.contenders)}", sep="\n")
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.cases import (
     autoencoder,
     digits_grid,
+    fashion_convolution,
     fashion_dense,
     first_fit,
     import_time,
@@ -20,6 +21,7 @@ CASES = {
     module.CASE.name: module.CASE
     for module in (
         fashion_dense,
+        fashion_convolution,
         digits_grid,
         import_time,
         plugin_listing,

@@ -1,0 +1,101 @@
+"""Seconds an epoch of conv32-pool-conv64-pool-dense10: by name, as users write it in Linen and NNX, and in PyTorch."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from unittest import mock
+
+from benchmarks.epochs import prepare_skdeep, prepare_torch
+from benchmarks.runner import Case, Contender, Target, ratio
+
+IMAGES = (28, 28, 1)
+SHARE_WITHOUT_THE_PASS = 0.1
+
+
+def linen_network() -> Any:
+    """Return the network as a user of Linen writes it."""
+    import flax.linen as nn
+
+    class TwoConvolutions(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            x = nn.max_pool(nn.relu(nn.Conv(32, (3, 3))(x)), (2, 2), (2, 2))
+            x = nn.max_pool(nn.relu(nn.Conv(64, (3, 3))(x)), (2, 2), (2, 2))
+            return nn.Dense(10)(x.reshape(x.shape[0], -1))
+
+    return TwoConvolutions()
+
+
+def nnx_network() -> Any:
+    """Return the factory that a user of NNX writes."""
+    from flax import nnx
+
+    class TwoConvolutions(nnx.Module):
+        def __init__(self, rngs: Any) -> None:
+            self.first = nnx.Conv(1, 32, (3, 3), rngs=rngs)
+            self.second = nnx.Conv(32, 64, (3, 3), rngs=rngs)
+            self.output = nnx.Linear(64 * 7 * 7, 10, rngs=rngs)
+
+        def __call__(self, x: Any) -> Any:
+            x = nnx.max_pool(nnx.relu(self.first(x)), (2, 2), (2, 2))
+            x = nnx.max_pool(nnx.relu(self.second(x)), (2, 2), (2, 2))
+            return self.output(x.reshape(x.shape[0], -1))
+
+    return lambda in_shape, n_outputs, rngs: TwoConvolutions(rngs)
+
+
+def torch_network() -> Any:
+    """Return the network in PyTorch."""
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64 * 7 * 7, 10),
+    )
+
+
+def _without_the_pass() -> Any:
+    return mock.patch("skdeep.core.lowering._runs_on_cpu", return_value=False)
+
+
+def _contender(name: str, network: Any, notes: str, **options: Any) -> Contender:
+    return Contender(name, partial(prepare_skdeep, network=network, input_shape=IMAGES, **options), notes=notes)
+
+
+def _against(name: str, other: str, text: str, limit: float, is_lower_bound: bool = False) -> Target:
+    return Target(text, ratio((name, "epoch_seconds"), (other, "epoch_seconds")), limit, is_lower_bound)
+
+
+CASE = Case(
+    name="fashion_convolution",
+    summary="seconds an epoch of conv32-pool-conv64-pool-dense10, 12,800 Fashion-MNIST images, batch 128",
+    contenders=(
+        _contender("skdeep", lambda: "cnn", 'network="cnn"'),
+        _contender("skdeep_linen", linen_network, "a user's flax.linen module"),
+        _contender("skdeep_nnx", nnx_network, "a user's NNX factory"),
+        Contender(
+            "torch", partial(prepare_torch, network=torch_network, input_shape=(1, 28, 28)), ("torch",), "plain loop"
+        ),
+        _contender(
+            "without_the_pass",
+            linen_network,
+            "the Linen module, convolutions left to XLA; a tenth of the rows, times 10",
+            within=_without_the_pass,
+            share=SHARE_WITHOUT_THE_PASS,
+        ),
+    ),
+    headline="epoch_seconds",
+    targets=(
+        _against("skdeep", "torch", "epoch against PyTorch", 1 / 0.95),
+        _against("skdeep_linen", "skdeep", "a user's Linen module against the network by name", 1.05),
+        _against("skdeep_nnx", "skdeep", "a user's NNX module against the network by name", 1.05),
+        _against("without_the_pass", "skdeep_linen", "without the pass against with it", 10, is_lower_bound=True),
+    ),
+)

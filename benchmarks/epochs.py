@@ -1,0 +1,80 @@
+"""Seconds an epoch of one network on 12,800 images of Fashion-MNIST (batch 128, Adam): skdeep, other JAX, PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from benchmarks import data
+from benchmarks.compiling import compile_clock
+from benchmarks.runner import Options, Prepared, timed
+
+ROWS = 12_800
+EPOCHS = 2
+BATCH_SIZE = 128
+LEARNING_RATE = 1e-3
+
+
+def prepare_skdeep(
+    options: Options,
+    *,
+    network: Callable[[], Any],
+    input_shape: tuple[int, ...],
+    within: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    share: float = 1.0,
+) -> Prepared:
+    """Warm up by a fit of one epoch, which compiles; then time the epochs of whole fits.
+
+    `within` gives a context to run in; with a `share` below 1 only so many of the rows are trained on, and
+    the seconds are those of all.
+    """
+    from skdeep import DeepClassifier
+
+    x, y = data.fashion_mnist(round((options.rows or ROWS) * share))
+    model = DeepClassifier(
+        network=network(),
+        input_shape=input_shape,
+        batch_size=BATCH_SIZE,
+        learning_rate=LEARNING_RATE,
+        max_epochs=1,
+        tol=None,
+        random_state=0,
+    )
+    with within(), compile_clock() as compiling:
+        model.fit(x, y)
+    model.set_params(max_epochs=options.epochs or EPOCHS)
+
+    def measure() -> dict[str, float]:
+        with within():
+            model.fit(x, y)
+        return {"epoch_seconds": model.history_["seconds"].mean() / share}
+
+    return Prepared(measure, {"compile_seconds": sum(compiling)})
+
+
+def prepare_torch(options: Options, *, network: Callable[[], Any], input_shape: tuple[int, ...]) -> Prepared:
+    """Warm up by one epoch of the plain loop (shuffle indices, take rows, step); then go on training."""
+    import torch
+
+    x, y = data.fashion_mnist(options.rows or ROWS)
+    torch.manual_seed(0)
+    inputs, classes = torch.from_numpy(x).reshape(-1, *input_shape), torch.from_numpy(y)
+    module = network()
+    optimizer = torch.optim.Adam(module.parameters(), lr=LEARNING_RATE)
+
+    def run_epoch() -> None:
+        order = torch.randperm(len(inputs))
+        for start in range(0, len(inputs), BATCH_SIZE):
+            rows = order[start : start + BATCH_SIZE]
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(module(inputs[rows]), classes[rows]).backward()
+            optimizer.step()
+
+    first = timed(run_epoch)
+    epochs = options.epochs or EPOCHS
+
+    def measure() -> dict[str, float]:
+        return {"epoch_seconds": timed(lambda: [run_epoch() for _ in range(epochs)]) / epochs}
+
+    return Prepared(measure, {"first_epoch_seconds": first})
