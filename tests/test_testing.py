@@ -316,7 +316,7 @@ BROKEN = [
         "Of rows float32(6, 6) it made float32(6, 3).",
     ),
     ("augmentation", lambda key, x: x + next(COUNTER), "check_decided_by_the_key", "The same key gives other rows."),
-    ("augmentation", lambda key, x: x - x.mean(axis=0)[None, :], "check_rows_are_independent", "set `mixes = True`"),
+    ("augmentation", lambda key, x: x - x.mean(axis=0)[None, :], "check_rows_are_independent", "sets `mixes = True`"),
 ]
 
 
