@@ -2,13 +2,14 @@
 
 from skdeep.layers.activation import Activation
 from skdeep.layers.attention import PositionalEncoding, SelfAttention, TransformerBlock
-from skdeep.layers.basic import BatchNorm, Dense, Dropout, Flatten, LayerNorm
+from skdeep.layers.basic import BatchNorm, Dense, Dropout, Flatten, GroupNorm, LayerNorm
 from skdeep.layers.composite import ModuleLayer, Residual, stack_layers
-from skdeep.layers.convolution import Conv
+from skdeep.layers.convolution import Conv, SeparableConv
 from skdeep.layers.embedding import Embedding
 from skdeep.layers.masking import Masking
 from skdeep.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from skdeep.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
+from skdeep.layers.squeeze import SqueezeExcitation
 
 __all__ = [
     "Activation",
@@ -23,6 +24,7 @@ __all__ = [
     "GRU",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "GroupNorm",
     "LSTM",
     "LayerNorm",
     "Masking",
@@ -31,7 +33,9 @@ __all__ = [
     "PositionalEncoding",
     "Residual",
     "SelfAttention",
+    "SeparableConv",
     "SimpleRNN",
+    "SqueezeExcitation",
     "TransformerBlock",
     "stack_layers",
 ]

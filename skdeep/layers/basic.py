@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from skdeep.component import Component
 from skdeep.contract import Layer
 
 
@@ -31,18 +32,12 @@ class Dense(Layer):
 
     def build(self) -> Any:
         import flax.linen as nn
-        import jax
 
-        initializer = getattr(jax.nn.initializers, self.kernel_init)()
-        return nn.Dense(self.features, use_bias=self.use_bias, kernel_init=initializer)
+        return nn.Dense(self.features, use_bias=self.use_bias, kernel_init=initializer(self.kernel_init))
 
     def check_fields(self) -> None:
         _check_positive(self, "features", self.features)
-        known = [f"{k}_{d}" for k in ("he", "glorot", "lecun", "kaiming", "xavier") for d in ("normal", "uniform")]
-        if self.kernel_init not in known:
-            raise ValueError(
-                f"The 'kernel_init' field of Dense must be one of {known}. Got {self.kernel_init!r} instead."
-            )
+        check_kernel_init(self, self.kernel_init)
 
 
 class Dropout(Layer):
@@ -77,7 +72,7 @@ class Dropout(Layer):
 
 
 class BatchNorm(Layer):
-    """Batch normalisation; rows that are padding do not enter the statistics.
+    """Batch normalisation; rows and steps that are padding do not enter the statistics.
 
     Parameters
     ----------
@@ -127,6 +122,41 @@ class LayerNorm(Layer):
         return nn.LayerNorm(epsilon=self.epsilon)
 
 
+class GroupNorm(Layer):
+    """Normalises each row over all its axes, a group of channels at a time; masked steps do not count.
+
+    Unlike batch normalisation it is the same in training and prediction, whatever the other rows are.
+
+    Parameters
+    ----------
+    n_groups : int, default=8
+        Must divide the number of channels.
+    epsilon : float, default=1e-6
+
+    References
+    ----------
+    Wu and He, "Group Normalization", arXiv 1803.08494.
+
+    Examples
+    --------
+    >>> from skdeep.layers import GroupNorm
+    >>> GroupNorm(n_groups=4)
+    GroupNorm(n_groups=4, epsilon=1e-06)
+    """
+
+    n_groups: int = 8
+    epsilon: float = 1e-6
+    example_shape: ClassVar[tuple[int, ...]] = (3, 2, 16)
+
+    def build(self) -> Any:
+        from skdeep.layers.modules import GroupNorm
+
+        return GroupNorm(self.n_groups, self.epsilon)
+
+    def check_fields(self) -> None:
+        _check_positive(self, "n_groups", self.n_groups)
+
+
 class Flatten(Layer):
     """Makes each row one vector.
 
@@ -142,11 +172,31 @@ class Flatten(Layer):
 
         return Function(_flatten_rows)
 
+    def output_mask(self, x: Any, step_mask: Any) -> Any:
+        return None
+
 
 def _flatten_rows(x: Any) -> Any:
     return x.reshape(x.shape[0], -1)
 
 
-def _check_positive(layer: Layer, name: str, value: Any) -> None:
+def _check_positive(component: Component, name: str, value: Any) -> None:
     if not (isinstance(value, int) and value > 0):
-        raise ValueError(f"The {name!r} field of {type(layer).__name__} must be a positive int. Got {value!r} instead.")
+        owner = type(component).__name__
+        raise ValueError(f"The {name!r} field of {owner} must be a positive int. Got {value!r} instead.")
+
+
+def initializer(name: str) -> Any:
+    """Return the initializer of `jax.nn.initializers` of this name."""
+    import jax
+
+    return getattr(jax.nn.initializers, name)()
+
+
+def check_kernel_init(layer: Layer, name: Any) -> None:
+    """Raise ValueError unless there is a variance-scaling initializer of this name."""
+    known = [f"{k}_{d}" for k in ("he", "glorot", "lecun", "kaiming", "xavier") for d in ("normal", "uniform")]
+    if name not in known:
+        raise ValueError(
+            f"The 'kernel_init' field of {type(layer).__name__} must be one of {known}. Got {name!r} instead."
+        )

@@ -67,11 +67,15 @@ def with_fields(module: Any, changes: dict[str, Any]) -> Any:
 
 
 class Residual(Layer):
-    """`x + layers(x)`; x goes through a dense projection where the widths differ.
+    """`x + layers(x)`; x goes through a projection where the shapes differ.
+
+    The projection is a dense layer over the channels, without bias; where strides shorten the axes of images or sequences
+    it is a convolution of size 1, of the smallest strides that lead to the same shape.
 
     Parameters
     ----------
     layers : tuple of Layer
+        They must keep the number of axes.
 
     References
     ----------
@@ -90,6 +94,12 @@ class Residual(Layer):
         from skdeep.layers.modules import ResidualStack
 
         return ResidualStack(self.layers)
+
+    def output_mask(self, x: Any, step_mask: Any) -> Any:
+        # Masks of windows need no more of x than the number of its axes; what is between the layers is not seen here.
+        for layer in self.layers:
+            step_mask = layer.output_mask(x, step_mask)
+        return step_mask
 
 
 def stack_layers(

@@ -6,11 +6,46 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from skdeep.contract import Layer
+from skdeep.layers.basic import check_kernel_init
 
 PADDINGS = ("same", "valid", "causal", "circular")
 
 
-class Conv(Layer):
+class Convolving(Layer):
+    """The fields that convolutions share."""
+
+    features: int = 32
+    kernel_size: int | tuple[int, ...] = 3
+    strides: int | tuple[int, ...] = 1
+    padding: str = "same"
+    dilation: int | tuple[int, ...] = 1
+    example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
+
+    def output_mask(self, x: Any, step_mask: Any) -> Any:
+        """Return the mask at every `strides`-th step; without padding, of the steps whose whole window is real."""
+        if step_mask is None:
+            return None
+        size, stride, dilation = (
+            per_axis(value, x.ndim - 2)[0] for value in (self.kernel_size, self.strides, self.dilation)
+        )
+        reach = (size - 1) * dilation if self.padding.lower() == "valid" else 0
+        n = step_mask.shape[1] - reach
+        mask = step_mask[:, :n]
+        for offset in range(dilation, reach + 1, dilation):
+            mask = mask & step_mask[:, offset : offset + n]
+        return mask[:, ::stride]
+
+    def check_fields(self) -> None:
+        check_sizes(self, "features", (self.features,))
+        for name in ("kernel_size", "strides", "dilation"):
+            check_sizes(self, name, per_axis(getattr(self, name), 1))
+        if not (isinstance(self.padding, str) and self.padding.lower() in PADDINGS):
+            raise ValueError(
+                f"The 'padding' field of {type(self).__name__} must be one of {list(PADDINGS)}. Got {self.padding!r} instead."
+            )
+
+
+class Conv(Convolving):
     """A convolution over all axes of rows `(..., channels)` but the last: images, sequences, volumes.
 
     Parameters
@@ -24,8 +59,11 @@ class Conv(Layer):
     groups : int, default=1
         Channels are split into so many groups that do not see each other.
     use_bias : bool, default=True
+    kernel_init : str, default="he_uniform"
+        As of `Dense`.
 
-    A step mask of sequences sets masked steps to zero before the convolution.
+    A step mask of sequences sets masked steps to zero before the convolution. With "same" padding and strides, the step
+    at which the first window begins depends on the length of the padded sequences, as in Flax.
 
     Examples
     --------
@@ -34,46 +72,65 @@ class Conv(Layer):
     64
     """
 
-    features: int = 32
-    kernel_size: int | tuple[int, ...] = 3
-    strides: int | tuple[int, ...] = 1
-    padding: str = "same"
-    dilation: int | tuple[int, ...] = 1
     groups: int = 1
     use_bias: bool = True
-    example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
+    kernel_init: str = "he_uniform"
 
     def build(self) -> Any:
-        from skdeep.layers.convolution_modules import Convolution
+        from skdeep.layers.convolution_modules import Conv
 
-        return Convolution(self)
-
-    def output_mask(self, x: Any, step_mask: Any) -> Any:
-        """Return the mask at every `strides`-th step; without padding, of the steps whose whole window is real."""
-        if step_mask is None:
-            return None
-        (size,), (stride,), (dilation,) = (per_axis(v, 1) for v in (self.kernel_size, self.strides, self.dilation))
-        reach = (size - 1) * dilation if self.padding.lower() == "valid" else 0
-        n = step_mask.shape[1] - reach
-        mask = step_mask[:, :n]
-        for offset in range(dilation, reach + 1, dilation):
-            mask = mask & step_mask[:, offset : offset + n]
-        return mask[:, ::stride]
+        return Conv(self)
 
     def check_fields(self) -> None:
-        for name in ("features", "groups"):
-            check_sizes(self, name, (getattr(self, name),))
-        for name in ("kernel_size", "strides", "dilation"):
-            check_sizes(self, name, per_axis(getattr(self, name), 1))
+        super().check_fields()
+        check_sizes(self, "groups", (self.groups,))
         if self.features % self.groups:
             raise ValueError(
                 f"The 'features' field of Conv must be a multiple of 'groups'. Got features={self.features} and "
                 f"groups={self.groups} instead."
             )
-        if not (isinstance(self.padding, str) and self.padding.lower() in PADDINGS):
-            raise ValueError(
-                f"The 'padding' field of Conv must be one of {list(PADDINGS)}. Got {self.padding!r} instead."
-            )
+        check_kernel_init(self, self.kernel_init)
+
+
+class SeparableConv(Convolving):
+    """A convolution of each channel by itself, then one of size 1 that mixes the channels: fewer parameters.
+
+    Its parameters are `depthwise` and `pointwise`, each as of Flax's Conv.
+
+    Parameters
+    ----------
+    features : int, default=32
+        Channels of the output.
+    kernel_size, strides, dilation : int or tuple of int, default=3, 1, 1
+        One number for every axis, or one for each.
+    padding : {"same", "valid", "causal", "circular"}, default="same"
+    multiplier : int, default=1
+        So many channels are made of each channel before they are mixed.
+    use_bias : bool, default=True
+        A bias behind the mixing; one before it would add nothing.
+
+    References
+    ----------
+    Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", arXiv 1610.02357.
+
+    Examples
+    --------
+    >>> from skdeep.layers import SeparableConv
+    >>> SeparableConv(features=64, strides=2).multiplier
+    1
+    """
+
+    multiplier: int = 1
+    use_bias: bool = True
+
+    def build(self) -> Any:
+        from skdeep.layers.convolution_modules import SeparableConv
+
+        return SeparableConv(self)
+
+    def check_fields(self) -> None:
+        super().check_fields()
+        check_sizes(self, "multiplier", (self.multiplier,))
 
 
 def per_axis(value: Any, n_axes: int) -> tuple[int, ...]:
@@ -89,20 +146,27 @@ def check_sizes(layer: Layer, name: str, values: Iterable[Any]) -> None:
         )
 
 
-def check_windows(layer: Layer, x: Any, name: str, sizes: tuple[int, ...], is_padded: bool) -> None:
-    """Raise ValueError unless rows have channels and as many axes as the windows, and the windows fit in."""
+def check_axes(layer: Layer, x: Any, names: Iterable[str]) -> None:
+    """Raise ValueError unless rows have channels behind other axes, one for each number of these fields."""
     lengths, owner = x.shape[1:-1], type(layer).__name__
     if not lengths:
         raise ValueError(
             f"{owner} needs rows with channels behind their other axes. Got rows of shape {x.shape[1:]} instead. Give the "
             "estimator their shape, for example input_shape=(28, 28, 1)."
         )
-    if len(sizes) != len(lengths):
-        raise ValueError(
-            f"The {name!r} field of {owner} has {len(sizes)} numbers, but rows of shape {x.shape[1:]} have {len(lengths)} axes "
-            "before the channels. Give one number for each of them, or one for all."
-        )
-    if not is_padded and any(size > length for size, length in zip(sizes, lengths, strict=True)):
+    for name in names:
+        n_numbers = len(per_axis(getattr(layer, name), len(lengths)))
+        if n_numbers != len(lengths):
+            raise ValueError(
+                f"The {name!r} field of {owner} has {n_numbers} numbers, but rows of shape {x.shape[1:]} have {len(lengths)} "
+                "axes before the channels. Give one number for each of them, or one for all."
+            )
+
+
+def check_windows(layer: Layer, x: Any, name: str, sizes: tuple[int, ...]) -> None:
+    """Raise ValueError unless windows of these sizes fit into the axes of the rows."""
+    lengths, owner = x.shape[1:-1], type(layer).__name__
+    if any(size > length for size, length in zip(sizes, lengths, strict=True)):
         raise ValueError(
             f"The windows of {owner}, {sizes}, are longer than the axes of its rows, {lengths}. Make {name!r} smaller, or "
             "use padding='same'."

@@ -54,4 +54,9 @@ def zero_masked(x: Any, step_mask: Any) -> Any:
     """Return x with masked steps set to zero."""
     if step_mask is None:
         return x
-    return jnp.where(step_mask.reshape(*step_mask.shape, *(1,) * (x.ndim - 2)), x, 0)
+    return jnp.where(mask_beside(x, step_mask), x, 0)
+
+
+def mask_beside(x: Any, step_mask: Any) -> Any:
+    """Return the mask `(n, time)` with as many axes as x has."""
+    return step_mask.reshape(*step_mask.shape, *(1,) * (x.ndim - 2))

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from skdeep.contract import Layer, call_arguments
+from skdeep.layers.masking import mask_beside
 
 
 class Function(nn.Module):
@@ -45,16 +46,42 @@ class TracedDropout(nn.Module):
 
 
 class MaskedBatchNorm(nn.Module):
-    """Flax's BatchNorm over the rows that are no padding."""
+    """Flax's BatchNorm over the rows and steps that are no padding."""
 
     momentum: Any
     epsilon: Any
 
     @nn.compact
-    def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
+    def __call__(self, x: Any, train: bool, row_mask: Any, step_mask: Any = None) -> Any:
         norm = nn.BatchNorm(use_running_average=not train, momentum=self.momentum, epsilon=self.epsilon, name="norm")
-        rows = (row_mask > 0).reshape(-1, *(1,) * (x.ndim - 1))
-        return norm(x, mask=jnp.broadcast_to(rows, x.shape)) if train else norm(x)
+        if not train:
+            return norm(x)
+        is_real = (row_mask > 0).reshape(-1, *(1,) * (x.ndim - 1))
+        if step_mask is not None:
+            steps = is_real & mask_beside(x, step_mask)
+            is_real = jnp.where(steps.any(), steps, is_real)  # the mean of nothing would be NaN
+        return norm(x, mask=jnp.broadcast_to(is_real, x.shape))
+
+
+class GroupNorm(nn.Module):
+    """Flax's GroupNorm over the steps that are not masked."""
+
+    n_groups: int
+    epsilon: Any
+
+    @nn.compact
+    def __call__(self, x: Any, step_mask: Any = None) -> Any:
+        if x.shape[-1] % self.n_groups:
+            raise ValueError(
+                f"The 'n_groups' field of GroupNorm is {self.n_groups}, which does not divide the {x.shape[-1]} channels that it "
+                "is given."
+            )
+        norm = nn.GroupNorm(self.n_groups, epsilon=self.epsilon)
+        nn.share_scope(self, norm)
+        if step_mask is None:
+            return norm(x)
+        is_real = step_mask | ~step_mask.any(axis=1, keepdims=True)  # the mean of nothing would be NaN
+        return norm(x, mask=jnp.broadcast_to(mask_beside(x, is_real), x.shape))
 
 
 class Stack(nn.Module):
@@ -73,16 +100,41 @@ class Stack(nn.Module):
 
 
 class ResidualStack(nn.Module):
-    """`x + layers(x)`, with a dense projection of x where the widths differ."""
+    """`x + layers(x)`, with a projection of x where the shapes differ."""
 
     layers: tuple[Layer, ...]
 
     @nn.compact
     def __call__(self, x: Any, train: bool, row_mask: Any, step_mask: Any = None) -> Any:
         y, _ = call_layers(self.layers, x, train, row_mask, step_mask)
-        if y.shape != x.shape:
-            x = nn.Dense(y.shape[-1], use_bias=False, name="shortcut")(x)
-        return x + y
+        return self._projected(x, y.shape) + y
+
+    def _projected(self, x: Any, shape: tuple[int, ...]) -> Any:
+        """Return x brought to a shape: each pixel by itself, at the pixels that strides keep."""
+        if x.shape == shape:
+            return x
+        strides = strides_between(x.shape, shape)
+        if set(strides) <= {1}:
+            return nn.Dense(shape[-1], use_bias=False, name="shortcut")(x)
+        return nn.Conv(shape[-1], (1,) * len(strides), strides, "VALID", use_bias=False, name="shortcut")(x)
+
+
+def strides_between(shape: tuple[int, ...], smaller: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the smallest strides that bring the axes between rows and channels from one shape to another.
+
+    Raises
+    ------
+    ValueError
+        If none do.
+    """
+    lengths, kept = shape[1:-1], smaller[1:-1]
+    strides = tuple(-(-length // n) for length, n in zip(lengths, kept, strict=False))
+    if len(lengths) != len(kept) or any(-(-a // s) != n for a, s, n in zip(lengths, strides, kept, strict=True)):
+        raise ValueError(
+            f"The layers of Residual make rows of shape {smaller[1:]} of rows of shape {shape[1:]}. These cannot be added, as no "
+            "strides lead from one to the other. Inside, use padding='same' and shorten axes by 'strides' only."
+        )
+    return strides
 
 
 def call_layers(layers: Sequence[Layer], x: Any, train: bool, row_mask: Any, step_mask: Any = None) -> tuple[Any, Any]:

@@ -28,9 +28,14 @@ class Pool(Layer):
             return None
         import flax.linen as nn
 
-        window = per_axis(self.window, 1)
-        strides = window if self.strides is None else per_axis(self.strides, 1)
-        return nn.max_pool(step_mask[..., None].astype(x.dtype), window, strides, self.padding.upper())[..., 0] > 0
+        window, strides = self.sizes(x.ndim - 2)
+        is_real = step_mask[..., None].astype(x.dtype)
+        return nn.max_pool(is_real, window[:1], strides[:1], self.padding.upper())[..., 0] > 0
+
+    def sizes(self, n_axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the window and the strides along each axis."""
+        window = per_axis(self.window, n_axes)
+        return window, window if self.strides is None else per_axis(self.strides, n_axes)
 
     def check_fields(self) -> None:
         check_sizes(self, "window", per_axis(self.window, 1))

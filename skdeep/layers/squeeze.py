@@ -1,0 +1,41 @@
+"""Channels that weigh each other."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from skdeep.contract import Layer
+from skdeep.layers.basic import _check_positive
+
+
+class SqueezeExcitation(Layer):
+    """Scales each channel by a gate in (0, 1), which two dense layers make of the means of all channels.
+
+    The means are over all axes of rows `(..., channels)` but the last; masked steps do not count.
+
+    Parameters
+    ----------
+    ratio : int, default=8
+        The dense layer in between has so many times fewer units than there are channels, at least one.
+
+    References
+    ----------
+    Hu et al., "Squeeze-and-Excitation Networks", arXiv 1709.01507.
+
+    Examples
+    --------
+    >>> from skdeep.layers import SqueezeExcitation
+    >>> SqueezeExcitation(ratio=4)
+    SqueezeExcitation(ratio=4)
+    """
+
+    ratio: int = 8
+    example_shape: ClassVar[tuple[int, ...]] = (3, 2, 8)
+
+    def build(self) -> Any:
+        from skdeep.layers.convolution_modules import SqueezeExcitation
+
+        return SqueezeExcitation(self.ratio)
+
+    def check_fields(self) -> None:
+        _check_positive(self, "ratio", self.ratio)
