@@ -82,7 +82,7 @@ def list_components(kind: str | None = None) -> list[ListedComponent]:
     --------
     >>> from skdeep import plugins
     >>> [listed.name for listed in plugins.list_components("network") if listed.state == "built in"]
-    ['cnn', 'conv_decoder', 'gru', 'linear', 'lstm', 'mlp', 'tcn', 'transformer']
+    ['cnn', 'conv_decoder', 'gru', 'linear', 'lstm', 'mlp', 'resnet', 'tcn', 'transformer']
     """
     if kind is not None:
         registry.check_kind(kind)

@@ -1,6 +1,6 @@
 """Networks: perceptrons, networks of sequences, a decoder of images, a list of layers, and users' own modules."""
 
-from skdeep.networks.convolutional import CNN
+from skdeep.networks.convolutional import CNN, ResNet
 from skdeep.networks.decoder import ConvDecoder
 from skdeep.networks.dense import MLP, Linear
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
@@ -18,6 +18,7 @@ __all__ = [
     "Linear",
     "MLP",
     "NNXNetwork",
+    "ResNet",
     "Sequential",
     "TCN",
     "Transformer",

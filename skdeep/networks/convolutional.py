@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from skdeep.contract import Layer, Network
 from skdeep.layers.activation import Activation, activation_function
-from skdeep.layers.basic import Dropout, Flatten
-from skdeep.layers.composite import NORMALIZATIONS, stack_layers
+from skdeep.layers.attention import check_dropout_rate
+from skdeep.layers.basic import Dropout, Flatten, _check_positive
+from skdeep.layers.composite import NORMALIZATIONS, Residual, stack_layers
 from skdeep.layers.convolution import Conv
-from skdeep.layers.pooling import MaxPool
+from skdeep.layers.pooling import GlobalAvgPool, MaxPool
 
 
 class CNN(Network):
@@ -59,37 +60,117 @@ class CNN(Network):
         self._check_shape(in_shape)
         blocks: list[Layer] = []
         for width in self.widths:
-            norm = () if self.normalization is None else (NORMALIZATIONS[self.normalization](),)
+            norm = normalizing(self.normalization)
             blocks += [Conv(width, self.kernel_size), *norm, Activation(self.activation), MaxPool(self.pool)]
         dense = stack_layers(self.hidden, self.activation, self.dropout_rate, self.normalization, False)
         return Stack((*blocks, Flatten(), *(dense or (Dropout(self.dropout_rate),))), n_outputs)
 
     def check_fields(self) -> None:
-        activation_function(self.activation)
         for name in ("widths", "hidden"):
             value = getattr(self, name)
             if not (isinstance(value, tuple) and all(isinstance(w, int) and w > 0 for w in value)):
                 raise ValueError(f"The {name!r} field of CNN must be a tuple of positive ints. Got {value!r} instead.")
         for name in ("kernel_size", "pool"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value > 0):
-                raise ValueError(f"The {name!r} field of CNN must be a positive int. Got {value!r} instead.")
-        if not 0 <= self.dropout_rate < 1:
-            raise ValueError(f"The 'dropout_rate' field of CNN must be in [0, 1). Got {self.dropout_rate!r} instead.")
-        if self.normalization not in (None, *NORMALIZATIONS):
-            raise ValueError(
-                f"The 'normalization' field of CNN must be one of {[None, *NORMALIZATIONS]}. Got {self.normalization!r} instead."
-            )
+            _check_positive(self, name, getattr(self, name))
+        check_shared_fields(self)
 
     def _check_shape(self, in_shape: tuple[int, ...]) -> None:
-        if len(in_shape) < 2:
-            raise ValueError(
-                f"CNN takes rows with channels behind their other axes. Got rows of shape {in_shape} instead. Give the "
-                "estimator their shape, for example input_shape=(28, 28, 1)."
-            )
+        check_has_channels("CNN", in_shape)
         smallest = self.pool ** len(self.widths)
         if min(in_shape[:-1]) < smallest:
             raise ValueError(
                 f"CNN pools each axis {len(self.widths)} times by {self.pool}, so it needs rows of {smallest} or more along each. Got "
                 f"rows of shape {in_shape} instead. Give fewer 'widths', a smaller 'pool', or the input_shape with its channels."
             )
+
+
+class ResNet(Network):
+    """The residual network of He et al. for small images: three stages of blocks of two convolutions each.
+
+    Rows `(height, width, channels)`, or `(time, features)`. Flat rows get their shape by the estimator's
+    `input_shape`, for example `(32, 32, 3)`. The second and third stage halve each axis and double the channels; then come
+    the mean over all pixels and the output. Where the shapes differ, a block's input goes through a convolution of size 1
+    (the paper fills up with zeros).
+
+    Parameters
+    ----------
+    depth : int, default=8
+        `6 n + 2` layers, for n blocks a stage: 8, 14, 20 and so on.
+    width : int, default=16
+        Channels of the first stage.
+    activation : str or callable, default="relu"
+    normalization : {"batch", "layer"} or None, default="batch"
+        Behind each convolution; convolutions have a bias only without it.
+    dropout_rate : float, default=0.0
+        Share dropped before the output while training, in [0, 1).
+
+    References
+    ----------
+    He et al., "Deep Residual Learning for Image Recognition", section 4.2, arXiv 1512.03385.
+
+    Examples
+    --------
+    >>> from skdeep import DeepClassifier
+    >>> model = DeepClassifier(network="resnet", input_shape=(32, 32, 3))
+    >>> _ = model.set_params(network__depth=14)
+    """
+
+    depth: int = 8
+    width: int = 16
+    activation: str | Callable[[Any], Any] = "relu"
+    normalization: str | None = "batch"
+    dropout_rate: float = 0.0
+    example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.layers.modules import Stack
+
+        check_has_channels("ResNet", in_shape)
+        first = (*self._convolution(self.width), Activation(self.activation))
+        return Stack((*first, *self._blocks(), GlobalAvgPool(), Dropout(self.dropout_rate)), n_outputs)
+
+    def check_fields(self) -> None:
+        if not (isinstance(self.depth, int) and self.depth >= 8 and self.depth % 6 == 2):
+            raise ValueError(
+                f"The 'depth' field of ResNet must be 6 n + 2 for a positive int n: 8, 14, 20, ... Got {self.depth!r} instead."
+            )
+        _check_positive(self, "width", self.width)
+        check_shared_fields(self)
+
+    def _blocks(self) -> Iterator[Layer]:
+        for stage in range(3):
+            width = self.width * 2**stage
+            for block in range((self.depth - 2) // 6):
+                strides = 2 if stage > 0 and block == 0 else 1
+                first = (*self._convolution(width, strides), Activation(self.activation))
+                yield Residual((*first, *self._convolution(width)))
+                yield Activation(self.activation)
+
+    def _convolution(self, width: int, strides: int = 1) -> tuple[Layer, ...]:
+        norm = normalizing(self.normalization)
+        return Conv(width, strides=strides, use_bias=not norm), *norm
+
+
+def normalizing(name: str | None) -> tuple[Layer, ...]:
+    """Return the layer of a normalisation, none for None."""
+    return () if name is None else (NORMALIZATIONS[name](),)
+
+
+def check_shared_fields(network: CNN | ResNet) -> None:
+    """Raise ValueError unless activation, dropout and normalisation are known."""
+    activation_function(network.activation)
+    check_dropout_rate(network)
+    if network.normalization not in (None, *NORMALIZATIONS):
+        raise ValueError(
+            f"The 'normalization' field of {type(network).__name__} must be one of {[None, *NORMALIZATIONS]}. "
+            f"Got {network.normalization!r} instead."
+        )
+
+
+def check_has_channels(owner: str, in_shape: tuple[int, ...]) -> None:
+    """Raise ValueError for flat rows."""
+    if len(in_shape) < 2:
+        raise ValueError(
+            f"{owner} takes rows with channels behind their other axes. Got rows of shape {in_shape} instead. Give the "
+            "estimator their shape, for example input_shape=(28, 28, 1)."
+        )
