@@ -196,7 +196,7 @@ def test_padding_does_not_change_what_batch_norm_learns():
         ),
         (
             ConvDecoder(widths=()),
-            r"The 'widths' field of ConvDecoder must be a tuple of at least one positive int. Got \(\) instead.",
+            r"The 'widths' field of ConvDecoder must be a tuple of one or more positive ints. Got \(\) instead.",
         ),
         (ConvDecoder(kernel_size=0), "The 'kernel_size' field of ConvDecoder must be a positive int. Got 0 instead."),
         (MLP(activation="gellu"), "Unknown activation 'gellu'. Did you mean 'gelu'?"),

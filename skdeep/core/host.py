@@ -66,9 +66,7 @@ def _apply_in_jax(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
         wrap_key(_unpack(value)) if _key_name(atom.aval) == "pcg" else value
         for atom, value in zip(equation.invars, inputs, strict=True)
     ]
-    bound = equation.primitive.get_bind_params(equation.params)
-    functions, params = bound if isinstance(bound, tuple) else ((), bound)  # a tuple before jax 0.10
-    outputs = equation.primitive.bind(*functions, *typed, **params)
+    outputs = equation.primitive.bind(*typed, **equation.primitive.get_bind_params(equation.params))
     outputs = outputs if equation.primitive.multiple_results else [outputs]
     return [
         _pack(np.asarray(jax.random.key_data(output))) if _key_name(variable.aval) == "pcg" else output

@@ -105,10 +105,8 @@ def _apply(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
 
 def _bind(equation: JaxprEqn, inputs: list[Any], params: dict[str, Any]) -> list[Any]:
     primitive = equation.primitive
-    bound = primitive.get_bind_params(params)
-    functions, params = bound if isinstance(bound, tuple) else ((), bound)  # a tuple before jax 0.10
     with equation.ctx.manager:
-        outputs = primitive.bind(*functions, *inputs, **params)
+        outputs = primitive.bind(*inputs, **primitive.get_bind_params(params))
     return outputs if primitive.multiple_results else [outputs]
 
 
@@ -133,7 +131,6 @@ def _checkpointed(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
 
 _BODIES: dict[str, Callable[[JaxprEqn, list[Any]], list[Any]]] = {
     "jit": _inlined,
-    "pjit": _inlined,  # the name of jit before jax 0.7
     "closed_call": _inlined,
     "scan": _with_rewritten_bodies,
     "while": _with_rewritten_bodies,

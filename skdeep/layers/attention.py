@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from skdeep.contract import Layer
-from skdeep.layers.basic import _check_positive
+from skdeep.layers.fields import check_dropout_rate, check_one_of, check_positive
 
 
 class SelfAttention(Layer):
@@ -46,9 +46,8 @@ class SelfAttention(Layer):
         return SelfAttention(self.n_heads, self.head_features, self.dropout_rate, self.causal)
 
     def check_fields(self) -> None:
-        _check_positive(self, "n_heads", self.n_heads)
-        if self.head_features is not None:
-            _check_positive(self, "head_features", self.head_features)
+        check_positive(self, "n_heads")
+        check_positive(self, "head_features", or_none=True)
         check_dropout_rate(self)
 
 
@@ -83,13 +82,9 @@ class PositionalEncoding(Layer):
         return LearnedPositions(self.max_length) if self.encoding == "learned" else SinusoidalPositions()
 
     def check_fields(self) -> None:
-        known = ["sinusoidal", "learned"]
-        if self.encoding not in known:
-            raise ValueError(
-                f"The 'encoding' field of PositionalEncoding must be one of {known}. Got {self.encoding!r} instead."
-            )
+        check_one_of(self, "encoding", ("sinusoidal", "learned"))
         if self.max_length is not None:
-            _check_positive(self, "max_length", self.max_length)
+            check_positive(self, "max_length")
             if self.encoding != "learned":
                 raise ValueError(
                     f"The 'max_length' field of PositionalEncoding is for encoding='learned'. Got {self.max_length!r} "
@@ -134,15 +129,5 @@ class TransformerBlock(Layer):
         return TransformerBlock(self.n_heads, self.widths_factor, self.dropout_rate, self.causal)
 
     def check_fields(self) -> None:
-        _check_positive(self, "n_heads", self.n_heads)
-        _check_positive(self, "widths_factor", self.widths_factor)
+        check_positive(self, "n_heads", "widths_factor")
         check_dropout_rate(self)
-
-
-def check_dropout_rate(component: Any) -> None:
-    """Raise ValueError unless the dropout rate is a share."""
-    rate = component.dropout_rate
-    if not 0 <= rate < 1:
-        raise ValueError(
-            f"The 'dropout_rate' field of {type(component).__name__} must be in [0, 1). Got {rate!r} instead."
-        )

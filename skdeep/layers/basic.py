@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from skdeep.component import Component
 from skdeep.contract import Layer
+from skdeep.layers.fields import check_dropout_rate, check_one_of, check_positive
+
+INITIALIZERS = [f"{k}_{d}" for k in ("he", "glorot", "lecun", "kaiming", "xavier") for d in ("normal", "uniform")]
 
 
 class Dense(Layer):
@@ -36,8 +38,8 @@ class Dense(Layer):
         return nn.Dense(self.features, use_bias=self.use_bias, kernel_init=initializer(self.kernel_init))
 
     def check_fields(self) -> None:
-        _check_positive(self, "features", self.features)
-        check_kernel_init(self, self.kernel_init)
+        check_positive(self, "features")
+        check_one_of(self, "kernel_init", INITIALIZERS)
 
 
 class Dropout(Layer):
@@ -67,8 +69,7 @@ class Dropout(Layer):
         return TracedDropout(self.rate)
 
     def check_fields(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"The 'rate' field of Dropout must be in [0, 1). Got {self.rate!r} instead.")
+        check_dropout_rate(self, "rate")
 
 
 class BatchNorm(Layer):
@@ -154,7 +155,7 @@ class GroupNorm(Layer):
         return GroupNorm(self.n_groups, self.epsilon)
 
     def check_fields(self) -> None:
-        _check_positive(self, "n_groups", self.n_groups)
+        check_positive(self, "n_groups")
 
 
 class Flatten(Layer):
@@ -180,23 +181,8 @@ def _flatten_rows(x: Any) -> Any:
     return x.reshape(x.shape[0], -1)
 
 
-def _check_positive(component: Component, name: str, value: Any) -> None:
-    if not (isinstance(value, int) and value > 0):
-        owner = type(component).__name__
-        raise ValueError(f"The {name!r} field of {owner} must be a positive int. Got {value!r} instead.")
-
-
 def initializer(name: str) -> Any:
     """Return the initializer of `jax.nn.initializers` of this name."""
     import jax
 
     return getattr(jax.nn.initializers, name)()
-
-
-def check_kernel_init(layer: Layer, name: Any) -> None:
-    """Raise ValueError unless there is a variance-scaling initializer of this name."""
-    known = [f"{k}_{d}" for k in ("he", "glorot", "lecun", "kaiming", "xavier") for d in ("normal", "uniform")]
-    if name not in known:
-        raise ValueError(
-            f"The 'kernel_init' field of {type(layer).__name__} must be one of {known}. Got {name!r} instead."
-        )

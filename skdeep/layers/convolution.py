@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from skdeep.contract import Layer
-from skdeep.layers.basic import check_kernel_init
+from skdeep.layers.basic import INITIALIZERS
+from skdeep.layers.fields import check_one_of, check_positive, check_sizes
 
 PADDINGS = ("same", "valid", "causal", "circular")
 
@@ -36,9 +37,8 @@ class Convolving(Layer):
         return mask[:, ::stride]
 
     def check_fields(self) -> None:
-        check_sizes(self, "features", (self.features,))
-        for name in ("kernel_size", "strides", "dilation"):
-            check_sizes(self, name, per_axis(getattr(self, name), 1))
+        check_positive(self, "features")
+        check_sizes(self, "kernel_size", "strides", "dilation")
         if not (isinstance(self.padding, str) and self.padding.lower() in PADDINGS):
             raise ValueError(
                 f"The 'padding' field of {type(self).__name__} must be one of {list(PADDINGS)}. Got {self.padding!r} instead."
@@ -83,13 +83,13 @@ class Conv(Convolving):
 
     def check_fields(self) -> None:
         super().check_fields()
-        check_sizes(self, "groups", (self.groups,))
+        check_positive(self, "groups")
         if self.features % self.groups:
             raise ValueError(
                 f"The 'features' field of Conv must be a multiple of 'groups'. Got features={self.features} and "
                 f"groups={self.groups} instead."
             )
-        check_kernel_init(self, self.kernel_init)
+        check_one_of(self, "kernel_init", INITIALIZERS)
 
 
 class SeparableConv(Convolving):
@@ -130,20 +130,12 @@ class SeparableConv(Convolving):
 
     def check_fields(self) -> None:
         super().check_fields()
-        check_sizes(self, "multiplier", (self.multiplier,))
+        check_positive(self, "multiplier")
 
 
 def per_axis(value: Any, n_axes: int) -> tuple[int, ...]:
     """Return one number for each axis."""
     return tuple(value) if isinstance(value, tuple) else (value,) * n_axes
-
-
-def check_sizes(layer: Layer, name: str, values: Iterable[Any]) -> None:
-    """Raise ValueError unless all sizes are positive ints."""
-    if not all(isinstance(value, int) and value > 0 for value in values):
-        raise ValueError(
-            f"The {name!r} field of {type(layer).__name__} must be a positive int. Got {getattr(layer, name)!r} instead."
-        )
 
 
 def check_axes(layer: Layer, x: Any, names: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from skdeep.contract import Layer
-from skdeep.layers.basic import _check_positive
+from skdeep.layers.fields import check_positive
 from skdeep.layers.masking import both_masks, steps_other_than
 
 
@@ -59,8 +59,7 @@ class Embedding(Layer):
         check_ids(x, self.n_tokens, self.mask_token)
 
     def check_fields(self) -> None:
-        _check_positive(self, "n_tokens", self.n_tokens)
-        _check_positive(self, "features", self.features)
+        check_positive(self, "n_tokens", "features")
         if not (self.mask_token is None or isinstance(self.mask_token, int)):
             raise ValueError(
                 f"The 'mask_token' field of Embedding must be an int or None. Got {self.mask_token!r} instead."

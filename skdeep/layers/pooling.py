@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from skdeep.contract import Layer
-from skdeep.layers.convolution import check_sizes, per_axis
+from skdeep.layers.convolution import per_axis
+from skdeep.layers.fields import check_sizes
 
 
 class Pool(Layer):
@@ -38,9 +39,7 @@ class Pool(Layer):
         return window, window if self.strides is None else per_axis(self.strides, n_axes)
 
     def check_fields(self) -> None:
-        check_sizes(self, "window", per_axis(self.window, 1))
-        if self.strides is not None:
-            check_sizes(self, "strides", per_axis(self.strides, 1))
+        check_sizes(self, "window", *(() if self.strides is None else ("strides",)))
         if not (isinstance(self.padding, str) and self.padding.lower() in ("same", "valid")):
             raise ValueError(
                 f"The 'padding' field of {type(self).__name__} must be 'same' or 'valid'. Got {self.padding!r} instead."

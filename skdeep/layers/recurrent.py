@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from skdeep.contract import Layer
 from skdeep.layers.activation import activation_function
-from skdeep.layers.basic import _check_positive
+from skdeep.layers.fields import check_positive
 
 
 class _Recurrent(Layer):
@@ -22,7 +22,7 @@ class _Recurrent(Layer):
         return step_mask if self.return_sequences else None
 
     def check_fields(self) -> None:
-        _check_positive(self, "units", self.units)
+        check_positive(self, "units")
 
 
 class LSTM(_Recurrent):

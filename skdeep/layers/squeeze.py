@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from skdeep.contract import Layer
-from skdeep.layers.basic import _check_positive
+from skdeep.layers.fields import check_positive
 
 
 class SqueezeExcitation(Layer):
@@ -38,4 +38,4 @@ class SqueezeExcitation(Layer):
         return SqueezeExcitation(self.ratio)
 
     def check_fields(self) -> None:
-        _check_positive(self, "ratio", self.ratio)
+        check_positive(self, "ratio")

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from skdeep.contract import Layer, Network
 from skdeep.layers.activation import Activation, activation_function
-from skdeep.layers.attention import check_dropout_rate
-from skdeep.layers.basic import Dropout, Flatten, _check_positive
+from skdeep.layers.basic import Dropout, Flatten
 from skdeep.layers.composite import NORMALIZATIONS, Residual, stack_layers
 from skdeep.layers.convolution import Conv
+from skdeep.layers.fields import check_dropout_rate, check_one_of, check_positive, check_widths
 from skdeep.layers.pooling import GlobalAvgPool, MaxPool
 
 
@@ -66,12 +66,8 @@ class CNN(Network):
         return Stack((*blocks, Flatten(), *(dense or (Dropout(self.dropout_rate),))), n_outputs)
 
     def check_fields(self) -> None:
-        for name in ("widths", "hidden"):
-            value = getattr(self, name)
-            if not (isinstance(value, tuple) and all(isinstance(w, int) and w > 0 for w in value)):
-                raise ValueError(f"The {name!r} field of CNN must be a tuple of positive ints. Got {value!r} instead.")
-        for name in ("kernel_size", "pool"):
-            _check_positive(self, name, getattr(self, name))
+        check_widths(self, "widths", "hidden")
+        check_positive(self, "kernel_size", "pool")
         check_shared_fields(self)
 
     def _check_shape(self, in_shape: tuple[int, ...]) -> None:
@@ -134,7 +130,7 @@ class ResNet(Network):
             raise ValueError(
                 f"The 'depth' field of ResNet must be 6 n + 2 for a positive int n: 8, 14, 20, ... Got {self.depth!r} instead."
             )
-        _check_positive(self, "width", self.width)
+        check_positive(self, "width")
         check_shared_fields(self)
 
     def _blocks(self) -> Iterator[Layer]:
@@ -160,11 +156,7 @@ def check_shared_fields(network: CNN | ResNet) -> None:
     """Raise ValueError unless activation, dropout and normalisation are known."""
     activation_function(network.activation)
     check_dropout_rate(network)
-    if network.normalization not in (None, *NORMALIZATIONS):
-        raise ValueError(
-            f"The 'normalization' field of {type(network).__name__} must be one of {[None, *NORMALIZATIONS]}. "
-            f"Got {network.normalization!r} instead."
-        )
+    check_one_of(network, "normalization", (None, *NORMALIZATIONS))
 
 
 def check_has_channels(owner: str, in_shape: tuple[int, ...]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from skdeep.contract import Network
 from skdeep.layers.activation import activation_function
+from skdeep.layers.fields import check_positive, check_widths
 
 
 class ConvDecoder(Network):
@@ -56,11 +57,5 @@ class ConvDecoder(Network):
 
     def check_fields(self) -> None:
         activation_function(self.activation)
-        if not (self.widths and all(isinstance(w, int) and w > 0 for w in self.widths)):
-            raise ValueError(
-                f"The 'widths' field of ConvDecoder must be a tuple of at least one positive int. Got {self.widths!r} instead."
-            )
-        if not (isinstance(self.kernel_size, int) and self.kernel_size > 0):
-            raise ValueError(
-                f"The 'kernel_size' field of ConvDecoder must be a positive int. Got {self.kernel_size!r} instead."
-            )
+        check_widths(self, "widths", at_least=1)
+        check_positive(self, "kernel_size")

@@ -8,6 +8,7 @@ from typing import Any
 from skdeep.contract import Network
 from skdeep.layers.activation import activation_function
 from skdeep.layers.composite import NORMALIZATIONS, stack_layers
+from skdeep.layers.fields import check_dropout_rate, check_one_of, check_widths
 
 
 class MLP(Network):
@@ -47,16 +48,9 @@ class MLP(Network):
 
     def check_fields(self) -> None:
         activation_function(self.activation)
-        if not (isinstance(self.widths, tuple) and all(isinstance(w, int) and w > 0 for w in self.widths)):
-            raise ValueError(
-                f"The 'widths' field of MLP must be a tuple of positive ints. Got {self.widths!r} instead."
-            )
-        if not 0 <= self.dropout_rate < 1:
-            raise ValueError(f"The 'dropout_rate' field of MLP must be in [0, 1). Got {self.dropout_rate!r} instead.")
-        if self.normalization not in (None, *NORMALIZATIONS):
-            raise ValueError(
-                f"The 'normalization' field of MLP must be one of {[None, *NORMALIZATIONS]}. Got {self.normalization!r} instead."
-            )
+        check_widths(self, "widths")
+        check_dropout_rate(self)
+        check_one_of(self, "normalization", (None, *NORMALIZATIONS))
 
 
 class Linear(Network):

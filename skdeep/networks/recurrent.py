@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from skdeep import layers
 from skdeep.contract import Layer, Network
-from skdeep.layers.attention import check_dropout_rate
+from skdeep.layers.fields import check_dropout_rate, check_positive
 from skdeep.networks.sequences import check_sequence_shape
 
 
@@ -33,12 +33,7 @@ class _Recurrent(Network):
         return RecurrentNetwork(tuple(stack), self.mask_value, n_outputs)
 
     def check_fields(self) -> None:
-        for name in ("units", "n_layers"):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value > 0):
-                raise ValueError(
-                    f"The {name!r} field of {type(self).__name__} must be a positive int. Got {value!r} instead."
-                )
+        check_positive(self, "units", "n_layers")
         check_dropout_rate(self)
 
 

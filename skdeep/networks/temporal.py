@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from skdeep.contract import Network
-from skdeep.layers.attention import check_dropout_rate
+from skdeep.layers.fields import check_dropout_rate, check_positive, check_widths
 from skdeep.networks.sequences import check_sequence_shape
 
 
@@ -52,13 +52,6 @@ class TCN(Network):
         return modules.TCN(self.widths, self.kernel_size, self.dropout_rate, self.mask_value, n_outputs)
 
     def check_fields(self) -> None:
-        is_tuple = isinstance(self.widths, tuple) and len(self.widths) > 0
-        if not (is_tuple and all(isinstance(w, int) and w > 0 for w in self.widths)):
-            raise ValueError(
-                f"The 'widths' field of TCN must be a tuple of positive ints. Got {self.widths!r} instead."
-            )
-        if not (isinstance(self.kernel_size, int) and self.kernel_size > 0):
-            raise ValueError(
-                f"The 'kernel_size' field of TCN must be a positive int. Got {self.kernel_size!r} instead."
-            )
+        check_widths(self, "widths", at_least=1)
+        check_positive(self, "kernel_size")
         check_dropout_rate(self)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from skdeep.contract import Network
-from skdeep.layers.attention import check_dropout_rate
 from skdeep.layers.embedding import check_ids
+from skdeep.layers.fields import check_dropout_rate, check_positive
 from skdeep.networks.sequences import check_sequence_shape
 
 
@@ -70,11 +70,8 @@ class Transformer(Network):
             check_ids(x, self.n_tokens, self.mask_value)
 
     def check_fields(self) -> None:
-        for name in ("n_layers", "features", "n_heads", "n_tokens"):
-            value, may_be_none = getattr(self, name), name == "n_tokens"
-            if not ((isinstance(value, int) and value > 0) or (may_be_none and value is None)):
-                wanted = "a positive int or None" if may_be_none else "a positive int"
-                raise ValueError(f"The {name!r} field of Transformer must be {wanted}. Got {value!r} instead.")
+        check_positive(self, "n_layers", "features", "n_heads")
+        check_positive(self, "n_tokens", or_none=True)
         if self.features % self.n_heads:
             raise ValueError(
                 f"The 'features' field of Transformer must be a multiple of n_heads={self.n_heads}. "

@@ -1,0 +1,54 @@
+"""What fields of layers and networks may hold: the errors, in one wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from skdeep.component import Component
+
+
+def check_positive(component: Component, *names: str, or_none: bool = False) -> None:
+    """Raise ValueError unless the fields are positive ints, or None where that is allowed."""
+    for name in names:
+        value = getattr(component, name)
+        if not (_is_positive(value) or (or_none and value is None)):
+            raise _wrong(component, name, "a positive int" + " or None" * or_none, value)
+
+
+def check_sizes(component: Component, *names: str) -> None:
+    """Raise ValueError unless the fields are positive ints, or tuples of them for one axis after the other."""
+    for name in names:
+        value = getattr(component, name)
+        if not all(map(_is_positive, value if isinstance(value, tuple) else (value,))):
+            raise _wrong(component, name, "a positive int", value)
+
+
+def check_widths(component: Component, *names: str, at_least: int = 0) -> None:
+    """Raise ValueError unless the fields are tuples of positive ints, with so many of them."""
+    for name in names:
+        value = getattr(component, name)
+        if not (isinstance(value, tuple) and len(value) >= at_least and all(map(_is_positive, value))):
+            raise _wrong(component, name, f"a tuple of {'one or more ' if at_least else ''}positive ints", value)
+
+
+def check_dropout_rate(component: Component, name: str = "dropout_rate") -> None:
+    """Raise ValueError unless the field is a share."""
+    value = getattr(component, name)
+    if not 0 <= value < 1:
+        raise _wrong(component, name, "in [0, 1)", value)
+
+
+def check_one_of(component: Component, name: str, known: Iterable[Any]) -> None:
+    """Raise ValueError unless the field is one of the known values."""
+    value, known = getattr(component, name), list(known)
+    if value not in known:
+        raise _wrong(component, name, f"one of {known}", value)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int) and value > 0
+
+
+def _wrong(component: Component, name: str, wanted: str, value: Any) -> ValueError:
+    return ValueError(f"The {name!r} field of {type(component).__name__} must be {wanted}. Got {value!r} instead.")
