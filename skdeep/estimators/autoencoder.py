@@ -16,7 +16,8 @@ from skdeep.core.rows import WeightedRows
 from skdeep.core.target import TargetScale, check_domain
 from skdeep.core.variational import VariationalAutoencoder, VariationalLoss
 from skdeep.errors import ComponentError
-from skdeep.estimators.base import DeepEstimator, trains_epoch_by_epoch
+from skdeep.estimators.arrays import ArrayEstimator
+from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, NON_NEGATIVE
 from skdeep.estimators.resolve import Resolved, resolve, resolve_all, resolve_ready
@@ -25,7 +26,7 @@ from skdeep.networks import MLP, Linear
 UNSCALED = TargetScale(np.zeros(1), np.ones(1))
 
 
-class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEstimator):
+class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEstimator):
     """An encoder of rows into few numbers, trained together with the decoder that makes rows of them again.
 
     X is not scaled inside: put a scaler before. Parameters that are not listed here are those of `DeepRegressor`.

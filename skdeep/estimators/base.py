@@ -11,12 +11,11 @@ from typing import Any, ClassVar, Literal, Self
 import jax
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.contract import FitConfig, FitResult, Model, Rows, Task, TrainState
+from skdeep.contract import FitConfig, FitResult, Model, Rows, TrainState
 from skdeep.core import as_traced, stopping
 from skdeep.core.batch import Feed, epoch_order, pad_rows
-from skdeep.core.encode import encode_rows, is_sparse, row_shape
+from skdeep.core.encode import is_sparse
 from skdeep.core.objective import MeanLoss
 from skdeep.core.random import host_generator, key_of_seed
 from skdeep.core.rows import (
@@ -53,6 +52,12 @@ def trains_epoch_by_epoch(estimator: Any) -> bool:
     return True
 
 
+def check_some_weight(weight: np.ndarray) -> None:
+    """Raise ValueError if no sample has a positive weight."""
+    if not (weight > 0).any():
+        raise ValueError("Sample weights must contain at least one positive weight. Got all zero.")
+
+
 class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     """Base of the estimators: the parameters that all share, and the path from X and y to parameters."""
 
@@ -60,6 +65,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     _default_loss: ClassVar[str]
     n_iter_: int
     _training_leaves: list[np.ndarray] | None = None
+    scoring: Any = "loss"  # a parameter where rows and targets are arrays that a scorer knows
 
     def __init__(
         self,
@@ -77,9 +83,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         validation_fraction: float,
         n_iter_no_change: int,
         tol: float | None,
-        scoring: Any,
         coalesce: bool | str,
-        input_shape: tuple[int, ...] | None,
         shuffle: bool,
         warm_start: bool,
         random_state: Any,
@@ -99,9 +103,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
-        self.scoring = scoring
         self.coalesce = coalesce
-        self.input_shape = input_shape
         self.shuffle = shuffle
         self.warm_start = warm_start
         self.random_state = random_state
@@ -111,24 +113,19 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     # What the kinds of estimator do differently.
 
     @abstractmethod
-    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        """Return X and y as scikit-learn checks them."""
+    def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
+        """Validate X, y and weights, and return them as rows in the network's types.
+
+        With `reset`, learn what there is to learn from them: `_task`, `_columns`, `input_shape_` at least.
+        """
 
     @abstractmethod
     def _resolve(self) -> Resolved:
         """Return the components that the parameters stand for, the network being all that is trained."""
 
     @abstractmethod
-    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
-        """Return y as codes, 0/1 labels or float64 outputs, and the task; with `reset`, learn the classes."""
-
-    @abstractmethod
     def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
         """Return rows with the target and weights that training uses; with `reset`, learn the scale of y."""
-
-    @abstractmethod
-    def _restore_target(self, target: np.ndarray) -> np.ndarray:
-        """Return y as the user knows it from the array that `_finish_target` gave."""
 
     # The path of fit.
 
@@ -186,24 +183,6 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _component_value(self, name: str) -> Any:
         value = getattr(self, name)
         return self._default_loss if name == "loss" and isinstance(value, str) and value == "auto" else value
-
-    def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
-        """Validate X, y and weights, and return them as rows in the network's types."""
-        X, y = self._validated(X, y, reset=reset)
-        if not reset:
-            self._check_row_shape(X)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not (weight > 0).any():
-            raise ValueError("Sample weights must contain at least one positive weight. Got all zero.")
-        target, task = self._start_target(y, weight, reset=reset)
-        if reset:
-            self._task, self._columns = task, X.shape[1:]
-            self.input_shape_ = self._row_shape(X.shape[1:])
-        return WeightedRows(encode_rows(X), target, weight)
-
-    def _row_shape(self, columns: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of a row for the network."""
-        return row_shape(columns, None if self.input_shape is None else tuple(int(s) for s in self.input_shape))
 
     @property
     def _merges_rows(self) -> bool:

@@ -53,7 +53,7 @@ def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict
         refuse_built_optax(owner, name, value)
     named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
     validate_parameter_constraints(constraints, named, caller_name=owner)
-    shape = params["input_shape"]
+    shape = params.get("input_shape")
     if shape is not None and not (len(shape) > 0 and all(isinstance(s, Integral) and int(s) > 0 for s in shape)):
         raise InvalidParameterError(
             f"The 'input_shape' parameter of {owner} must be None or a tuple of positive ints. Got {shape!r} instead."

@@ -11,13 +11,13 @@ from sklearn.utils.validation import validate_data
 from skdeep.contract import Augmentation, FitConfig, TrainState
 from skdeep.core.composed import regrouped
 from skdeep.core.step import continued_state
-from skdeep.estimators.base import DeepEstimator
+from skdeep.estimators.arrays import ArrayEstimator
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
 
 
-class SupervisedEstimator(DeepEstimator):
+class SupervisedEstimator(ArrayEstimator):
     """Base of the estimators that learn y from X."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
