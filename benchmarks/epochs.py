@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import data
 from benchmarks.compiling import compile_clock
-from benchmarks.runner import Options, Prepared, timed
+from benchmarks.runner import Options, Prepared, Target, ratio, timed
 
 ROWS = 12_800
 EPOCHS = 2
@@ -50,7 +50,7 @@ def prepare_skdeep(
             model.fit(x, y)
         return {"epoch_seconds": model.history_["seconds"].mean() / share}
 
-    return Prepared(measure, {"compile_seconds": sum(compiling)})
+    return Prepared(measure, {"compile_seconds": sum(compiling), "n_parameters": model.n_parameters_})
 
 
 def prepare_torch(options: Options, *, network: Callable[[], Any], input_shape: tuple[int, ...]) -> Prepared:
@@ -77,4 +77,10 @@ def prepare_torch(options: Options, *, network: Callable[[], Any], input_shape: 
     def measure() -> dict[str, float]:
         return {"epoch_seconds": timed(lambda: [run_epoch() for _ in range(epochs)]) / epochs}
 
-    return Prepared(measure, {"first_epoch_seconds": first})
+    n_parameters = sum(values.numel() for values in module.parameters())
+    return Prepared(measure, {"first_epoch_seconds": first, "n_parameters": n_parameters})
+
+
+def epoch_target(name: str, other: str, text: str, limit: float, is_lower_bound: bool = False) -> Target:
+    """Return the target for one contender's seconds an epoch over another's."""
+    return Target(text, ratio((name, "epoch_seconds"), (other, "epoch_seconds")), limit, is_lower_bound)

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-from benchmarks.epochs import prepare_skdeep, prepare_torch
-from benchmarks.runner import Case, Contender, Target, ratio
+from benchmarks.epochs import epoch_target, prepare_skdeep, prepare_torch
+from benchmarks.runner import Case, Contender
 
 IMAGES = (28, 28, 1)
 SHARE_WITHOUT_THE_PASS = 0.1
@@ -69,10 +69,6 @@ def _contender(name: str, network: Any, notes: str, **options: Any) -> Contender
     return Contender(name, partial(prepare_skdeep, network=network, input_shape=IMAGES, **options), notes=notes)
 
 
-def _against(name: str, other: str, text: str, limit: float, is_lower_bound: bool = False) -> Target:
-    return Target(text, ratio((name, "epoch_seconds"), (other, "epoch_seconds")), limit, is_lower_bound)
-
-
 CASE = Case(
     name="fashion_convolution",
     summary="seconds an epoch of conv32-pool-conv64-pool-dense10, 12,800 Fashion-MNIST images, batch 128",
@@ -93,9 +89,9 @@ CASE = Case(
     ),
     headline="epoch_seconds",
     targets=(
-        _against("skdeep", "torch", "epoch against PyTorch", 1 / 0.95),
-        _against("skdeep_linen", "skdeep", "a user's Linen module against the network by name", 1.05),
-        _against("skdeep_nnx", "skdeep", "a user's NNX module against the network by name", 1.05),
-        _against("without_the_pass", "skdeep_linen", "without the pass against with it", 10, is_lower_bound=True),
+        epoch_target("skdeep", "torch", "epoch against PyTorch", 1 / 0.95),
+        epoch_target("skdeep_linen", "skdeep", "a user's Linen module against the network by name", 1.05),
+        epoch_target("skdeep_nnx", "skdeep", "a user's NNX module against the network by name", 1.05),
+        epoch_target("without_the_pass", "skdeep_linen", "without the pass against with it", 10, is_lower_bound=True),
     ),
 )
