@@ -7,6 +7,7 @@ from benchmarks.cases import (
     digits_grid,
     fashion_convolution,
     fashion_dense,
+    fashion_lstm,
     first_fit,
     import_time,
     memory,
@@ -22,6 +23,7 @@ CASES = {
     for module in (
         fashion_dense,
         fashion_convolution,
+        fashion_lstm,
         digits_grid,
         import_time,
         plugin_listing,
