@@ -8,6 +8,7 @@ from benchmarks.cases import (
     fashion_convolution,
     fashion_dense,
     fashion_lstm,
+    fashion_resnet,
     first_fit,
     import_time,
     memory,
@@ -23,6 +24,7 @@ CASES = {
     for module in (
         fashion_dense,
         fashion_convolution,
+        fashion_resnet,
         fashion_lstm,
         digits_grid,
         import_time,
