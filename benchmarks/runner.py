@@ -89,6 +89,11 @@ def ratio(numerator: tuple[str, str], *denominators: tuple[str, str]) -> Callabl
     return reach
 
 
+def value_of(contender: str, metric: str) -> Callable[[Values], float | None]:
+    """Return the function that gives one value as it is, if it was measured."""
+    return lambda values: values.get((contender, metric))
+
+
 def run_case(case: Case, options: Options, repeats: int | None, write: Callable[[dict[str, Any]], None]) -> None:
     """Warm up every contender, then measure them in turn, `repeats` times over."""
     common = {

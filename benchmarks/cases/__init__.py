@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.cases import (
     autoencoder,
     digits_grid,
+    fashion_accuracy,
     fashion_convolution,
     fashion_dense,
     fashion_lstm,
@@ -26,6 +27,7 @@ CASES = {
         fashion_convolution,
         fashion_resnet,
         fashion_lstm,
+        fashion_accuracy,
         digits_grid,
         import_time,
         plugin_listing,
