@@ -36,7 +36,7 @@ from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
 from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scoring import host_loss, host_scorer
-from skdeep.estimators.training import COLUMNS, Plan, run_training
+from skdeep.estimators.training import Plan, joined_history, run_training
 
 DEFAULT_BATCH_SIZE = 200
 _SPLIT_STREAM = 2**32 - 1
@@ -168,6 +168,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             with self._on_device():
                 plan = self._plan(rows, None, reporter, previous, 1, first_epoch=0 if is_first else self.n_iter_)
                 plan.state = self._with_training_leaves(plan.state)
+                plan.earlier = None if is_first else self._history
                 result, state = run_training(plan)
             self._training_leaves = [np.array(leaf) for leaf in jax.tree.leaves((state.params, state.optimizer_state))]
             self._store(result, extends=not is_first)
@@ -311,8 +312,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _store(self, result: FitResult, extends: bool = False) -> None:
         """Keep what training left; raise if that is nothing of use."""
         check_outcome(self, result)
-        earlier = self._history if extends else {name: [] for name in COLUMNS}
-        self._history = {name: earlier[name] + result.history[name] for name in COLUMNS}
+        self._history = joined_history(self._history if extends else None, result.history)
         self.params_, self.model_state_ = result.params, result.model_state
         self.n_iter_, self.best_epoch_ = result.n_epochs, result.best_epoch
 

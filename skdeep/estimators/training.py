@@ -27,13 +27,22 @@ GUESSED_SECONDS_PER_PRODUCT = 3e-10
 COLUMNS = ("epoch", "train_loss", "val_loss", "val_score", "learning_rate", "seconds")
 
 
+def joined_history(earlier: dict[str, list[float]] | None, history: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Return earlier lines and those of a run, counted on; columns that the run does not have are filled with NaN."""
+    unknown = [math.nan] * len(history["epoch"])
+    joined = {name: (earlier[name] if earlier else []) + history.get(name, unknown) for name in COLUMNS}
+    joined["epoch"] = list(range(1, len(joined["epoch"]) + 1))
+    return joined
+
+
 @dataclass
 class Plan:
     """All that one run of the loop needs.
 
     `host_val_loss` and `host_score` are functions of `(params, model_state)`, called after each
     epoch where given; the score is what early stopping watches if `config.monitor` is "host".
-    `print_epoch` gets each finished epoch's line of the history, in order.
+    `print_epoch` gets each finished epoch's line of the history, in order. `earlier` is the history that
+    this run extends.
     """
 
     config: FitConfig
@@ -45,6 +54,7 @@ class Plan:
     host_val_loss: Callable[[Any, Any], float] | None = None
     host_score: Callable[[Any, Any], float] | None = None
     print_epoch: Callable[[dict[str, float]], None] | None = None
+    earlier: dict[str, list[float]] | None = None
 
     @property
     def is_epoch_wise(self) -> bool:
@@ -152,9 +162,7 @@ def _end_epoch(run: Run) -> None:
         for i in range(run.n_printed, run.n_done):
             plan.print_epoch({name: values[i] for name, values in run.history.items()})
         run.n_printed = run.n_done
-    wants_stop = plan.reporter.end_epoch(
-        lambda: dict(zip(("params_", "model_state_"), current_params(run), strict=True))
-    )
+    wants_stop = plan.reporter.end_epoch(lambda: _attributes_so_far(run))
     if run.status != stopping.RUNNING:
         return
     if wants_stop:
@@ -163,6 +171,17 @@ def _end_epoch(run: Run) -> None:
         run.status = stopping.OUT_OF_EPOCHS
     else:
         plan.reporter.begin_epoch()
+
+
+def _attributes_so_far(run: Run) -> dict[str, Any]:
+    """Return what the estimator would hold if training had stopped here."""
+    params, model_state = current_params(run)
+    return {
+        "params_": params,
+        "model_state_": model_state,
+        "n_iter_": run.first_epoch + run.n_done,
+        "_history": joined_history(run.plan.earlier, run.history),
+    }
 
 
 def _judge_on_host(run: Run) -> None:

@@ -6,12 +6,14 @@ from functools import partial
 
 import numpy as np
 import pytest
+from pandas.testing import assert_frame_equal
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeep import DeepClassifier, MLPClassifier
+from skdeep import DeepAutoencoder, DeepClassifier, MLPClassifier
+from skdeep.callbacks import LossThreshold
 from skdeep.networks import MLP
 
 callback = pytest.importorskip("sklearn.callback", reason="callbacks are new in scikit-learn 1.9")
@@ -29,7 +31,7 @@ class Recorder:
     """Notes each hook, and asks to stop after some epochs."""
 
     def __init__(self, stop_after=None):
-        self.stop_after, self.events, self.scores = stop_after, [], []
+        self.stop_after, self.events, self.scores, self.histories = stop_after, [], [], []
 
     def setup(self, estimator, context):
         self.events.append("setup")
@@ -45,6 +47,8 @@ class Recorder:
         if context.task_name != "epoch":
             return False
         self.scores.append(fitted_estimator.score(X, y))
+        self.histories.append(fitted_estimator.history_)
+        assert fitted_estimator.n_iter_ >= 1
         return self.stop_after is not None and len(self.scores) >= self.stop_after
 
 
@@ -122,3 +126,79 @@ def test_perceptrons_tell_of_partial_fit():
     recorder = Recorder()
     MLPClassifier((8,)).set_callbacks(recorder).partial_fit(X, y, classes=[0, 1, 2])
     assert len(recorder.scores) == 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        classifier(early_stopping=True),
+        MLPClassifier((8,), max_iter=6, early_stopping=True, random_state=0),
+        MLPClassifier((8,), max_iter=6, solver="lbfgs", random_state=0),
+    ],
+    ids=["deep", "adam", "lbfgs"],
+)
+def test_callbacks_see_the_history_so_far(model):
+    recorder = Recorder()
+    model.set_callbacks(recorder).fit(X, y)
+    assert [len(history) for history in recorder.histories] == [1, 2, 3, 4, 5, 6]
+    for history in recorder.histories:
+        assert_frame_equal(history, model.history_.head(len(history)))
+
+
+@pytest.mark.parametrize("model", [classifier(), MLPClassifier((8,), random_state=0)], ids=["deep", "perceptron"])
+def test_callbacks_of_partial_fit_see_the_epochs_before(model):
+    model.partial_fit(X, y, classes=[0, 1, 2])
+    recorder = Recorder()
+    model.set_callbacks(recorder).partial_fit(X, y)
+    assert_frame_equal(recorder.histories[0], model.history_)
+    assert list(model.history_["epoch"]) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("model", "monitor"),
+    [
+        (classifier(max_epochs=200), "train_loss"),
+        (classifier(max_epochs=200, early_stopping=True), "val_loss"),
+        (classifier(max_epochs=200, early_stopping=True, scoring="accuracy"), "val_loss"),
+        (MLPClassifier((8,), random_state=0, learning_rate_init=0.01), "train_loss"),
+        (MLPClassifier((8,), random_state=0, solver="lbfgs"), "train_loss"),
+        (DeepAutoencoder(n_components=2, max_epochs=200, tol=None, random_state=0), "train_loss"),
+    ],
+)
+def test_training_stops_at_the_first_loss_at_the_threshold(model, monitor):
+    losses = model.set_callbacks(LossThreshold(0.9, monitor)).fit(X, y).history_[monitor].to_numpy()
+    assert losses[-1] <= 0.9 < losses[:-1].min()
+
+
+def test_thresholds_go_through_searches_with_processes():
+    model = make_pipeline(StandardScaler(), classifier(max_epochs=200).set_callbacks(LossThreshold(0.9)))
+    search = GridSearchCV(model, {"deepclassifier__learning_rate": [0.1, 0.01]}, cv=2, n_jobs=2).fit(X, y)
+    assert search.best_estimator_[-1].n_iter_ < 200
+
+
+def test_epochs_end_training_before_a_threshold_is_reached():
+    assert classifier().set_callbacks(LossThreshold(0)).fit(X, y).n_iter_ == 6
+
+
+@pytest.mark.parametrize("threshold", ["0.5", None, float("nan")])
+def test_a_threshold_is_a_number(threshold):
+    with pytest.raises(ValueError, match="The threshold of LossThreshold must be a number. Got"):
+        LossThreshold(threshold)
+
+
+def test_a_threshold_watches_one_of_two_losses():
+    with pytest.raises(ValueError, match="must be one of .*Got 'loss' instead"):
+        LossThreshold(0.5, "loss")
+
+
+def test_a_threshold_without_the_loss_it_watches_says_what_to_do():
+    with pytest.raises(ValueError, match="no rows to validate on. Set early_stopping=True, or give X_val"):
+        classifier().set_callbacks(LossThreshold(0.5, "val_loss")).fit(X, y)
+
+
+def test_a_threshold_on_an_estimator_without_history_says_so():
+    search = GridSearchCV(classifier(), {"max_epochs": [2]})
+    if not hasattr(search, "set_callbacks"):
+        pytest.skip("this scikit-learn has no callbacks on searches")
+    with pytest.raises(TypeError, match="reads history_, which GridSearchCV does not have"):
+        search.set_callbacks(LossThreshold(0.5)).fit(X, y)

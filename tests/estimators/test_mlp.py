@@ -468,7 +468,11 @@ def test_an_interrupt_warns_and_returns_what_there_is(solver, monkeypatch):
             raise KeyboardInterrupt
 
     if solver == "lbfgs":
-        monkeypatch.setattr(MLPClassifier, "_after_lbfgs_iteration", lambda self, reporter, line, params: press(line))
+        monkeypatch.setattr(
+            MLPClassifier,
+            "_after_lbfgs_iteration",
+            lambda self, reporter, history, params: press({"epoch": len(history["epoch"])}),
+        )
     else:
         monkeypatch.setattr("skdeep.estimators.mlp.printing.IterationPrinter.__call__", lambda self, line: press(line))
     model = MLPClassifier(solver=solver, verbose=True, random_state=0)

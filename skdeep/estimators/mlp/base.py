@@ -22,7 +22,7 @@ from skdeep.estimators.mlp.perceptron import cast, dense_params, split_params
 from skdeep.estimators.mlp.solvers import AdamSolver, SGDSolver
 from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.resolve import resolve_ready
-from skdeep.estimators.training import COLUMNS
+from skdeep.estimators.training import joined_history
 
 OWN_SOLVERS = ("lbfgs", "sgd", "adam")
 
@@ -239,11 +239,8 @@ class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
                 )
 
     def _extend_history(self, history: dict[str, list[float]]) -> None:
-        """Append the lines of a run, counting its epochs on; columns that it does not have are filled with NaN."""
-        unknown = [np.nan] * len(history["epoch"])
-        earlier = getattr(self, "_history", {name: [] for name in COLUMNS})
-        self._history = {name: earlier[name] + history.get(name, unknown) for name in COLUMNS}
-        self._history["epoch"] = list(range(1, len(self._history["epoch"]) + 1))
+        """Append the lines of a run."""
+        self._history = joined_history(getattr(self, "_history", None), history)
 
 
 def raise_non_finite() -> None:

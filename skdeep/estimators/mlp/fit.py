@@ -23,7 +23,7 @@ from skdeep.estimators.mlp.parameters import check_mlp_parameters, hidden_widths
 from skdeep.estimators.mlp.perceptron import initial_weights, perceptron
 from skdeep.estimators.mlp.solvers import SGDSolver
 from skdeep.estimators.mlp.stochastic import StochasticTraining
-from skdeep.estimators.training import COLUMNS
+from skdeep.estimators.training import COLUMNS, joined_history
 from skdeep.estimators.warn import warn_caller
 
 
@@ -150,11 +150,15 @@ class MLPEstimator(StochasticTraining):
         self.n_iter_, self.loss_ = found.n_iter, np.float64(found.loss)
         return stopping.INTERRUPTED if found.was_interrupted else stopping.CONVERGED, found.message
 
-    def _after_lbfgs_iteration(self, reporter: EpochReporter, line: dict[str, float], params: Any) -> bool:
+    def _after_lbfgs_iteration(self, reporter: EpochReporter, history: dict[str, list[float]], params: Any) -> bool:
+        n_iter = len(history["epoch"])
         if self.verbose:
-            print(f"Iteration {line['epoch']}, loss = {line['train_loss']:.8f}")
+            print(f"Iteration {n_iter}, loss = {history['train_loss'][-1]:.8f}")
         reporter.begin_epoch()  # SciPy tells of an iteration when it is done, never whether there is another
-        return reporter.end_epoch(lambda: {"params_": params})
+        earlier = getattr(self, "_history", None)
+        return reporter.end_epoch(
+            lambda: {"params_": params, "n_iter_": n_iter, "_history": joined_history(earlier, history)}
+        )
 
     def _warning_of(self, status: int) -> str:
         """Return what to warn of after stochastic training, in scikit-learn's words where it has some."""

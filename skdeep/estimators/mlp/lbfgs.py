@@ -131,11 +131,11 @@ def minimise(
     max_iter: int,
     max_fun: int,
     tol: float,
-    after_iteration: Callable[[dict[str, float], Params], bool],
+    after_iteration: Callable[[dict[str, list[float]], Params], bool],
 ) -> Minimum:
     """Run L-BFGS-B (Byrd, Lu, Nocedal and Zhu, SIAM J. Sci. Comput. 16, 1995) from given parameters.
 
-    `after_iteration` gets each iteration's line and parameters, and returns whether to stop. Ctrl-C ends the
+    `after_iteration` gets the lines so far and the parameters, and returns whether to stop. Ctrl-C ends the
     run with the parameters of the last iteration. `rows` and `params` are float64, the type SciPy works in.
     """
     loss = _Loss(config, objective, params, model_state, rows)
@@ -154,7 +154,7 @@ def minimise(
         for name, value in line.items():
             history[name].append(value)
         start = now
-        if after_iteration(line, unpacked(last, params)):
+        if after_iteration(history, unpacked(last, params)):
             raise StopIteration
 
     options = {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}

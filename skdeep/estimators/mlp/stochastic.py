@@ -56,6 +56,7 @@ class StochasticTraining(PerceptronBase):
             reporter=reporter,
             host_val_loss=host_loss(config, held_out) if held_out is not None and is_sparse_validation else None,
             print_epoch=printer if self.verbose else None,
+            earlier=getattr(self, "_history", None),
         )
         result, state = run_training(plan)
         if shuffles is not None and self.random_state is not None:

@@ -1,0 +1,83 @@
+"""Callbacks for `set_callbacks` of scikit-learn 1.9; scikit-learn's own are in `sklearn.callback`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+__all__ = ["LossThreshold"]
+
+MONITORS = ("train_loss", "val_loss")
+
+
+@dataclass(frozen=True)
+class LossThreshold:
+    """Stops training after the first epoch whose loss is at or below a threshold.
+
+    The loss is the one in `history_`; for a regressor it is in units of the scaled target. `max_epochs`, `tol` and
+    `early_stopping` go on to count: whichever comes first ends training.
+
+    Parameters
+    ----------
+    threshold : float
+    monitor : {"train_loss", "val_loss"}, default="train_loss"
+        Which loss of an epoch is compared. "val_loss" needs rows to validate on: `early_stopping=True`, or `X_val`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not what it must be; and in `fit`, if there is no validation loss to watch.
+    TypeError
+        In `fit`, if the estimator has no `history_`.
+
+    Notes
+    -----
+    It holds no state, so that one object serves all clones of a search.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeep import DeepClassifier
+    >>> from skdeep.callbacks import LossThreshold
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = DeepClassifier(learning_rate=0.01, max_epochs=100, tol=None, random_state=0)
+    >>> if hasattr(model, "set_callbacks"):  # scikit-learn 1.9 and newer
+    ...     losses = model.set_callbacks(LossThreshold(0.2)).fit(X, y).history_.train_loss.to_numpy()
+    ...     assert losses[-1] <= 0.2 < losses[:-1].min()
+    """
+
+    threshold: float
+    monitor: str = "train_loss"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.threshold, Real) or math.isnan(self.threshold):
+            raise ValueError(f"The threshold of LossThreshold must be a number. Got {self.threshold!r} instead.")
+        if self.monitor not in MONITORS:
+            raise ValueError(f"The monitor of LossThreshold must be one of {MONITORS}. Got {self.monitor!r} instead.")
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Refuse estimators whose losses it cannot see."""
+        if not hasattr(type(estimator), "history_"):
+            raise TypeError(
+                f"LossThreshold reads history_, which {type(estimator).__name__} does not have. Set it on an estimator of skdeep."
+            )
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Do nothing: there is no state."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Do nothing: an epoch is judged when it is over."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any) -> bool:
+        """Tell whether the epoch that ends here is to be the last one."""
+        if context.task_name != "epoch":
+            return False
+        last = fitted_estimator.history_.iloc[-1]
+        if math.isnan(last[self.monitor]) and not math.isnan(last["train_loss"]):
+            raise ValueError(
+                f"LossThreshold watches {self.monitor}, but {type(estimator).__name__} has no rows to validate on. "
+                "Set early_stopping=True, or give X_val and y_val to fit."
+            )
+        return bool(last[self.monitor] <= self.threshold)
