@@ -16,8 +16,9 @@ MONITORS = ("train_loss", "val_loss")
 class LossThreshold:
     """Stops training after the first epoch whose loss is at or below a threshold.
 
-    The loss is the one in `history_`; for a regressor it is in units of the scaled target. `max_epochs`, `tol` and
-    `early_stopping` go on to count: whichever comes first ends training.
+    The loss is the one in `history_`. For the Deep estimators it is without penalties, and for `DeepRegressor` in units of
+    the scaled target; for the perceptrons it is that of `loss_curve_`, and the validation loss is 1 minus the score.
+    `max_epochs`, `tol` and `early_stopping` go on to count: whichever comes first ends training.
 
     Parameters
     ----------
