@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.cases import (
     autoencoder,
+    classic_programs,
     digits_grid,
     fashion_accuracy,
     fashion_convolution,
@@ -40,5 +41,6 @@ CASES = {
         scaling,
         autoencoder,
         pretrain,
+        classic_programs,
     )
 }
