@@ -10,7 +10,7 @@ Loss         `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`
 Optimizer    `transformation(learning_rate) -> optax.GradientTransformation`
 Schedule     `schedule(progress) -> factor` of the learning rate
 Layer        `build() -> flax.linen.Module`
-Network      `build(in_shape, n_outputs) -> flax.linen.Module`
+Network      `build(in_shape, n_outputs) -> flax.linen.Module`, and `build_causal` for sequences
 Augmentation `augmentation(key, x) -> x`, or `mix(key, x, other) -> (x, share)`
 ============ ====================================================================================
 
@@ -386,6 +386,21 @@ class Network(Component):
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> nn.Module | Callable[..., Any] | NetworkFunctions:
         """Return the linen module, a function `f(rngs) -> flax.nnx.Module`, or pure functions."""
         raise NotImplementedError
+
+    def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        """Return what `build` does, for `n_outputs` at each step of rows `(time, features)`: `(n, time, n_outputs)`.
+
+        The outputs at a step depend on that step and earlier ones only: they say what comes next.
+
+        Raises
+        ------
+        ValueError
+            If the network, or one with these fields, has no such form (the default).
+        """
+        raise ValueError(
+            f"The network {type(self).__name__} has no outputs at each step of a sequence, made of the steps before. Give "
+            "'lstm', 'gru', 'tcn', 'transformer', a list of layers that keep the steps, or a module of your own that does."
+        )
 
     @property
     def example_ids(self) -> int | None:

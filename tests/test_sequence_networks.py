@@ -268,3 +268,43 @@ def test_fields_are_parameters_of_the_estimator():
 @parametrize_with_component_checks([Sequential((Embedding(8, 4, mask_token=0), layers.GRU(4)))])
 def test_contract_of_a_network_of_masked_tokens(component, check):
     check(component)
+
+
+# Outputs at each step.
+
+
+@pytest.mark.parametrize(
+    "network", [LSTM(8), LSTM(4, n_layers=2), GRU(8), TCN((8, 8, 4)), Transformer(1, 8, 2, 0.0)], ids=str
+)
+def test_causal_form_has_outputs_at_each_step_made_of_steps_up_to_it(network):
+    module = network.build_causal(X.shape[1:], 2)
+    arguments = {"row_mask": None} if isinstance(network, LSTM | GRU) else {}
+    apply = jax.jit(functools.partial(module.apply, train=False, **arguments))
+    variables = module.init(jax.random.key(0), X, train=False, **arguments)
+    output = apply(variables, X)
+    assert output.shape == (6, 5, 2)
+    for step in range(5):
+        changed = apply(variables, np.concatenate([X[:, :step], X[:, step:] + 1], axis=1))
+        close(changed[:, :step], output[:, :step])
+        assert np.abs(changed[:, step] - output[:, step]).max() > 1e-3
+
+
+@pytest.mark.parametrize("network", [LSTM(8), GRU(4, n_layers=2), TCN((8, 4)), Transformer(1, 8, 2, 0.0)], ids=str)
+def test_causal_form_has_the_parameters_of_the_ordinary_one(network):
+    arguments = {"row_mask": None} if isinstance(network, LSTM | GRU) else {}
+    forms = [
+        build(X.shape[1:], 2).init(jax.random.key(0), X, train=False, **arguments)
+        for build in (network.build, network.build_causal)
+    ]
+    assert shapes(forms[0]["params"]) == shapes(forms[1]["params"])
+
+
+@pytest.mark.parametrize("network", [LSTM(8), GRU(8), TCN((8, 4))], ids=str)
+def test_last_step_of_the_causal_form_is_the_ordinary_output(network):
+    arguments = {"row_mask": None} if isinstance(network, LSTM | GRU) else {}
+    variables = network.build(X.shape[1:], 2).init(jax.random.key(0), X, train=False, **arguments)
+    one, each = (
+        build(X.shape[1:], 2).apply(variables, X, train=False, **arguments)
+        for build in (network.build, network.build_causal)
+    )
+    close(each[:, -1], one)

@@ -12,6 +12,7 @@ from jax import lax
 
 from skdeep.contract import Layer, call_arguments
 from skdeep.layers.masking import mask_beside
+from skdeep.layers.rows import check_sequences
 
 
 class Function(nn.Module):
@@ -84,11 +85,23 @@ class GroupNorm(nn.Module):
         return norm(x, mask=jnp.broadcast_to(mask_beside(x, is_real), x.shape))
 
 
+def flattened(x: Any) -> Any:
+    """Return rows with all their values on one axis."""
+    return x.reshape(x.shape[0], -1)
+
+
+def checked_sequences(x: Any) -> Any:
+    """Return the rows; raise ValueError unless they are `(time, features)`."""
+    check_sequences("The dense layer at each step", x)
+    return x
+
+
 class Stack(nn.Module):
-    """Layers one after the other, then a dense output layer unless `n_outputs` is None."""
+    """Layers one after the other, then a dense output layer of what `last` makes of it, unless `n_outputs` is None."""
 
     layers: tuple[Layer, ...]
     n_outputs: int | None = None
+    last: Callable[[Any], Any] = flattened
 
     @nn.compact
     def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
@@ -96,7 +109,7 @@ class Stack(nn.Module):
         if self.n_outputs is None:
             return x
         initializer = jax.nn.initializers.lecun_uniform()
-        return nn.Dense(self.n_outputs, kernel_init=initializer, name="output")(x.reshape(x.shape[0], -1))
+        return nn.Dense(self.n_outputs, kernel_init=initializer, name="output")(self.last(x))
 
 
 class ResidualStack(nn.Module):

@@ -34,6 +34,10 @@ class FlaxNetwork(Network):
             return self.module.clone(n_outputs=n_outputs)
         return self.module.clone()
 
+    def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        """Return the module as `build` does; that it gives `n_outputs` at each step is up to it."""
+        return self.build(in_shape, n_outputs)
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields of the module."""
         return module_fields(self.module)
@@ -65,3 +69,7 @@ class NNXNetwork(Network):
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         return functools.partial(self.factory, in_shape, n_outputs)
+
+    def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        """Return the factory as `build` does; that its module gives `n_outputs` at each step is up to it."""
+        return self.build(in_shape, n_outputs)

@@ -25,12 +25,25 @@ class _Recurrent(Network):
         from skdeep.networks.sequence_modules import RecurrentNetwork
 
         check_sequence_shape(type(self).__name__, in_shape)
+        return RecurrentNetwork(self._stack(last_returns_sequences=False), self.mask_value, n_outputs)
+
+    def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.networks.sequence_modules import RecurrentNetwork
+
+        if self.bidirectional:
+            raise ValueError(
+                f"The network {type(self).__name__} with bidirectional=True sees the steps to come, so it cannot learn what "
+                "comes next. Set bidirectional=False."
+            )
+        return RecurrentNetwork(self._stack(last_returns_sequences=True), self.mask_value, n_outputs)
+
+    def _stack(self, last_returns_sequences: bool) -> tuple[Layer, ...]:
         stack: list[Layer] = []
         for number in range(1, self.n_layers + 1):
-            layer = self.layer_class(self.units, return_sequences=number < self.n_layers)
+            layer = self.layer_class(self.units, return_sequences=last_returns_sequences or number < self.n_layers)
             stack.append(layers.Bidirectional(layer) if self.bidirectional else layer)
             stack.append(layers.Dropout(self.dropout_rate))
-        return RecurrentNetwork(tuple(stack), self.mask_value, n_outputs)
+        return tuple(stack)
 
     def check_fields(self) -> None:
         check_positive(self, "units", "n_layers")

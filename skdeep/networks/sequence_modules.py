@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -18,7 +19,7 @@ _HIDDEN_INIT = jax.nn.initializers.he_uniform()
 
 
 class RecurrentNetwork(nn.Module):
-    """Recurrent layers, the last of which gives one state a row, and an output."""
+    """Recurrent layers, the last of which gives one state a row or all of them, and an output of each."""
 
     layers: tuple[Layer, ...]
     mask_value: Any
@@ -32,12 +33,13 @@ class RecurrentNetwork(nn.Module):
 
 
 class TCN(nn.Module):
-    """Residual blocks of dilated causal convolutions; the last real step goes to the output."""
+    """Residual blocks of dilated causal convolutions; what `reduce` leaves of the steps goes to the output."""
 
     widths: tuple[int, ...]
     kernel_size: int
     dropout_rate: Any
     mask_value: Any
+    reduce: Callable[[Any, Any], Any]
     n_outputs: int
 
     @nn.compact
@@ -45,7 +47,7 @@ class TCN(nn.Module):
         x, step_mask = masked_sequences(x, self.mask_value)
         for number, width in enumerate(self.widths):
             x = TemporalBlock(width, self.kernel_size, 2**number, self.dropout_rate)(x, train, step_mask)
-        return Output(self.n_outputs, name="output")(last_real_step(x, step_mask))
+        return Output(self.n_outputs, name="output")(self.reduce(x, step_mask))
 
 
 class TemporalBlock(nn.Module):
@@ -86,7 +88,7 @@ class CausalConv(nn.Module):
 
 
 class Transformer(nn.Module):
-    """An encoder: projection or embedding, positions, blocks, a norm, the mean over real steps, an output."""
+    """Projection or embedding, positions, blocks, a norm, and an output of what `reduce` leaves of the steps."""
 
     n_layers: int
     features: int
@@ -94,6 +96,8 @@ class Transformer(nn.Module):
     dropout_rate: Any
     mask_value: Any
     n_tokens: int | None
+    causal: bool
+    reduce: Callable[[Any, Any], Any]
     n_outputs: int
 
     @nn.compact
@@ -105,8 +109,8 @@ class Transformer(nn.Module):
             x = Embedding(self.n_tokens, self.features, name="embedding")(x)
         x = TracedDropout(self.dropout_rate)(SinusoidalPositions()(x), train)
         for _ in range(self.n_layers):
-            x = TransformerBlock(self.n_heads, 4, self.dropout_rate, False)(x, train, step_mask)
-        return Output(self.n_outputs, name="output")(mean_of_real_steps(nn.LayerNorm()(x), step_mask))
+            x = TransformerBlock(self.n_heads, 4, self.dropout_rate, self.causal)(x, train, step_mask)
+        return Output(self.n_outputs, name="output")(self.reduce(nn.LayerNorm()(x), step_mask))
 
 
 class Output(nn.Dense):
@@ -120,6 +124,11 @@ def masked_sequences(x: Any, mask_value: Any) -> tuple[Any, Any]:
     x = x[..., None] if x.ndim == 2 else x
     step_mask = None if mask_value is None else steps_other_than(x, mask_value)
     return zero_masked(x, step_mask), step_mask
+
+
+def every_step(x: Any, step_mask: Any) -> Any:
+    """Return all steps."""
+    return x
 
 
 def last_real_step(x: Any, step_mask: Any) -> Any:

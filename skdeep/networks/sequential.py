@@ -33,6 +33,12 @@ class Sequential(Network):
 
         return Stack(self.layers, n_outputs)
 
+    def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        """Return the layers with a dense layer at each step; that they keep the steps apart is up to them."""
+        from skdeep.layers.modules import Stack, checked_sequences
+
+        return Stack(self.layers, n_outputs, checked_sequences)
+
     @property
     def example_ids(self) -> int | None:
         return self.layers[0].example_ids if self.layers else None

@@ -49,7 +49,14 @@ class TCN(Network):
         from skdeep.networks import sequence_modules as modules
 
         check_sequence_shape("TCN", in_shape)
-        return modules.TCN(self.widths, self.kernel_size, self.dropout_rate, self.mask_value, n_outputs)
+        fields = self.widths, self.kernel_size, self.dropout_rate, self.mask_value
+        return modules.TCN(*fields, modules.last_real_step, n_outputs)
+
+    def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.networks import sequence_modules as modules
+
+        fields = self.widths, self.kernel_size, self.dropout_rate, self.mask_value
+        return modules.TCN(*fields, modules.every_step, n_outputs)
 
     def check_fields(self) -> None:
         check_widths(self, "widths", at_least=1)

@@ -61,9 +61,15 @@ class Transformer(Network):
         from skdeep.networks import sequence_modules as modules
 
         check_sequence_shape("Transformer", in_shape)
-        return modules.Transformer(
-            self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, self.n_tokens, n_outputs
-        )
+        fields = self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, self.n_tokens
+        return modules.Transformer(*fields, False, modules.mean_of_real_steps, n_outputs)
+
+    def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
+        from skdeep.networks import sequence_modules as modules
+
+        # Steps are vectors already, whatever the tokens were.
+        fields = self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, None
+        return modules.Transformer(*fields, True, modules.every_step, n_outputs)
 
     def check_rows(self, x: np.ndarray) -> None:
         if self.n_tokens is not None:
