@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skdeep.errors import NonFiniteLossError, UnknownComponentError
     from skdeep.estimators.autoencoder import DeepAutoencoder
     from skdeep.estimators.classifier import DeepClassifier
+    from skdeep.estimators.generator import SequenceGenerator
     from skdeep.estimators.mlp.classifier import MLPClassifier
     from skdeep.estimators.mlp.regressor import MLPRegressor
     from skdeep.estimators.regressor import DeepRegressor
@@ -45,6 +46,7 @@ _HOMES = {
     "Optimizer": "skdeep.contract",
     "PLUGIN_API": "skdeep.contract",
     "Schedule": "skdeep.contract",
+    "SequenceGenerator": "skdeep.estimators.generator",
     "UnknownComponentError": "skdeep.errors",
     "clear_cache": "skdeep.core.programs",
     "compile_counts": "skdeep.core.programs",
@@ -70,6 +72,7 @@ __all__ = [
     "Optimizer",
     "PLUGIN_API",
     "Schedule",
+    "SequenceGenerator",
     "UnknownComponentError",
     "clear_cache",
     "compile_counts",

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from skdeep import DeepAutoencoder, DeepClassifier, MLPClassifier, plugins, registry
+from skdeep import DeepAutoencoder, DeepClassifier, MLPClassifier, SequenceGenerator, plugins, registry
 from skdeep.known_plugins import KNOWN_PLUGINS
 
 
@@ -22,7 +22,7 @@ def documented_defaults(cls):
 
 
 OURS = ("skdeep-flax", "acme-losses", *KNOWN_PLUGINS)
-ESTIMATORS = [DeepAutoencoder, DeepClassifier, MLPClassifier]
+ESTIMATORS = [DeepAutoencoder, DeepClassifier, MLPClassifier, SequenceGenerator]
 COMPONENTS = {registry.get(c.kind, c.full_id)[1] for c in plugins.list_components() if c.package in OURS}
 
 

@@ -228,7 +228,8 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         fraction = self.validation_fraction
         fraction = int(fraction) if isinstance(fraction, Integral) else float(fraction)
         rng = host_generator(self._key, _SPLIT_STREAM)
-        return split_validation(rows, fraction, self._task.kind in ("binary", "multiclass"), rng)
+        is_by_class = self._task.kind in ("binary", "multiclass") and rows.target.ndim == 1
+        return split_validation(rows, fraction, is_by_class, rng)
 
     def _config(self, has_validation: bool, scores_on_host: bool) -> FitConfig:
         monitor: Literal["train", "validation", "host"] = "train"

@@ -1,0 +1,99 @@
+"""Stage 5c: models of the next token, the network and the loss that agree on what the raw output holds.
+
+A row holds the ids of `time` tokens, and its raw output one number for each step and token that could come next.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
+
+from skdeep.contract import Loss, ModelState, Network, NetworkFunctions, Params, Task, TaskKind
+from skdeep.core.network import functions_of_module
+from skdeep.core.tokens import NO_TARGET
+
+_EMBEDDING_INIT = jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+
+
+class NextToken(Network):
+    """An embedding of tokens under the causal form of a network, with an output at each step for each token.
+
+    Parameters are `{"embedding": (n_tokens, features), "network": ...}`; the model state is the network's.
+
+    Parameters
+    ----------
+    network : Network
+        One with a `build_causal`.
+    n_tokens : int
+    features : int
+        Length of a token's vector.
+    """
+
+    network: Network
+    n_tokens: int
+    features: int
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
+        steps = (*in_shape, self.features)
+        inner = functions_of_module(self.network.build_causal(steps, self.n_tokens))
+
+        def init(key: Array, x: Array) -> tuple[Params, ModelState]:
+            first, second = jax.random.split(key)
+            table = _EMBEDDING_INIT(first, (self.n_tokens, self.features), x.dtype)
+            params, state = inner.init(second, jnp.zeros((len(x), *steps), x.dtype))
+            return {"embedding": table, "network": params}, state
+
+        def apply(params: Params, state: ModelState, x: Array, *rest: Any) -> tuple[Array, ModelState]:
+            vectors = params["embedding"][x.astype(jnp.int32)]
+            raw, state = inner.apply(params["network"], state, vectors, *rest)
+            self._check_shape(raw.shape, (*x.shape, self.n_tokens))
+            return raw.reshape(len(x), n_outputs), state
+
+        return NetworkFunctions(init, apply)
+
+    def _check_shape(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+        if shape != wanted:
+            raise ValueError(
+                f"The network {self.network} returns an array of shape {shape} for sequences of shape {wanted[:2]}, but to say what "
+                f"comes next it must return {self.n_tokens} outputs at each step, that is {wanted}. Give recurrent layers "
+                "return_sequences=True, leave out what takes the steps together, or give a module of yours a field "
+                "'n_outputs: int | None = None' and use it as the width of its last layer: fit fills it in."
+            )
+
+
+class TokenLoss(Loss):
+    """The mean of a loss for classes over the steps of a row that have a target.
+
+    Parameters
+    ----------
+    loss : Loss
+    n_tokens, n_steps : int
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.core.language import TokenLoss
+    >>> from skdeep.losses import CrossEntropy
+    >>> loss = TokenLoss(CrossEntropy(), n_tokens=2, n_steps=3)
+    >>> loss(jnp.zeros((1, 6)), jnp.array([[0, 1, -1]]))
+    Array([0.6931472], dtype=float32)
+    """
+
+    loss: Loss
+    n_tokens: int
+    n_steps: int
+
+    tasks: ClassVar[tuple[TaskKind, ...]] = ("multiclass",)
+
+    def n_raw(self, task: Task) -> int:
+        return self.n_steps * self.n_tokens
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        is_real = target != NO_TARGET
+        codes = jnp.where(is_real, target, 0).reshape(-1)
+        losses = self.loss(raw.reshape(-1, self.n_tokens), codes).reshape(target.shape)
+        n_real = jnp.maximum(is_real.sum(axis=1), 1).astype(raw.dtype)
+        return jnp.sum(jnp.where(is_real, losses, 0.0), axis=1) / n_real

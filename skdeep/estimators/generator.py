@@ -1,0 +1,440 @@
+"""SequenceGenerator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from skdeep.contract import Task, TrainState
+from skdeep.core import as_traced
+from skdeep.core.batch import pad_rows
+from skdeep.core.generation import Sampling, check_is_causal, generate
+from skdeep.core.language import NextToken, TokenLoss
+from skdeep.core.random import key_of_seed
+from skdeep.core.rows import WeightedRows
+from skdeep.core.step import EVALUATION_ROWS, evaluate
+from skdeep.core.tokens import windows_of
+from skdeep.estimators.base import DeepEstimator, check_some_weight, trains_epoch_by_epoch
+from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, StrOptions
+from skdeep.estimators.resolve import Resolved, resolve_all
+from skdeep.estimators.texts import ids_of, tokens_of_text, tokens_of_texts, vocabulary_of
+from skdeep.losses import CrossEntropy
+
+
+class SequenceGenerator(DeepEstimator):
+    """A network that learns what comes next in texts, scores texts by it, and goes on with them.
+
+    It sees stretches of `context_length` tokens. Parameters that are not described here are those of `DeepClassifier`.
+
+    Parameters
+    ----------
+    network : str, Network, list, flax.linen.Module or callable, default="lstm"
+        "lstm", "gru", "tcn", "transformer" or another network that can give outputs at each step (`build_causal`); a
+        list of layers that keep the steps; or a module of your own from `(n, time, features)` to
+        `(n, time, n_outputs)`, where a step may depend on itself and earlier ones only (`fit` looks).
+    level : {"character", "token"}, default="character"
+        Texts are strings, and a token is a character; or texts are sequences of tokens, all strings or all ints.
+    context_length : int, default=64
+        How many tokens the network sees at once.
+    stride : int or None, default=None
+        How far apart the stretches begin that it is trained on; None is `context_length`, so that they do not overlap.
+        With less, an epoch sees more of them.
+    embedding_features : int, default=64
+        Length of the vector that stands for a token.
+    boundaries : bool or "auto", default="auto"
+        Learn where texts begin and end, by a token before and behind each. Without, a text is a stretch of a longer one.
+        "auto" does for more than one text.
+    vocabulary : iterable of tokens or None, default=None
+        All tokens that may come; None takes those of X. Others are an error, in `fit` and later.
+    loss : str, Loss or callable, default="cross_entropy"
+        A loss for classes, here the next tokens.
+    optimizer : str, Optimizer or callable, default="adam"
+    learning_rate : float, default=1e-3
+    schedule : str, Schedule or callable, default="constant"
+    l1, l2, clip_norm : float or None, default=None
+    batch_size : int or "auto", default="auto"
+        In stretches.
+    max_epochs : int, default=200
+    early_stopping : bool, default=False
+        Hold stretches out; needs stretches that do not overlap, or `X_val`.
+    validation_fraction : float or int, default=0.1
+    n_iter_no_change : int, default=10
+    tol : float or None, default=1e-4
+    coalesce : bool or "auto", default="auto"
+    shuffle : bool, default=True
+    warm_start : bool, default=False
+        Go on from the last fit, with its vocabulary and context length.
+    random_state : int, RandomState or None, default=None
+    verbose : int, default=0
+    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+
+    Attributes
+    ----------
+    vocabulary_ : dict
+        The tokens, sorted, with their ids.
+    boundaries_ : bool
+        Whether beginnings and ends were learned; their token has the id after the last one of `vocabulary_`.
+    n_tokens_ : int
+        Number of ids.
+    context_length_ : int
+        As `context_length`, or less if all texts are shorter.
+    max_text_length_ : int
+        Tokens of the longest text.
+    n_iter_, best_epoch_, history_, params_, model_state_, n_parameters_
+        As in `DeepClassifier`; losses are means over tokens.
+    network_, loss_, optimizer_, schedule_, resolved_components_
+        As in `DeepClassifier`, with `network_.network` the one that was given and `loss_.loss` the loss.
+
+    References
+    ----------
+    Graves, "Generating Sequences With Recurrent Neural Networks", arXiv 1308.0850; Radford et al., "Language Models are
+    Unsupervised Multitask Learners", 2019.
+
+    Examples
+    --------
+    >>> from skdeep import SequenceGenerator
+    >>> texts = ["to be, or not to be, that is the question"] * 2
+    >>> model = SequenceGenerator(max_epochs=200, tol=None, learning_rate=0.01, random_state=0).fit(texts)
+    >>> model.generate("to be, or not", n=6, temperature=0)
+    ' to be'
+    >>> bool(model.perplexity(texts) < 1.1)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "network": NETWORK,
+        "level": [StrOptions({"character", "token"})],
+        "context_length": [AT_LEAST_ONE],
+        "stride": [None, AT_LEAST_ONE],
+        "embedding_features": [AT_LEAST_ONE],
+        "boundaries": [StrOptions({"auto"}), "boolean"],
+        "vocabulary": [None, Iterable],
+        **{name: rule for name, rule in CONSTRAINTS.items() if name not in ("scoring", "input_shape")},
+    }
+    _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
+    _default_loss = "cross_entropy"
+    _accepts_sparse = False
+
+    vocabulary_: dict[Any, int]
+    boundaries_: bool
+    n_tokens_: int
+    context_length_: int
+    max_text_length_: int
+
+    def __init__(
+        self,
+        *,
+        network: Any = "lstm",
+        level: str = "character",
+        context_length: int = 64,
+        stride: int | None = None,
+        embedding_features: int = 64,
+        boundaries: bool | str = "auto",
+        vocabulary: Any = None,
+        loss: Any = "cross_entropy",
+        optimizer: Any = "adam",
+        learning_rate: float = 1e-3,
+        schedule: Any = "constant",
+        l1: float | None = None,
+        l2: float | None = None,
+        clip_norm: float | None = None,
+        batch_size: int | str = "auto",
+        max_epochs: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        coalesce: bool | str = "auto",
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        device: str = "auto",
+    ) -> None:
+        super().__init__(
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            l1=l1,
+            l2=l2,
+            clip_norm=clip_norm,
+            batch_size=batch_size,
+            max_epochs=max_epochs,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            tol=tol,
+            coalesce=coalesce,
+            shuffle=shuffle,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            device=device,
+        )
+        self.network = network
+        self.level = level
+        self.context_length = context_length
+        self.stride = stride
+        self.embedding_features = embedding_features
+        self.boundaries = boundaries
+        self.vocabulary = vocabulary
+
+    @with_callbacks
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, X_val: Any = None, sample_weight_val: Any = None
+    ) -> Self:
+        """Learn what comes next in texts.
+
+        Parameters
+        ----------
+        X : iterable of str, or of sequences of tokens
+        y : ignored
+        sample_weight : array-like (n,), default=None
+            Non-negative, of texts; each of its tokens has the weight of a text.
+        X_val, sample_weight_val : as X and sample_weight, default=None
+            Validation texts; without `early_stopping` they are only reported in `history_`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If X is one string, or its texts are not of the kind that `level` says.
+        ValueError
+            If a parameter is not what it must be, there is nothing to predict, or a token is not in the vocabulary.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite, unless early stopping has kept parameters.
+        """
+        return self._fit(X, None, sample_weight, (X_val, None, sample_weight_val))
+
+    @available_if(trains_epoch_by_epoch)
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train one epoch on these texts, going on from where the last call stopped.
+
+        The vocabulary is that of the first call: give `vocabulary` if more tokens may come.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in `fit`
+
+        Returns
+        -------
+        self
+        """
+        return self._partial_fit(X, None, sample_weight)
+
+    def generate(
+        self,
+        prompt: Any = None,
+        n: int | None = 100,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        random_state: Any = None,
+    ) -> Any:
+        """Go on with a text.
+
+        Parameters
+        ----------
+        prompt : str, or sequence of tokens, default=None
+            What the text begins with; with `boundaries_` it may be empty.
+        n : int or None, default=100
+            Number of tokens. None goes on until the model ends the text, with `boundaries_`, and at most as far as the
+            longest text of `fit` has tokens.
+        temperature : float, default=1.0
+            Raw outputs are divided by it: below 1 likely tokens become likelier, and at 0 the likeliest is taken.
+        top_k : int or None, default=None
+            Draw from the likeliest `top_k` tokens only.
+        random_state : int, RandomState or None, default=None
+
+        Returns
+        -------
+        str or list
+            What follows the prompt, a string at level "character", else a list of tokens.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not what it must be, or the prompt has a token that `fit` did not see.
+
+        References
+        ----------
+        `top_k`: Fan et al., "Hierarchical Neural Story Generation", arXiv 1805.04833.
+        """
+        check_is_fitted(self)
+        self._check_generation(prompt, n, temperature, top_k)
+        name = type(self).__name__
+        text = () if prompt is None else tokens_of_text(name, prompt, self.level, "The prompt")
+        known = self._ids(text, "The prompt")[: -1 if self.boundaries_ else None]
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        sampling = Sampling(
+            np.float32(temperature),
+            np.int32(self.n_tokens_ if top_k is None else min(top_k, self.n_tokens_)),
+            np.int32(self._end if self.boundaries_ else -1),
+            np.bool_(n is None),
+            key_of_seed(seed),
+        )
+        with self._on_device():
+            model = as_traced(self._model)
+            n_wanted = self.max_text_length_ if n is None else int(n)
+            ids = generate(model, self.params_, self.model_state_, known, n_wanted, sampling)
+        tokens = list(self.vocabulary_)
+        new = [tokens[i] for i in ids if i != self._end]
+        return "".join(new) if self.level == "character" else new
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the mean log-likelihood of a token, given those before it: at most 0, and higher is better.
+
+        With `boundaries_` a text's first token and its end count too, otherwise the first has nothing before it. Each
+        token is seen with at least half a `context_length_` before it, where the text has as much.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : ignored
+        sample_weight : array-like (n,), default=None
+            Of texts; each of its tokens has the weight of a text.
+        """
+        check_is_fitted(self)
+        length = self.context_length_
+        rows = self._rows_of(*self._texts_and_weights(X, sample_weight), stride=max(1, length // 2), once=True)
+        config = self._config(has_validation=False, scores_on_host=False)
+        config = as_traced(config.replace(validation_loss=TokenLoss(CrossEntropy(), self.n_tokens_, length)))
+        total = 0.0
+        with self._on_device():
+            for start in range(0, len(rows.x), EVALUATION_ROWS):
+                part = WeightedRows(*(array[start : start + EVALUATION_ROWS] for array in rows))
+                padded = pad_rows(part, self.input_shape_)
+                total += float(evaluate(config, self.params_, self.model_state_, padded))
+        return -total / float(rows.weight.sum())
+
+    def perplexity(self, X: Any, sample_weight: Any = None) -> float:
+        """Return `exp(-score)`: among how many equally likely tokens the model seems to choose; lower is better.
+
+        Parameters
+        ----------
+        X, sample_weight : as in `score`
+        """
+        return math.exp(-self.score(X, sample_weight=sample_weight))
+
+    # How texts become rows.
+
+    def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
+        texts, weight = self._texts_and_weights(X, sample_weight)
+        if reset and not (self.warm_start and hasattr(self, "params_")):
+            self._learn_tokens(texts)
+        return self._rows_of(texts, weight, self.stride or self.context_length_)
+
+    def _texts_and_weights(self, X: Any, sample_weight: Any) -> tuple[list[Any], np.ndarray]:
+        """Return the texts of positive weight as tokens, and their weights."""
+        texts = tokens_of_texts(type(self).__name__, X, self.level)
+        weight = _check_sample_weight(
+            sample_weight, np.empty((len(texts), 1)), dtype=np.float64, ensure_non_negative=True
+        )
+        check_some_weight(weight)
+        return [text for text, w in zip(texts, weight, strict=True) if w > 0], weight[weight > 0]
+
+    def _learn_tokens(self, texts: list[Any]) -> None:
+        name = type(self).__name__
+        self.vocabulary_ = vocabulary_of(name, texts if self.vocabulary is None else [self.vocabulary])
+        self.boundaries_ = len(texts) > 1 if isinstance(self.boundaries, str) else bool(self.boundaries)
+        self.n_tokens_ = len(self.vocabulary_) + self.boundaries_
+        if self.n_tokens_ < 2:
+            raise ValueError(
+                f"{name} needs at least 2 different tokens to learn what comes next, but X has {len(self.vocabulary_)}."
+            )
+        self.max_text_length_ = max(map(len, texts))
+        # By powers of two, so that folds of nearly the same length share a program.
+        needed = 1 << max(1, self.max_text_length_).bit_length()
+        self.context_length_ = min(int(self.context_length), needed)
+        self._task = Task("multiclass", self.n_tokens_)
+        self._columns = self.input_shape_ = (self.context_length_,)
+
+    def _rows_of(self, texts: list[Any], weight: np.ndarray, stride: int, once: bool = False) -> WeightedRows:
+        """Return the texts' windows; a window's weight is that of the tokens in it."""
+        ids = [self._ids(text, f"Text {number} of X") for number, text in enumerate(texts)]
+        windows = windows_of(ids, self.context_length_, stride, once)
+        if not len(windows.x):
+            raise ValueError(
+                f"X has nothing to predict: {type(self).__name__} with boundaries={self.boundaries!r} needs a text of at "
+                "least 2 tokens, or boundaries=True."
+            )
+        return WeightedRows(windows.x, windows.target, weight[windows.source] * windows.n_targets)
+
+    def _ids(self, text: Any, name: str) -> np.ndarray:
+        """Return the ids of a text's tokens, between those of its boundaries."""
+        ids = ids_of(type(self).__name__, self.vocabulary_, text, name)
+        return np.pad(ids, 1, constant_values=self._end) if self.boundaries_ else ids
+
+    @property
+    def _end(self) -> int:
+        """The id of the boundary between texts, where there is one."""
+        return len(self.vocabulary_)
+
+    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
+        return rows
+
+    # The network and its training.
+
+    def _resolve(self) -> Resolved:
+        resolved = resolve_all({kind: self._component_value(kind) for kind in self._components})
+        network = NextToken(resolved.network, self.n_tokens_, int(self.embedding_features))
+        loss = resolved.loss
+        if "multiclass" in loss.tasks:
+            loss = TokenLoss(loss, self.n_tokens_, self.context_length_)
+        return resolved._replace(network=network, loss=loss)
+
+    def _split(self, rows: WeightedRows, given: tuple[Any, Any, Any]) -> tuple[WeightedRows, WeightedRows | None]:
+        if self.early_stopping and given[0] is None and (self.stride or self.context_length_) < self.context_length_:
+            raise ValueError(
+                f"early_stopping=True holds out stretches of X, but with stride={self.stride} below the context length "
+                f"({self.context_length_}) the others would overlap them. Leave stride at None, or give X_val."
+            )
+        return super()._split(rows, given)
+
+    def _first_state(self, config: Any, counts: tuple[Any, Any]) -> TrainState:
+        state = super()._first_state(config, counts)
+        check_is_causal(config.model, state.params, state.model_state)
+        return state
+
+    def _check_generation(self, prompt: Any, n: Any, temperature: Any, top_k: Any) -> None:
+        name = type(self).__name__
+        for word, value in (("n", n), ("top_k", top_k)):
+            if not (value is None or (isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1)):
+                raise InvalidParameterError(
+                    f"The {word!r} parameter of {name}.generate must be an int in [1, inf) or None. Got {value!r} instead."
+                )
+        if not (isinstance(temperature, Real) and 0 <= float(temperature) < math.inf):
+            raise InvalidParameterError(
+                f"The 'temperature' parameter of {name}.generate must be a float in [0, inf). Got {temperature!r} instead."
+            )
+        if self.boundaries_:
+            return
+        if prompt is None or len(prompt) == 0:
+            raise ValueError(
+                f"{name} did not learn how texts begin (boundaries_ is False), so it needs a prompt of at least one token. "
+                "Give one, or fit with boundaries=True."
+            )
+        if n is None:
+            raise ValueError(
+                f"{name} did not learn how texts end (boundaries_ is False), so n must be a number. Give one, or fit with "
+                "boundaries=True."
+            )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = self.level == "character"
+        return tags
