@@ -29,6 +29,7 @@ from skdeep.core.rows import (
 from skdeep.core.step import continued_state, new_state
 from skdeep.core.stopping import Patience
 from skdeep.estimators.callbacks import CallbackSupportMixin, EpochReporter
+from skdeep.estimators.continuing import check_continues
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.nested import NestedParameters
@@ -144,7 +145,11 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
                 self, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, self.max_epochs
             )
             with self._on_device():
-                result, _ = run_training(self._plan(train, held_out, reporter, previous, self.max_epochs))
+                plan = self._plan(train, held_out, reporter, previous, self.max_epochs)
+                if previous is not None:
+                    fresh = self._first_state(plan.config, (plan.state.n_rows, plan.state.steps_per_epoch))
+                    check_continues(type(self).__name__, previous, fresh)
+                result, _ = run_training(plan)
             self._store(result)
             self._training_leaves = None
         reporter.end_fit(self._fitted_attributes)

@@ -116,8 +116,8 @@ class SupervisedEstimator(ArrayEstimator):
 
     def _previous_fit(self) -> tuple[Any, Any] | None:
         previous = super()._previous_fit()
-        if previous is None or self.pretrain is None:
-            return previous
+        if previous is None or self.pretrain is None or "head" not in previous[0]:
+            return previous  # of a fit without an encoder: training says that it cannot go on from there
         return regrouped(*previous, bool(self.freeze_pretrained))
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:

@@ -191,6 +191,23 @@ def test_warm_start_goes_on_from_the_parameters():
     assert model.n_iter_ == 5
 
 
+@pytest.mark.parametrize(
+    ("changes", "columns", "message"),
+    [
+        ({"network": MLP(widths=(5,))}, 4, r"params_/Dense_0/bias has shape \(7,\) there, and has shape \(5,\) now"),
+        ({"network": MLP(widths=(7, 3))}, 4, r"params_/Dense_1/bias is absent there, and has shape \(3,\) now"),
+        ({"network": MLP(widths=(7,), normalization="batch")}, 4, ".* is absent "),
+        ({}, 3, r"params_/Dense_0/kernel has shape \(4, 7\) there, and has shape \(3, 7\) now"),
+    ],
+)
+def test_warm_start_cannot_go_on_with_another_network(changes, columns, message):
+    model = DeepClassifier(network=MLP(widths=(7,)), max_epochs=1, tol=None, warm_start=True, random_state=0)
+    before = model.fit(X[:, :4], y).predict(X[:, :4])
+    with pytest.raises(ValueError, match=f"warm_start=True goes on from .* but {message}.*set warm_start=False"):
+        model.set_params(**changes).fit(X[:, :columns], y)
+    np.testing.assert_array_equal(model.predict(X[:, :4]), before)
+
+
 def test_class_weight_moves_the_decision():
     target = (y == 1).astype(int)
     shares = [

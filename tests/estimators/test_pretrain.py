@@ -169,6 +169,13 @@ def test_warm_start_goes_on_and_may_thaw(encoder):
     assert largest_difference(model.params_["encoder"], encoder.params_["encoder"]) > 1e-4
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_warm_start_does_not_go_on_with_or_without_an_encoder_if_it_was_otherwise_before(encoder, first):
+    model = DeepClassifier(**HEAD, pretrain=encoder if first else None, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="warm_start=True goes on from the parameters of the last fit, but params_/"):
+        model.set_params(pretrain=None if first else encoder).fit(X, y)
+
+
 @pytest.mark.parametrize("freeze", [False, True])
 def test_partial_fit_is_as_fit(encoder, freeze):
     params = {**HEAD, "pretrain": encoder, "freeze_pretrained": freeze, "coalesce": False}
