@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.cases import (
     autoencoder,
+    character_generator,
     classic_programs,
     digits_grid,
     fashion_accuracy,
@@ -42,5 +43,6 @@ CASES = {
         autoencoder,
         pretrain,
         classic_programs,
+        character_generator,
     )
 }
