@@ -174,7 +174,7 @@ class Loss(Component):
     Class variables: `tasks` the tasks it serves; `probabilistic`, whether `link` gives class
     probabilities; `scaling`, how a regression target is brought to unit size before training
     (`"standard"`: subtract the mean, divide by the standard deviation; `"mean"`: divide by the
-    mean; `"none"`); `has_std`, whether `std` exists; `domain`, the values a target may have.
+    mean; `"none"`); `has_std`, whether `std` exists; `domain`, the values a target may have (`"unit"`: in [0, 1]).
 
     Examples
     --------
@@ -196,7 +196,7 @@ class Loss(Component):
     probabilistic: ClassVar[bool] = False
     scaling: ClassVar[Literal["none", "standard", "mean"]] = "none"
     has_std: ClassVar[bool] = False
-    domain: ClassVar[Literal["real", "non-negative"]] = "real"
+    domain: ClassVar[Literal["real", "non-negative", "unit"]] = "real"
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
         """Return the loss of each row.

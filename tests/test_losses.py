@@ -16,6 +16,7 @@ from skdeep import losses
 from skdeep.contract import Task
 from skdeep.losses import (
     AbsoluteError,
+    Bernoulli,
     CrossEntropy,
     Focal,
     FunctionLoss,
@@ -47,6 +48,8 @@ def make_target(loss, kind, rng):
         return rng.integers(0, 2, (N_ROWS, task.n_targets)).astype(float)
     if loss.domain == "non-negative":
         return rng.poisson(1.5, (N_ROWS, task.n_targets)).astype(float)
+    if loss.domain == "unit":
+        return rng.uniform(size=(N_ROWS, task.n_targets)).round(1)
     return rng.normal(size=(N_ROWS, task.n_targets))
 
 
@@ -134,6 +137,13 @@ def half_poisson_deviance(loss, kind, raw, target):
     return mean_over_columns(of_column, target, raw)
 
 
+def scipy_divergence(loss, kind, raw, target):
+    """The cross-entropy is the relative entropy of y and the prediction, plus the entropy of y."""
+    p = special.expit(raw)
+    divergence = special.rel_entr(target, p) + special.rel_entr(1 - target, 1 - p)
+    return (divergence + special.entr(target) + special.entr(1 - target)).mean(axis=1)
+
+
 def scipy_normal(loss, kind, raw, target):
     k = target.shape[1]
     std = np.log1p(np.exp(raw[:, k:])) + loss.min_std
@@ -159,6 +169,7 @@ REFERENCES = [
     (Quantile(quantile=0.9), sklearn_pinball),
     (Quantile(quantile=LEVELS), sklearn_pinball),
     (Poisson(), half_poisson_deviance),
+    (Bernoulli(), scipy_divergence),
     (GaussianNLL(), scipy_normal),
     (GaussianNLL(min_std=0.5), scipy_normal),
 ]

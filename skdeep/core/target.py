@@ -9,6 +9,8 @@ from jaxtyping import Float, Int, Shaped
 
 from skdeep.contract import Loss, Task
 
+_DOMAINS = {"real": (-np.inf, np.inf, ""), "non-negative": (0.0, np.inf, ">= 0"), "unit": (0.0, 1.0, "in [0, 1]")}
+
 
 class TargetScale(NamedTuple):
     """How regression targets were brought to unit size: `encoded = (y - mean) / scale`, per output."""
@@ -35,10 +37,12 @@ def check_domain(
     loss: Loss, y: Float[np.ndarray, "n outputs"], scaled_by: TargetScale | None = None, name: str = "y"
 ) -> None:
     """Raise ValueError when y has values that the loss is not defined for; `name` is what the user calls it."""
-    if loss.domain == "non-negative" and (y < 0).any():
-        row, output = np.argwhere(y < 0)[0]
+    low, high, rule = _DOMAINS[loss.domain]
+    is_outside = (y < low) | (y > high)
+    if is_outside.any():
+        row, output = np.argwhere(is_outside)[0]
         raise ValueError(
-            f"The loss {type(loss).__name__} needs {name} >= 0. Got {float(y[row, output])} in row {row}"
+            f"The loss {type(loss).__name__} needs {name} {rule}. Got {float(y[row, output])} in row {row}"
             f"{f', output {output}' if y.shape[1] > 1 else ''}. Choose another loss, such as 'squared_error'."
         )
     if loss.scaling == "mean" and scaled_by is None and not (y.sum(axis=0) > 0).all():

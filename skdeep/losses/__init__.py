@@ -2,10 +2,11 @@
 
 from skdeep.losses.classification import CrossEntropy, Focal, Hinge
 from skdeep.losses.function import FunctionLoss
-from skdeep.losses.regression import AbsoluteError, GaussianNLL, Huber, Poisson, Quantile, SquaredError
+from skdeep.losses.regression import AbsoluteError, Bernoulli, GaussianNLL, Huber, Poisson, Quantile, SquaredError
 
 __all__ = [
     "AbsoluteError",
+    "Bernoulli",
     "CrossEntropy",
     "Focal",
     "FunctionLoss",

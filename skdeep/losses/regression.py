@@ -171,6 +171,33 @@ class Poisson(Loss):
         return xp.exp(raw)
 
 
+class Bernoulli(Loss):
+    r"""Cross-entropy of shares in [0, 1], with the sigmoid link: :math:`-y\log\mu - (1-y)\log(1-\mu)`, :math:`\mu=\sigma(z)`.
+
+    For shares and probabilities, and for the pixels of an autoencoder (the binary cross-entropy of the tutorials).
+
+    References
+    ----------
+    Papke and Wooldridge, "Econometric Methods for Fractional Response Variables", Journal of Applied Econometrics 11, 1996.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import Bernoulli
+    >>> Bernoulli()(jnp.array([[0.0]]), jnp.array([[0.3]]))
+    Array([0.6931472], dtype=float32)
+    """
+
+    tasks = _REGRESSION
+    domain = "unit"
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        return jnp.mean(jnp.logaddexp(0.0, raw) - target * raw, axis=1)
+
+    def link(self, raw: Any, task: Task, xp: Any) -> Any:
+        return xp.exp(-xp.logaddexp(0.0, -raw))
+
+
 class GaussianNLL(Loss):
     r"""Negative log-likelihood of a normal distribution whose mean and deviation are both predicted.
 

@@ -16,7 +16,7 @@ from skdeep.errors import NonFiniteLossError
 from skdeep.estimators.classifier import DeepClassifier
 from skdeep.estimators.regressor import DeepRegressor
 from skdeep.networks import MLP
-from skdeep.testing.loss_checks import tasks_of
+from skdeep.testing.loss_checks import in_domain, tasks_of
 from skdeep.testing.module_checks import example_rows
 from skdeep.testing.running import contract_check, expect
 
@@ -111,7 +111,7 @@ def _estimator_for(component: Component, in_shape: tuple[int, ...]) -> tuple[Any
         settings[component.kind] = component
     tasks = () if loss is None else tasks_of(loss)
     if loss is not None and "regression" in tasks:
-        return DeepRegressor(**settings), X, np.abs(score) if loss.domain == "non-negative" else score
+        return DeepRegressor(**settings), X, in_domain(loss, score)
     if loss is not None and "multiclass" not in tasks:
         y = (score > 0).astype(int)
         return DeepClassifier(**settings), X, y if "binary" in tasks else np.stack([y, 1 - y], axis=1)

@@ -64,10 +64,17 @@ def _targets(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarray:
     if task.kind == "multilabel":
         return rng.integers(0, 2, size=(N_ROWS, task.n_targets)).astype(np.float64)
     target = rng.normal(size=(N_ROWS, task.n_targets))
-    if loss.domain == "non-negative":
-        target = np.abs(target)
+    target = in_domain(loss, target)
+    if loss.domain != "real":
         target[0] = 0.0
     return target
+
+
+def in_domain(loss: Loss, values: np.ndarray) -> np.ndarray:
+    """Return numbers moved to where the loss is defined."""
+    if loss.domain == "unit":
+        return np.clip(0.5 + 0.2 * values, 0.0, 1.0)
+    return np.abs(values) if loss.domain == "non-negative" else values
 
 
 def _single(array: np.ndarray) -> np.ndarray:
@@ -174,8 +181,11 @@ def check_link(loss: Loss) -> None:
 def _expect_regression(loss: Loss, task: Task, raw: np.ndarray, prediction: Any) -> None:
     point = loss.point(prediction)
     expect(np.shape(point) == (len(raw), task.n_targets), f"point(link(raw)) has shape {np.shape(point)}.")
-    if loss.domain == "non-negative":
-        expect(np.min(point) >= 0, f"The target is non-negative, but a prediction is {np.min(point)}.")
+    low, high = np.min(point), np.max(point)
+    if loss.domain != "real":
+        expect(low >= 0, f"The target is non-negative, but a prediction is {low}.")
+    if loss.domain == "unit":
+        expect(high <= 1, f"The target is at most 1, but a prediction is {high}.")
     if loss.has_std:
         std = loss.std(raw, task, np)
         expect(np.shape(std) == (len(raw), task.n_targets), f"std has shape {np.shape(std)}.")

@@ -244,6 +244,15 @@ def test_other_losses(loss):
     assert (rebuilt > 0).all() or loss != "poisson"
 
 
+def test_pixels_as_probabilities():
+    pixels = DIGITS[:300]
+    model = DeepAutoencoder(**SMALL | {"max_epochs": 40, "learning_rate": 0.01}, loss="bernoulli").fit(pixels)
+    rebuilt = model.inverse_transform(model.transform(pixels))
+    assert rebuilt.min() >= 0
+    assert rebuilt.max() <= 1
+    assert model.score(pixels) > -np.var(pixels, axis=0).mean()
+
+
 @pytest.mark.parametrize("variational", [False, True])
 @pytest.mark.parametrize("params", [{}, {"early_stopping": True, "batch_size": 16}])
 def test_weight_zero_equals_absence_and_weight_two_a_row_given_twice(params, variational):
@@ -340,6 +349,7 @@ def test_numbers_never_compile():
         ({"decoder": 3}, "The 'decoder' parameter of DeepAutoencoder must be .* Got 3 instead."),
         ({"loss": "cross_entropy"}, "The loss CrossEntropy does not serve regression targets"),
         ({"loss": "cross_entropy", "variational": True}, "The loss CrossEntropy does not serve regression targets"),
+        ({"loss": "bernoulli"}, r"The loss Bernoulli needs X in \[0, 1\]. Got .* in row \d+, output"),
         ({"loss": "poisson"}, r"The loss Poisson needs X >= 0. Got -.* in row \d+, output"),
         ({"encoder": nn.Dense(3)}, r"returns an array of shape \(32, 3\) for 32 rows, but the code needs 2 outputs"),
         ({"decoder": nn.Dense(3)}, r"returns an array of shape \(32, 3\) for 32 rows, but the loss needs 6 outputs"),

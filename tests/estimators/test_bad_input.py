@@ -60,6 +60,11 @@ TARGETS = {
         {"loss": "poisson"},
         r"The loss Poisson needs y >= 0. Got .*-.* in row \d+. Choose another",
     ),
+    "no shares": (
+        3 * X[:, 0],
+        {"loss": "bernoulli"},
+        r"The loss Bernoulli needs y in \[0, 1\]. Got .* in row \d+. Choose another",
+    ),
     "only zeros": (np.zeros(30), {"loss": "poisson"}, "Poisson needs at least one y > 0"),
 }
 
