@@ -15,13 +15,14 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from skdeep.contract import Model, ModelState, Params
-from skdeep.core.language import NextToken
 from skdeep.core.lowering import LeftAloneError, inside_a_loop
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program
-from skdeep.core.random import wrap_key
+from skdeep.core.random import key_of_seed, wrap_key
 
-SMALLEST_TEMPERATURE = 1e-30
+TOKENS_PER_CALL = 256
+TEMPERATURES = (1e-30, 1e30)
+"""Beyond, float32 would overflow: the likeliest token is drawn, or any."""
 
 
 class Sampling(NamedTuple):
@@ -35,23 +36,27 @@ class Sampling(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """The window, how many of its tokens are known, the new tokens, how many they are, and whether the text ended."""
+    """The window, how many of its tokens are known, the new tokens of this call, how many they are, those before it."""
 
     window: Float[Any, " time"]
     n_known: Int[Any, ""]
     tokens: Int[Any, " new"]
     n_new: Int[Any, ""]
+    n_before: Int[Any, ""]
     has_ended: Bool[Any, ""]
 
 
 def choose(raw: Float[Array, " tokens"], sampling: Sampling, key: Any) -> Int[Array, ""]:
-    """Return a token drawn from `softmax(raw / temperature)` among the `top_k` likeliest; the likeliest at 0."""
+    """Return a token drawn from `softmax(raw / temperature)` among the `top_k` likeliest; the likeliest at 0.
+
+    Of equally likely tokens the first ones are among the `top_k`.
+    """
     is_barred = (jnp.arange(len(raw)) == sampling.end) & ~sampling.may_end
-    raw = jnp.where(is_barred, -jnp.inf, raw)
-    threshold = jnp.sort(raw)[len(raw) - jnp.clip(sampling.top_k, 1, len(raw))]
-    scaled = (raw - jnp.max(raw)) / jnp.maximum(sampling.temperature, SMALLEST_TEMPERATURE)
-    token: Int[Array, ""] = jax.random.categorical(key, jnp.where(raw >= threshold, scaled, -jnp.inf)).astype(jnp.int32)
-    return token
+    order = jnp.argsort(jnp.where(is_barred, jnp.inf, -raw), stable=True)
+    top_k = jnp.where(sampling.temperature == 0, 1, sampling.top_k)
+    is_kept = jnp.zeros(len(raw), bool).at[order].set(jnp.arange(len(raw)) < top_k) & ~is_barred
+    scaled = (raw - jnp.max(raw)) / jnp.clip(sampling.temperature, *TEMPERATURES)
+    return jax.random.categorical(key, jnp.where(is_kept, scaled, -jnp.inf)).astype(jnp.int32)
 
 
 def one_token(
@@ -59,9 +64,9 @@ def one_token(
 ) -> Progress:
     """Return the progress with one more token."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
-    window, n_known, tokens, n_new, _ = progress
+    window, n_known, tokens, n_new, n_before, _ = progress
     raw, _ = network.apply(params, model_state, window[None], False, None, jnp.ones(1, window.dtype))
-    key = jax.random.fold_in(wrap_key(sampling.key), n_new)
+    key = jax.random.fold_in(wrap_key(sampling.key), n_before + n_new)
     token = choose(raw.reshape(len(window), -1)[n_known - 1], sampling, key)
     is_full = n_known == len(window)
     window = jnp.where(is_full, jnp.roll(window, -1), window)
@@ -71,6 +76,7 @@ def one_token(
         jnp.where(is_full, n_known, n_known + 1),
         tokens.at[n_new].set(token),
         n_new + 1,
+        n_before,
         token == sampling.end,
     )
 
@@ -93,20 +99,28 @@ def many_tokens(
     return last
 
 
-def outputs_with_another_end(
+def sees_later_steps(
     model: Model, params: Params, model_state: ModelState, x: Float[Array, "2 time"]
 ) -> Bool[Array, ""]:
-    """Tell whether two rows that differ in the last token alone have equal outputs at all steps before it."""
+    """Tell whether outputs in the first half differ between two rows that differ in the second half only.
+
+    As in training, where a normalisation may mix what it does not in prediction; random numbers are the same.
+    """
     network = functions_of(model.network, model.in_shape, model.n_raw)
-    raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(2, x.dtype))
-    before = raw.reshape(2, x.shape[1], -1)[:, :-1]
-    # Two rows of one product may be rounded differently; what a step sees of another one is far more.
-    return jnp.all(jnp.abs(before[0] - before[1]) <= 1e-4 * (1 + jnp.max(jnp.abs(before))))
+
+    def outputs(row: Float[Array, " time"]) -> Float[Array, "half raw"]:
+        key = wrap_key(jnp.asarray(key_of_seed(0)))
+        raw, _ = network.apply(params, model_state, row[None], True, key, jnp.ones(1, x.dtype))
+        return raw.reshape(len(row), -1)[: len(row) // 2]
+
+    first, second = lax.map(outputs, x)
+    # NaN is none of this check's business: the loss will tell.
+    return jnp.any(jnp.abs(first - second) > 1e-4 * (1 + jnp.max(jnp.abs(first))))
 
 
 generate_token = Program(one_token, name="generate_token")
 generate_tokens = Program(many_tokens, name="generate_tokens")
-compare_ends = Program(outputs_with_another_end, name="compare_ends")
+look_ahead = Program(sees_later_steps, name="look_ahead")
 
 
 def generate(
@@ -130,32 +144,53 @@ def generate(
     sampling : Sampling
     """
     (length,) = model.in_shape
-    known = prompt[-length:]
     window = np.zeros(length, np.float32)
+    known = prompt[-length:]
     window[: len(known)] = known
-    size = 1 << max(5, (n_wanted - 1).bit_length())  # a shape of the program: few of them
-    start: Any = (window, np.int32(len(known)), np.zeros(size, np.int32), np.int32(0), np.bool_(False))
-    progress = Progress(*start)
+    empty = np.zeros(TOKENS_PER_CALL, np.int32)
+    start: Any = (window, np.int32(len(known)), empty, np.int32(0), np.int32(0), np.bool_(False))
+    progress, parts, n_done = Progress(*start), [empty[:0]], 0
+    while n_done < n_wanted and not progress.has_ended:
+        progress = progress._replace(tokens=empty, n_new=np.int32(0), n_before=np.int32(n_done))
+        n_now = min(TOKENS_PER_CALL, n_wanted - n_done)
+        progress = _call(model, params, model_state, progress, sampling, n_now)
+        parts.append(np.asarray(progress.tokens)[: int(progress.n_new)])
+        n_done += int(progress.n_new)
+    return np.concatenate(parts)
+
+
+def _call(
+    model: Model, params: Params, model_state: ModelState, progress: Progress, sampling: Sampling, n_wanted: int
+) -> Progress:
     try:
-        progress = generate_tokens(model, params, model_state, progress, sampling, np.int32(n_wanted))
+        last: Progress = generate_tokens(model, params, model_state, progress, sampling, np.int32(n_wanted))
+        return last
     except LeftAloneError:  # slow inside a loop: one program call a token
-        while int(progress.n_new) < n_wanted and not bool(progress.has_ended):
+        while int(progress.n_new) < n_wanted and not progress.has_ended:
             progress = generate_token(model, params, model_state, progress, sampling)
-    return np.asarray(progress.tokens)[: int(progress.n_new)]
+        return progress
 
 
 def check_is_causal(model: Model, params: Params, model_state: ModelState) -> None:
     """Raise ValueError if outputs depend on later tokens: such a network learns to copy, not to predict.
 
     Compares outputs with the parameters given, so it can tell only what these let through.
+
+    Parameters
+    ----------
+    model : Model
+        Of a `NextToken`; its float fields must be cast (`skdeep.core.as_traced`).
+    params, model_state : pytrees of arrays
+
+    Raises
+    ------
+    ValueError
     """
+    network: Any = model.network
     (length,) = model.in_shape
-    network = model.network
-    if length < 2 or not isinstance(network, NextToken):
-        return
     x = np.tile(np.arange(length, dtype=np.float32) % network.n_tokens, (2, 1))
-    x[1, -1] = (x[1, -1] + 1) % network.n_tokens
-    if not bool(compare_ends(model, params, model_state, x)):
+    x[1, length // 2 :] = (x[1, length // 2 :] + 1) % network.n_tokens
+    if length > 1 and look_ahead(model, params, model_state, x):
         raise ValueError(
             f"The network {network.network} makes its outputs at a step of later steps too, so it cannot learn what comes next. "
             "Let each step see itself and earlier ones only: no bidirectional layers, causal=True for attention, "

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Shaped
 
 from skdeep.contract import Loss, ModelState, Network, NetworkFunctions, Params, Task, TaskKind
 from skdeep.core.network import functions_of_module
+from skdeep.core.objective import row_losses
 from skdeep.core.tokens import NO_TARGET
 
 _EMBEDDING_INIT = jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
@@ -94,6 +95,6 @@ class TokenLoss(Loss):
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
         is_real = target != NO_TARGET
         codes = jnp.where(is_real, target, 0).reshape(-1)
-        losses = self.loss(raw.reshape(-1, self.n_tokens), codes).reshape(target.shape)
+        losses = row_losses(self.loss, raw.reshape(-1, self.n_tokens), codes).reshape(target.shape)
         n_real = jnp.maximum(is_real.sum(axis=1), 1).astype(raw.dtype)
         return jnp.sum(jnp.where(is_real, losses, 0.0), axis=1) / n_real

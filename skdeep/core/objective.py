@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Batch, Objective, Params
+from skdeep.contract import Batch, Loss, Objective, Params
 
 
 class MeanLoss(Objective):
@@ -51,3 +51,14 @@ class MeanLoss(Objective):
 def kernels_of(params: Params) -> list[Any]:
     """Return the parameters that are penalised: those of two or more dimensions."""
     return [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
+
+
+def row_losses(loss: Loss, raw: Float[Array, "n raw"], target: Any) -> Float[Array, " n"]:
+    """Return the loss of each row, after a look at its shape: a loss that reduces would ignore the weights."""
+    values = loss(raw, target)
+    if jnp.shape(values) != raw.shape[:1]:
+        raise ValueError(
+            f"The loss {loss} returned shape {jnp.shape(values)} for {raw.shape[0]} rows, but it must return one "
+            f"value a row, {raw.shape[:1]}. Leave out the mean or sum over rows: weights and the mean are applied later."
+        )
+    return values

@@ -10,16 +10,19 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Batch, FitConfig, Info, Loss, ModelState, Params, Rows, TrainState
+from skdeep.contract import Batch, FitConfig, Info, ModelState, Params, Rows, TrainState
 from skdeep.core import stopping
 from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.lowering import inside_a_loop
 from skdeep.core.network import functions_of
+from skdeep.core.objective import row_losses
 from skdeep.core.programs import Program, TracedFunction
 from skdeep.core.random import wrap_key
+from skdeep.core.rows import SMALLEST_SIZE
 
 EVALUATION_ROWS = 512
+EVALUATION_VALUES = 2**24
 
 
 def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
@@ -54,17 +57,6 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
     return state, reported
 
 
-def row_losses(loss: Loss, raw: Float[Array, "n raw"], target: Any) -> Float[Array, " n"]:
-    """Return the loss of each row, after a look at its shape: a loss that reduces would ignore the weights."""
-    values = loss(raw, target)
-    if jnp.shape(values) != raw.shape[:1]:
-        raise ValueError(
-            f"The loss {loss} returned shape {jnp.shape(values)} for {raw.shape[0]} rows, but it must return one "
-            f"value a row, {raw.shape[:1]}. Leave out the mean or sum over rows: weights and the mean are applied later."
-        )
-    return values
-
-
 def progress(config: FitConfig, state: TrainState) -> Float[Array, ""]:
     """Return epochs done (with the fraction of the current one) over `max_epochs`, at most 1."""
     dtype = config.learning_rate.dtype  # type: ignore[attr-defined]  # cast by as_traced
@@ -82,7 +74,7 @@ def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, ro
     """Return the weighted sum of losses over the rows for validation, in inference mode."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
     loss = config.loss if config.validation_loss is None else config.validation_loss
-    size = min(rows.weight.shape[0], EVALUATION_ROWS)
+    size = min(rows.weight.shape[0], evaluation_rows(config.model.n_raw))
 
     def add_chunk(i: Int[Array, ""], total: Float[Array, ""]) -> Float[Array, ""]:
         x, target, weight = (lax.dynamic_slice_in_dim(a, i * size, size) for a in (rows.x, rows.target, rows.weight))
@@ -91,6 +83,12 @@ def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, ro
 
     total: Float[Array, ""] = lax.fori_loop(0, -(-rows.n // size), add_chunk, jnp.zeros((), rows.weight.dtype))
     return total
+
+
+def evaluation_rows(n_raw: int) -> int:
+    """Return how many rows are evaluated at once: a power of two, less than 512 where raw outputs are many."""
+    fitting = max(SMALLEST_SIZE, EVALUATION_VALUES // n_raw)
+    return min(EVALUATION_ROWS, 1 << (fitting.bit_length() - 1))
 
 
 def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: Rows | None) -> tuple[TrainState, Info]:

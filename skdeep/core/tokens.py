@@ -27,7 +27,7 @@ class Windows(NamedTuple):
 
 
 def windows_of(texts: Sequence[Shaped[np.ndarray, "..."]], length: int, stride: int, once: bool = False) -> Windows:
-    """Cut each text into windows of `length` steps that begin `stride` apart; the last one is filled with zeros.
+    """Cut each text into windows of `length` steps that begin `stride` (at most `length`) apart; the last is filled up.
 
     With `once`, a token that an earlier window has as a target is none in later ones, which have it as context only.
 
@@ -38,26 +38,30 @@ def windows_of(texts: Sequence[Shaped[np.ndarray, "..."]], length: int, stride: 
     array([[ 6,  7],
            [ 8, -1]], dtype=int32)
     """
-    parts = [_windows_of_text(ids, length, stride, once) for ids in texts]
-    counts = [len(x) for x, _ in parts]
-    return Windows(
-        np.concatenate([x for x, _ in parts]),
-        np.concatenate([target for _, target in parts]),
-        np.repeat(np.arange(len(parts)), counts),
-    )
+    counts = [_n_windows(len(ids), length, stride) for ids in texts]
+    x = np.empty((sum(counts), length), np.float32)
+    target = np.empty((sum(counts), length), np.int32)
+    end = 0
+    for ids, count in zip(texts, counts, strict=True):
+        start, end = end, end + count
+        x[start:end] = _cut(ids[:-1], count, length, stride, filler=0)
+        target[start:end] = _cut(ids[1:], count, length, stride, filler=NO_TARGET)
+        if once:
+            target[start + 1 : end, : length - stride] = NO_TARGET
+    return Windows(x, target, np.repeat(np.arange(len(counts)), counts))
 
 
-def _windows_of_text(
-    ids: Int[np.ndarray, " tokens"], length: int, stride: int, once: bool
-) -> tuple[Float[np.ndarray, "n time"], Int[np.ndarray, "n time"]]:
-    n_targets = max(0, len(ids) - 1)
-    # The last window is the first one that reaches the last target.
-    n_windows = 0 if n_targets == 0 else 1 + max(0, -(-(n_targets - length) // stride))
-    positions = np.arange(n_windows)[:, None] * stride + np.arange(length)[None, :]
-    is_real = positions < n_targets
-    inside = np.minimum(positions, n_targets - 1) if n_targets else positions
-    x = np.where(is_real, ids[inside], 0).astype(np.float32)
-    target = np.where(is_real, ids[inside + 1], NO_TARGET).astype(np.int32)
-    if once:
-        target[1:, : max(0, length - stride)] = NO_TARGET
-    return x, target
+def _n_windows(n_tokens: int, length: int, stride: int) -> int:
+    """Return how many windows there are up to the first one that reaches the last target."""
+    n_targets = n_tokens - 1
+    return 0 if n_targets < 1 else 1 + max(0, -(-(n_targets - length) // stride))
+
+
+def _cut(
+    ids: Int[np.ndarray, " tokens"], count: int, length: int, stride: int, filler: int
+) -> Int[np.ndarray, "n length"]:
+    if count == 0:
+        return np.empty((0, length), ids.dtype)
+    needed = (count - 1) * stride + length
+    padded = np.concatenate([ids, np.full(needed - len(ids), filler, ids.dtype)])
+    return np.lib.stride_tricks.sliding_window_view(padded, length)[::stride]

@@ -227,7 +227,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             self._check_rows(held_out.x)
             return rows, drop_zero_weights(held_out)
         if y_val is not None or weight_val is not None:
-            raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val and y_val together.")
+            raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val too.")
         if not self.early_stopping:
             return rows, None
         fraction = self.validation_fraction

@@ -23,7 +23,7 @@ def check_continues(owner: str, previous: tuple[Any, Any], fresh: TrainState) ->
     path = next(path for path in [*now, *earlier] if earlier.get(path) != now.get(path))
     raise ValueError(
         f"warm_start=True goes on from the parameters of the last fit, but {path} {_described(earlier.get(path))} there, and "
-        f"{_described(now.get(path))} now. Fit the same network on as many columns and classes as before, or set "
+        f"{_described(now.get(path))} now. Fit the same network on data of the same form, or set "
         f"warm_start=False, so that {owner} begins anew."
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -13,14 +13,14 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skdeep.contract import Task, TrainState
+from skdeep.contract import FitResult, Task, TrainState
 from skdeep.core import as_traced
 from skdeep.core.batch import pad_rows
-from skdeep.core.generation import Sampling, check_is_causal, generate
+from skdeep.core.generation import TEMPERATURES, Sampling, check_is_causal, generate
 from skdeep.core.language import NextToken, TokenLoss
 from skdeep.core.random import key_of_seed
 from skdeep.core.rows import WeightedRows
-from skdeep.core.step import EVALUATION_ROWS, evaluate
+from skdeep.core.step import evaluate, evaluation_rows
 from skdeep.core.tokens import windows_of
 from skdeep.estimators.base import DeepEstimator, check_some_weight, trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
@@ -28,6 +28,8 @@ from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, Str
 from skdeep.estimators.resolve import Resolved, resolve_all
 from skdeep.estimators.texts import ids_of, tokens_of_text, tokens_of_texts, vocabulary_of
 from skdeep.losses import CrossEntropy
+
+MOST_TOKENS = 2**24
 
 
 class SequenceGenerator(DeepEstimator):
@@ -47,13 +49,13 @@ class SequenceGenerator(DeepEstimator):
         How many tokens the network sees at once.
     stride : int or None, default=None
         How far apart the stretches begin that it is trained on; None is `context_length`, so that they do not overlap.
-        With less, an epoch sees more of them.
+        With less, which they do, an epoch sees more of them.
     embedding_features : int, default=64
         Length of the vector that stands for a token.
     boundaries : bool or "auto", default="auto"
         Learn where texts begin and end, by a token before and behind each. Without, a text is a stretch of a longer one.
-        "auto" does for more than one text.
-    vocabulary : iterable of tokens or None, default=None
+        "auto" does for more than one text (in the first call, of `partial_fit` or with `warm_start`).
+    vocabulary : str, collection of tokens or None, default=None
         All tokens that may come; None takes those of X. Others are an error, in `fit` and later.
     loss : str, Loss or callable, default="cross_entropy"
         A loss for classes, here the next tokens.
@@ -72,7 +74,7 @@ class SequenceGenerator(DeepEstimator):
     coalesce : bool or "auto", default="auto"
     shuffle : bool, default=True
     warm_start : bool, default=False
-        Go on from the last fit, with its vocabulary and context length.
+        Go on from the last fit, with its vocabulary.
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
@@ -86,9 +88,9 @@ class SequenceGenerator(DeepEstimator):
     n_tokens_ : int
         Number of ids.
     context_length_ : int
-        As `context_length`, or less if all texts are shorter.
+        As `context_length`, or less if all texts of `fit` are shorter.
     max_text_length_ : int
-        Tokens of the longest text.
+        Tokens of the longest text so far.
     n_iter_, best_epoch_, history_, params_, model_state_, n_parameters_
         As in `DeepClassifier`; losses are means over tokens.
     network_, loss_, optimizer_, schedule_, resolved_components_
@@ -117,7 +119,7 @@ class SequenceGenerator(DeepEstimator):
         "stride": [None, AT_LEAST_ONE],
         "embedding_features": [AT_LEAST_ONE],
         "boundaries": [StrOptions({"auto"}), "boolean"],
-        "vocabulary": [None, Iterable],
+        "vocabulary": [None, Collection],
         **{name: rule for name, rule in CONSTRAINTS.items() if name not in ("scoring", "input_shape")},
     }
     _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
@@ -234,7 +236,11 @@ class SequenceGenerator(DeepEstimator):
         -------
         self
         """
-        return self._partial_fit(X, None, sample_weight)
+        self._more_texts_come = True
+        try:
+            return self._partial_fit(X, None, sample_weight)
+        finally:
+            del self._more_texts_come
 
     def generate(
         self,
@@ -251,12 +257,12 @@ class SequenceGenerator(DeepEstimator):
         prompt : str, or sequence of tokens, default=None
             What the text begins with; with `boundaries_` it may be empty.
         n : int or None, default=100
-            Number of tokens. None goes on until the model ends the text, with `boundaries_`, and at most as far as the
-            longest text of `fit` has tokens.
+            Number of tokens. None goes on until the model ends the text, with `boundaries_`, for at most
+            `max_text_length_` tokens.
         temperature : float, default=1.0
             Raw outputs are divided by it: below 1 likely tokens become likelier, and at 0 the likeliest is taken.
         top_k : int or None, default=None
-            Draw from the likeliest `top_k` tokens only.
+            Draw from the likeliest `top_k` tokens only (of equally likely ones, the first in `vocabulary_`).
         random_state : int, RandomState or None, default=None
 
         Returns
@@ -274,25 +280,23 @@ class SequenceGenerator(DeepEstimator):
         `top_k`: Fan et al., "Hierarchical Neural Story Generation", arXiv 1805.04833.
         """
         check_is_fitted(self)
-        self._check_generation(prompt, n, temperature, top_k)
         name = type(self).__name__
-        text = () if prompt is None else tokens_of_text(name, prompt, self.level, "The prompt")
+        text = () if prompt is None else tokens_of_text(name, prompt, self._level, "The prompt")
+        self._check_generation(len(text), n, temperature, top_k)
         known = self._ids(text, "The prompt")[: -1 if self.boundaries_ else None]
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
         sampling = Sampling(
-            np.float32(temperature),
+            np.float32(min(temperature, TEMPERATURES[1])),
             np.int32(self.n_tokens_ if top_k is None else min(top_k, self.n_tokens_)),
             np.int32(self._end if self.boundaries_ else -1),
             np.bool_(n is None),
-            key_of_seed(seed),
+            key_of_seed(int(check_random_state(random_state).randint(2**31 - 1))),
         )
         with self._on_device():
-            model = as_traced(self._model)
             n_wanted = self.max_text_length_ if n is None else int(n)
-            ids = generate(model, self.params_, self.model_state_, known, n_wanted, sampling)
+            ids = generate(as_traced(self._model), self.params_, self.model_state_, known, n_wanted, sampling)
         tokens = list(self.vocabulary_)
         new = [tokens[i] for i in ids if i != self._end]
-        return "".join(new) if self.level == "character" else new
+        return "".join(new) if self._level == "character" else new
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean log-likelihood of a token, given those before it: at most 0, and higher is better.
@@ -308,16 +312,15 @@ class SequenceGenerator(DeepEstimator):
             Of texts; each of its tokens has the weight of a text.
         """
         check_is_fitted(self)
-        length = self.context_length_
-        rows = self._rows_of(*self._texts_and_weights(X, sample_weight), stride=max(1, length // 2), once=True)
-        config = self._config(has_validation=False, scores_on_host=False)
-        config = as_traced(config.replace(validation_loss=TokenLoss(CrossEntropy(), self.n_tokens_, length)))
-        total = 0.0
+        texts, weight = self._texts_and_weights(X, sample_weight, "X")
+        rows = self._rows_to_judge(texts, weight / weight.mean())
+        loss = TokenLoss(CrossEntropy(), self.n_tokens_, self.context_length_)
+        config = as_traced(self._config(has_validation=False, scores_on_host=False).replace(validation_loss=loss))
+        total, size = 0.0, evaluation_rows(self.n_outputs_)
         with self._on_device():
-            for start in range(0, len(rows.x), EVALUATION_ROWS):
-                part = WeightedRows(*(array[start : start + EVALUATION_ROWS] for array in rows))
-                padded = pad_rows(part, self.input_shape_)
-                total += float(evaluate(config, self.params_, self.model_state_, padded))
+            for start in range(0, len(rows.x), size):
+                part = WeightedRows(*(array[start : start + size] for array in rows))
+                total += float(evaluate(config, self.params_, self.model_state_, pad_rows(part, self.input_shape_)))
         return -total / float(rows.weight.sum())
 
     def perplexity(self, X: Any, sample_weight: Any = None) -> float:
@@ -332,46 +335,61 @@ class SequenceGenerator(DeepEstimator):
     # How texts become rows.
 
     def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
-        texts, weight = self._texts_and_weights(X, sample_weight)
-        if reset and not (self.warm_start and hasattr(self, "params_")):
+        if reset:
+            self._level = self.level
+        texts, weight = self._texts_and_weights(X, sample_weight, "X")
+        if reset:
             self._learn_tokens(texts)
-        return self._rows_of(texts, weight, self.stride or self.context_length_)
+        self.max_text_length_ = max(0 if reset else self.max_text_length_, *map(len, texts.values()))
+        return self._rows_of(texts, weight, min(self.stride or self.context_length_, self.context_length_))
 
-    def _texts_and_weights(self, X: Any, sample_weight: Any) -> tuple[list[Any], np.ndarray]:
-        """Return the texts of positive weight as tokens, and their weights."""
-        texts = tokens_of_texts(type(self).__name__, X, self.level)
+    def _texts_and_weights(self, X: Any, sample_weight: Any, name: str) -> tuple[dict[str, Any], np.ndarray]:
+        """Return the tokens of the texts of positive weight, by what errors call them, and their weights."""
+        texts = tokens_of_texts(type(self).__name__, X, self._level, name)
         weight = _check_sample_weight(
             sample_weight, np.empty((len(texts), 1)), dtype=np.float64, ensure_non_negative=True
         )
         check_some_weight(weight)
-        return [text for text, w in zip(texts, weight, strict=True) if w > 0], weight[weight > 0]
+        named = {f"Text {number} of {name}": text for number, text in enumerate(texts) if weight[number] > 0}
+        return named, weight[weight > 0]
 
-    def _learn_tokens(self, texts: list[Any]) -> None:
-        name = type(self).__name__
-        self.vocabulary_ = vocabulary_of(name, texts if self.vocabulary is None else [self.vocabulary])
-        self.boundaries_ = len(texts) > 1 if isinstance(self.boundaries, str) else bool(self.boundaries)
+    def _learn_tokens(self, texts: dict[str, Any]) -> None:
+        """Learn the vocabulary and the shape of rows; a warm start keeps the tokens that its parameters are of."""
+        name, is_auto = type(self).__name__, isinstance(self.boundaries, str)
+        goes_on = self.warm_start and hasattr(self, "params_")
+        if not goes_on:
+            given = self.vocabulary is not None
+            source = ([self.vocabulary], "the vocabulary") if given else (texts.values(), "X")
+            self.vocabulary_ = vocabulary_of(name, source[0], self._level, source[1])
+        if not (goes_on and is_auto):
+            self.boundaries_ = len(texts) > 1 if is_auto else bool(self.boundaries)
         self.n_tokens_ = len(self.vocabulary_) + self.boundaries_
         if self.n_tokens_ < 2:
             raise ValueError(
-                f"{name} needs at least 2 different tokens to learn what comes next, but X has {len(self.vocabulary_)}."
+                f"{name} needs at least 2 different tokens to learn what comes next. Got {len(self.vocabulary_)}."
             )
-        self.max_text_length_ = max(map(len, texts))
-        # By powers of two, so that folds of nearly the same length share a program.
-        needed = 1 << max(1, self.max_text_length_).bit_length()
-        self.context_length_ = min(int(self.context_length), needed)
+        self.context_length_ = int(self.context_length)
+        if not getattr(self, "_more_texts_come", False):
+            # By powers of two, so that folds of nearly the same length share a program.
+            longest = max(map(len, texts.values()))
+            self.context_length_ = min(self.context_length_, 1 << max(1, longest).bit_length())
         self._task = Task("multiclass", self.n_tokens_)
         self._columns = self.input_shape_ = (self.context_length_,)
 
-    def _rows_of(self, texts: list[Any], weight: np.ndarray, stride: int, once: bool = False) -> WeightedRows:
+    def _rows_of(self, texts: dict[str, Any], weight: np.ndarray, stride: int, once: bool = False) -> WeightedRows:
         """Return the texts' windows; a window's weight is that of the tokens in it."""
-        ids = [self._ids(text, f"Text {number} of X") for number, text in enumerate(texts)]
+        ids = [self._ids(text, name) for name, text in texts.items()]
         windows = windows_of(ids, self.context_length_, stride, once)
         if not len(windows.x):
             raise ValueError(
-                f"X has nothing to predict: {type(self).__name__} with boundaries={self.boundaries!r} needs a text of at "
-                "least 2 tokens, or boundaries=True."
+                f"There is nothing to predict: without boundaries, {type(self).__name__} needs a text of at least 2 "
+                "tokens. Give longer texts, or fit with boundaries=True."
             )
         return WeightedRows(windows.x, windows.target, weight[windows.source] * windows.n_targets)
+
+    def _rows_to_judge(self, texts: dict[str, Any], weight: np.ndarray) -> WeightedRows:
+        """Return windows that overlap by half, in which each token is a target once."""
+        return self._rows_of(texts, weight, max(1, self.context_length_ // 2), once=True)
 
     def _ids(self, text: Any, name: str) -> np.ndarray:
         """Return the ids of a text's tokens, between those of its boundaries."""
@@ -392,12 +410,20 @@ class SequenceGenerator(DeepEstimator):
         resolved = resolve_all({kind: self._component_value(kind) for kind in self._components})
         network = NextToken(resolved.network, self.n_tokens_, int(self.embedding_features))
         loss = resolved.loss
+        if not loss.probabilistic and "multiclass" in loss.tasks:
+            raise ValueError(
+                f"The loss {type(loss).__name__} gives no probabilities to draw tokens by. Choose another loss for "
+                f"{type(self).__name__}, such as {self._default_loss!r}."
+            )
         if "multiclass" in loss.tasks:
             loss = TokenLoss(loss, self.n_tokens_, self.context_length_)
         return resolved._replace(network=network, loss=loss)
 
     def _split(self, rows: WeightedRows, given: tuple[Any, Any, Any]) -> tuple[WeightedRows, WeightedRows | None]:
-        if self.early_stopping and given[0] is None and (self.stride or self.context_length_) < self.context_length_:
+        X_val, _, weight_val = given
+        if X_val is not None:
+            return rows, self._rows_to_judge(*self._texts_and_weights(X_val, weight_val, "X_val"))
+        if self.early_stopping and (self.stride or self.context_length_) < self.context_length_:
             raise ValueError(
                 f"early_stopping=True holds out stretches of X, but with stride={self.stride} below the context length "
                 f"({self.context_length_}) the others would overlap them. Leave stride at None, or give X_val."
@@ -409,25 +435,39 @@ class SequenceGenerator(DeepEstimator):
         check_is_causal(config.model, state.params, state.model_state)
         return state
 
-    def _check_generation(self, prompt: Any, n: Any, temperature: Any, top_k: Any) -> None:
+    def _store(self, result: FitResult, extends: bool = False) -> None:
+        super()._store(result, extends)
+        with self._on_device():  # once more: first weights of zero, for example, let nothing through
+            check_is_causal(as_traced(self._model), self.params_, self.model_state_)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.stride is not None and self.stride > self.context_length:
+            raise InvalidParameterError(
+                f"The 'stride' parameter of {type(self).__name__} must be at most context_length={self.context_length}, or tokens "
+                f"between the stretches would never be learned. Got {self.stride!r} instead."
+            )
+
+    def _check_generation(self, n_known: int, n: Any, temperature: Any, top_k: Any) -> None:
         name = type(self).__name__
         for word, value in (("n", n), ("top_k", top_k)):
-            if not (value is None or (isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1)):
+            is_count = isinstance(value, Integral) and not isinstance(value, bool) and 1 <= int(value) <= MOST_TOKENS
+            if not (value is None or is_count):
                 raise InvalidParameterError(
-                    f"The {word!r} parameter of {name}.generate must be an int in [1, inf) or None. Got {value!r} instead."
+                    f"The {word!r} parameter of {name}.generate must be an int in [1, {MOST_TOKENS}] or None. "
+                    f"Got {value!r} instead."
                 )
-        if not (isinstance(temperature, Real) and 0 <= float(temperature) < math.inf):
+        is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
+        if not (is_number and 0 <= temperature < math.inf):
             raise InvalidParameterError(
                 f"The 'temperature' parameter of {name}.generate must be a float in [0, inf). Got {temperature!r} instead."
             )
-        if self.boundaries_:
-            return
-        if prompt is None or len(prompt) == 0:
+        if not self.boundaries_ and n_known == 0:
             raise ValueError(
                 f"{name} did not learn how texts begin (boundaries_ is False), so it needs a prompt of at least one token. "
                 "Give one, or fit with boundaries=True."
             )
-        if n is None:
+        if not self.boundaries_ and n is None:
             raise ValueError(
                 f"{name} did not learn how texts end (boundaries_ is False), so n must be a number. Give one, or fit with "
                 "boundaries=True."

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 
-def tokens_of_texts(owner: str, X: Any, level: str) -> list[Sequence[Any]]:
-    """Return the tokens of each text: a string's characters, or the items of a sequence.
+def tokens_of_texts(owner: str, X: Any, level: str, name: str) -> list[Sequence[Any]]:
+    """Return the tokens of each text: a string's characters, or the items of a sequence. `name` is X's in errors.
 
     Raises
     ------
@@ -18,13 +19,17 @@ def tokens_of_texts(owner: str, X: Any, level: str) -> list[Sequence[Any]]:
     ValueError
         If there is no text.
     """
-    if isinstance(X, str):
-        raise TypeError(f"X must hold texts, but {owner} got one string. Give [text].")
+    if isinstance(X, str | bytes):
+        raise TypeError(f"{name} must hold texts, but {owner} got one string. Give [text].")
     if hasattr(X, "columns"):
-        raise TypeError(f"X must hold texts, but {owner} got a table. Give the column of texts, such as X['text'].")
-    texts = [tokens_of_text(owner, text, level, f"Text {number} of X") for number, text in enumerate(X)]
+        raise TypeError(
+            f"{name} must hold texts, but {owner} got a table. Give the column of texts, such as {name}['text']."
+        )
+    if not _has_order(X):
+        raise TypeError(f"{name} must hold texts, but {owner} got {type(X).__name__}. Give a list of them.")
+    texts = [tokens_of_text(owner, text, level, f"Text {number} of {name}") for number, text in enumerate(X)]
     if not texts:
-        raise ValueError(f"X has 0 texts, but {owner} needs at least 1.")
+        raise ValueError(f"{name} has 0 texts, but {owner} needs at least 1.")
     return texts
 
 
@@ -32,34 +37,45 @@ def tokens_of_text(owner: str, text: Any, level: str, name: str) -> Sequence[Any
     """Return the tokens of one text; `name` says in errors which one it is."""
     if level == "character":
         if not isinstance(text, str):
+            also = ", or set level='token' for sequences of tokens" if _is_sequence(text) else ""
             raise TypeError(
-                f"{name} is of type {type(text).__name__}, but {owner} with level='character' takes strings. Give strings, or set "
-                "level='token' for sequences of tokens."
+                f"{name} is of type {type(text).__name__}, but {owner} with level='character' takes strings. "
+                f"Give strings{also}."
             )
         return text
-    if isinstance(text, str) or not isinstance(text, Iterable):
+    if not _is_sequence(text):
+        also = ", such as text.split(), or set level='character' for strings" if isinstance(text, str) else ""
         raise TypeError(
-            f"{name} is of type {type(text).__name__}, but {owner} with level='token' takes sequences of tokens. Give lists, such as "
-            "text.split(), or set level='character' for strings."
+            f"{name} is of type {type(text).__name__}, but {owner} with level='token' takes sequences of tokens. "
+            f"Give lists{also}."
         )
     return text.tolist() if isinstance(text, np.ndarray) else list(text)
 
 
-def vocabulary_of(owner: str, texts: Iterable[Iterable[Any]]) -> dict[Any, int]:
-    """Return the different tokens, sorted, with their ids.
+def vocabulary_of(owner: str, texts: Iterable[Iterable[Any]], level: str, name: str) -> dict[Any, int]:
+    """Return the different tokens, sorted, with their ids; `name` says in errors where they are from.
 
     Raises
     ------
     TypeError
-        If tokens cannot be sorted or hashed.
+        If they are not all strings (characters, at that level), or all ints.
     """
     try:
-        tokens = sorted({token for text in texts for token in text})
-    except TypeError as err:
+        tokens = {token for text in texts for token in text}
+    except TypeError:
+        tokens = {None}  # one that cannot be hashed is neither
+    if all(isinstance(token, str) for token in tokens):
+        tokens = {str(token) for token in tokens}  # NumPy's strings and ints would come back as such
+    elif all(isinstance(token, Integral) and not isinstance(token, bool | np.bool_) for token in tokens):
+        tokens = {int(token) for token in tokens}
+    else:
+        raise TypeError(f"The tokens of {name} must be all strings, or all ints, for {owner}. Got others, or both.")
+    if level == "character" and not all(isinstance(token, str) and len(token) == 1 for token in tokens):
         raise TypeError(
-            f"{owner} cannot tell the tokens of X apart or sort them ({err}). Give tokens that are all strings, or all ints."
-        ) from err
-    return {token: number for number, token in enumerate(tokens)}
+            f"The tokens of {name} must be single characters, as level='character'. Give a string of all characters, or set "
+            "level='token'."
+        )
+    return {token: number for number, token in enumerate(sorted(tokens))}
 
 
 def ids_of(owner: str, vocabulary: dict[Any, int], text: Sequence[Any], name: str) -> np.ndarray:
@@ -76,8 +92,17 @@ def ids_of(owner: str, vocabulary: dict[Any, int], text: Sequence[Any], name: st
         position = next(i for i, token in enumerate(text) if not _is_in(vocabulary, token))
         raise ValueError(
             f"{name} has the token {text[position]!r} at position {position}, which {owner} does not know: it is none of the "
-            f"{len(vocabulary)} tokens that fit saw. Leave it out, or fit with vocabulary= all tokens that may come."
+            f"{len(vocabulary)} in vocabulary_. Leave it out, or fit with a vocabulary= of all tokens that may come."
         ) from None
+
+
+def _has_order(value: Any) -> bool:
+    """Tell whether a value can be read in an order that means something."""
+    return isinstance(value, Iterable) and not isinstance(value, Set | Mapping) and getattr(value, "ndim", 1) != 0
+
+
+def _is_sequence(value: Any) -> bool:
+    return _has_order(value) and not isinstance(value, str | bytes)
 
 
 def _is_in(vocabulary: dict[Any, int], token: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from skdeep import layers
 from skdeep.contract import Layer, Network
 from skdeep.layers.fields import check_dropout_rate, check_positive
-from skdeep.networks.sequences import check_sequence_shape
+from skdeep.networks.sequences import check_sequence_shape, check_unmasked
 
 
 class _Recurrent(Network):
@@ -30,6 +30,7 @@ class _Recurrent(Network):
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         from skdeep.networks.sequence_modules import RecurrentNetwork
 
+        check_unmasked(type(self).__name__, self.mask_value)
         if self.bidirectional:
             raise ValueError(
                 f"The network {type(self).__name__} with bidirectional=True sees the steps to come, so it cannot learn what "

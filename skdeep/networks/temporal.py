@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from skdeep.contract import Network
 from skdeep.layers.fields import check_dropout_rate, check_positive, check_widths
-from skdeep.networks.sequences import check_sequence_shape
+from skdeep.networks.sequences import check_sequence_shape, check_unmasked
 
 
 class TCN(Network):
@@ -55,6 +55,7 @@ class TCN(Network):
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         from skdeep.networks import sequence_modules as modules
 
+        check_unmasked("TCN", self.mask_value)
         fields = self.widths, self.kernel_size, self.dropout_rate, self.mask_value
         return modules.TCN(*fields, modules.every_step, n_outputs)
 

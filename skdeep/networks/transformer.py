@@ -9,7 +9,7 @@ import numpy as np
 from skdeep.contract import Network
 from skdeep.layers.embedding import check_ids
 from skdeep.layers.fields import check_dropout_rate, check_positive
-from skdeep.networks.sequences import check_sequence_shape
+from skdeep.networks.sequences import check_sequence_shape, check_unmasked
 
 
 class Transformer(Network):
@@ -67,6 +67,7 @@ class Transformer(Network):
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         from skdeep.networks import sequence_modules as modules
 
+        check_unmasked("Transformer", self.mask_value)
         # Steps are vectors already, whatever the tokens were.
         fields = self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, None
         return modules.Transformer(*fields, True, modules.every_step, n_outputs)

@@ -77,6 +77,14 @@ def test_tokens_are_drawn_with_the_probabilities_of_the_closed_form(changes, log
     assert stats.chisquare(counts[expected > 0], expected[expected > 0]).pvalue > 1e-3
 
 
+def test_equally_likely_tokens_are_taken_in_order():
+    sampling = Sampling(np.float32(0), np.int32(5), np.int32(0), np.bool_(False), key_of_seed(0))
+    equal = jnp.zeros(5)
+    assert {int(choose(equal, sampling, jax.random.key(seed))) for seed in range(10)} == {1}
+    two = sampling._replace(temperature=np.float32(1), top_k=np.int32(2))
+    assert {int(choose(equal, two, jax.random.key(seed))) for seed in range(20)} == {1, 2}
+
+
 @pytest.mark.parametrize("changes", [{"temperature": 0.0}, {"top_k": 1}, {"temperature": 1e-20}])
 def test_the_likeliest_is_taken(changes):
     assert set(draws(100, **changes)) == {2}

@@ -82,7 +82,7 @@ def test_texts_end_where_those_of_fit_do(of_names):
     assert of_names.generate("car", n=None, temperature=0) == "la"
 
 
-@pytest.mark.parametrize("n", [1, 31, 33, 70])
+@pytest.mark.parametrize("n", [1, 256, 257, 600])
 def test_n_is_the_number_of_tokens(of_names, n):
     assert len(of_names.generate("a", n, random_state=0)) == n
 
@@ -184,6 +184,37 @@ def test_network_that_must_stay_out_of_loops_generates_too():
 # The boundaries of texts.
 
 
+@pytest.mark.parametrize("temperature", [1e-40, 1e25, 1e38, 1e300])
+def test_extreme_temperatures_give_as_many_tokens(of_names, temperature):
+    assert len(of_names.generate("a", 8, temperature=temperature, random_state=0)) == 8
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e40])
+def test_score_does_not_know_the_scale_of_weights(of_names, scale):
+    assert of_names.score(NAMES, sample_weight=np.full(6, scale)) == pytest.approx(of_names.score(NAMES), rel=1e-6)
+
+
+def test_errors_count_texts_of_weight_zero(of_names):
+    with pytest.raises(ValueError, match="Text 1 of X has the token 'q' at position 0"):
+        of_names.score(["anna", "qq"], sample_weight=[0, 1])
+
+
+class AheadOnceTrained(skdeep.Module):
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        ahead = nn.Dense(self.n_outputs, kernel_init=nn.initializers.zeros)(x[:, ::-1])
+        return nn.Dense(self.n_outputs)(x) + ahead
+
+
+def test_look_ahead_that_first_weights_hide_is_found_after_training():
+    model = generator(network=AheadOnceTrained())
+    with pytest.raises(ValueError, match="of later steps too"):
+        model.fit(NAMES)
+    assert not hasattr(model, "params_")
+
+
 def test_boundaries_are_learned_for_several_texts_only():
     assert generator(max_epochs=1).fit(NAMES).boundaries_
     single = generator(max_epochs=1).fit([PHRASE])
@@ -204,8 +235,11 @@ def test_tokens_are_words_or_numbers_and_come_back_as_a_list():
     model = generator(level="token", max_epochs=100).fit(words)
     assert model.vocabulary_ == {"be": 0, "do": 1, "not": 2, "to": 3}
     assert model.generate(["not"], n=None, temperature=0) == ["to", "be"]
+    model.set_params(level="character")
+    assert model.generate(["not"], n=None, temperature=0) == ["to", "be"]
     numbers = generator(level="token", max_epochs=60).fit(np.tile([5, 7, 9], (4, 5)))
     assert numbers.generate(np.array([5, 7]), 4, temperature=0) == [9, 5, 7, 9]
+    assert {type(token) for token in numbers.vocabulary_} == {int}
 
 
 def test_vocabulary_lets_tokens_come_that_fit_does_not_see():
@@ -316,10 +350,22 @@ def test_partial_fit_and_warm_start_go_on():
     assert warm.history_["train_loss"].iloc[0] < loss + 0.2
 
 
+def test_first_texts_fix_no_length_for_later_ones():
+    model = generator(vocabulary="abcdefghij")
+    model.partial_fit(["ab", "cd"]).partial_fit(["abcdefghij"])
+    assert (model.context_length_, model.max_text_length_) == (8, 10)
+    warm = generator(warm_start=True, vocabulary="abcdefghij").fit(["ab", "cd"]).fit(["abcdefghij", "j"])
+    assert (warm.context_length_, warm.max_text_length_) == (8, 10)
+    with pytest.raises(ValueError, match="warm_start=True goes on .* but params_/embedding has shape"):
+        warm.set_params(boundaries=False).fit(["abc"])
+
+
 def test_early_stopping_and_given_validation_texts():
     model = generator(early_stopping=True, validation_fraction=0.3, max_epochs=5, boundaries=False).fit([PHRASE * 6])
     assert model.history_["val_loss"].notna().all()
-    given = generator().fit(NAMES, X_val=["bella"])
+    given = generator(stride=3).fit(NAMES, X_val=["bella"])
+    with pytest.raises(ValueError, match="Text 1 of X_val has the token 'x'"):
+        generator().fit(NAMES, X_val=["bert", "xaver"])
     assert given.history_["val_loss"].iloc[-1] == pytest.approx(-given.score(["bella"]), rel=1e-4)
     with pytest.raises(ValueError, match="with stride=2 below the context length"):
         generator(early_stopping=True, stride=2).fit([PHRASE])
@@ -329,16 +375,16 @@ def test_numbers_compile_nothing():
     skdeep.clear_cache()
     for changes in ({"learning_rate": 0.01}, {"learning_rate": 0.1, "l2": 0.0}, {"random_state": 3, "max_epochs": 2}):
         model = generator(**{"l2": 0.1} | changes).fit(NAMES)
-        for temperature, top_k, n in ((1.0, None, 5), (0.5, 2, 9), (0, 3, 32)):
+        for temperature, top_k, n in ((1.0, None, 5), (0.5, 2, 9), (0, 3, 300)):
             model.generate("a", n, temperature=temperature, top_k=top_k)
         model.generate("", None)
         model.score(NAMES)
     counts = skdeep.compile_counts()
-    assert {name: counts[name].compiles for name in ("train_block", "generate_tokens", "evaluate", "compare_ends")} == {
+    assert {name: counts[name].compiles for name in ("train_block", "generate_tokens", "evaluate", "look_ahead")} == {
         "train_block": 1,
         "generate_tokens": 1,
         "evaluate": 1,
-        "compare_ends": 1,
+        "look_ahead": 1,
     }
 
 
@@ -355,10 +401,23 @@ def test_numbers_compile_nothing():
         (["ab", ["a"]], {}, "Text 1 of X is of type list, .* or set level='token' for sequences of tokens."),
         (["ab"], {"level": "token"}, "Text 0 of X is of type str, .* such as text.split()"),
         ([3], {"level": "token"}, "Text 0 of X is of type int"),
-        ([["a", 1]], {"level": "token"}, "Give tokens that are all strings, or all ints."),
-        ([[["a"], ["b"]]], {"level": "token"}, "cannot tell the tokens of X apart"),
-        (["aaa"], {}, "needs at least 2 different tokens to learn what comes next, but X has 1."),
-        (["a", "b"], {"boundaries": False}, "X has nothing to predict: .* needs a text of at least 2 tokens"),
+        ([["a", 1]], {"level": "token"}, "The tokens of X must be all strings, or all ints, for SequenceGenerator."),
+        ([[["a"], ["b"]]], {"level": "token"}, "The tokens of X must be all strings, or all ints"),
+        (["aaa"], {}, "needs at least 2 different tokens to learn what comes next. Got 1."),
+        (["aaa"], {"vocabulary": "a"}, "needs at least 2 different tokens to learn what comes next. Got 1."),
+        (["a", "b"], {"boundaries": False}, "There is nothing to predict: .* needs a text of at least 2 tokens"),
+        (None, {}, "X must hold texts, but SequenceGenerator got NoneType. Give a list of them."),
+        ({"ab"}, {}, "X must hold texts, but SequenceGenerator got set."),
+        ({"ab": 1}, {}, "X must hold texts, but SequenceGenerator got dict."),
+        (np.array("abc"), {}, "X must hold texts, but SequenceGenerator got ndarray."),
+        (b"text", {}, "got one string"),
+        ([None], {}, "Text 0 of X is of type NoneType, but .* takes strings. Give strings.$"),
+        ([{"a"}], {"level": "token"}, "Text 0 of X is of type set"),
+        ([[1.0, float("nan")]], {"level": "token"}, "The tokens of X must be all strings, or all ints"),
+        ([[True, False]], {"level": "token"}, "The tokens of X must be all strings, or all ints"),
+        (["ab"], {"vocabulary": ["a", "b", "ab"]}, "The tokens of the vocabulary must be single characters"),
+        (["ab"], {"vocabulary": b"ab"}, "The tokens of the vocabulary must be single characters"),
+        (["ab"], {"vocabulary": ["a", 1]}, "The tokens of the vocabulary must be all strings, or all ints"),
     ],
 )
 def test_bad_texts(X, params, message):
@@ -384,6 +443,13 @@ def test_bad_texts(X, params, message):
         ({"network": [("conv", {"features": 4})]}, "padding='causal' for convolutions"),
         ({"network": ["gru"]}, r"takes rows of shape \(time, features\)"),
         ({"network": [("conv", {"padding": "causal", "strides": 2})]}, "must return .* outputs at each step"),
+        ({"network": ["batch_norm", ("gru", {"return_sequences": True})]}, "no normalisation over the steps"),
+        (
+            {"network": GRU(mask_value=0.0)},
+            "The 'mask_value' field of GRU has no meaning where the next token is predicted",
+        ),
+        ({"stride": 9}, "The 'stride' parameter of SequenceGenerator must be at most context_length=8"),
+        ({"loss": "hinge"}, "The loss Hinge gives no probabilities to draw tokens by."),
         ({"loss": "squared_error"}, "The loss SquaredError does not serve multiclass targets"),
     ],
 )
@@ -395,11 +461,16 @@ def test_bad_parameters(params, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"prompt": "anßa"}, "The prompt has the token 'ß' at position 2, which SequenceGenerator does not know"),
+        (
+            {"prompt": "anßa"},
+            "The prompt has the token 'ß' at position 2, which SequenceGenerator does not know: it is none of the 13",
+        ),
         ({"prompt": ["a"]}, "The prompt is of type list, but SequenceGenerator with level='character' takes strings."),
         ({"prompt": 5}, "The prompt is of type int"),
-        ({"n": 0}, r"The 'n' parameter of SequenceGenerator.generate must be an int in \[1, inf\) or None. Got 0"),
+        ({"n": 0}, r"The 'n' parameter of SequenceGenerator.generate must be an int in \[1, 16777216\] or None. Got 0"),
         ({"n": 2.0}, "The 'n' parameter"),
+        ({"n": 2**31}, "The 'n' parameter"),
+        ({"temperature": True}, "The 'temperature' parameter"),
         ({"top_k": -1}, "The 'top_k' parameter of SequenceGenerator.generate"),
         (
             {"temperature": -1},
@@ -415,7 +486,19 @@ def test_bad_requests_lose_nothing(of_names, arguments, message):
     assert pickle.dumps(of_names) == before
 
 
+def test_vocabulary_that_can_be_read_once_only_is_refused():
+    with pytest.raises(ValueError, match="The 'vocabulary' parameter of SequenceGenerator"):
+        generator(vocabulary=iter("abc")).fit(["abc"])
+
+
+def test_loss_of_another_shape_is_explained():
+    with pytest.raises(ValueError, match="it must return one value a row"):
+        generator(loss=lambda raw, target: raw).fit(NAMES)
+
+
 def test_without_boundaries_a_prompt_and_a_number_are_needed(of_phrase):
+    with pytest.raises(TypeError, match="The prompt is of type int"):
+        of_phrase.generate(5)
     for prompt in (None, ""):
         with pytest.raises(
             ValueError, match="needs a prompt of at least one token. Give one, or fit with boundaries=True"
@@ -428,7 +511,7 @@ def test_without_boundaries_a_prompt_and_a_number_are_needed(of_phrase):
 def test_failures_leave_an_earlier_fit_as_it_was(of_names):
     model = clone(of_names).set_params(max_epochs=1).fit(NAMES)
     score = model.score(NAMES)
-    with pytest.raises(ValueError, match="nothing to predict"):
+    with pytest.raises(ValueError, match="There is nothing to predict"):
         model.set_params(boundaries=False).fit(["a", "b"])
     with pytest.raises(ValueError, match="Text 0 of X has the token 'q' at position 0"):
         model.score(["q"])

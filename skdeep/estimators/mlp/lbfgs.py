@@ -17,10 +17,10 @@ from skdeep.contract import FitConfig, ModelState, Params, Rows
 from skdeep.core.batch import pad_rows
 from skdeep.core.encode import is_sparse
 from skdeep.core.network import functions_of
+from skdeep.core.objective import row_losses
 from skdeep.core.programs import Program
 from skdeep.core.random import wrap_key
 from skdeep.core.rows import WeightedRows
-from skdeep.core.step import row_losses
 from skdeep.estimators.mlp.rules import BatchMean
 
 # Rows that one call evaluates: their hidden values are in memory together.
