@@ -50,7 +50,8 @@ def make(component: Any, in_shape: Shape, seed: int = 0, init: Callable[..., Any
     """Return a component with parameters from a seed, made on the host as `fit` makes them."""
     component = as_traced(component)
     x = example_rows(component, np.random.default_rng(7).normal(size=(N_ROWS, *in_shape))).astype(np.float32)
-    return Made(component, *init(component, key_of_seed(seed), x), x)
+    params, model_state = init(component, key_of_seed(seed), x)
+    return Made(component, params, model_state, x)
 
 
 def _apply(component: Any, params: Params, model_state: ModelState, x: Any, row_mask: Any, train: bool) -> Any:
