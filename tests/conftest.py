@@ -13,10 +13,17 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-# Half of the time of the tests is compiling. XLA's older code generator compiles in half the time what then runs up to
-# a third slower. An XLA that no longer knew the flag would end the process, so it is given where it was tried.
+# Most of the time of the tests is compiling small programs that run for a moment. XLA's older code generator compiles
+# them in half the time, fewer optimisations and code in one piece save another quarter. Level 0 would save more, but it
+# rounds otherwise: L-BFGS then needs more iterations. An XLA that no longer knew one of the flags would end the process,
+# so they are given where they were tried.
+QUICK = (
+    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_backend_optimization_level=1",
+    "--xla_cpu_parallel_codegen_split_count=1",
+)
 if jax.__version_info__ < (0, 11):
-    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+    os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *QUICK])
 
 hook = install_import_hook("skdeep.core", "beartype.beartype")
 

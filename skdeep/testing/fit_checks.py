@@ -52,7 +52,7 @@ def check_fit(component: Component, in_shape: tuple[int, ...] = (6,)) -> None:
 def check_fit_compiles_once(component: Component, in_shape: tuple[int, ...] = (6,)) -> None:
     """A second fit with other numbers in all float fields uses the program of the first."""
     model, X, y = _estimator_for(component, in_shape)
-    model.fit(X, y)
+    model.set_params(max_epochs=2).fit(X, y)
     before = compile_counts()["train_block"]
     moved = _moved(_part(model, component))
     model.set_params(**{_parameter(component): [moved] if isinstance(moved, Layer) else moved}).fit(X, y)

@@ -28,7 +28,6 @@ class Made(NamedTuple):
     """A component with its first parameters and example rows `(n, ...)`."""
 
     component: Any
-    in_shape: Shape
     params: Params
     model_state: ModelState
     x: np.ndarray
@@ -40,30 +39,54 @@ def functions_for(component: Layer | Network, in_shape: Shape) -> NetworkFunctio
     return functions_of_module(module)
 
 
-def make(component: Any, in_shape: Shape, seed: int = 0) -> Made:
+def _init(component: Any, key: Any, x: Any) -> tuple[Params, ModelState]:
+    return functions_for(component, x.shape[1:]).init(wrap_key(key), x)
+
+
+_shared_init = TracedFunction(_init, "init")
+
+
+def make(component: Any, in_shape: Shape, seed: int = 0, init: Callable[..., Any] = _shared_init) -> Made:
     """Return a component with parameters from a seed, made on the host as `fit` makes them."""
-
-    def init(component: Any, key: Any, x: Any) -> tuple[Params, ModelState]:
-        return functions_for(component, in_shape).init(wrap_key(key), x)
-
     component = as_traced(component)
     x = example_rows(component, np.random.default_rng(7).normal(size=(N_ROWS, *in_shape))).astype(np.float32)
-    params, model_state = TracedFunction(init, "init")(component, key_of_seed(seed), x)
-    return Made(component, in_shape, params, model_state, x)
+    params, model_state = init(component, key_of_seed(seed), x)
+    return Made(component, params, model_state, x)
 
 
-def _apply(in_shape: Shape, train: bool) -> Callable[..., Any]:
-    """Return a function of (component, params, model_state, x, row_mask) -> (output, model_state)."""
-
-    def apply(component: Any, params: Params, model_state: ModelState, x: Any, row_mask: Any) -> Any:
-        key = wrap_key(key_of_seed(3)) if train else None
-        return functions_for(component, in_shape).apply(params, model_state, x, train, key, row_mask)
-
-    return apply
+def _apply(component: Any, params: Params, model_state: ModelState, x: Any, row_mask: Any, train: bool) -> Any:
+    """Return `(output, model_state)`."""
+    key = wrap_key(key_of_seed(3)) if train else None
+    return functions_for(component, x.shape[1:]).apply(params, model_state, x, train, key, row_mask)
 
 
-def _ones(n: int) -> np.ndarray:
-    return np.ones(n, np.float32)
+# Below are the programs that the checks share: what one has compiled for a component, the next one uses.
+
+
+@jax.jit
+def _predict(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
+    """Return `(output, model_state)` of prediction."""
+    return _apply(component, params, model_state, x, jnp.ones(len(x), x.dtype), train=False)
+
+
+@jax.jit
+def _train(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
+    """Return total, gradient by parameters and rows, output and model state; rows after the first are padding."""
+    row_mask = (jnp.arange(len(x)) < N_ROWS).astype(x.dtype)
+
+    def total(params: Params, x: Any) -> Any:
+        output, state = _apply(component, params, model_state, x, row_mask, train=True)
+        kept = output[:N_ROWS]
+        return jnp.sum(kept * _cotangent(kept)), (output, state)
+
+    (value, (output, state)), grad = jax.value_and_grad(total, argnums=(0, 1), has_aux=True)(params, x)
+    return value, grad, output, state
+
+
+def _padded(made: Made, padding: np.ndarray | None = None) -> Made:
+    """Return it with rows of padding behind its own, by default its first rows again."""
+    padding = made.x if padding is None else padding
+    return made._replace(x=np.concatenate([made.x, padding[: N_PADDED - N_ROWS]]))
 
 
 @contract_check(
@@ -72,25 +95,30 @@ def _ones(n: int) -> np.ndarray:
 def check_output(component: Any, in_shape: Shape) -> None:
     """The output has one finite row a row; that of a network has the width that was asked for."""
     made = make(component, in_shape)
-    for train in (False, True):
-        output, _ = jax.jit(_apply(in_shape, train))(*made[:1], *made[2:], _ones(N_ROWS))
-        shape = np.shape(output)
-        expect(shape[:1] == (N_ROWS,), f"For {N_ROWS} rows of shape {in_shape} it returned shape {shape}.")
-        if isinstance(component, Network):
-            expect(shape == (N_ROWS, N_OUTPUTS), f"Of {N_OUTPUTS} outputs asked for it returned shape {shape}.")
-        expect(output.dtype == np.float32, f"Of float32 rows it makes {output.dtype}.")
-        expect_finite(output, "The output ")
+    _expect_output(component, made.x, _predict(*made)[0])
+    padded = _padded(made)
+    _expect_output(component, padded.x, _train(*padded)[2])
+
+
+def _expect_output(component: Any, x: np.ndarray, output: Any) -> None:
+    shape = np.shape(output)
+    expect(shape[:1] == x.shape[:1], f"For {len(x)} rows of shape {x.shape[1:]} it returned shape {shape}.")
+    if isinstance(component, Network):
+        expect(shape == (len(x), N_OUTPUTS), f"Of {N_OUTPUTS} outputs asked for it returned shape {shape}.")
+    expect(output.dtype == np.float32, f"Of float32 rows it makes {output.dtype}.")
+    expect_finite(np.asarray(output)[:N_ROWS], "The output ")
 
 
 @contract_check("let shapes depend on fields and on the shape of x only, and keep model state in the form of `init`.")
 def check_init_gives_one_form(component: Any, in_shape: Shape) -> None:
     """Two seeds give parameters of one form, and training keeps the form of the model state."""
-    made, again = make(component, in_shape), make(component, in_shape, seed=1)
+    made = make(component, in_shape)
+    again = make(component, in_shape, seed=1, init=TracedFunction(_init, "init"))  # the module is built anew as well
     expect_same_form(
         (made.params, made.model_state), (again.params, again.model_state), "Two initialisations differ in form."
     )
     expect_finite((made.params, made.model_state), "Initially ")
-    _, state = jax.eval_shape(_apply(in_shape, True), *made[:1], *made[2:], _ones(N_ROWS))
+    state = jax.eval_shape(_train, *_padded(made))[3]
     expect_same_form(state, made.model_state, "A training step changes the form of the model state.")
 
 
@@ -101,15 +129,14 @@ def check_init_gives_one_form(component: Any, in_shape: Shape) -> None:
 def check_rows_are_independent(component: Any, in_shape: Shape) -> None:
     """When predicting, a row's output does not depend on the other rows, and is the same at every call."""
     made = make(component, in_shape)
-    predict = jax.jit(_apply(in_shape, False))
-    output, state = predict(*made[:1], *made[2:], _ones(N_ROWS))
+    output, state = jax.device_get(_predict(*made))
     half = N_ROWS // 2
     others = np.concatenate([made.x[:half], 3 * made.x[half:][::-1]])
-    beside_others, _ = predict(made.component, made.params, made.model_state, others, _ones(N_ROWS))
+    beside_others, _ = jax.device_get(_predict(*made._replace(x=others)))
     expect_close(beside_others[:half], output[:half], "Rows are predicted otherwise beside other rows.")
-    alone, _ = predict(made.component, made.params, made.model_state, made.x[:half], _ones(half))
+    alone, _ = _predict(*made._replace(x=made.x[:half]))
     expect_close(alone, output[:half], "Rows are predicted otherwise among fewer rows.", rtol=1e-4, atol=1e-5)
-    again, _ = predict(*made[:1], *made[2:], _ones(N_ROWS))
+    again, _ = _predict(*made)
     expect_close(again, output, "The same rows are predicted otherwise at the second call.", rtol=0, atol=0)
     expect_close(state, made.model_state, "Predicting changes the model state.", rtol=0, atol=0)
 
@@ -121,24 +148,14 @@ def check_rows_are_independent(component: Any, in_shape: Shape) -> None:
 def check_padding_is_neutral(component: Any, in_shape: Shape) -> None:
     """While training, rows that are padding change neither the other rows' output, nor gradients, nor model state."""
     made = make(component, in_shape)
-
-    @jax.jit
-    def train(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
-        row_mask = (jnp.arange(N_PADDED) < N_ROWS).astype(x.dtype)
-
-        def total(params: Params) -> Any:
-            output, state = _apply(in_shape, True)(component, params, model_state, x, row_mask)
-            kept = output[:N_ROWS]
-            return jnp.sum(kept * _cotangent(kept)), (kept, state)
-
-        (_, (kept, state)), grad = jax.value_and_grad(total, has_aux=True)(params)
-        return kept, grad, state
-
-    first, second = (
-        train(*made[:1], *made[2:4], np.concatenate([made.x, padding]))
-        for padding in (made.x[: N_PADDED - N_ROWS], 3 * made.x[::-1][: N_PADDED - N_ROWS])
+    (_, grad, output, state), (_, other_grad, other_output, other_state) = (
+        jax.device_get(_train(*_padded(made, padding))) for padding in (made.x, 3 * made.x[::-1])
     )
-    for what, a, b in zip(("output", "gradient", "model state"), first, second, strict=True):
+    for what, a, b in (
+        ("output", output[:N_ROWS], other_output[:N_ROWS]),
+        ("gradient", grad[0], other_grad[0]),
+        ("model state", state, other_state),
+    ):
         expect_close(a, b, f"Other padding rows change the {what}.", rtol=1e-4, atol=1e-5)
 
 
@@ -151,24 +168,22 @@ def check_gradient(component: Any, in_shape: Shape) -> None:
 
     Rows of ids are not moved.
     """
-    made = make(component, in_shape)
     rng = np.random.default_rng(5)
     with jax.enable_x64(True):
-        component, params, state, x = jax.tree.map(_double, (made.component, *made[2:]))
-
-        @jax.jit
-        def total(params: Params, x: Any) -> Any:
-            output, _ = _apply(in_shape, True)(component, params, state, x, jnp.ones(N_ROWS, x.dtype))
-            return jnp.sum(output * _cotangent(output))
-
+        component, params, state, x = jax.tree.map(_double, tuple(make(component, in_shape)))
         point = (params, x)
         direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), point)
         if component.example_ids is not None:  # between two ids there is nothing
             direction = (direction[0], np.zeros_like(x))
-        grad = jax.jit(jax.grad(total, argnums=(0, 1)))(*point)
+
+        def total_and_grad(step: float) -> Any:
+            params, x = jax.tree.map(lambda p, d: p + step * d, point, direction)
+            return _train(component, params, state, x)[:2]
+
+        grad = total_and_grad(0.0)[1]
         expect_finite(grad, "The gradient ")
-        slope = sum(jnp.vdot(g, d) for g, d in zip(jax.tree.leaves(grad), jax.tree.leaves(direction), strict=True))
-        ahead, behind = (total(*jax.tree.map(lambda p, d, s=s: p + s * STEP * d, point, direction)) for s in (1, -1))
+        slope = sum(np.vdot(g, d) for g, d in zip(jax.tree.leaves(grad), jax.tree.leaves(direction), strict=True))
+        ahead, behind = (total_and_grad(step)[0] for step in (STEP, -STEP))
         expect(ahead.dtype == np.float64, f"Of float64 rows it makes {ahead.dtype}.")
         wanted = (ahead - behind) / (2 * STEP)
     expect_close(slope, wanted, "The gradient is not the slope of the output.", rtol=1e-4, atol=1e-5)
@@ -181,8 +196,8 @@ def check_gradient(component: Any, in_shape: Shape) -> None:
 def check_floats_are_traced(component: Any, in_shape: Shape) -> None:
     """Module, initial values and output can be traced with every float field as an abstract number."""
     made = make(component, in_shape)
-    for train in (False, True):
-        jax.eval_shape(_apply(in_shape, train), *made[:1], *made[2:], _ones(N_ROWS))
+    jax.eval_shape(_predict, *made)
+    jax.eval_shape(_train, *_padded(made))
 
 
 MODULE_CHECKS = (
