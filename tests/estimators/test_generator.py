@@ -52,7 +52,7 @@ def of_names():
 
 @pytest.fixture(scope="module")
 def of_phrase():
-    return generator(max_epochs=150, stride=2).fit([PHRASE * 4])
+    return generator(network=GRU(units=32), max_epochs=200, stride=1).fit([PHRASE * 4])
 
 
 # What it learns and draws.
