@@ -308,3 +308,15 @@ def test_last_step_of_the_causal_form_is_the_ordinary_output(network):
         for build in (network.build, network.build_causal)
     )
     close(each[:, -1], one)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [LSTM(4), TCN((4,)), Transformer(1, 8, 2), ["gru"], [PositionalEncoding("learned"), ("rnn", {"units": 3})]],
+    ids=["lstm", "tcn", "transformer", "gru", "learned positions"],
+)
+def test_fits_in_float32_where_jax_is_in_double_precision(network):
+    model = DeepRegressor(network=network, input_shape=(5, 3), max_epochs=1, tol=None, random_state=0)
+    with jax.enable_x64(True):
+        model.fit(X.reshape(6, 15), X[:, 0, 0])
+    assert {leaf.dtype for leaf in jax.tree.leaves(model.params_)} == {np.dtype(np.float32)}

@@ -30,10 +30,10 @@ class Affine(nn.Module):
 
     @nn.compact
     def __call__(self, n_inputs: int) -> tuple[Any, Any]:
-        kernel = self.param("kernel", self.kernel_init, (n_inputs, self.features))
+        kernel = self.param("kernel", self.kernel_init, (n_inputs, self.features), jnp.float32)
         if not self.use_bias:
             return kernel, jnp.zeros(self.features, kernel.dtype)
-        return kernel, self.param("bias", jax.nn.initializers.zeros, (self.features,))
+        return kernel, self.param("bias", jax.nn.initializers.zeros, (self.features,), jnp.float32)
 
 
 class Recurrent(nn.Module):

@@ -79,8 +79,8 @@ class CausalConv(nn.Module):
     @nn.compact
     def __call__(self, x: Any) -> Any:
         shape = (self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", _HIDDEN_INIT, shape)
-        bias = self.param("bias", jax.nn.initializers.zeros, (self.features,))
+        kernel = self.param("kernel", _HIDDEN_INIT, shape, jnp.float32)
+        bias = self.param("bias", jax.nn.initializers.zeros, (self.features,), jnp.float32)
         n_steps, n_before = x.shape[1], self.dilation * (self.kernel_size - 1)
         padded = jnp.pad(x, ((0, 0), (n_before, 0), (0, 0)))
         shifted = [padded[:, start : start + n_steps] for start in range(0, n_before + 1, self.dilation)]
