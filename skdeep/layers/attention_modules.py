@@ -68,7 +68,9 @@ class LearnedPositions(nn.Module):
                 f"The 'max_length' field of PositionalEncoding is {self.max_length}, but the rows have {n_steps} steps. "
                 f"Give max_length={n_steps} or more."
             )
-        table = self.param("table", jax.nn.initializers.normal(0.02), (self.max_length or n_steps, n_features), jnp.float32)
+        table = self.param(
+            "table", jax.nn.initializers.normal(0.02), (self.max_length or n_steps, n_features), jnp.float32
+        )
         return x + table[None, :n_steps]
 
 
