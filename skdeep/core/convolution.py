@@ -1,4 +1,7 @@
-"""Convolution as patches and one matrix product, for the pass in `lowering.py`."""
+"""Convolution in forms that XLA's CPU backend does well, for the pass in `lowering.py`.
+
+Over two axes in steps of one, `sliding.py` has it. All else is patches and one matrix product.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from skdeep.core.sliding import slide
+
+MIN_CHANNELS = 8
+"""From how many input channels on patches cost more than `slide`."""
 
 MAX_PATCH_VALUES = 2**24
 """The most numbers that the patches of one product may hold (64 MiB of float32); above, rows go in blocks."""
@@ -39,6 +47,13 @@ def convolve(
     x_axes, kernel_axes, out_axes = dimension_numbers
     x = jnp.transpose(x, (x_axes[0], *x_axes[2:], x_axes[1]))
     kernel = jnp.transpose(kernel, (*kernel_axes[2:], kernel_axes[1], kernel_axes[0]))
+    places = (out_axes[0], *out_axes[2:], out_axes[1])
+    restored = sorted(range(len(places)), key=places.__getitem__)
+    steps = {*window_strides, *lhs_dilation, *rhs_dilation, feature_group_count, batch_group_count}
+    if steps == {1} and _slides(x, kernel, padding, precision, preferred_element_type):
+        (top, bottom), (left, right) = padding
+        return jnp.transpose(slide(x, kernel, ((top, bottom), (left, right))), restored)
+
     edges = [(low, high, d - 1) for (low, high), d in zip(padding, lhs_dilation, strict=True)]
     x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
     windows = Windows.of(x.shape[1:-1], kernel.shape[:-2], window_strides, rhs_dilation)
@@ -58,8 +73,21 @@ def convolve(
         windows,
         kernel,
     )
-    places = (out_axes[0], *out_axes[2:], out_axes[1])
-    return jnp.transpose(out, sorted(range(len(places)), key=places.__getitem__))
+    return jnp.transpose(out, restored)
+
+
+def _slides(x: Any, kernel: Any, padding: Sequence[tuple[int, int]], precision: Any, dtype: Any) -> bool:
+    """Tell whether a convolution in steps of one is one of images that `slide` does faster: several products of many.
+
+    It knows float32 only, and windows that fit: what is empty is left to the caller.
+    """
+    if x.ndim != 4 or not x.dtype == kernel.dtype == jnp.float32 or dtype not in (None, jnp.float32):
+        return False
+    sizes = kernel.shape[:2]
+    fits = all(n + low + high >= size for n, size, (low, high) in zip(x.shape[1:3], sizes, padding, strict=True))
+    lies_within = all(n + min(low, 0) + min(high, 0) > 0 for n, (low, high) in zip(x.shape[1:3], padding, strict=True))
+    pays = math.prod(sizes) > 1 and x.shape[-1] >= MIN_CHANNELS
+    return precision is None and pays and fits and lies_within and 0 not in (*x.shape, *kernel.shape)
 
 
 class Windows(NamedTuple):

@@ -1,6 +1,6 @@
 """A pass over a traced function: operations that XLA's CPU backend does badly, replaced by ones it does well.
 
-Inside loops XLA's convolution on a CPU is 20 to 35 times slower than need be, and the gradient of its window
+Inside loops XLA's gradient of a convolution on a CPU is 20 to 35 times slower than need be, and that of its window
 maximum is slow too. So the forward function of a network is traced, and its trace is evaluated with other
 operations in their place, before it is differentiated: built-in layers, plugins and users' modules all profit
 and know nothing of it. What no rule can rewrite stays as it is, such as functions with a derivative of their own

@@ -126,6 +126,74 @@ def test_patches_stay_within_the_bound(monkeypatch):
 
 
 @st.composite
+def sliding_convolutions(draw):
+    """Draw a convolution over two axes in steps of one, with enough channels to need no patches."""
+    n, c, width = draw(st.integers(1, 6)), draw(st.integers(8, 10)), draw(st.integers(1, 9))
+    sizes = draw(st.tuples(st.integers(1, 4), st.integers(2, 4)))
+    padding = draw(st.tuples(*[st.tuples(st.integers(-1, 5), st.integers(-1, 5))] * 2))
+    lengths = [size + 2 + draw(st.integers(0, 4)) for size in sizes]  # two more than it takes: padding may cut them off
+    x_spec, kernel_spec, out_spec = (tuple(draw(st.permutations(range(4)))) for _ in range(3))
+    x_shape = dict(zip(x_spec, (n, c, *lengths), strict=True))
+    kernel_shape = dict(zip(kernel_spec, (width, c, *sizes), strict=True))
+    rng = np.random.default_rng(draw(st.integers(0, 100)))
+    x, kernel = (
+        rng.normal(size=[shape[axis] for axis in range(4)]).astype(np.float32) for shape in (x_shape, kernel_shape)
+    )
+    numbers = lax.ConvDimensionNumbers(x_spec, kernel_spec, out_spec)
+    return x, kernel, {"window_strides": (1, 1), "padding": padding, "dimension_numbers": numbers}
+
+
+def test_convolutions_in_steps_of_one(examples):
+    @examples
+    @given(sliding_convolutions())
+    def check(drawn):
+        x, kernel, options = drawn
+
+        def function(x, kernel):
+            return lax.conv_general_dilated(x, kernel, **options)
+
+        def run(function):
+            output, pull_back = jax.vjp(function, x, kernel)
+            return output, pull_back(jnp.sin(1.0 + output))
+
+        found, expected = (jax.jit(lambda f=f: run(f))() for f in (lowered(function), function))
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            assert a.dtype == b.dtype
+            assert_allclose(a, b, rtol=2e-5, atol=1e-4)
+        trace = jax.make_jaxpr(lambda: run(lowered(function)))()
+        assert orders(trace) == {CANONICAL}  # in another, a gradient is slow inside loops
+        assert "concatenate" not in {equation.primitive.name for equation in operations(trace.jaxpr)}
+
+    check()
+
+
+CANONICAL = tuple(lax.conv_dimension_numbers((1,) * 4, (1,) * 4, ("NHWC", "HWIO", "NHWC")))
+
+
+def orders(trace):
+    """Return the orders of axes that convolutions have in a trace."""
+    convolutions = [e for e in operations(trace.jaxpr) if e.primitive.name == "conv_general_dilated"]
+    return {tuple(equation.params["dimension_numbers"]) for equation in convolutions}
+
+
+def test_second_derivatives_of_convolutions():
+    x = np.random.default_rng(0).normal(size=(3, 5, 5, 8)).astype(np.float32)
+    kernel = np.random.default_rng(1).normal(size=(3, 3, 8, 2)).astype(np.float32) / 8
+
+    def function(x, kernel):
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    def norm_of_gradient(function):
+        gradient = jax.grad(lambda x, kernel: jnp.sum(function(x, kernel) ** 3), (0, 1))
+        return lambda x, kernel: sum(jnp.sum(g**2) for g in gradient(x, kernel))
+
+    found = jax.jit(jax.grad(norm_of_gradient(lowered(function)), (0, 1)))(x, kernel)
+    expected = jax.jit(jax.grad(norm_of_gradient(function), (0, 1)))(x, kernel)
+    for a, b in zip(found, expected, strict=True):
+        assert_allclose(a, b, rtol=1e-4, atol=1e-4 * float(jnp.abs(b).max()))
+
+
+@st.composite
 def pools(draw):
     """Draw an array with many equal values and the windows to pool it over."""
     n_axes = draw(st.integers(1, 2))
