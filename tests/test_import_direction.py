@@ -27,6 +27,7 @@ FORBIDDEN = {
     "core/network.py": ["optax", "sklearn", "skdeep.layers", "skdeep.networks", "skdeep.registry"],
     "core/lowering.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/convolution.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/sliding.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/pooling.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/composed.py": ["flax", "optax", "sklearn", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
     "core/variational.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],

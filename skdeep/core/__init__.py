@@ -2,7 +2,8 @@
 
 encode, tokens, target, rows (host: X and y to rows of floats), batch, network, composed, variational, language, augment,
 step, objective, programs, stopping, loop, inference, generation; beside them `random` (the generator), `host` (initial values without a
-compile) and `lowering` (what the forward function becomes on a CPU, by the rules of `convolution` and `pooling`).
+compile) and `lowering` (what the forward function becomes on a CPU, by the rules of `convolution`,
+`sliding` and `pooling`).
 """
 
 from __future__ import annotations
