@@ -157,7 +157,8 @@ class NetworkFunctions(NamedTuple):
     """A network as pure functions of parameters and state.
 
     `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, row_mask) ->
-    (raw, model_state)`, where `row_mask` is 0 for rows that are padding.
+    (raw, model_state)`, where `row_mask` is 0 for rows that are padding. What stands in the model state under
+    the name "batch_stats" are averages over batches: a short batch moves them by its share of a full one.
     """
 
     init: Callable[..., tuple[Params, ModelState]]

@@ -12,11 +12,13 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from skdeep import contract
 from skdeep.contract import ModelState, NetworkFunctions, Params, call_arguments
 from skdeep.core.lowering import lowered
+
+BATCH_AVERAGES = "batch_stats"
 
 
 def functions_of(
@@ -49,6 +51,20 @@ def functions_of_module(module: Any) -> NetworkFunctions:
 
         functions = _from_linen(module) if isinstance(module, nn.Module) else _from_nnx(module)
     return functions._replace(apply=_lowered(functions.apply))
+
+
+def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, ""]) -> ModelState:
+    """Return the model state after a batch, where averages over batches moved by the batch's share of a full one.
+
+    Averages are what Flax keeps in the collection "batch_stats", at any depth: a batch of one row must not move them
+    like a batch of 200. Other state is what the network made of it.
+    """
+
+    def blend(path: Any, old: Any, new: Any) -> Any:
+        is_average = any(getattr(key, "key", None) == BATCH_AVERAGES for key in path)
+        return (share * new + (1 - share) * old).astype(new.dtype) if is_average else new
+
+    return jax.tree_util.tree_map_with_path(blend, before, after)
 
 
 def _lowered(apply: Callable[..., Any]) -> Callable[..., Any]:

@@ -86,9 +86,9 @@ class TransformerBlock(nn.Module):
     def __call__(self, x: Any, train: bool, step_mask: Any = None) -> Any:
         check_sequences("TransformerBlock", x)
         attention = SelfAttention(self.n_heads, None, self.dropout_rate, self.causal)
-        x = x + attention(nn.LayerNorm()(x), train, step_mask)
+        x = x + attention(nn.LayerNorm(use_fast_variance=False)(x), train, step_mask)
         n_features = x.shape[-1]
-        y = nn.gelu(nn.Dense(self.widths_factor * n_features)(nn.LayerNorm()(x)))
+        y = nn.gelu(nn.Dense(self.widths_factor * n_features)(nn.LayerNorm(use_fast_variance=False)(x)))
         return x + TracedDropout(self.dropout_rate)(nn.Dense(n_features)(y), train)
 
 

@@ -75,6 +75,8 @@ class Dropout(Layer):
 class BatchNorm(Layer):
     """Batch normalisation; rows and steps that are padding do not enter the statistics.
 
+    The running mean and variance count by rows: a short last batch moves them by its share of a full one.
+
     Parameters
     ----------
     momentum : float, default=0.9
@@ -120,7 +122,7 @@ class LayerNorm(Layer):
     def build(self) -> Any:
         import flax.linen as nn
 
-        return nn.LayerNorm(epsilon=self.epsilon)
+        return nn.LayerNorm(epsilon=self.epsilon, use_fast_variance=False)
 
 
 class GroupNorm(Layer):

@@ -54,7 +54,13 @@ class MaskedBatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Any, train: bool, row_mask: Any, step_mask: Any = None) -> Any:
-        norm = nn.BatchNorm(use_running_average=not train, momentum=self.momentum, epsilon=self.epsilon, name="norm")
+        norm = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            use_fast_variance=False,  # E[x^2] - E[x]^2 loses all digits where the mean is large
+            name="norm",
+        )
         if not train:
             return norm(x)
         is_real = (row_mask > 0).reshape(-1, *(1,) * (x.ndim - 1))
@@ -77,7 +83,7 @@ class GroupNorm(nn.Module):
                 f"The 'n_groups' field of GroupNorm is {self.n_groups}, which does not divide the {x.shape[-1]} channels that it "
                 "is given."
             )
-        norm = nn.GroupNorm(self.n_groups, epsilon=self.epsilon)
+        norm = nn.GroupNorm(self.n_groups, epsilon=self.epsilon, use_fast_variance=False)
         nn.share_scope(self, norm)
         if step_mask is None:
             return norm(x)

@@ -110,7 +110,7 @@ class Transformer(nn.Module):
         x = TracedDropout(self.dropout_rate)(SinusoidalPositions()(x), train)
         for _ in range(self.n_layers):
             x = TransformerBlock(self.n_heads, 4, self.dropout_rate, self.causal)(x, train, step_mask)
-        return Output(self.n_outputs, name="output")(self.reduce(nn.LayerNorm()(x), step_mask))
+        return Output(self.n_outputs, name="output")(self.reduce(nn.LayerNorm(use_fast_variance=False)(x), step_mask))
 
 
 class Output(nn.Dense):

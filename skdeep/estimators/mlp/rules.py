@@ -28,6 +28,9 @@ class BatchMean(Objective):
         outputs, halves squared errors, and reports the mean over outputs for those.
     largest_reported : float or None, default=None
         Limit of the loss of a row in the report.
+    by_rows : bool, default=False
+        Multiply the value by the batch's share of a full one. For networks with batch normalisation, which
+        a batch of a few rows normalises badly; scikit-learn, which has none, lets all batches count alike.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class BatchMean(Objective):
     scale: float = 1.0
     reported_scale: float = 1.0
     largest_reported: float | None = None
+    by_rows: bool = False
 
     def __call__(
         self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
@@ -56,8 +60,10 @@ class BatchMean(Objective):
         shown_sum = loss_sum
         if self.largest_reported is not None:
             shown_sum = jnp.sum(jnp.minimum(losses, self.largest_reported) * batch.weight)
-        reported = (self.reported_scale * shown_sum + penalty) * per_weight * jnp.sum(batch.mask)
-        return (self.scale * loss_sum + penalty) * per_weight, reported
+        n_in_batch = jnp.sum(batch.mask)
+        reported = (self.reported_scale * shown_sum + penalty) * per_weight * n_in_batch
+        share = n_in_batch / jnp.minimum(batch.mask.shape[0], n_rows) if self.by_rows else 1.0
+        return (self.scale * loss_sum + penalty) * per_weight * share, reported
 
 
 class EpochsWithoutGain(StoppingRule):

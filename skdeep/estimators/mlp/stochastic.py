@@ -112,7 +112,7 @@ class StochasticTraining(PerceptronBase):
         )
 
     def _objective(self) -> BatchMean:
-        return BatchMean(self.alpha, *self._loss_scales())
+        return BatchMean(self.alpha, *self._loss_scales(), by_rows=self.normalization == "batch")
 
     def _config(self, dtype: Any, optimizer: Optimizer, held_out: WeightedRows | None) -> FitConfig:
         monitor: Literal["train", "validation", "host"] = "train"

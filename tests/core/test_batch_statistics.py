@@ -1,0 +1,68 @@
+"""Running statistics count by rows, and normalisation holds for columns with an offset."""
+
+import numpy as np
+import pytest
+
+from skdeep import DeepRegressor, MLPRegressor
+from skdeep.layers import BatchNorm, Dense, GroupNorm, LayerNorm
+
+
+def running_statistics(X, batch_size, momentum, n_epochs):
+    """Average the batches' means and variances, a batch of k of b rows moving them by k / b of a step (NumPy loop)."""
+    mean, variance = np.zeros(X.shape[1]), np.ones(X.shape[1])
+    for _ in range(n_epochs):
+        for start in range(0, len(X), batch_size):
+            batch = X[start : start + batch_size]
+            step = (1 - momentum) * len(batch) / min(batch_size, len(X))
+            mean += step * (batch.mean(axis=0) - mean)
+            variance += step * (batch.var(axis=0) - variance)
+    return mean, variance
+
+
+@pytest.mark.parametrize("n", [8, 9, 11, 16], ids="{} rows".format)
+def test_a_short_batch_moves_running_statistics_by_its_share_of_rows(n):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 2)) * [1, 5] + [3, -2]
+    model = DeepRegressor(
+        network=[BatchNorm(momentum=0.8)], batch_size=8, shuffle=False, max_epochs=3, tol=None, random_state=0
+    )
+    statistics = model.fit(X, X[:, 0]).model_state_["batch_stats"]
+    (found,) = [layer["norm"] for layer in statistics.values()]
+    mean, variance = running_statistics(X, 8, 0.8, 3)
+    np.testing.assert_allclose(found["mean"], mean, rtol=1e-5)
+    np.testing.assert_allclose(found["var"], variance, rtol=1e-5)
+
+
+def test_one_row_more_than_a_batch_costs_no_accuracy():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(201, 3))
+    block = [Dense(32), BatchNorm(), "relu"]
+    deep = DeepRegressor(network=[*block, *block], learning_rate=0.01, max_epochs=100, tol=None, random_state=0)
+    assert deep.fit(X, X[:, 0]).score(X, X[:, 0]) > 0.99
+    perceptron = MLPRegressor(
+        "squared_error", 32, normalization="batch", learning_rate_init=0.01, max_iter=100, random_state=0
+    )
+    perceptron.set_params(n_iter_no_change=np.inf)
+    with pytest.warns(match="Maximum iterations"):
+        perceptron.fit(X, X[:, 0])
+    assert perceptron.score(X, X[:, 0]) > 0.99
+
+
+@pytest.mark.parametrize(
+    "layer", [BatchNorm(), LayerNorm(), GroupNorm(n_groups=2)], ids=lambda layer: type(layer).__name__
+)
+def test_normalisation_keeps_its_digits_where_the_mean_is_large(layer):
+    import jax
+
+    x = np.random.default_rng(0).normal(size=(64, 8)) + 3000
+    x = x.astype(np.float32)
+    groups = {"BatchNorm": (64, 8), "LayerNorm": (64, 1, 8), "GroupNorm": (64, 2, 4)}[type(layer).__name__]
+    axis = 0 if isinstance(layer, BatchNorm) else -1
+    grouped = x.astype(np.float64).reshape(groups)
+    expected = (grouped - grouped.mean(axis, keepdims=True)) / np.sqrt(grouped.var(axis, keepdims=True) + layer.epsilon)
+    module, flags = layer.build(), {}
+    if isinstance(layer, BatchNorm):
+        flags = {"train": True, "row_mask": np.ones(64, np.float32)}
+    variables = module.init(jax.random.key(0), x, **flags)
+    output, _ = module.apply(variables, x, **flags, mutable=["batch_stats"])
+    np.testing.assert_allclose(output, expected.reshape(64, 8), atol=2e-3)
