@@ -72,13 +72,20 @@ class Task:
 jax.tree_util.register_static(Task)
 
 
+class SparseRows(NamedTuple):
+    """The stored entries of each row of a sparse X: columns and values. Unused places hold column 0 and value 0."""
+
+    column: Int[Array, "n entries"]
+    value: Float[Array, "n entries"]
+
+
 class Rows(NamedTuple):
     """The training or validation rows, padded to a shared size.
 
     Rows from `n` on are padding and are never read.
     """
 
-    x: Float[Array, "padded ..."]
+    x: Float[Array, "padded ..."] | SparseRows
     target: Shaped[Array, "padded ..."]
     weight: Float[Array, " padded"]
     n: Int[Array, ""]
@@ -87,7 +94,7 @@ class Rows(NamedTuple):
 class Batch(NamedTuple):
     """Rows of one step. Where `mask` is 0 a row repeats another one and its weight is 0."""
 
-    x: Float[Array, "batch ..."]
+    x: Float[Array, "batch ..."] | SparseRows
     target: Shaped[Array, "batch ..."]
     weight: Float[Array, " batch"]
     mask: Float[Array, " batch"]

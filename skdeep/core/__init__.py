@@ -1,7 +1,7 @@
 """The pure functional core. Read in this order, one stage a file:
 
-encode, tokens, target, rows (host: X and y to rows of floats), batch, network, composed, variational, language, augment,
-step, objective, programs, stopping, loop, inference, generation; beside them `random` (the generator), `host` (initial
+encode, tokens, target, rows (host: X and y to rows of floats), sparse_rows, batch, network, composed, variational, language,
+augment, step, objective, programs, stopping, loop, inference, generation; beside them `random` (the generator), `host` (initial
 values without a compile) and `lowering` (what the forward function becomes on a CPU, by the rules of `convolution`,
 with `sliding`, and `pooling`).
 """

@@ -1,8 +1,8 @@
 """Stage 4: rows -> padded, weighted batches by index.
 
 The host makes the order of rows, one shuffle an epoch, and hands a block of steps its index array;
-the program gathers the rows. `Feed` does this for rows that live on the device; sparse rows are
-gathered and made dense on the host, a block at a time.
+the program gathers the rows. `Feed` does this for rows that live on the device, sparse ones as their stored
+entries. Sparse rows that are not sparse enough for that are gathered and made dense on the host, a block at a time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from skdeep.contract import Batch, Rows
 from skdeep.core.encode import dense_block, is_sparse
 from skdeep.core.random import host_generator
 from skdeep.core.rows import WeightedRows, padded_size
+from skdeep.core.sparse_rows import entries_of, most_entries, takes_entries
 
 MAX_INDEX_ENTRIES = 2**18
 MAX_BLOCK_VALUES = 2**24
@@ -56,19 +57,21 @@ def gathered_steps(rows: Rows, order: Int[Array, "steps batch"]) -> int:
     A gather of its own in each step costs more than its copying: XLA for CPU judges it by the size
     of all of X and splits it over threads, which takes longer than the step of a small network.
     """
-    values_per_step = order.shape[1] * math.prod(rows.x.shape[1:])
+    values_per_step = order.shape[1] * sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(rows.x))
     return max(1, min(order.shape[0], MAX_GATHERED_VALUES // max(1, values_per_step)))
 
 
 def gather_steps(rows: Rows, order: Int[Array, "steps batch"]) -> Batch:
     """Return the rows of several steps, with a leading axis of steps; the mask is still to come."""
-    x, target, weight = (a.at[order].get(mode="promise_in_bounds") for a in (rows.x, rows.target, rows.weight))
+    x, target, weight = jax.tree.map(
+        lambda a: a.at[order].get(mode="promise_in_bounds"), (rows.x, rows.target, rows.weight)
+    )
     return Batch(x, target, weight, weight)
 
 
 def batch_of_step(chunk: Batch, step: Any, position: Int[Array, ""], n_rows: Int[Array, ""]) -> Batch:
     """Return the batch of one step of a chunk; `position` is the number of the step in its epoch."""
-    x, target, weight, _ = (lax.dynamic_index_in_dim(a, step, keepdims=False) for a in chunk)
+    x, target, weight, _ = jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, step, keepdims=False), tuple(chunk))
     batch_size = weight.shape[0]
     mask = (position * batch_size + jnp.arange(batch_size) < n_rows).astype(weight.dtype)
     return Batch(x, target, weight * mask, mask)
@@ -103,8 +106,8 @@ class Feed:
         self.steps_per_epoch = math.ceil(self.n / batch_size)
         self.max_steps = self._block_limit(rows, shape)
         self.row_shape = shape
-        # Dense rows are held once, on the device; sparse ones stay on the host.
-        self._rows: Rows | WeightedRows = rows if is_sparse(rows.x) else pad_rows(rows, shape)
+        # Rows are held once, on the device; what does not fit there as stored entries stays on the host.
+        self._rows: Rows | WeightedRows = rows if _stays_on_host(rows.x) else pad_rows(rows, shape)
         self._order = order
         self._epoch, self._position = first_epoch, 0
         self._epoch_order = self._order_of_epoch()
@@ -142,21 +145,26 @@ class Feed:
     def _block_limit(self, rows: WeightedRows, shape: tuple[int, ...]) -> int:
         """Steps of one block: a function of padded sizes only, since it is a shape of the program."""
         entries = MAX_INDEX_ENTRIES
-        if is_sparse(rows.x):
+        if _stays_on_host(rows.x):
             entries = min(entries, MAX_BLOCK_VALUES // max(1, math.prod(shape)))
         steps = -(-padded_size(self.n) // self.batch_size)
         return max(1, min(entries // self.batch_size, 64 * steps))
 
 
 def pad_rows(rows: WeightedRows, shape: tuple[int, ...]) -> Rows:
-    """Return dense rows on the device, padded to a shared size."""
+    """Return rows on the device, padded to a shared size; sparse ones as their stored entries."""
     n = len(rows.target)
     size = padded_size(n)
-    x = _padded(rows.x.reshape(n, *shape), size, rows.x.dtype)
+    x = entries_of(rows.x, most_entries(rows.x)) if is_sparse(rows.x) else rows.x.reshape(n, *shape)
+    x = jax.tree.map(lambda values: _padded(values, size, values.dtype), x)
     target = _padded(rows.target, size, rows.target.dtype)
     weight = _padded(rows.weight, size, rows.x.dtype)
     parts: list[Any] = [*jax.device_put((x, target, weight)), np.int32(n)]
     return Rows(*parts)
+
+
+def _stays_on_host(x: Any) -> bool:
+    return is_sparse(x) and not takes_entries(x)
 
 
 def _padded(values: Any, size: int, dtype: np.dtype[Any]) -> Shaped[np.ndarray, "{size} ..."]:

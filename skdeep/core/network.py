@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from skdeep import contract
-from skdeep.contract import ModelState, NetworkFunctions, Params, call_arguments
+from skdeep.contract import ModelState, NetworkFunctions, Params, SparseRows, call_arguments
 from skdeep.core.lowering import lowered
+from skdeep.core.sparse_rows import apply_to_entries
 
 BATCH_AVERAGES = "batch_stats"
 
@@ -30,9 +31,18 @@ def functions_of(
     """
     functions = functions_of_module(network.build(in_shape, n_outputs))
 
-    def apply(params: Params, model_state: ModelState, x: Array, *rest: Any) -> tuple[Array, ModelState]:
-        raw, model_state = functions.apply(params, model_state, x, *rest)
-        _check_raw_shape(network, raw.shape, (x.shape[0], n_outputs), needed_by)
+    def apply(
+        params: Params, model_state: ModelState, x: Array | SparseRows, train: bool, *rest: Any
+    ) -> tuple[Array, ModelState]:
+        if isinstance(x, SparseRows):
+            raw, model_state = apply_to_entries(
+                lambda params, x, state, *rest: functions.apply(params, state, x, train, *rest),
+                in_shape, params, x, model_state, *rest,
+            )  # fmt: skip
+        else:
+            raw, model_state = functions.apply(params, model_state, x, train, *rest)
+        n = len(jax.tree.leaves(x)[0])
+        _check_raw_shape(network, raw.shape, (n, n_outputs), needed_by)
         return raw, model_state
 
     return NetworkFunctions(functions.init, apply)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Batch, FitConfig, Info, ModelState, Params, Rows, TrainState
+from skdeep.contract import Batch, FitConfig, Info, ModelState, Params, Rows, SparseRows, TrainState
 from skdeep.core import stopping
 from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
@@ -20,6 +20,7 @@ from skdeep.core.objective import row_losses
 from skdeep.core.programs import Program, TracedFunction
 from skdeep.core.random import wrap_key
 from skdeep.core.rows import SMALLEST_SIZE
+from skdeep.core.sparse_rows import made_dense
 
 EVALUATION_ROWS = 512
 EVALUATION_VALUES = 2**24
@@ -30,6 +31,8 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
     key = jax.random.fold_in(jax.random.fold_in(wrap_key(state.key), state.epoch), state.position)
 
+    if config.augmentation is not None and isinstance(batch.x, SparseRows):
+        batch = batch._replace(x=made_dense(batch.x, config.model.in_shape))
     changed, mixture = augment(config.augmentation, key, batch)
 
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
@@ -78,7 +81,9 @@ def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, ro
     size = min(rows.weight.shape[0], evaluation_rows(config.model.n_raw))
 
     def add_chunk(i: Int[Array, ""], total: Float[Array, ""]) -> Float[Array, ""]:
-        x, target, weight = (lax.dynamic_slice_in_dim(a, i * size, size) for a in (rows.x, rows.target, rows.weight))
+        x, target, weight = jax.tree.map(
+            lambda a: lax.dynamic_slice_in_dim(a, i * size, size), (rows.x, rows.target, rows.weight)
+        )
         raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(size, weight.dtype))
         return total + jnp.sum(jnp.where(weight > 0, row_losses(loss, raw, target) * weight, 0.0))
 

@@ -1,0 +1,112 @@
+"""Stage 4a: rows of a sparse matrix as the entries that they store, and networks applied to them.
+
+A sparse X of many columns would be made dense batch by batch, and nearly all of the first product would be with
+zeros. Where the first thing that a network does with its rows is a product with a matrix, `x @ kernel`, the product
+takes the stored entries instead: a sum of rows of the kernel. Any module has this from its trace, built-in or a
+user's own; other networks get rows that are made dense inside the program.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, JaxprEqn, jaxpr_as_fun
+from jaxtyping import Array, Float, Shaped
+
+from skdeep.contract import SparseRows
+
+FEWEST_ENTRIES = 16
+LARGEST_SHARE = 1 / 16
+"""Up to this share of the columns, a product of entries takes less time than a dense one (measured on a CPU)."""
+
+_ROWS_BY_MATRIX = (((1,), (0,)), ((), ()))
+
+
+def most_entries(x: Any) -> int:
+    """Return how many places each row of a CSR matrix gets: the largest number of entries, up to a power of two."""
+    largest = int(np.diff(x.indptr).max(initial=0))
+    return max(FEWEST_ENTRIES, 1 << max(0, largest - 1).bit_length())
+
+
+def takes_entries(x: Any) -> bool:
+    """Tell whether a CSR matrix is kept as entries: unless most places would be unused, or most columns used."""
+    n_places = x.shape[0] * most_entries(x)
+    return most_entries(x) <= LARGEST_SHARE * x.shape[1] and n_places <= max(2**24, 8 * x.nnz)
+
+
+def entries_of(x: Any, n_entries: int) -> SparseRows:
+    """Return the rows of a CSR matrix as entries on the host, with so many places for each row."""
+    counts = np.diff(x.indptr)
+    row = np.repeat(np.arange(x.shape[0]), counts)
+    place = np.arange(x.nnz) - np.repeat(x.indptr[:-1], counts)
+    column = np.zeros((x.shape[0], n_entries), np.int32)
+    value = np.zeros((x.shape[0], n_entries), x.dtype)
+    column[row, place], value[row, place] = x.indices, x.data
+    parts: list[Any] = [column, value]
+    return SparseRows(*parts)
+
+
+def apply_to_entries(
+    apply: Callable[..., Any], in_shape: tuple[int, ...], params: Any, rows: SparseRows, *rest: Any
+) -> Any:
+    """Return `apply(params, x, *rest)` for the rows of shape `in_shape` that the entries are of."""
+    n = rows.value.shape[0]
+    x = jax.ShapeDtypeStruct((n, *in_shape), rows.value.dtype)
+    closed, shapes = jax.make_jaxpr(apply, return_shape=True)(params, x, *rest)
+    i = len(jax.tree.leaves(params))
+    product = _first_product(closed, i)
+    if product is None:
+        return apply(params, made_dense(rows, in_shape), *rest)
+    others = jax.tree.leaves((params, rest))
+    invars = [*closed.jaxpr.invars[:i], *closed.jaxpr.invars[i + 1 :]]
+    kernel = _function(closed, invars, [product.invars[1]])(*others)[0]
+    outputs = _function(closed, [*invars, *product.outvars], closed.jaxpr.outvars, without=product)(
+        *others, product_of_entries(rows, kernel)
+    )
+    return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
+
+
+def product_of_entries(rows: SparseRows, kernel: Float[Array, "columns units"]) -> Float[Array, "n units"]:
+    """Return `x @ kernel`, as a sum of rows of the kernel."""
+    taken = kernel.at[rows.column].get(mode="promise_in_bounds")
+    return jnp.sum(rows.value[:, :, None] * taken, axis=1)
+
+
+def made_dense(rows: SparseRows, shape: tuple[int, ...]) -> Shaped[Array, "n ..."]:
+    """Return the rows as a dense array."""
+    n = rows.value.shape[0]
+    flat = jnp.zeros((n, math.prod(shape)), rows.value.dtype)
+    # Places that are unused add 0 to the first column.
+    flat = flat.at[jnp.arange(n)[:, None], rows.column].add(rows.value, mode="promise_in_bounds")
+    return flat.reshape(n, *shape)
+
+
+def _first_product(closed: ClosedJaxpr, i: int) -> JaxprEqn | None:
+    """Return the operation `x @ kernel` where x, the argument of this number, serves for nothing else."""
+    x = closed.jaxpr.invars[i]
+    users = [equation for equation in closed.jaxpr.eqns if any(atom is x for atom in equation.invars)]
+    if len(users) != 1 or any(atom is x for atom in closed.jaxpr.outvars):
+        return None
+    (equation,) = users
+    is_product = equation.primitive.name == "dot_general" and equation.invars[0] is x
+    return equation if is_product and equation.params["dimension_numbers"] == _ROWS_BY_MATRIX else None
+
+
+def _function(
+    closed: ClosedJaxpr, invars: list[Any], outvars: list[Any], without: JaxprEqn | None = None
+) -> Callable[..., list[Any]]:
+    """Return the part of a trace that leads from some variables to others; what is not needed is left out."""
+    needed, equations = {id(atom) for atom in outvars}, []
+    for equation in reversed(closed.jaxpr.eqns):
+        if equation is not without and any(id(variable) in needed for variable in equation.outvars):
+            needed.update(id(atom) for atom in equation.invars)
+            equations.append(equation)
+    part = closed.jaxpr.replace(
+        invars=invars, outvars=outvars, eqns=equations[::-1], debug_info=closed.jaxpr.debug_info.with_unknown_names()
+    )
+    return jaxpr_as_fun(ClosedJaxpr(part, closed.consts))
