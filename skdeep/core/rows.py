@@ -148,8 +148,8 @@ def choose_held_out(
 ) -> Bool[np.ndarray, " n"]:
     """Mark a fraction (or a number) of the rows: at random, or the last ones if `rng` is None.
 
-    With `stratify`, random rows are drawn by class. A class of one row is never marked; one of more rows is
-    marked at least once if the number of rows allows.
+    With `stratify`, random rows are drawn by class. A class of one row is never marked. Places that rounding
+    leaves over go to the classes without a marked row first.
 
     Raises
     ------

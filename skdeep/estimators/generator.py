@@ -31,6 +31,8 @@ from skdeep.estimators.texts import ids_of, tokens_of_text, tokens_of_texts, voc
 from skdeep.losses import CrossEntropy
 
 MOST_TOKENS = 2**24
+# Parameters that decide what rows are, so that training cannot go on with others.
+FIXED = ("level", "context_length", "boundaries")
 
 
 class SequenceGenerator(DeepEstimator):
@@ -337,12 +339,33 @@ class SequenceGenerator(DeepEstimator):
 
     def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
         if reset:
-            self._level = self.level
+            self._level, self._first_parameters = self.level, {name: getattr(self, name) for name in FIXED}
+        else:
+            self._check_unchanged()
         texts, weight = self._texts_and_weights(X, sample_weight, "X")
         if reset:
             self._learn_tokens(texts)
         self.max_text_length_ = max(0 if reset else self.max_text_length_, *map(len, texts.values()))
         return self._rows_of(texts, weight, min(self.stride or self.context_length_, self.context_length_))
+
+    def _check_unchanged(self) -> None:
+        """Raise ValueError if a parameter that decides what rows are has changed since the fit before."""
+        name = type(self).__name__
+        for parameter, before in self._first_parameters.items():
+            now = getattr(self, parameter)
+            if now != before:
+                raise ValueError(
+                    f"partial_fit of {name} goes on with rows as in the fit before, but {parameter} was {before!r} there and "
+                    f"is {now!r} now. Set it back, or fit a clone."
+                )
+        if self.vocabulary is None:
+            return
+        tokens = vocabulary_of(name, [self.vocabulary], self._level, "the vocabulary")
+        if tokens != self.vocabulary_:
+            raise ValueError(
+                f"partial_fit of {name} goes on with the {len(self.vocabulary_)} tokens of the fit before, but vocabulary has "
+                "other tokens now. Set it back, or fit a clone."
+            )
 
     def _texts_and_weights(self, X: Any, sample_weight: Any, name: str) -> tuple[dict[str, Any], np.ndarray]:
         """Return the tokens of the texts of positive weight, by what errors call them, and their weights."""

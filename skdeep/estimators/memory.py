@@ -15,7 +15,7 @@ class OptimizerMemory(NamedTuple):
     """The state of an optimizer as NumPy arrays, and the optimizer.
 
     `trained` and `predicting` are the leaves of the parameters that it trains and of those that it predicts with.
-    Both are None where these are the same, as for all but schedule-free optimizers.
+    Both are None unless the optimizer has `eval_params` of its own, as schedule-free optimizers do.
     """
 
     optimizer: Optimizer
@@ -27,10 +27,10 @@ class OptimizerMemory(NamedTuple):
 def remembered(optimizer: Optimizer, state: TrainState, params: Any) -> OptimizerMemory:
     """Return the memory of the optimizer after training that ended in `state` and left `params` to predict with."""
     memory = [np.array(leaf) for leaf in jax.tree.leaves(state.optimizer_state)]
+    if type(optimizer).eval_params is Optimizer.eval_params:
+        return OptimizerMemory(optimizer, memory, None, None)
     trained = [np.array(leaf) for leaf in jax.tree.leaves(state.params)]
     predicting = [np.array(leaf) for leaf in jax.tree.leaves(params)]
-    if _all_equal(trained, predicting):
-        return OptimizerMemory(optimizer, memory, None, None)
     return OptimizerMemory(optimizer, memory, trained, predicting)
 
 
