@@ -18,8 +18,6 @@ y = (X[:, 0] > 0).astype(int)
 WIDER = np.c_[X, X]
 
 
-
-
 def deep(**params):
     return DeepClassifier(network=MLP((4,)), max_epochs=3, tol=None, random_state=0, **params)
 
@@ -52,7 +50,9 @@ def test_predictions_while_fits_fail(model):
     while time.monotonic() < end:
         with pytest.raises((ValueError, ZeroDivisionError)):
             fails_late(model)
-        model.set_params(**({"scoring": "loss"} if isinstance(model, DeepClassifier) else {"solver": "adam", "dropout": None}))
+        model.set_params(
+            **({"scoring": "loss"} if isinstance(model, DeepClassifier) else {"solver": "adam", "dropout": None})
+        )
     is_done.set()
     for thread in threads:
         thread.join()
