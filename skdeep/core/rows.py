@@ -77,7 +77,7 @@ def merge_equal_rows(given: WeightedRows, keep_order: bool = False) -> DistinctR
         order, group_of = _order_equal_hashes(rows, order, hashes)
         first = np.full(group_of[-1] + 1, len(order))
         np.minimum.at(first, group_of, order)
-    weight = np.bincount(group_of, weights=rows.weight[order])
+    weight = np.bincount(group_of, weights=rows.weight[order]).astype(np.float64, copy=False)
     is_uniform = _are_equal(weight)
     if is_uniform:
         weight = np.ones(len(first))
@@ -132,7 +132,8 @@ def unit_mean(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Divide the weights by their mean, so that a batch's expected weight is its number of rows."""
     bounded = bounded_weights(weight)
     with np.errstate(under="ignore"):
-        return bounded / bounded.mean()
+        normalised: Float[np.ndarray, " n"] = bounded / bounded.mean()
+    return normalised
 
 
 def hash_rows(rows: WeightedRows) -> UInt64[np.ndarray, " n"]:

@@ -46,7 +46,7 @@ class available_if:  # noqa: N801  # used as scikit-learn's decorator of this na
 class _AvailableMethod:
     def __init__(self, method: Callable[..., Any], check: Callable[[Any], bool]) -> None:
         self._method, self._check = method, check
-        functools.update_wrapper(self, method)
+        self.__name__, self.__doc__ = method.__name__, method.__doc__
 
     def __get__(self, estimator: Any, owner: type) -> Any:
         if estimator is not None:

@@ -361,7 +361,8 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         check_outcome(self, result)
         self._history = joined_history(self._history if extends else None, result.history)
         self.params_, self.model_state_ = result.params, result.model_state
-        self._form = Form(result.params, result.model_state)
+        if not extends:
+            self._form = Form(result.params, result.model_state)
         self.n_iter_, self.best_epoch_ = result.n_epochs, result.best_epoch
 
     def _fitted_attributes(self) -> dict[str, Any]:

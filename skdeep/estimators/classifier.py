@@ -67,13 +67,14 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     early_stopping : bool, default=False
         Hold out `validation_fraction` of the rows and keep the parameters of the best epoch.
     validation_fraction : float or int, default=0.1
-        Share (or number) of rows held out, by class.
+        Share (or number) of rows held out: random rows by class, or the last ones without `shuffle`.
     n_iter_no_change : int, default=10
         Epochs without a gain of `tol` after which training stops.
     tol : float or None, default=1e-4
         Smallest gain that counts; None runs all epochs.
     scoring : str, callable or None, default="loss"
-        What early stopping watches: "loss", a scorer, or None for accuracy.
+        What early stopping watches: "loss", a scorer, or None for accuracy. A scorer is called on the held-out rows
+        as they were given, with `sample_weight` only if weights were given.
     coalesce : bool or "auto", default="auto"
         Merge equal rows, so that a weight of 2 is exactly a row given twice; auto is on if `shuffle`.
     input_shape : tuple of int or None, default=None

@@ -77,8 +77,8 @@ def check_same_target(before: Any, now: Any) -> None:
             "warm_start can only be used where `y` is of the same kind as in the previous call to fit. "
             f"Previously got {before._task.kind} targets, `y` has {now._task.kind} ones. Set warm_start=False, or fit a clone."
         )
-    classes = [getattr(estimator, "classes_", None) for estimator in (before, now)]
-    if classes[0] is not None and not np.array_equal(*classes):
+    classes: list[Any] = [getattr(estimator, "classes_", None) for estimator in (before, now)]
+    if classes[0] is not None and not np.array_equal(classes[0], classes[1]):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
             f"Previously got {classes[0]}, `y` has {classes[1]}. Set warm_start=False, or fit a clone."
@@ -139,7 +139,7 @@ def structural_difference(before: Any, now: Any, path: str = "", is_data: bool =
         return None
     else:
         return None if _is_same(before, now) else (path, before, now)
-    differences = (structural_difference(*values, name, data) for name, *values, data in pairs)
+    differences = (structural_difference(then, after, name, data) for name, then, after, data in pairs)
     return next((found for found in differences if found is not None), None)
 
 

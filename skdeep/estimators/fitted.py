@@ -100,11 +100,11 @@ class FittedNetwork(BaseEstimator):
         prediction that is under way at that moment may use attributes of both fits.
         """
         new = object.__new__(type(self))
-        vars(new).update(vars(self))
+        new.__dict__.update(vars(self))
         try:
             yield new
         except BaseException:
             # What scikit-learn keeps for its callbacks while fit runs is taken down by scikit-learn itself.
-            vars(self).update({name: value for name, value in vars(new).items() if "callback" in name})
+            self.__dict__.update({name: value for name, value in vars(new).items() if "callback" in name})
             raise
         self.__dict__ = dict(vars(new))

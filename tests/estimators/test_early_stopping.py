@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import accuracy_score, make_scorer
 
 from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPRegressor
+from skdeep.errors import NonFiniteLossError
 from skdeep.networks import MLP
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -176,6 +177,12 @@ def test_a_score_of_nan_names_the_scorer_and_the_rows(model, target, message):
         with pytest.raises(ValueError, match=message):
             model.fit(X, target)
     assert not hasattr(model, "params_")
+
+
+def test_diverged_parameters_are_not_the_scorers_fault():
+    model = DeepRegressor(**SMALL, scoring="r2", optimizer="sgd", learning_rate=1e38)
+    with pytest.raises(NonFiniteLossError, match="in epoch 1 at learning rate 1e\\+38"):
+        model.fit(100 * X, X[:, 0])
 
 
 def test_a_score_of_nan_that_is_only_reported_does_no_harm():
