@@ -2,7 +2,8 @@
 
 Equal rows are merged so that a weight of 2 is exactly a row given twice, whatever the batches,
 the shuffles or the validation split. A hash proposes which rows are equal; they are compared
-before they merge.
+before they merge. The scale of weights has no effect: before weights are added they are multiplied
+by a power of two, which is exact, so that no sum overflows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from skdeep.core.encode import ROWS_PER_BLOCK, is_sparse
 
 SMALLEST_SIZE = 32
 LARGEST_POWER = 4096
+# Weights that differ by less are equal: sums of parts differ in their last digits from the whole.
+WEIGHT_TOLERANCE = 1e-9
 
 
 class WeightedRows(NamedTuple):
@@ -45,13 +48,25 @@ def padded_size(n: int) -> int:
     return -(-n // step) * step
 
 
-def merge_equal_rows(rows: WeightedRows) -> WeightedRows:
+class DistinctRows(NamedTuple):
+    """Rows of positive weight, and for each given row its position among them, or -1 for one of weight 0."""
+
+    rows: WeightedRows
+    position: Int[np.ndarray, " given"]
+
+    def members(self, is_chosen: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+        """Return which given rows became part of the chosen rows."""
+        return np.flatnonzero((self.position >= 0) & is_chosen[self.position])
+
+
+def merge_equal_rows(given: WeightedRows, keep_order: bool = False) -> DistinctRows:
     """Drop rows of weight 0 and merge rows with equal x and target, adding their weights.
 
-    If the merged weights are all equal, the rows keep the order of first occurrence (and are not
-    copied when nothing merged); otherwise they are put in an order that depends on content only.
+    With `keep_order`, or if all merged weights are equal, the rows keep the order of first occurrence (and are
+    not copied when nothing merged); otherwise they are put in an order that depends on content only.
     """
-    rows = drop_zero_weights(rows)
+    rows, position = drop_zero_weights(given)
+    rows = rows._replace(weight=bounded_weights(rows.weight))
     hashes = hash_rows(rows)
     order = np.argsort(hashes, kind="stable")
     hashes = hashes[order]
@@ -62,18 +77,63 @@ def merge_equal_rows(rows: WeightedRows) -> WeightedRows:
         order, group_of = _order_equal_hashes(rows, order, hashes)
         first = np.full(group_of[-1] + 1, len(order))
         np.minimum.at(first, group_of, order)
-    weight = np.bincount(group_of, weights=rows.weight[order])
-    if (weight == weight[0]).all():
+    weight = np.bincount(group_of, weights=rows.weight[order]).astype(np.float64, copy=False)
+    is_uniform = _are_equal(weight)
+    if is_uniform:
+        weight = np.ones(len(first))
+    if keep_order or is_uniform:
         if len(first) == len(order):
-            return rows
-        first = np.sort(first)
-    return WeightedRows(rows.x[first], rows.target[first], weight)
+            return DistinctRows(rows._replace(weight=weight) if is_uniform else rows, position)
+        by_occurrence = np.argsort(first)
+        first, weight = first[by_occurrence], weight[by_occurrence]
+        group_of = np.argsort(by_occurrence)[group_of]
+    group_of_row = np.empty(len(order), dtype=np.int64)
+    group_of_row[order] = group_of
+    position = np.where(position < 0, -1, group_of_row[position])
+    return DistinctRows(WeightedRows(rows.x[first], rows.target[first], weight), position)
 
 
-def drop_zero_weights(rows: WeightedRows) -> WeightedRows:
-    """Return the rows of positive weight; the same object if that is all of them."""
-    positive = rows.weight > 0
-    return rows if positive.all() else rows.take(np.flatnonzero(positive))
+def drop_zero_weights(given: WeightedRows) -> DistinctRows:
+    """Return the rows of positive weight; the same object if all have one."""
+    positive = given.weight > 0
+    if positive.all():
+        return DistinctRows(given, np.arange(len(positive)))
+    position = np.where(positive, np.cumsum(positive) - 1, -1)
+    return DistinctRows(given.take(np.flatnonzero(positive)), position)
+
+
+def bounded_weights(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return the weights times the power of two that brings the largest into [1, 2), so that sums are finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.core.rows import bounded_weights
+    >>> bounded_weights(np.array([1e308, 5e307])).tolist()
+    [1.1125369292536007, 0.5562684646268003]
+    """
+    scaled: Float[np.ndarray, " n"] = scaled_by_power_of_two(weight, -weight_exponent(weight))
+    return scaled
+
+
+def weight_exponent(weight: Float[np.ndarray, " n"]) -> int:
+    """Return the exponent of the power of two at or below the largest weight (0 if that is 0)."""
+    largest = weight.max()
+    return int(np.frexp(largest)[1]) - 1 if largest > 0 else 0
+
+
+def scaled_by_power_of_two(value: Any, exponent: int) -> Any:
+    """Return `value * 2**exponent`: exact, but for results too small for float64."""
+    with np.errstate(under="ignore"):
+        return np.ldexp(value, exponent)
+
+
+def unit_mean(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Divide the weights by their mean, so that a batch's expected weight is its number of rows."""
+    bounded = bounded_weights(weight)
+    with np.errstate(under="ignore"):
+        normalised: Float[np.ndarray, " n"] = bounded / bounded.mean()
+    return normalised
 
 
 def hash_rows(rows: WeightedRows) -> UInt64[np.ndarray, " n"]:
@@ -84,20 +144,27 @@ def hash_rows(rows: WeightedRows) -> UInt64[np.ndarray, " n"]:
     return _mix(mixed + _mix(_hash_dense(target) ^ salt))
 
 
-def split_validation(
-    rows: WeightedRows, fraction: float | int, stratify: bool, rng: np.random.Generator
-) -> tuple[WeightedRows, WeightedRows]:
-    """Hold out a fraction (or a number) of the rows; by class, where a class of one row stays in training.
+def choose_held_out(
+    target: Shaped[np.ndarray, "n ..."], fraction: float | int, stratify: bool, rng: np.random.Generator | None
+) -> Bool[np.ndarray, " n"]:
+    """Mark a fraction (or a number) of the rows: at random, or the last ones if `rng` is None.
+
+    With `stratify`, random rows are drawn by class. A class of one row is never marked. Places that rounding
+    leaves over go to the classes without a marked row first.
 
     Raises
     ------
     ValueError
         If no row would be left on one of the sides.
     """
-    n = len(rows.target)
-    held_out = (
-        _choose_by_class(rows.target, fraction, rng) if stratify else rng.permutation(n)[: _n_held_out(n, fraction)]
-    )
+    n = len(target)
+    wanted = fraction if isinstance(fraction, int) else max(1, round(fraction * n))
+    if rng is None:
+        held_out = np.arange(n)[max(0, n - wanted) :]
+    elif stratify:
+        held_out = _choose_by_class(target, wanted, rng)
+    else:
+        held_out = rng.permutation(n)[:wanted]
     if not 0 < len(held_out) < n:
         raise ValueError(
             f"early_stopping=True holds out validation_fraction={fraction} of n_samples={n} distinct rows, which leaves "
@@ -106,28 +173,21 @@ def split_validation(
         )
     is_held_out = np.zeros(n, dtype=bool)
     is_held_out[held_out] = True
-    return rows.take(np.flatnonzero(~is_held_out)), rows.take(np.flatnonzero(is_held_out))
+    return is_held_out
 
 
-def normalise_weights(rows: WeightedRows, mean: float) -> WeightedRows:
-    """Divide the weights by `mean`, so that a batch's expected weight is its number of rows."""
-    return rows._replace(weight=rows.weight / mean)
+def _are_equal(weight: Float[np.ndarray, " n"]) -> bool:
+    return bool(np.ptp(weight) <= WEIGHT_TOLERANCE * weight.max())
 
 
-def _n_held_out(n: int, fraction: float | int) -> int:
-    return fraction if isinstance(fraction, int) else max(1, round(fraction * n))
-
-
-def _choose_by_class(
-    codes: Int[np.ndarray, " n"], fraction: float | int, rng: np.random.Generator
-) -> Int[np.ndarray, " m"]:
+def _choose_by_class(codes: Int[np.ndarray, " n"], wanted: int, rng: np.random.Generator) -> Int[np.ndarray, " m"]:
     members = [rng.permutation(np.flatnonzero(codes == code)) for code in np.unique(codes)]
     sizes = np.array([len(m) for m in members])
-    wanted = _n_held_out(len(codes), fraction)
     quota = wanted * sizes / len(codes)
     take = np.minimum(np.floor(quota).astype(int), sizes - 1)
-    # Largest remainders get what rounding down left over, never the last member of a class.
-    for index in np.argsort(-(quota - take), kind="stable"):
+    # Rounding down leaves some rows over. Classes without any come first, as a score may need all classes; then the
+    # largest remainders. The last member of a class always trains.
+    for index in np.lexsort((-(quota - take), take > 0)):
         if take.sum() >= wanted:
             break
         take[index] += take[index] < sizes[index] - 1

@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
 from skdeep.contract import Loss, Network, Task
 from skdeep.core.composed import Autoencoder
-from skdeep.core.rows import WeightedRows
+from skdeep.core.rows import WeightedRows, bounded_weights
 from skdeep.core.target import TargetScale, check_domain
 from skdeep.core.variational import VariationalAutoencoder, VariationalLoss
 from skdeep.errors import ComponentError
 from skdeep.estimators.arrays import ArrayEstimator
+from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, NON_NEGATIVE
@@ -220,7 +220,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train one epoch on these rows, going on from where the last call stopped.
 
-        The network, `noise` among its numbers, stays that of the first call.
+        The structure of the network stays that of the first call; its numbers, `noise` among them, may change.
 
         Parameters
         ----------
@@ -271,7 +271,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         X = self._validated_rows(X)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         error = self._decoded(self._codes_of(X)) - X.reshape(len(X), -1)
-        return -float(np.average(np.mean(error**2, axis=1), weights=weight))
+        return -float(np.average(np.mean(error**2, axis=1), weights=bounded_weights(weight)))
 
     def _codes(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
         X = self._validated_rows(X)
@@ -331,8 +331,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         check_domain(self._reconstruction_loss, target, UNSCALED, name="X")
         return rows._replace(target=target)
 
-    def _restore_target(self, target: np.ndarray) -> np.ndarray:
-        return target
+    def _restore_target(self, rows: WeightedRows) -> np.ndarray:
+        return rows.x.reshape(len(rows.x), -1)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

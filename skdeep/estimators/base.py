@@ -18,25 +18,26 @@ from skdeep.core.batch import Feed, epoch_order, pad_rows
 from skdeep.core.encode import is_sparse
 from skdeep.core.objective import MeanLoss
 from skdeep.core.random import host_generator, key_of_seed
-from skdeep.core.rows import (
-    WeightedRows,
-    drop_zero_weights,
-    merge_equal_rows,
-    normalise_weights,
-    padded_size,
-    split_validation,
-)
+from skdeep.core.rows import WeightedRows, bounded_weights, choose_held_out, drop_zero_weights, padded_size
 from skdeep.core.step import continued_state, new_state
 from skdeep.core.stopping import Patience
 from skdeep.estimators.callbacks import CallbackSupportMixin, EpochReporter
-from skdeep.estimators.continuing import check_continues
+from skdeep.estimators.continuing import (
+    Form,
+    check_continues,
+    check_same_components,
+    check_same_target,
+    same_form,
+)
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.fitted import FittedNetwork
+from skdeep.estimators.memory import OptimizerMemory, recalled, remembered
 from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
 from skdeep.estimators.resolve import Resolved
-from skdeep.estimators.scoring import host_loss, host_scorer
+from skdeep.estimators.scoring import ScoredRows, host_loss, host_scorer
+from skdeep.estimators.splitting import Split, distinct, weighed
 from skdeep.estimators.training import Plan, joined_history, run_training
 
 DEFAULT_BATCH_SIZE = 200
@@ -44,7 +45,7 @@ _SPLIT_STREAM = 2**32 - 1
 
 
 def trains_epoch_by_epoch(estimator: Any) -> bool:
-    """Tell whether `partial_fit` exists: not with early stopping, which would need rows held out for good."""
+    """Return True if `partial_fit` exists, else raise AttributeError: early stopping needs rows held out for good."""
     if estimator.early_stopping:
         raise AttributeError(
             f"partial_fit is not available with early_stopping=True: it trains {type(estimator).__name__} for one epoch on the "
@@ -65,7 +66,8 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     _default_loss: ClassVar[str]
     n_iter_: int
-    _training_leaves: list[np.ndarray] | None = None
+    _memory: OptimizerMemory | None = None
+    _form: Form | None = None
     scoring: Any = "loss"  # a parameter where rows and targets are arrays that a scorer knows
 
     def __init__(
@@ -126,61 +128,77 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     @abstractmethod
     def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
-        """Return rows with the target and weights that training uses; with `reset`, learn the scale of y."""
+        """Return rows with the target that training uses; with `reset`, learn the scale of y."""
+
+    def _weigh(self, rows: WeightedRows, *, trains: bool) -> WeightedRows:
+        """Return rows with weights of classes in their weights; those are learned from rows that train."""
+        return rows
 
     # The path of fit.
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any]) -> Self:
-        with self._unchanged_on_error(), traced_fields_named():
-            self._check_parameters()
-            previous = self._previous_fit() if self.warm_start else None
-            rows = self._encode(X, y, sample_weight, reset=True)
-            self._bind_components()
-            self._check_rows(rows.x)
-            self._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
-            train, held_out = self._split(merge_equal_rows(rows) if self._merges_rows else rows, validation)
-            train = _unit_mean(self._finish_target(train, reset=True))
-            held_out = None if held_out is None else _unit_mean(self._finish_target(held_out, reset=False))
-            reporter = EpochReporter(
-                self, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, self.max_epochs
-            )
+        with self._replaced_when_fitted() as new, traced_fields_named():
+            new._check_parameters()
+            previous = new._previous_fit() if self.warm_start else None
+            given = new._encode(X, y, sample_weight, reset=True)
+            if previous is not None:
+                check_same_target(self, new)
+            new._bind_components()
+            new._check_rows(given.x)
+            new._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
+            split = new._finished(new._split(given, sample_weight is not None, validation))
+            data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+            reporter = EpochReporter(new, data, self.max_epochs)
             with self._on_device():
-                plan = self._plan(train, held_out, reporter, previous, self.max_epochs)
+                plan = new._plan(split, reporter, previous, self.max_epochs)
                 if previous is not None:
-                    fresh = self._first_state(plan.config, (plan.state.n_rows, plan.state.steps_per_epoch))
+                    fresh = new._first_state(plan.config, (plan.state.n_rows, plan.state.steps_per_epoch))
                     check_continues(type(self).__name__, previous, fresh)
                 result, _ = run_training(plan)
-            self._store(result)
-            self._training_leaves = None
+            new._store(result)
+            new._memory = None
         reporter.end_fit(self._fitted_attributes)
         raise_or_warn(self, result)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
         is_first = not hasattr(self, "params_")
-        with self._unchanged_on_error(), traced_fields_named():
-            self._check_parameters()
-            rows = self._encode(X, y, sample_weight, reset=is_first)
+        with self._replaced_when_fitted() as new, traced_fields_named():
+            new._check_parameters()
+            previous = None if is_first else new._previous_fit()
+            rows = new._encode(X, y, sample_weight, reset=is_first)
             if is_first:
-                self._bind_components()
-                self._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
+                new._bind_components()
+                new._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
             else:
-                self._set_components(self._resolve()._replace(network=self.network_))
-            self._check_rows(rows.x)
-            rows = _unit_mean(self._finish_target(drop_zero_weights(rows), reset=is_first))
-            previous = None if is_first else (self.params_, self.model_state_)
-            reporter = EpochReporter(self, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, 1)
+                new._bind_changed_components()
+            new._check_rows(rows.x)
+            rows = new._finish_target(distinct(rows, merges=False, keep_order=True).rows, reset=is_first)
+            split = Split(new._weighed(rows, trains=True))
+            reporter = EpochReporter(new, {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}, 1)
             with self._on_device():
-                plan = self._plan(rows, None, reporter, previous, 1, first_epoch=0 if is_first else self.n_iter_)
-                plan.state = self._with_training_leaves(plan.state)
+                plan = new._plan(split, reporter, previous, 1, first_epoch=0 if is_first else self.n_iter_)
+                plan.state, _ = recalled(plan.state, self._memory, new.optimizer_)
                 plan.earlier = None if is_first else self._history
                 result, state = run_training(plan)
-            self._training_leaves = [np.array(leaf) for leaf in jax.tree.leaves((state.params, state.optimizer_state))]
-            self._store(result, extends=not is_first)
+            new._store(result, extends=not is_first)
+            new._memory = remembered(new.optimizer_, state, result.params)
         reporter.end_fit(self._fitted_attributes)
         if result.status == stopping.INTERRUPTED:
             raise KeyboardInterrupt
         return self
+
+    def _finished(self, split: Split) -> Split:
+        """Return the split with targets in units of training, and weights of mean 1."""
+        train = self._weighed(self._finish_target(split.train, reset=True), trains=True)
+        if split.held_out is None:
+            return split._replace(train=train)
+        held_out = self._weighed(self._finish_target(split.held_out, reset=False), trains=False)
+        return split._replace(train=train, held_out=held_out)
+
+    def _weighed(self, rows: WeightedRows, *, trains: bool) -> WeightedRows:
+        rows = self._weigh(rows._replace(weight=bounded_weights(rows.weight)), trains=trains)
+        return weighed(type(self).__name__, rows, "trains on" if trains else "validates on")
 
     def _check_parameters(self) -> None:
         """Raise ValueError or TypeError when a parameter is not what it must be."""
@@ -199,6 +217,20 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _bind_components(self) -> None:
         """Resolve the names and bind them to the data's shapes."""
         resolved = self._resolve()
+        self._check_fits_task(resolved)
+        self._set_components(resolved)
+        self.n_outputs_ = self.loss_.n_raw(self._task)
+        self._model = Model(self.network_, self.input_shape_, self.n_outputs_)
+
+    def _bind_changed_components(self) -> None:
+        """Take the numbers that components have now; raise if their structure forbids going on."""
+        resolved = self._resolve()
+        self._check_fits_task(resolved)
+        check_same_components(self, resolved)
+        self._set_components(resolved)
+        self._model = Model(self.network_, self.input_shape_, self.n_outputs_)
+
+    def _check_fits_task(self, resolved: Resolved) -> None:
         if self._task.kind not in resolved.loss.tasks:
             raise ValueError(
                 f"The loss {type(resolved.loss).__name__} does not serve {self._task.kind} targets, but {', '.join(resolved.loss.tasks)}. "
@@ -209,9 +241,6 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
                 f"The optimizer {type(resolved.optimizer).__name__} needs all rows at every step. Got batch_size={self.batch_size}. "
                 "Leave batch_size at 'auto' (its learning_rate has no effect: a line search finds each step)."
             )
-        self._set_components(resolved)
-        self.n_outputs_ = self.loss_.n_raw(self._task)
-        self._model = Model(self.network_, self.input_shape_, self.n_outputs_)
 
     def _set_components(self, resolved: Resolved) -> None:
         self.network_, self.loss_ = resolved.network, resolved.loss
@@ -219,22 +248,36 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         self.augmentation_ = resolved.augmentation
         self.resolved_components_ = dict(resolved.ids)
 
-    def _split(self, rows: WeightedRows, given: tuple[Any, Any, Any]) -> tuple[WeightedRows, WeightedRows | None]:
-        """Return training rows and validation rows: those given, or a share held out, or none."""
-        X_val, y_val, weight_val = given
+    def _split(self, given: WeightedRows, is_weighted: bool, validation: tuple[Any, Any, Any]) -> Split:
+        """Return training rows and validation rows: those given, or a share held out, or none.
+
+        Equal rows are merged before the split, so that none is on both sides. A scorer gets the held-out rows as
+        they were before, with weights only if `is_weighted`: then the user gave some.
+        """
+        X_val, y_val, weight_val = validation
+        found = distinct(given, self._merges_rows, keep_order=not self.shuffle)
         if X_val is not None:
-            held_out = self._encode(X_val, y_val, weight_val, reset=False)
-            self._check_rows(held_out.x)
-            return rows, drop_zero_weights(held_out)
+            held_out = self._given_validation(X_val, y_val, weight_val)
+            return Split(found.rows, held_out, ScoredRows(held_out, weight_val is not None))
         if y_val is not None or weight_val is not None:
             raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val too.")
         if not self.early_stopping:
-            return rows, None
+            return Split(found.rows)
         fraction = self.validation_fraction
         fraction = int(fraction) if isinstance(fraction, Integral) else float(fraction)
-        rng = host_generator(self._key, _SPLIT_STREAM)
-        is_by_class = self._task.kind in ("binary", "multiclass") and rows.target.ndim == 1
-        return split_validation(rows, fraction, is_by_class, rng)
+        rng = host_generator(self._key, _SPLIT_STREAM) if self.shuffle else None
+        is_by_class = self._task.kind in ("binary", "multiclass") and given.target.ndim == 1
+        is_held_out = choose_held_out(found.rows.target, fraction, is_by_class, rng)
+        train, held_out = (found.rows.take(np.flatnonzero(marks)) for marks in (~is_held_out, is_held_out))
+        if self.scoring == "loss":
+            return Split(train, held_out)
+        return Split(train, held_out, ScoredRows(given.take(found.members(is_held_out)), is_weighted))
+
+    def _given_validation(self, X: Any, y: Any, sample_weight: Any) -> WeightedRows:
+        """Return the rows of positive weight that the user gave to validate on."""
+        rows = self._encode(X, y, sample_weight, reset=False)
+        self._check_rows(rows.x)
+        return drop_zero_weights(rows).rows
 
     def _config(self, has_validation: bool, scores_on_host: bool) -> FitConfig:
         monitor: Literal["train", "validation", "host"] = "train"
@@ -259,14 +302,14 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _plan(
         self,
-        train: WeightedRows,
-        held_out: WeightedRows | None,
+        split: Split,
         reporter: EpochReporter,
         previous: tuple[Any, Any] | None,
         n_epochs: int,
         first_epoch: int = 0,
     ) -> Plan:
         """Put everything in place for the loop: configuration, first state, batches, validation."""
+        train, held_out, scored = split
         is_judged_on_host = held_out is not None and (is_sparse(held_out.x) or self.scoring != "loss")
         config = self._config(held_out is not None, is_judged_on_host)
         n = len(train.target)
@@ -290,7 +333,9 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             n_epochs=n_epochs,
             reporter=reporter,
             host_val_loss=host_loss(config, held_out) if held_out and is_sparse(held_out.x) else None,
-            host_score=host_scorer(self, held_out) if held_out and self.scoring != "loss" else None,
+            host_score=host_scorer(self, scored, config.monitor == "host")
+            if scored and self.scoring != "loss"
+            else None,
             print_epoch=partial(_print_epoch, last=first_epoch + n_epochs) if self.verbose else None,
         )
 
@@ -304,22 +349,20 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         return min(wanted, padded_size(n))
 
     def _previous_fit(self) -> tuple[Any, Any] | None:
-        return (self.params_, self.model_state_) if hasattr(self, "params_") else None
-
-    def _with_training_leaves(self, state: Any) -> Any:
-        """Return the state with the optimizer's memory of the last partial_fit, if it still fits."""
-        leaves = self._training_leaves
-        current, tree = jax.tree.flatten((state.params, state.optimizer_state))
-        if leaves is None or [a.shape for a in leaves] != [a.shape for a in current]:
-            return state
-        params, optimizer_state = jax.tree.unflatten(tree, leaves)
-        return state._replace(params=params, optimizer_state=optimizer_state)
+        """Return the parameters and model state of the last fit, with the user's edits, if there was one."""
+        if not hasattr(self, "params_"):
+            return None
+        if self._form is None:  # parameters were assigned to an estimator that was never fitted
+            return self.params_, self.model_state_
+        return same_form(type(self).__name__, self._form, self.params_, self.model_state_)
 
     def _store(self, result: FitResult, extends: bool = False) -> None:
-        """Keep what training left; raise if that is nothing of use."""
+        """Keep the result of training; raise NonFiniteLossError if training diverged and kept no best parameters."""
         check_outcome(self, result)
         self._history = joined_history(self._history if extends else None, result.history)
         self.params_, self.model_state_ = result.params, result.model_state
+        if not extends:
+            self._form = Form(result.params, result.model_state)
         self.n_iter_, self.best_epoch_ = result.n_epochs, result.best_epoch
 
     def _fitted_attributes(self) -> dict[str, Any]:
@@ -338,7 +381,3 @@ def _print_epoch(line: dict[str, float], last: int) -> None:
 
 def _float(number: Any) -> float | None:
     return None if number is None else float(number)
-
-
-def _unit_mean(rows: WeightedRows) -> WeightedRows:
-    return normalise_weights(rows, float(rows.weight.mean()))

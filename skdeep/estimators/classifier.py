@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
@@ -14,6 +13,7 @@ from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import encode_classes
 from skdeep.errors import ComponentError
+from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
@@ -67,13 +67,14 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     early_stopping : bool, default=False
         Hold out `validation_fraction` of the rows and keep the parameters of the best epoch.
     validation_fraction : float or int, default=0.1
-        Share (or number) of rows held out, by class.
+        Share (or number) of rows held out: random rows by class, or the last ones without `shuffle`.
     n_iter_no_change : int, default=10
         Epochs without a gain of `tol` after which training stops.
     tol : float or None, default=1e-4
         Smallest gain that counts; None runs all epochs.
     scoring : str, callable or None, default="loss"
-        What early stopping watches: "loss", a scorer, or None for accuracy.
+        What early stopping watches: "loss", a scorer, or None for accuracy. A scorer is called on the held-out rows
+        as they were given, with `sample_weight` only if weights were given.
     coalesce : bool or "auto", default="auto"
         Merge equal rows, so that a weight of 2 is exactly a row given twice; auto is on if `shuffle`.
     input_shape : tuple of int or None, default=None
@@ -90,7 +91,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     freeze_pretrained : bool, default=False
         Leave the encoder as it is, instead of training it too; its weights are then in `model_state_`.
     class_weight : dict, list of dicts, "balanced" or None, default=None
-        Weights of classes in the training and validation loss. Multilabel y takes a list with a dict for each
+        Weights of classes in the training and validation loss; in `partial_fit`, "balanced" balances the rows of each
+        call. Multilabel y takes a list with a dict for each
         column; the weight of a row is the product of its labels' weights.
 
     Attributes
@@ -228,7 +230,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         ----------
         X, y : as in `fit`
         classes : array-like (n_classes,), default=None
-            All labels that will ever come; needed at the first call only (there, by default those of y).
+            All labels that will ever come; needed at the first call only (there, by default those of y). Later calls
+            may repeat them. Multilabel y needs none.
         sample_weight : array-like (n,), default=None
 
         Returns
@@ -285,9 +288,13 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
                 "y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier."
             )
         y = column_or_1d(y, warn=True)
+        given = getattr(self, "_given_classes", None)
         if reset:
-            given = getattr(self, "_given_classes", None)
             self.classes_ = np.unique(y[weight > 0]) if given is None else given
+        elif given is not None and not np.array_equal(given, self.classes_):
+            raise ValueError(
+                f"`classes={given!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
+            )
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes in the rows of positive weight. Got 1 class: {self.classes_[0]!r}."
@@ -309,16 +316,19 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         return labels, Task("multilabel", labels.shape[1])
 
     def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
+        return rows
+
+    def _weigh(self, rows: WeightedRows, *, trains: bool) -> WeightedRows:
         if self.class_weight is None:
             return rows
         if self._task.kind == "multilabel":
             return weighted_by_labels(self.class_weight, rows)
-        if reset:
+        if trains:
             self._class_weights = weights_of_classes(self.class_weight, rows, self.classes_, self._task)
         return rows._replace(weight=rows.weight * self._class_weights[rows.target])
 
-    def _restore_target(self, target: np.ndarray) -> np.ndarray:
-        return target.astype(np.int64) if self._task.kind == "multilabel" else self.classes_[target]
+    def _restore_target(self, rows: WeightedRows) -> np.ndarray:
+        return rows.target.astype(np.int64) if self._task.kind == "multilabel" else self.classes_[rows.target]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

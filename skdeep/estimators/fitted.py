@@ -93,14 +93,18 @@ class FittedNetwork(BaseEstimator):
             yield
 
     @contextlib.contextmanager
-    def _unchanged_on_error(self) -> Iterator[None]:
-        """Leave the estimator as it was when fitting fails, so that an earlier fit stays usable."""
-        before = dict(vars(self))
+    def _replaced_when_fitted(self) -> Iterator[Self]:
+        """Give a copy to fit, whose attributes become those of this estimator at once at the end of the block.
+
+        So this estimator stays as it was, and other threads may predict with it, until fitting has succeeded. A
+        prediction that is under way at that moment may use attributes of both fits.
+        """
+        new = object.__new__(type(self))
+        new.__dict__.update(vars(self))
         try:
-            yield
+            yield new
         except BaseException:
             # What scikit-learn keeps for its callbacks while fit runs is taken down by scikit-learn itself.
-            of_callbacks = {name: value for name, value in vars(self).items() if "callback" in name}
-            self.__dict__.clear()
-            self.__dict__.update({**before, **of_callbacks})
+            self.__dict__.update({name: value for name, value in vars(new).items() if "callback" in name})
             raise
+        self.__dict__ = dict(vars(new))

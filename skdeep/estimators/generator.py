@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skdeep.contract import FitResult, Task, TrainState
@@ -19,17 +18,21 @@ from skdeep.core.batch import pad_rows
 from skdeep.core.generation import TEMPERATURES, Sampling, check_is_causal, generate
 from skdeep.core.language import NextToken, TokenLoss
 from skdeep.core.random import key_of_seed
-from skdeep.core.rows import WeightedRows
+from skdeep.core.rows import WeightedRows, bounded_weights, unit_mean
 from skdeep.core.step import evaluate, evaluation_rows
 from skdeep.core.tokens import windows_of
+from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import DeepEstimator, check_some_weight, trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, StrOptions
 from skdeep.estimators.resolve import Resolved, resolve_all
+from skdeep.estimators.splitting import Split
 from skdeep.estimators.texts import ids_of, tokens_of_text, tokens_of_texts, vocabulary_of
 from skdeep.losses import CrossEntropy
 
 MOST_TOKENS = 2**24
+# Parameters that decide what rows are, so that training cannot go on with others.
+FIXED = ("level", "context_length", "boundaries")
 
 
 class SequenceGenerator(DeepEstimator):
@@ -313,7 +316,7 @@ class SequenceGenerator(DeepEstimator):
         """
         check_is_fitted(self)
         texts, weight = self._texts_and_weights(X, sample_weight, "X")
-        rows = self._rows_to_judge(texts, weight / weight.mean())
+        rows = self._rows_to_judge(texts, unit_mean(weight))
         loss = TokenLoss(CrossEntropy(), self.n_tokens_, self.context_length_)
         config = as_traced(self._config(has_validation=False, scores_on_host=False).replace(validation_loss=loss))
         total, size = 0.0, evaluation_rows(self.n_outputs_)
@@ -336,12 +339,33 @@ class SequenceGenerator(DeepEstimator):
 
     def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
         if reset:
-            self._level = self.level
+            self._level, self._first_parameters = self.level, {name: getattr(self, name) for name in FIXED}
+        else:
+            self._check_unchanged()
         texts, weight = self._texts_and_weights(X, sample_weight, "X")
         if reset:
             self._learn_tokens(texts)
         self.max_text_length_ = max(0 if reset else self.max_text_length_, *map(len, texts.values()))
         return self._rows_of(texts, weight, min(self.stride or self.context_length_, self.context_length_))
+
+    def _check_unchanged(self) -> None:
+        """Raise ValueError if a parameter that decides what rows are has changed since the fit before."""
+        name = type(self).__name__
+        for parameter, before in self._first_parameters.items():
+            now = getattr(self, parameter)
+            if now != before:
+                raise ValueError(
+                    f"partial_fit of {name} goes on with rows as in the fit before, but {parameter} was {before!r} there and "
+                    f"is {now!r} now. Set it back, or fit a clone."
+                )
+        if self.vocabulary is None:
+            return
+        tokens = vocabulary_of(name, [self.vocabulary], self._level, "the vocabulary")
+        if tokens != self.vocabulary_:
+            raise ValueError(
+                f"partial_fit of {name} goes on with the {len(self.vocabulary_)} tokens of the fit before, but vocabulary has "
+                "other tokens now. Set it back, or fit a clone."
+            )
 
     def _texts_and_weights(self, X: Any, sample_weight: Any, name: str) -> tuple[dict[str, Any], np.ndarray]:
         """Return the tokens of the texts of positive weight, by what errors call them, and their weights."""
@@ -351,7 +375,7 @@ class SequenceGenerator(DeepEstimator):
         )
         check_some_weight(weight)
         named = {f"Text {number} of {name}": text for number, text in enumerate(texts) if weight[number] > 0}
-        return named, weight[weight > 0]
+        return named, bounded_weights(weight[weight > 0])
 
     def _learn_tokens(self, texts: dict[str, Any]) -> None:
         """Learn the vocabulary and the shape of rows; a warm start keeps the tokens that its parameters are of."""
@@ -419,16 +443,20 @@ class SequenceGenerator(DeepEstimator):
             loss = TokenLoss(loss, self.n_tokens_, self.context_length_)
         return resolved._replace(network=network, loss=loss)
 
-    def _split(self, rows: WeightedRows, given: tuple[Any, Any, Any]) -> tuple[WeightedRows, WeightedRows | None]:
-        X_val, _, weight_val = given
-        if X_val is not None:
-            return rows, self._rows_to_judge(*self._texts_and_weights(X_val, weight_val, "X_val"))
-        if self.early_stopping and (self.stride or self.context_length_) < self.context_length_:
+    def _split(self, given: WeightedRows, is_weighted: bool, validation: tuple[Any, Any, Any]) -> Split:
+        if (
+            validation[0] is None
+            and self.early_stopping
+            and (self.stride or self.context_length_) < self.context_length_
+        ):
             raise ValueError(
                 f"early_stopping=True holds out stretches of X, but with stride={self.stride} below the context length "
                 f"({self.context_length_}) the others would overlap them. Leave stride at None, or give X_val."
             )
-        return super()._split(rows, given)
+        return super()._split(given, is_weighted, validation)
+
+    def _given_validation(self, X: Any, y: Any, sample_weight: Any) -> WeightedRows:
+        return self._rows_to_judge(*self._texts_and_weights(X, sample_weight, "X_val"))
 
     def _first_state(self, config: Any, counts: tuple[Any, Any]) -> TrainState:
         state = super()._first_state(config, counts)

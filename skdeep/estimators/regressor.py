@@ -7,12 +7,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array
 
 from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import TargetScale, check_domain, decode_values, encode_values, fit_scale
+from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.supervised import SupervisedEstimator
@@ -172,8 +172,8 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
             self._scale = fit_scale(self.loss_, rows.target, rows.weight)
         return rows._replace(target=encode_values(rows.target, self._scale))
 
-    def _restore_target(self, target: np.ndarray) -> np.ndarray:
-        return self._shaped(decode_values(target.astype(np.float64), self._scale))
+    def _restore_target(self, rows: WeightedRows) -> np.ndarray:
+        return self._shaped(rows.target)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -188,11 +188,15 @@ def _judge_on_host(run: Run) -> None:
     plan, history = run.plan, run.history
     if run.status == stopping.NON_FINITE:
         return
+    params, model_state = current_params(run)
+    if not _all_finite(params):  # the epoch's last step diverged, and a scorer would say that X has NaN
+        run.status = stopping.NON_FINITE
+        return
     loss = score = None
     if plan.host_val_loss is not None:
-        loss = history["val_loss"][-1] = plan.host_val_loss(*current_params(run))
+        loss = history["val_loss"][-1] = plan.host_val_loss(params, model_state)
     if plan.host_score is not None:
-        score = history["val_score"][-1] = plan.host_score(*current_params(run))
+        score = history["val_score"][-1] = plan.host_score(params, model_state)
     if plan.config.monitor == "host":
         watched = loss if score is None else -score
         with held_back_interrupt():

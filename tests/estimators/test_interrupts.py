@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -19,6 +20,19 @@ from skdeep.networks import MLP
 
 X = np.random.default_rng(0).normal(size=(2000, 20))
 y = (X[:, 0] > 0).astype(int)
+
+
+SECONDS_AT_MOST = 300
+
+
+@pytest.fixture(autouse=True)
+def interrupts_as_at_a_terminal():
+    """Let SIGINT raise KeyboardInterrupt, which a shell's `command &` ignores, and end this process if a test hangs."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    faulthandler.dump_traceback_later(SECONDS_AT_MOST, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    signal.signal(signal.SIGINT, inherited)
 
 
 @pytest.fixture

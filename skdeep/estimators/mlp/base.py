@@ -35,6 +35,7 @@ class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
     _own_losses: ClassVar[dict[str, Loss]]
     _memory: Memory | None = None
     _task: Task
+    _weight_exponent: int = 0
     _other_params: dict[str, Any]
     coefs_: list[Any]
     intercepts_: list[Any]

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skdeep.contract import Model
 from skdeep.core import stopping
 from skdeep.core.encode import encode_rows, is_sparse
-from skdeep.core.rows import WeightedRows
+from skdeep.core.rows import WeightedRows, scaled_by_power_of_two, weight_exponent
 from skdeep.estimators.callbacks import EpochReporter
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.mlp import lbfgs
@@ -31,29 +31,29 @@ class MLPEstimator(StochasticTraining):
     """Base of the perceptrons: the path from X and y to weights."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Self:
-        with self._unchanged_on_error(), traced_fields_named():
+        with self._replaced_when_fitted() as new, traced_fields_named():
             check_mlp_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
             widths = hidden_widths(self.hidden_layer_sizes)
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             if incremental:
-                self._announce_classes(y, classes)
+                new._announce_classes(y, classes)
             continues = hasattr(self, "coefs_") and (self.warm_start or incremental)
             learns = not (self.warm_start or incremental)
-            rows, dtype = self._encode(X, y, sample_weight, continues=continues, learns=learns)
+            rows, dtype = new._encode(X, y, sample_weight, continues=continues, learns=learns)
             rng = check_random_state(self.random_state)
-            self._bind(widths)
+            new._bind(widths)
             if not continues:
-                self._start(widths, rng, dtype)
-            self._check_shapes(widths)
+                new._start(widths, rng, dtype)
+            new._check_shapes(widths)
             data = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
-            reporter = EpochReporter(self, data, 1 if incremental else self.max_iter)
+            reporter = EpochReporter(new, data, 1 if incremental else self.max_iter)
             with self._on_device(self._training_dtype(dtype)):
                 if self._is_lbfgs:
-                    status, warning = self._fit_lbfgs(rows, rng, reporter)
+                    status, warning = new._fit_lbfgs(rows, rng, reporter)
                 else:
-                    status, warning = self._fit_stochastic(rows, rng, reporter, incremental=incremental)
-            self._check_finite()
+                    status, warning = new._fit_stochastic(rows, rng, reporter, incremental=incremental)
+            new._check_finite()
         reporter.end_fit(self._fitted_attributes)
         if status == stopping.INTERRUPTED:
             warn_caller("Training interrupted by user.")
@@ -89,12 +89,23 @@ class MLPEstimator(StochasticTraining):
         X = X.tocsr() if is_sparse(X) else X
         compute = self._training_dtype(dtype)
         target = target.astype(compute, copy=False) if target.dtype.kind == "f" else target
-        rows = self._weigh(WeightedRows(encode_rows(X, compute), target, weight))
+        rows = self._weighed(WeightedRows(encode_rows(X, compute), target, weight))
         if not (rows.weight > 0).any():
             raise ValueError(
                 "class_weight leaves no row of y a positive weight. Give a positive one to a class that is in y."
             )
         return rows, dtype
+
+    def _weighed(self, rows: WeightedRows) -> WeightedRows:
+        """Return rows with weights of classes in their weights, times a power of two, so that no sum overflows.
+
+        As in scikit-learn, the scale of weights decides how much `alpha` counts, so it is noted in `_weight_exponent`.
+        """
+        exponent = weight_exponent(rows.weight)
+        rows = self._weigh(rows._replace(weight=scaled_by_power_of_two(rows.weight, -exponent)))
+        by_class = weight_exponent(rows.weight)
+        self._weight_exponent = -exponent - by_class
+        return rows._replace(weight=scaled_by_power_of_two(rows.weight, -by_class))
 
     def _bind(self, widths: tuple[int, ...]) -> None:
         """Resolve loss and network for the task at hand."""

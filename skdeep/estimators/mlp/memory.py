@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from skdeep.contract import FitConfig, TrainState
+from skdeep.estimators.memory import OptimizerMemory, recalled, remembered
 
 
 class Memory(NamedTuple):
-    """The solver's memory, and how far early stopping is, as NumPy arrays."""
+    """The memory of the solver, and the state of the stopping rule as NumPy arrays."""
 
-    solver: Any
-    optimizer_leaves: list[np.ndarray]
+    solver: OptimizerMemory
     watched: str
     best: np.ndarray
     n_stale: np.ndarray
     rate_factor: np.ndarray
 
 
-def memory_of(state: TrainState, config: FitConfig, solver: Any) -> Memory:
-    """Return what is worth keeping of the state that training ended in."""
+def memory_of(state: TrainState, config: FitConfig, params: Any) -> Memory:
+    """Return the memory of training that ended in `state` and left `params` to predict with."""
     record = state.stopping
     return Memory(
-        solver=solver,
-        optimizer_leaves=[np.array(leaf) for leaf in jax.tree.leaves(state.optimizer_state)],
+        solver=remembered(config.optimizer, state, params),
         watched=_watched(config),
         best=np.array(record.best),
         n_stale=np.array(record.n_stale),
@@ -34,13 +32,11 @@ def memory_of(state: TrainState, config: FitConfig, solver: Any) -> Memory:
     )
 
 
-def resumed(
-    state: TrainState, memory: Memory | None, config: FitConfig, solver: Any, *, keeps_solver: bool
-) -> TrainState:
+def resumed(state: TrainState, memory: Memory | None, config: FitConfig, *, keeps_solver: bool) -> TrainState:
     """Return a new state that goes on from earlier training.
 
     The best loss or score so far counts on if the same is watched. The solver's memory and its learning rate
-    go on only where `keeps_solver` (in `partial_fit`), and if they are of the same solver and form.
+    go on only where `keeps_solver` (in `partial_fit`), and if they were made by a solver of this structure.
     """
     if memory is None:
         return state
@@ -50,12 +46,10 @@ def resumed(
         record = record._replace(best=memory.best.astype(dtype), n_stale=memory.n_stale)
         if config.keep_best:
             record = record._replace(best_epoch=np.int32(-1))  # of an earlier fit
-    leaves, tree = jax.tree.flatten(state.optimizer_state)
-    same_form = [leaf.shape for leaf in leaves] == [leaf.shape for leaf in memory.optimizer_leaves]
-    if keeps_solver and memory.solver == solver and same_form:
-        kept = [old.astype(new.dtype) for old, new in zip(memory.optimizer_leaves, leaves, strict=True)]
-        state = state._replace(optimizer_state=jax.tree.unflatten(tree, kept))
-        record = record._replace(rate_factor=memory.rate_factor.astype(dtype))
+    if keeps_solver:
+        state, is_same_solver = recalled(state, memory.solver, config.optimizer)
+        if is_same_solver:
+            record = record._replace(rate_factor=memory.rate_factor.astype(dtype))
     return state._replace(stopping=record)
 
 

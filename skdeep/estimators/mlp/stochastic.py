@@ -11,7 +11,7 @@ from skdeep.contract import FitConfig, FitResult, Optimizer, TrainState
 from skdeep.core import as_traced, stopping
 from skdeep.core.batch import EpochOrder, Feed, epoch_order, pad_rows
 from skdeep.core.encode import is_sparse
-from skdeep.core.rows import WeightedRows, normalise_weights, padded_size
+from skdeep.core.rows import WeightedRows, padded_size, scaled_by_power_of_two, unit_mean
 from skdeep.core.step import continued_state
 from skdeep.estimators.callbacks import EpochReporter
 from skdeep.estimators.mlp.base import PerceptronBase, raise_non_finite
@@ -85,12 +85,11 @@ class StochasticTraining(PerceptronBase):
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         validation = rows.take(held_out)
-        mean = float(validation.weight.mean())
-        if mean == 0:
+        if not (validation.weight > 0).any():
             raise ValueError(
                 "All rows held out for early stopping have weight 0. Leave out rows of weight 0, or set early_stopping=False."
             )
-        return rows.take(train), normalise_weights(validation, mean)
+        return rows.take(train), validation._replace(weight=unit_mean(validation.weight))
 
     def _batch_size(self, n: int) -> int:
         if isinstance(self.batch_size, str):
@@ -112,7 +111,9 @@ class StochasticTraining(PerceptronBase):
         )
 
     def _objective(self) -> BatchMean:
-        return BatchMean(self.alpha, *self._loss_scales(), by_rows=self.normalization == "batch")
+        # Weights are scaled, so alpha is too: their ratio is what decides.
+        alpha = float(scaled_by_power_of_two(self.alpha, self._weight_exponent))
+        return BatchMean(alpha, *self._loss_scales(), by_rows=self.normalization == "batch")
 
     def _config(self, dtype: Any, optimizer: Optimizer, held_out: WeightedRows | None) -> FitConfig:
         monitor: Literal["train", "validation", "host"] = "train"
@@ -140,11 +141,11 @@ class StochasticTraining(PerceptronBase):
         counts = np.int32(feed.n), np.int32(feed.steps_per_epoch)
         params, model_state = self._first_params(config, key)
         state: TrainState = continued_state(config, params, model_state, key, *counts, np.int32(0))
-        return resumed(state, self._memory, config, self.solver, keeps_solver=incremental)
+        return resumed(state, self._memory, config, keeps_solver=incremental)
 
     def _store_stochastic(self, config: FitConfig, result: FitResult, state: TrainState, n: int) -> None:
         self._store_params(result.params, result.model_state)
-        self._memory = memory_of(state, config, self.solver)
+        self._memory = memory_of(state, config, result.params)
         self._extend_history(result.history)
         self.n_iter_ = result.n_epochs
         self.t_ = self._n_seen + n * result.n_epochs

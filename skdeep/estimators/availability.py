@@ -1,0 +1,70 @@
+"""Methods that exist under some parameters only, and say why where they do not."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+
+class available_if:  # noqa: N801  # used as scikit-learn's decorator of this name
+    """Offer a method only where `check(estimator)` is true, and tell the reason where it raises AttributeError.
+
+    As scikit-learn's decorator of this name, `hasattr` follows the check. The message has the check's reason too,
+    which scikit-learn leaves to the traceback.
+
+    Parameters
+    ----------
+    check : callable
+        A function of the estimator that returns True or raises AttributeError with the reason.
+
+    Examples
+    --------
+    >>> from skdeep.estimators.availability import available_if
+    >>> def is_open(shop):
+    ...     if not shop.open:
+    ...         raise AttributeError("The shop is closed.")
+    ...     return True
+    >>> class Shop:
+    ...     open = False
+    ...     @available_if(is_open)
+    ...     def buy(self): ...
+    >>> Shop().buy
+    Traceback (most recent call last):
+    AttributeError: This 'Shop' has no attribute 'buy'. The shop is closed.
+    """
+
+    def __init__(self, check: Callable[[Any], bool]) -> None:
+        self._check = check
+
+    def __call__(self, method: Callable[..., Any]) -> Any:
+        """Return the method's descriptor."""
+        return _AvailableMethod(method, self._check)
+
+
+class _AvailableMethod:
+    def __init__(self, method: Callable[..., Any], check: Callable[[Any], bool]) -> None:
+        self._method, self._check = method, check
+        self.__name__, self.__doc__ = method.__name__, method.__doc__
+
+    def __get__(self, estimator: Any, owner: type) -> Any:
+        if estimator is not None:
+            self._raise_unless_available(estimator, owner)
+            return MethodType(self._method, estimator)
+
+        @functools.wraps(self._method)
+        def unbound(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+            self._raise_unless_available(estimator, owner)
+            return self._method(estimator, *args, **kwargs)
+
+        return unbound
+
+    def _raise_unless_available(self, estimator: Any, owner: type) -> None:
+        message = f"This {owner.__name__!r} has no attribute {self._method.__name__!r}"
+        try:
+            is_available = self._check(estimator)
+        except AttributeError as err:
+            raise AttributeError(f"{message}. {err}") from err
+        if not is_available:
+            raise AttributeError(message)
