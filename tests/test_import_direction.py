@@ -36,6 +36,7 @@ FORBIDDEN = {
     "core/tokens.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/step.py": ["flax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/fingerprint.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/jitted.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/programs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/loop.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/host.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

@@ -29,6 +29,7 @@ import jax
 import numpy as np
 
 from skdeep.component import Component
+from skdeep.core.jitted import JITTED, wrapped_by
 
 MAX_ATOMS = 20_000
 """What refers to more than so many values is traced again at each fit rather than read at each lookup."""
@@ -309,7 +310,7 @@ _READERS: list[tuple[Any, Callable[[_Reader, Any], None]]] = [
     (functools.partial, _Reader.read_partial),
     (types.MethodType, _Reader.read_method),
     ((types.BuiltinFunctionType, types.MethodWrapperType), _Reader.read_builtin),
-    ((type(jax.jit(len)), type(functools.cache(len))), _Reader.read_wrapped),
+    ((JITTED, type(functools.cache(len))), _Reader.read_wrapped),
     ((jax.custom_jvp, jax.custom_vjp), _Reader.read_differentiable),
     ((np.ndarray, np.generic, jax.Array), _Reader.read_array),
     ((classmethod, staticmethod, property, functools.cached_property), _Reader.read_accessor),
@@ -340,14 +341,6 @@ def _reader_for(value: Any) -> Callable[[_Reader, Any], None]:
         if _is_installed(cls.__module__):  # classes of users come and go
             _READERS_OF_TYPES[cls] = known
     return known
-
-
-def wrapped_by(function: Any) -> Any:
-    """Return the function inside a jitted or cached one; a deep copy of a jitted one has it in its state only."""
-    try:
-        return function.__wrapped__
-    except AttributeError:
-        return function.__getstate__()["fun"]
 
 
 class _Names(NamedTuple):
