@@ -38,24 +38,32 @@ def origin_of(value: Any) -> str | None:
 def picklable(value: Any) -> Any:
     """Return a stand-in for what pickle takes badly or without saying where it comes from.
 
-    Jitted functions such as `nn.relu` pickle by the function inside, which has the same name as they
-    have: pickle finds another object there and refuses. Classes, functions and linen modules of
-    plugins pickle with the name of their package.
+    Linen modules pickle by the fields that they were given: they have a random id beside these, and pickle refuses the
+    functions that many of Flax have as defaults. Classes and functions of plugins pickle with the name of their package.
     """
     if type(value) in (tuple, list):
         return type(value)(picklable(item) for item in value)
+    if type(value) is dict:
+        return {name: picklable(item) for name, item in value.items()}
+    if is_linen_class(type(value)):
+        return _Made(*reduced(value, _given_fields(value))[1])
     origin = origin_of(value)
-    if origin is None and origin_of(type(value)) is not None and is_linen_class(type(value)):
-        return _Made(*reduced(value, [f.name for f in dataclasses.fields(value) if f.init and f.name != "parent"])[1])
     if origin is None and isinstance(value, type | types.FunctionType):
         return value
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if isinstance(module, str) and isinstance(name, str) and _found_by(module, name) is value:
+    if isinstance(module, str) and isinstance(name, str) and found_by(module, name) is value:
         return _ByName(module, name, origin)
     return value
 
 
-def _found_by(module: str, name: str) -> Any:
+def _given_fields(module: Any) -> list[str]:
+    """Return the fields of a linen module that do not hold their default."""
+    fields = [field for field in dataclasses.fields(module) if field.init and field.name != "parent"]
+    return [field.name for field in fields if getattr(module, field.name) is not field.default]
+
+
+def found_by(module: str, name: str) -> Any:
+    """Return what is found under a name in a loaded module, or None."""
     try:
         return operator.attrgetter(name)(sys.modules.get(module))
     except AttributeError:
@@ -81,11 +89,11 @@ class _ByName:
         self._path = (module, name, origin)
 
     def __reduce__(self) -> Any:
-        return _import_name, self._path
+        return import_name, self._path
 
 
 class _Made:
-    """Stands for a module of a plugin's class in a pickle."""
+    """Stands for a linen module in a pickle."""
 
     def __init__(self, cls: Any, fields: dict[str, Any]) -> None:
         self._call = (cls, fields)
@@ -94,7 +102,14 @@ class _Made:
         return make, self._call
 
 
-def _import_name(module: str, name: str, origin: str | None = None) -> Any:
+def import_name(module: str, name: str, origin: str | None = None) -> Any:
+    """Return what is found under a name in a module, when a pickle is loaded.
+
+    Raises
+    ------
+    PluginLoadError
+        If it is not there, and the package that it comes from is known.
+    """
     try:
         found = operator.attrgetter(name)(importlib.import_module(module))
         if origin is not None:

@@ -36,6 +36,8 @@ FORBIDDEN = {
     "core/generation.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],
     "core/tokens.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/step.py": ["flax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/fingerprint.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/jitted.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/programs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/loop.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/host.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

@@ -57,7 +57,7 @@ def lowered(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def call(*arguments: Any) -> Any:
-        if not _runs_on_cpu():
+        if not _runs_on_cpu() or jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # made at run time
             return function(*arguments)
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
         outputs = _evaluate(closed, jax.tree.leaves(arguments))

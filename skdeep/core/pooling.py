@@ -17,19 +17,26 @@ Combine = Callable[[Any, Any], Any]
 
 def pool_max(x: Any, **windows: Any) -> Any | None:
     """Return what `lax.reduce_window` with `lax.max` returns; of equal values the first gets the gradient."""
-    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
-    return _pool(x, lambda a, b: jnp.where((a >= b) | (a != a), a, b), lowest, **windows)
+    return _pool(x, lambda a, b: jnp.where((a >= b) | (a != a), a, b), _limits(x.dtype)[0], **windows)
 
 
 def pool_min(x: Any, **windows: Any) -> Any | None:
     """Return what `lax.reduce_window` with `lax.min` returns; of equal values the first gets the gradient."""
-    highest = jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).max
-    return _pool(x, lambda a, b: jnp.where((a <= b) | (a != a), a, b), highest, **windows)
+    return _pool(x, lambda a, b: jnp.where((a <= b) | (a != a), a, b), _limits(x.dtype)[1], **windows)
 
 
 def pool_sum(x: Any, **windows: Any) -> Any | None:
     """Return what `lax.reduce_window` with `lax.add` returns."""
     return _pool(x, jnp.add, 0, **windows)
+
+
+def _limits(dtype: Any) -> tuple[Any, Any]:
+    """Return the lowest and the highest value of a type."""
+    if dtype == jnp.bool_:
+        return False, True
+    if jnp.issubdtype(dtype, jnp.inexact):
+        return -jnp.inf, jnp.inf
+    return jnp.iinfo(dtype).min, jnp.iinfo(dtype).max
 
 
 def _pool(

@@ -1,21 +1,27 @@
 """Stage 7: the bounded cache of compiled programs, and its counters.
 
-A program is looked up by its structure (the tree of its arguments with every structure field,
-shapes, dtypes, device, precision settings), and on a miss by the text of its lowered form, which
-recognises equal programs behind unequal Python objects, such as a deep copy of `nn.relu`.
+A program is looked up by its structure: the tree of its arguments with every structure field, the fingerprint of users'
+code in it, shapes, dtypes, device and settings of JAX. On a miss it is traced and looked up by the text of its lowered
+form, which recognises equal programs behind unequal Python objects, such as a notebook's cell that was run again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+
+from skdeep.component import Component
+from skdeep.core.fingerprint import fingerprint, user_functions
 
 MAX_PROGRAMS = 64
 
@@ -110,6 +116,8 @@ class Program:
         self.__doc__ = function.__doc__
 
     def __call__(self, *arguments: Any) -> Any:
+        if _is_eager():
+            return self._function(*_on_device(arguments))
         leaves, compiled, out_tree = self._look_up(arguments)
         return jax.tree.unflatten(out_tree, compiled(*leaves))
 
@@ -118,18 +126,21 @@ class Program:
 
         For callers that would look the same program up thousands of times. `first` is one array.
         """
+        if _is_eager():
+            return lambda array: self(array, *rest)
         leaves, compiled, out_tree = self._look_up((first, *rest))
         fixed = jax.device_put(leaves[1:])
         return lambda array: jax.tree.unflatten(out_tree, compiled(array, *fixed))
 
     def prepare(self, *arguments: Any) -> None:
         """Compile for such arguments, without running: so that a clock may start afterwards."""
-        self._look_up(arguments)
+        if not _is_eager():
+            self._look_up(arguments)
 
     def _look_up(self, arguments: tuple[Any, ...]) -> Any:
         _refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
-        key = (self, tree, tuple(map(_abstract, leaves)), _settings())
+        key = _key(self, arguments, leaves, tree)
         return leaves, *_by_structure.get(key, lambda: self._compile(arguments, leaves, tree))
 
     def _compile(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
@@ -144,7 +155,8 @@ class Program:
         sizes = [len(jax.tree.leaves(argument)) for argument in arguments]
         donated = [i for k in self._donate for i in range(sum(sizes[:k]), sum(sizes[: k + 1]))]
         _count(self.name, 0)
-        lowered = jax.jit(flat, donate_argnums=donated, keep_unused=True).lower(*map(_shape_of, leaves))
+        with _code_version(_current_version(arguments)):
+            lowered = jax.jit(flat, donate_argnums=donated, keep_unused=True).lower(*map(_shape_of, leaves))
         text = lowered.as_text()
 
         def compile_it() -> Any:
@@ -153,8 +165,8 @@ class Program:
 
         if "callback" in text:  # the text does not say which Python function is called back
             return compile_it(), out_trees[0]
-        fingerprint = hashlib.sha256(text.encode()).digest()
-        return _by_text.get((fingerprint, _settings()), compile_it), out_trees[0]
+        digest = hashlib.sha256(text.encode()).digest()
+        return _by_text.get((digest, _settings()), compile_it), out_trees[0]
 
 
 class TracedFunction:
@@ -168,19 +180,72 @@ class TracedFunction:
         from skdeep.core.host import evaluate
 
         _refuse_fork()
+        if _is_eager():
+            return jax.tree.map(np.asarray, self._function(*_on_device(arguments)))
         leaves, tree = jax.tree.flatten(arguments)
-        key = (self, tree, tuple(map(_abstract, leaves)), _settings())
-        closed, out_tree = _traced.get(key, lambda: self._trace(leaves, tree))
+        key = _key(self, arguments, leaves, tree)
+        closed, out_tree = _traced.get(key, lambda: self._trace(arguments, leaves, tree))
         outputs = evaluate(closed, [np.asarray(leaf) for leaf in leaves])
         return jax.tree.unflatten(out_tree, outputs)
 
-    def _trace(self, leaves: list[Any], tree: Any) -> Any:
+    def _trace(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
         def flat(*flat_arguments: Any) -> Any:
             return self._function(*jax.tree.unflatten(tree, flat_arguments))
 
         _count(self.name, 0)
-        closed, shapes = jax.make_jaxpr(flat, return_shape=True)(*map(_shape_of, leaves))
+        with _code_version(_current_version(arguments)):
+            closed, shapes = jax.make_jaxpr(flat, return_shape=True)(*map(_shape_of, leaves))
         return closed, jax.tree.structure(shapes)
+
+
+def _is_eager() -> bool:
+    """Tell whether programs run as the Python functions that they are, as `jax.disable_jit` asks, for debuggers."""
+    return bool(jax.config.jax_disable_jit)  # type: ignore[attr-defined]  # config attributes are made at run time
+
+
+def _on_device(arguments: tuple[Any, ...]) -> Any:
+    return jax.tree.map(jnp.asarray, arguments)
+
+
+class _Same:
+    """Equal to the same objects only."""
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self._values = values
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self._values)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and all(a is b for a, b in zip(self._values, other._values, strict=True))
+
+
+def _key(program: Any, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Hashable:
+    """Return what a program is looked up by; where code cannot be read, the very components, which one fit has."""
+    read = fingerprint(arguments)
+    same = _Same(tuple(argument for argument in arguments if isinstance(argument, Component)))
+    return program, tree, read if read.is_complete else same, tuple(map(_abstract, leaves)), _settings()
+
+
+_code_version = jax.make_user_context(0)
+_versions: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+_n_changes = 0
+
+
+def _current_version(arguments: tuple[Any, ...]) -> int:
+    """Return a number that grows when a user's function is not what it was when it was traced before.
+
+    JAX keeps the traces of functions that are jitted, or handed to `lax.scan` and the like, by the function alone.
+    It keeps them apart by this number.
+    """
+    global _n_changes
+    with _counts_lock:
+        has_changed = not fingerprint(arguments).is_complete
+        for function, version in user_functions(arguments):
+            has_changed |= _versions.setdefault(function, version) != version
+            _versions[function] = version
+        _n_changes += has_changed
+        return _n_changes
 
 
 def _abstract(leaf: Any) -> tuple[tuple[int, ...], Any]:
@@ -191,15 +256,28 @@ def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
-def _settings() -> tuple[Any, ...]:
-    """Return the settings of JAX that change what is compiled."""
-    config = jax.config
-    return (
-        config.jax_enable_x64,  # type: ignore[attr-defined]  # config attributes are made at run time
-        config.jax_debug_nans,  # type: ignore[attr-defined]  # as above
-        config.jax_default_matmul_precision,  # type: ignore[attr-defined]  # as above
-        config.jax_default_device,  # type: ignore[attr-defined]  # as above
+_SETTINGS = [
+    f"jax_{name}"
+    for name in (
+        "allow_f16_reductions", "check_static_indices", "custom_vjp3", "debug_infs", "debug_key_reuse", "debug_nans",
+        "default_device", "default_matmul_precision", "default_prng_impl", "disable_jit", "enable_checks",
+        "enable_custom_prng", "enable_x64", "error_checking_behavior_divide", "error_checking_behavior_nan",
+        "error_checking_behavior_oob", "explicit_x64_dtypes", "high_dynamic_range_gumbel", "legacy_prng_key",
+        "numpy_dtype_promotion", "numpy_rank_promotion", "optimization_level", "random_seed_offset", "remat3", "scan3",
+        "softmax_custom_jvp", "threefry_gpu_kernel_lowering", "threefry_partitionable", "use_direct_linearize",
     )
+    if hasattr(jax.config, f"jax_{name}")
+]  # fmt: skip
+"""The settings of JAX that change what is traced or compiled, or whether that raises."""
+
+
+_read_settings = operator.attrgetter(*_SETTINGS)
+
+
+def _settings() -> Hashable:
+    """Return what the settings are in this thread."""
+    values: Hashable = _read_settings(jax.config)
+    return values
 
 
 def _count(name: str, index: int) -> None:

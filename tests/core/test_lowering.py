@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jax import lax
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdeep import DeepClassifier
+from skdeep import DeepClassifier, DeepRegressor
 from skdeep.core import convolution, lowering
 from skdeep.core.lowering import RULES, lowered
 from skdeep.core.network import functions_of_module
@@ -226,13 +226,20 @@ def test_pools(examples, neutral, combine):
     check()
 
 
-@pytest.mark.parametrize("dtype", [np.int32, np.uint8, jnp.bfloat16])
-@pytest.mark.parametrize("combine", ["max", "min", "add"])
+LIMITS = {jnp.bfloat16: (-np.inf, np.inf), np.bool_: (False, True)}
+LIMITS |= {dtype: (np.iinfo(dtype).min, np.iinfo(dtype).max) for dtype in (np.int8, np.int32, np.uint8, np.uint32)}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "combine"),
+    [(d, c) for d in LIMITS for c in ("max", "min", "add") if (d, c) != (np.bool_, "add")],  # lax has no sum of flags
+)
 def test_pools_of_other_types(dtype, combine):
-    limits = jnp.finfo(dtype) if dtype == jnp.bfloat16 else jnp.iinfo(dtype)
-    lowest, highest = (-np.inf, np.inf) if dtype == jnp.bfloat16 else (limits.min, limits.max)
+    lowest, highest = LIMITS[dtype]
     neutral = np.asarray({"max": lowest, "min": highest, "add": 0}[combine], dtype)
     x = jnp.asarray(np.random.default_rng(0).integers(0, 9, (2, 7, 3)), dtype)
+    if dtype == np.bool_:
+        x = x > 0 if combine == "min" else x == 0
     assert_rewritten(
         lambda x: lax.reduce_window(x, neutral, getattr(lax, combine), (1, 3, 1), (1, 2, 1), "SAME"),
         x,
@@ -245,6 +252,42 @@ def test_a_window_with_nan_is_nan(neutral, combine):
     x = jnp.array([1.0, jnp.nan, 3.0, 2.0, jnp.nan, 5.0])
     found = lowered(lambda x: lax.reduce_window(x, neutral, combine, (2,), (2,), "VALID"))(x)
     assert_array_equal(np.isnan(found), [True, False, True])
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.int32, np.uint8])
+@pytest.mark.parametrize("combine", ["bitwise_and", "bitwise_or", "bitwise_xor"])
+def test_windows_without_a_rule_stay_as_they_are(dtype, combine):
+    neutral = ~dtype(0) if combine == "bitwise_and" else dtype(0)
+    x = jnp.asarray(np.random.default_rng(0).integers(0, 3, (2, 7, 3)), dtype)
+
+    def pool(x):
+        return lax.reduce_window(x, neutral, getattr(lax, combine), (1, 3, 1), (1, 2, 1), "SAME")
+
+    assert_array_equal(jax.jit(lowered(pool))(x), pool(x))
+
+
+class WindowsOfFlags(nn.Module):
+    """Looks at which of two neighbours are positive; as NumPy does below."""
+
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        neutral = {"any": False, "all": True}
+        parts = [
+            lax.reduce_window(x > 0, neutral[name], combine, (1, 2), (1, 2), "VALID").astype(x.dtype)
+            for name, combine in (("any", lax.max), ("all", lax.min), ("any", lax.bitwise_or), ("all", lax.bitwise_and))
+        ]
+        return nn.Dense(self.n_outputs)(jnp.concatenate(parts, axis=1))
+
+
+def test_windows_of_flags_in_a_fit():
+    X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+    pairs = (X > 0).reshape(-1, 2, 2)
+    y = (pairs.any(2) + 2.0 * pairs.all(2)).sum(1)
+    params = {"max_epochs": 200, "tol": None, "learning_rate": 0.05, "random_state": 0}
+    model = DeepRegressor(network=WindowsOfFlags(), **params).fit(X, y)
+    assert_allclose(model.predict(X), y, atol=0.01)  # the target is linear in what the module looks at
 
 
 def conv(x, kernel):

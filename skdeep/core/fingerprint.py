@@ -1,0 +1,405 @@
+"""The fingerprint of users' code: what a traced program was made of, beside shapes and dtypes.
+
+A component's class or a function is the same object after something that it reads was changed: a global, a closure cell,
+a default, a method, a function that it calls. So the code of users is read at each lookup, with what it refers to.
+Code of installed packages and of skdeep counts by identity. Names that are looked up at run time only, as in
+`getattr(module, name)` or `globals()[name]`, are not seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import dis
+import enum
+import functools
+import hashlib
+import io
+import logging
+import os
+import site
+import sys
+import sysconfig
+import threading
+import types
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from skdeep.component import Component
+from skdeep.core.jitted import JITTED, wrapped_by
+
+MAX_ATOMS = 20_000
+"""What refers to more than so many values is traced again at each fit rather than read at each lookup."""
+
+
+class Fingerprint:
+    """What the structure of a program's arguments was made of.
+
+    Parameters
+    ----------
+    atoms : tuple of hashable values
+        Equal for equal code and values.
+    is_complete : bool
+        False if there was something that cannot be read, such as a generator.
+    """
+
+    __slots__ = ("_hash", "atoms", "is_complete")
+
+    def __init__(self, atoms: tuple[Hashable, ...], is_complete: bool) -> None:
+        self.atoms = atoms
+        self.is_complete = is_complete
+        self._hash = hash(atoms)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fingerprint) and self._hash == other._hash and self.atoms == other.atoms
+
+
+def fingerprint(arguments: Iterable[Any]) -> Fingerprint:
+    """Return the fingerprint of the structure of arguments; numbers and arrays that are traced are not part of it."""
+    return _read(arguments)[0]
+
+
+def user_functions(arguments: Iterable[Any]) -> list[tuple[Any, int]]:
+    """Return the functions of users that the structure of arguments refers to, each with a hash of what it is made of."""
+    reader = _read(arguments)[1]
+    return [(function, hash(tuple(reader.atoms[first:last]))) for function, first, last in reader.functions]
+
+
+def _read(arguments: Iterable[Any]) -> tuple[Fingerprint, _Reader]:
+    reader = _Reader()
+    is_complete = True
+    try:
+        for argument in arguments:
+            reader.read_argument(argument)
+    except _UnreadableError:
+        is_complete = False
+    return Fingerprint(tuple(reader.atoms), is_complete), reader
+
+
+class _UnreadableError(Exception):
+    """Something has a state that cannot be read, or too much of it."""
+
+
+class _Reader:
+    """Writes what objects are made of to a list of hashable atoms, each compound object once."""
+
+    def __init__(self) -> None:
+        self.atoms: list[Any] = []
+        self.functions: list[tuple[Any, int, int]] = []  # of users, and which atoms are theirs
+        self._seen: dict[int, tuple[int, Any]] = {}  # objects are held, so that their ids stay theirs
+        self._modules: set[tuple[types.ModuleType, tuple[str, ...]]] = set()
+
+    def read_argument(self, value: Any) -> None:
+        """Read the structure of a component, whose data fields are traced and only searched for components."""
+        if isinstance(value, Component):
+            cls = type(value)
+            if not _is_installed(cls.__module__):
+                self.read(cls)
+            for name in cls._data_fields:
+                field = getattr(value, name)
+                if isinstance(field, Component | tuple):
+                    self.read_argument(field)
+            for name in cls._structure_fields:
+                self.read(getattr(value, name))
+        elif type(value) is tuple:
+            for item in value:
+                self.read_argument(item)
+
+    def read(self, value: Any) -> None:
+        """Read any object."""
+        if len(self.atoms) > MAX_ATOMS:
+            raise _UnreadableError
+        kind = type(value)
+        if kind in _PLAIN:
+            self.atoms += (kind, value)
+            return
+        if kind in _BY_REPR:  # 0.0 equals -0.0
+            self.atoms += (kind, repr(value))
+            return
+        if id(value) in self._seen:
+            self.atoms += ("seen", self._seen[id(value)][0])
+            return
+        self._seen[id(value)] = len(self._seen), value
+        _reader_for(value)(self, value)
+
+    def read_items(self, items: Iterable[Any]) -> None:
+        items = list(items)
+        self.atoms.append(len(items))
+        for item in items:
+            self.read(item)
+
+    def read_dict(self, items: Mapping[Any, Any]) -> None:
+        self.atoms += (type(items), len(items))
+        for key, value in items.items():
+            self.read(key)
+            self.read(value)
+
+    def read_sequence(self, items: Any) -> None:
+        self.atoms.append(type(items))
+        self.read_items(items)
+
+    def read_set(self, items: Any) -> None:
+        parts = []
+        for item in items:
+            start = len(self.atoms)
+            self.read(item)
+            parts.append(tuple(self.atoms[start:]))
+            del self.atoms[start:]
+        self.atoms += (type(items), frozenset(parts))
+
+    def read_array(self, array: Any) -> None:
+        try:
+            if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+                array = jax.random.key_data(array)
+            values = np.asarray(array)
+        except (jax.errors.JAXTypeError, RuntimeError) as err:  # a tracer, or an array whose memory was given away
+            raise _UnreadableError from err
+        if values.dtype.hasobject:
+            self.read(values.tolist())
+        else:
+            digest = hashlib.blake2b(values.tobytes(), digest_size=16).digest()
+            self.atoms += (type(array), values.shape, str(values.dtype), digest)
+
+    def read_function(self, function: types.FunctionType) -> None:
+        is_installed = _is_installed_globals(function.__globals__)
+        if is_installed and function.__closure__ is None:
+            self.atoms.append(function)
+            return
+        start = len(self.atoms)
+        self.atoms += (function.__code__, function.__defaults__ is None, function.__kwdefaults__ is None)
+        if function.__defaults__ is not None:
+            self.read(function.__defaults__)
+        if function.__kwdefaults__ is not None:
+            self.read(function.__kwdefaults__)
+        for cell in function.__closure__ or ():
+            try:
+                self.read(cell.cell_contents)
+            except ValueError:  # the cell is empty
+                self.atoms.append("empty")
+        if not is_installed:
+            if function.__dict__:
+                self.read(function.__dict__)
+            self._read_names(function)
+            self.functions.append((function, start, len(self.atoms)))
+
+    def _read_names(self, function: types.FunctionType) -> None:
+        """Read the globals that a function's code names, and the attributes of the modules among them."""
+        names = _names_in(function.__code__)
+        scope = function.__globals__
+        for name in names.loaded:
+            if name in scope:
+                self.atoms.append(name)
+                self._read_global(scope[name], names.attributes)
+        for name in names.imported:
+            for module in (name, f"{scope.get('__package__')}.{name}"):
+                if module in sys.modules:
+                    self._read_global(sys.modules[module], names.attributes)
+
+    def _read_global(self, value: Any, attributes: tuple[str, ...]) -> None:
+        self.read(value)
+        if not isinstance(value, types.ModuleType) or (value, attributes) in self._modules:
+            return
+        self._modules.add((value, attributes))
+        scope = vars(value)
+        for name in attributes:
+            if name in scope:
+                self.atoms.append(name)
+                self._read_global(scope[name], attributes)
+
+    def read_method(self, method: types.MethodType) -> None:
+        self.read(method.__func__)
+        self.read(method.__self__)
+
+    def read_builtin(self, function: Any) -> None:
+        self.atoms += (type(function), function.__qualname__)
+        if not isinstance(function.__self__, types.ModuleType):
+            self.read(function.__self__)
+
+    def read_wrapped(self, function: Any) -> None:
+        start = len(self.atoms)
+        self.atoms.append(type(function))
+        wrapped = wrapped_by(function)
+        self.read(wrapped)
+        if isinstance(wrapped, types.FunctionType) and not _is_installed_globals(wrapped.__globals__):
+            self.functions.append((function, start, len(self.atoms)))
+
+    def read_differentiable(self, function: Any) -> None:
+        names = ("fun", "nondiff_argnums", "jvp", "fwd", "bwd", "symbolic_zeros", "optimize_remat")
+        self.read_items(getattr(function, name, None) for name in names)
+
+    def read_partial(self, partial: functools.partial[Any]) -> None:
+        self.atoms.append(type(partial))
+        self.read_items((partial.func, partial.args, partial.keywords))
+
+    def read_accessor(self, value: Any) -> None:
+        self.atoms.append(type(value))
+        self.read_items(getattr(value, name, None) for name in ("__func__", "fget", "fset", "func"))
+
+    def read_identity(self, value: Any) -> None:
+        self.atoms.append(value)
+
+    def read_type(self, value: Any) -> None:
+        """Read what has a state that no program depends on."""
+        self.atoms.append(type(value))
+
+    def read_class(self, cls: type) -> None:
+        if _is_installed(cls.__module__):
+            self.atoms.append(cls)
+            return
+        self.atoms.append(cls.__qualname__)
+        self.read_items(cls.__bases__)
+        self.read(type(cls))
+        for name, value in list(vars(cls).items()):
+            if name in _NOT_CODE or isinstance(value, _SLOTS) or (name in _OFTEN_GENERATED and _is_generated(value)):
+                continue
+            self.atoms.append(name)
+            self.read(value)
+
+    def read_instance(self, value: Any) -> None:
+        cls = type(value)
+        self.read(cls)
+        if dataclasses.is_dataclass(cls) and _is_linen(cls):  # beside its fields it has an id of its own
+            fields = [f.name for f in dataclasses.fields(cls) if f.init and f.name != "parent"]
+            self.read_items(getattr(value, name) for name in fields)
+            return
+        is_container = isinstance(value, dict | list | tuple | set | frozenset)
+        if isinstance(value, dict):
+            self.read_dict(value)
+        elif is_container:
+            self.read_items(value)
+        slots = [name for base in cls.__mro__ for name in _slots_of(base)]
+        state = getattr(value, "__dict__", None)
+        if state is not None:
+            self.read_dict(dict(state))
+        self.read_items(getattr(value, name) for name in slots if hasattr(value, name))
+        if state is None and not slots and not is_container:
+            self._read_reduced(value)
+
+    def _read_reduced(self, value: Any) -> None:
+        """Read an object of a class written in C as pickle does; one that it finds by name is always the same."""
+        try:
+            reduced = value.__reduce_ex__(4)
+        except Exception as err:  # classes raise what they like when they cannot be pickled
+            raise _UnreadableError from err
+        if isinstance(reduced, str):
+            self.atoms.append(value)
+        else:
+            self.read(reduced)
+
+
+_PLAIN = {bool, int, str, bytes, type(None), type(...), type(NotImplemented)}
+_BY_REPR = {float, complex, range, slice}
+_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_OFTEN_GENERATED = {"__eq__", "__hash__", "__repr__", "__replace__", "__setattr__", "__delattr__"}
+_NOT_CODE = {
+    "__annotations__", "__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__", "__firstlineno__",
+    "__module__", "__qualname__", "__static_attributes__", "__weakref__", "_abc_impl", "__annotate_func__",
+    "__annotations_cache__", "__match_args__",
+}  # fmt: skip
+
+_READERS: list[tuple[Any, Callable[[_Reader, Any], None]]] = [
+    (type, _Reader.read_class),
+    ((types.ModuleType, np.ufunc, np.dtype, enum.Enum, types.MethodDescriptorType, types.WrapperDescriptorType,
+      types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType), _Reader.read_identity),
+    (functools.partial, _Reader.read_partial),
+    (types.MethodType, _Reader.read_method),
+    ((types.BuiltinFunctionType, types.MethodWrapperType), _Reader.read_builtin),
+    ((JITTED, type(functools.cache(len))), _Reader.read_wrapped),
+    ((jax.custom_jvp, jax.custom_vjp), _Reader.read_differentiable),
+    ((np.ndarray, np.generic, jax.Array), _Reader.read_array),
+    ((classmethod, staticmethod, property, functools.cached_property), _Reader.read_accessor),
+    ((logging.Logger, io.IOBase, type(threading.Lock()), type(threading.RLock()), weakref.ref), _Reader.read_type),
+]  # fmt: skip
+_READERS_OF_TYPES: dict[type, Callable[[_Reader, Any], None]] = {
+    types.FunctionType: _Reader.read_function,
+    type: _Reader.read_class,
+    tuple: _Reader.read_sequence,
+    list: _Reader.read_sequence,
+    dict: _Reader.read_dict,
+    types.MappingProxyType: _Reader.read_dict,
+    set: _Reader.read_set,
+    frozenset: _Reader.read_set,
+}
+
+
+def _is_generated(method: Any) -> bool:
+    """Tell whether a method was made by `dataclasses`, from fields that are read anyway."""
+    return isinstance(method, types.FunctionType) and method.__code__.co_filename == "<string>"
+
+
+def _reader_for(value: Any) -> Callable[[_Reader, Any], None]:
+    cls = type(value)
+    known = _READERS_OF_TYPES.get(cls)
+    if known is None:
+        known = next((read for kinds, read in _READERS if isinstance(value, kinds)), _Reader.read_instance)
+        if _is_installed(cls.__module__):  # classes of users come and go
+            _READERS_OF_TYPES[cls] = known
+    return known
+
+
+class _Names(NamedTuple):
+    loaded: tuple[str, ...]
+    attributes: tuple[str, ...]
+    imported: tuple[str, ...]
+
+
+@functools.lru_cache(maxsize=4096)
+def _names_in(code: types.CodeType) -> _Names:
+    """Return the globals, attributes and modules that code names, with the code inside it."""
+    by_operation: dict[str, dict[str, None]] = {"GLOBAL": {}, "ATTR": {}, "IMPORT": {}}
+    pending = [code]
+    while pending:
+        code = pending.pop()
+        pending += (const for const in code.co_consts if isinstance(const, types.CodeType))
+        for instruction in dis.get_instructions(code):
+            kind = _OPERATIONS.get(instruction.opname)
+            if kind is not None:
+                by_operation[kind][instruction.argval] = None
+    return _Names(*map(tuple, by_operation.values()))
+
+
+_OPERATIONS = {
+    "LOAD_GLOBAL": "GLOBAL", "LOAD_NAME": "GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS": "GLOBAL",
+    "LOAD_ATTR": "ATTR", "LOAD_METHOD": "ATTR", "IMPORT_FROM": "ATTR", "IMPORT_NAME": "IMPORT",
+}  # fmt: skip
+
+
+def _is_installed(module: Any) -> bool:
+    """Tell whether a module is Python's, of an installed package, or skdeep's."""
+    found = sys.modules.get(module or "__main__")
+    return module in sys.builtin_module_names or (found is not None and _is_installed_globals(vars(found)))
+
+
+def _is_installed_globals(scope: dict[str, Any]) -> bool:
+    file = scope.get("__file__")
+    return _is_installed_file(file) if isinstance(file, str) else scope.get("__name__") in sys.builtin_module_names
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_installed_file(file: str) -> bool:
+    return os.path.realpath(file).startswith(_installed_folders())
+
+
+@functools.cache
+def _installed_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    folders = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders += [*site.getsitepackages(), site.getusersitepackages(), own]
+    return tuple({os.path.join(os.path.realpath(folder), "") for folder in folders})
+
+
+def _is_linen(cls: type) -> bool:
+    return any(base.__module__ == "flax.linen.module" and base.__name__ == "Module" for base in cls.__mro__)
+
+
+def _slots_of(cls: type) -> tuple[str, ...]:
+    slots = vars(cls).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))

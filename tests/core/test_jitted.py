@@ -1,0 +1,148 @@
+"""JAX's functions are copied by reference, and pickled by name, wherever they are held."""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import functools
+import io
+import pickle
+
+import cloudpickle
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+
+import skdeep
+from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier
+from skdeep.core import jitted
+from skdeep.networks import MLP
+
+X = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
+y = np.arange(24) % 2
+
+FUNCTIONS = {
+    **{name: getattr(nn, name) for name in ("relu", "silu", "tanh", "elu", "softplus", "gelu", "leaky_relu", "selu")},
+    "sin": jnp.sin,
+    "maximum": jnp.maximum,
+    "logsumexp": jax.nn.logsumexp,
+}
+
+
+@jax.jit
+def own_jitted(x):
+    return 2.0 * x
+
+
+@jax.custom_vjp
+def own_derivative(x):
+    return 2.0 * x
+
+
+own_derivative.defvjp(lambda x: (2.0 * x, None), lambda _, cotangent: (2.0 * cotangent,))
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS.values(), own_jitted, own_derivative], ids=str)
+def test_a_copy_and_a_pickle_are_the_function_itself(function):
+    assert copy.copy(function) is function
+    assert copy.deepcopy(function) is function
+    assert copy.deepcopy({"a": [function]})["a"][0] is function
+    for dumps in (pickle.dumps, cloudpickle.dumps):
+        assert pickle.loads(dumps(function)) is function
+    assert joblib.hash(function) == joblib.hash(copy.deepcopy(function))
+
+
+@pytest.mark.parametrize("function", [nn.relu, nn.silu, own_jitted], ids=["relu", "silu", "own"])
+def test_copies_that_were_made_before_find_back(monkeypatch, function):
+    with monkeypatch.context() as patch:
+        for kind in jitted._KINDS:
+            patch.delitem(copyreg.dispatch_table, kind)
+        foreign = copy.deepcopy(function)
+        assert foreign is not function
+    assert pickle.loads(pickle.dumps(foreign)) is function
+
+
+def test_what_is_not_found_by_name_goes_by_value():
+    """As functions of a notebook do, which cloudpickle writes out."""
+    scope = {"__name__": "__main__", "jax": jax}
+    exec("factor = 3.0\n@jax.jit\ndef act(x):\n    return factor * x", scope)
+    act = scope["act"]
+    assert copy.deepcopy([act])[0] is act
+    again = cloudpickle.loads(cloudpickle.dumps(act))
+    assert again is not act
+    assert float(again(2.0)) == 6.0
+
+
+class Net(nn.Module):
+    act: object = nn.relu
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(self.act(nn.Dense(2)(x)))
+
+
+class OwnNet(skdeep.Module):
+    act: object = nn.relu
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(self.act(nn.Dense(2)(x)))
+
+
+LEAKY = functools.partial(nn.leaky_relu, negative_slope=0.1)
+SMALL = {"max_epochs": 1, "tol": None, "random_state": 0}
+ESTIMATORS = {
+    "in a list": DeepClassifier(network=["dense", nn.relu], **SMALL),
+    "a partial in a list": DeepClassifier(network=["dense", LEAKY], **SMALL),
+    "in a pair": DeepClassifier(network=["dense", ("activation", {"function": nn.silu})], **SMALL),
+    "in lists in pairs": DeepClassifier(network=["dense", ("residual", {"layers": ["dense", nn.elu]})], **SMALL),
+    "in a tuple": DeepClassifier(network=(("dense", {"features": 3}), nn.tanh), **SMALL),
+    "in a component": DeepClassifier(network=MLP(widths=(2,), activation=nn.silu), **SMALL),
+    "a partial in a component": DeepClassifier(network=MLP(widths=(2,), activation=LEAKY), **SMALL),
+    "in a module": DeepClassifier(network=Net(nn.silu), **SMALL),
+    "a partial in a module": DeepClassifier(network=Net(LEAKY), **SMALL),
+    "in a module of Flax": DeepClassifier(network=nn.Sequential([nn.Dense(2), nn.relu, nn.Dense(1)]), **SMALL),
+    "in a module of ours": DeepClassifier(network=OwnNet(LEAKY), **SMALL),
+    "an augmentation": DeepClassifier(augmentation=functools.partial(nn.one_hot), **SMALL),
+    "a loss": DeepRegressor(loss=own_jitted, **SMALL),
+    "as activation": MLPClassifier(activation=nn.relu, max_iter=1),
+    "a partial as activation": MLPClassifier(activation=LEAKY, max_iter=1),
+    "beside dropout": MLPClassifier(activation=nn.silu, dropout=0.1, max_iter=1),
+}
+
+
+@pytest.mark.parametrize("place", ESTIMATORS)
+def test_clones_pickle_and_have_one_hash(place):
+    model = ESTIMATORS[place]
+    twins = [clone(model), clone(clone(model)), copy.deepcopy(model)]
+    for dumps in (pickle.dumps, cloudpickle.dumps):
+        twins += [pickle.loads(dumps(twin)) for twin in twins[:2]]
+    assert {joblib.hash(twin) for twin in twins} == {joblib.hash(model)}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("place", ["a partial in a list", "in a module", "in a module of Flax", "as activation"])
+def test_fitted_clones_are_saved(place, tmp_path):
+    model = clone(ESTIMATORS[place]).fit(X, y)
+    joblib.dump(model, tmp_path / "model")
+    assert_array_equal(joblib.load(tmp_path / "model").predict_proba(X), model.predict_proba(X))
+
+
+def test_searches_and_cached_pipelines(tmp_path):
+    features = DeepAutoencoder(encoder=["dense", nn.relu], n_components=2, **SMALL)
+    steps = [("features", features), ("classifier", ESTIMATORS["in a list"])]
+    pipeline = Pipeline(steps, memory=joblib.Memory(tmp_path, verbose=0))
+    search = GridSearchCV(pipeline, {"classifier__learning_rate": [0.1, 0.01]}, cv=2).fit(X, y)
+    file = io.BytesIO()
+    joblib.dump(search, file)
+    file.seek(0)
+    assert_array_equal(joblib.load(file).best_estimator_.predict_proba(X), search.predict_proba(X))
