@@ -12,7 +12,7 @@ from flax import nnx
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeep
-from skdeep import DeepClassifier, DeepRegressor, NonFiniteLossError, UnknownComponentError
+from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, NonFiniteLossError, UnknownComponentError
 from skdeep.losses import Huber
 from skdeep.networks import MLP
 from skdeep.optimizers import Adam
@@ -124,14 +124,23 @@ def test_unscaled_target_beyond_float32():
         ({"loss": "squared_error"}, "SquaredError does not serve multiclass targets, but regression.*'cross_entropy'"),
         ({"class_weight": {7: 1.0}}, r"classes \[7\] of class_weight are not in y"),
         ({"network": "mlp", "loss": Adam()}, "'loss' parameter of DeepClassifier must be"),
-        ({"network": MLP(widths=(0,))}, "'widths' field of MLP must be a tuple of positive ints"),
-        ({"network": MLP(activation="rleu")}, "Unknown activation 'rleu'. Did you mean 'relu'"),
+        ({"network__widths": (0,)}, "'widths' field of MLP must be a tuple of positive ints"),
+        (
+            {"network__widths": 8},
+            r"'widths' field of MLP .* Got 8 instead. MLP\(widths=...\) takes a tuple: write \(8,\)",
+        ),
+        ({"network__activation": "rleu"}, "Unknown activation 'rleu'. Did you mean 'relu'"),
+        ({"network__activation": np.ones(2)}, "'activation' field of MLP must be a string or a function. Got array"),
+        ({"optimizer__b1": "x"}, "'b1' field of Adam must be a number. Got 'x' instead."),
+        ({"network": "mlp", "network__units": 3}, "Invalid field 'units' for MLP"),
+        ({"optimizer": "sgd", "optimizer__b1": 0.9}, "Invalid field 'b1' for SGD"),
+        ({"augmentation": None, "augmentation__std": 0.1}, "Invalid parameter 'augmentation__std' for DeepClassifier"),
         ({"network": ["dense", ("dorpout", {})]}, "Unknown layer 'dorpout'. Did you mean 'dropout'"),
     ],
 )
 def test_parameters(params, message):
     with pytest.raises(ValueError, match=message):
-        DeepClassifier(**{**SMALL, **params}).fit(X, y)
+        DeepClassifier(**SMALL).set_params(**params).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +162,14 @@ def test_unknown_fields_raise_at_once():
         ValueError, match="Invalid field 'epss' for Adam. Did you mean 'eps'. Its fields are: b1, b2, eps"
     ):
         DeepClassifier().set_params(optimizer__epss=1)
+    with pytest.raises(ValueError, match="Invalid field 'epss' for Adam"):
+        DeepClassifier(optimizer=Adam()).set_params(loss="hinge", optimizer__epss=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'augmentation__std' for DeepClassifier: augmentation=None"):
+        DeepClassifier().set_params(augmentation__std=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'solver__b1' for MLPClassifier: solver='adam'"):
+        MLPClassifier().set_params(solver__b1=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'solver__b1' for MLPClassifier: solver='sgd'"):
+        MLPClassifier().set_params(solver="sgd", solver__b1=1).fit(X, y)
     with pytest.raises(ValueError, match="Invalid parameter 'learning_rat'"):
         DeepClassifier().set_params(learning_rat=1)
 
@@ -169,7 +186,6 @@ def test_unknown_fields_raise_at_once():
         ({"network": nn.Dense}, r"must be an object, not a class: write Dense\(...\)"),
         ({"network": nnx.Linear(4, 3, rngs=nnx.Rngs(0))}, "must not be an NNX module that is already built"),
         ({"network": [3]}, "'network' parameter must be a list of layers"),
-        ({"network": MLP(activation=np.ones(2))}, "The field 'activation' of MLP must be hashable"),
     ],
 )
 def test_components_of_the_wrong_kind(params, message):
