@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 from sklearn.base import BaseEstimator
 
 from skdeep import registry
-from skdeep.estimators.resolve import Unresolved, changed, nested_params
+from skdeep.estimators.resolve import Unresolved, changed, nested_params, with_names
 from skdeep.pickling import picklable
 
-_REGISTERED = "registered_components"
+_REGISTERED, _FULL_IDS = "registered_components", "full_ids"
 
 
 class NestedParameters(BaseEstimator):
@@ -82,15 +82,31 @@ class NestedParameters(BaseEstimator):
         candidates may have others than the estimator itself.
         """
         state: dict[str, Any] = super().__getstate__()
-        state = {**state, **{name: picklable(state[name]) for name in self._components}}
+        ids: dict[tuple[str, str], str] = {}
+
+        def note(kind: str, name: str) -> str:
+            ids[kind, name] = registry.full_id(kind, name)
+            return name
+
+        for name, kind in self._components.items():
+            with_names(kind, state[name], note)
+            state = {**state, name: picklable(state[name])}
+        ids = {(kind, name): full_id for (kind, name), full_id in ids.items() if full_id != name}
         carried = registry.carried()
-        return state if carried is None else {**state, _REGISTERED: carried}
+        more = {_REGISTERED: carried, _FULL_IDS: ids}
+        return {**state, **{name: value for name, value in more.items() if value}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Adopt the registered names, and give names their full ids where they would mean something else here."""
         carried = state.get(_REGISTERED)
         if carried is not None:
             registry.adopt(carried)
-        super().__setstate__({name: value for name, value in state.items() if name != _REGISTERED})
+        ids = state.get(_FULL_IDS, {})
+        state = {name: value for name, value in state.items() if name not in (_REGISTERED, _FULL_IDS)}
+        if any(registry.full_id(*key) != full_id for key, full_id in ids.items()):
+            for name, kind in self._components.items():
+                state[name] = with_names(kind, state[name], lambda kind, name: ids.get((kind, name), name))
+        super().__setstate__(state)
 
     def _with_fields(self, name: str, fields: dict[str, Any], *, is_new: bool) -> Any:
         """Return what a component's parameter becomes when fields are set; `is_new` if it was set in the same call."""

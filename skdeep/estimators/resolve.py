@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 from skdeep import errors, registry
@@ -110,7 +110,7 @@ def layer_from(value: Any) -> Layer:
         return value
     if isinstance(value, str):
         return Activation(value) if value in ACTIVATIONS else _checked_layer(resolve("layer", value)[1])
-    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
+    if _is_pair(value):
         return with_components(layer_from(value[0]).replace(**value[1]))
     if is_linen_class(type(value)):
         return ModuleLayer(value)
@@ -181,6 +181,23 @@ def _renews_a_component(fields: dict[str, Any]) -> bool:
     return any(path.startswith(f"{other}__") for path in fields for other in fields)
 
 
+def with_names(kind: str, value: Any, rename: Callable[[str, str], str]) -> Any:
+    """Return a parameter's value with every name of a component replaced by `rename(kind, name)`."""
+    from skdeep.layers.activation import ACTIVATIONS
+
+    if isinstance(value, Unresolved):
+        return dataclasses.replace(value, name=with_names(kind, value.name, rename))
+    if isinstance(value, str):
+        return value if value == "auto" or (kind == "layer" and value in ACTIVATIONS) else rename(kind, value)
+    if kind == "layer" and _is_pair(value):
+        options = {k: with_names("layer", v, rename) if k in ("layer", "layers") else v for k, v in value[1].items()}
+        return type(value)((rename("layer", value[0]), options))
+    if type(value) in (list, tuple):
+        inner = "layer" if kind == "network" else kind
+        return type(value)(with_names(inner, item, rename) for item in value)
+    return value
+
+
 def nested_params(kind: str, value: Any) -> dict[str, Any]:
     """Return the fields of a parameter's component (for `get_params`); none if it cannot be resolved."""
     if value is None:
@@ -203,6 +220,13 @@ def _prepare(component: Any) -> Any:
             if made_of is not None:
                 _id_of(part.kind, made_of)  # notes the package of a plugin's class or function, for pickles
     return component
+
+
+def _is_pair(value: Any) -> bool:
+    """Tell whether a value is a `(name, options)` pair."""
+    return (
+        isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
+    )
 
 
 def _checked_layer(value: Any) -> Layer:

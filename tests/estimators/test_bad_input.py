@@ -12,6 +12,7 @@ from flax import nnx
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeep
+import skdeep.layers
 from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, NonFiniteLossError, UnknownComponentError
 from skdeep.losses import Huber
 from skdeep.networks import MLP
@@ -233,6 +234,71 @@ def test_a_float_field_in_control_flow_is_named():
         match=r"Branching uses its float field 'gamma' in Python control flow.*gamma: float = skdeep.static\(2.0\)",
     ):
         DeepRegressor(**SMALL, loss=Branching()).fit(X, y)
+
+
+class DropsOut(nn.Module):
+    rate: float
+    n_outputs: int
+
+    @nn.compact
+    def __call__(self, x, train: bool):
+        return nn.Dense(self.n_outputs)(nn.Dropout(self.rate, deterministic=not train)(x))
+
+
+class Branches(nn.Module):
+    level: float
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(x if self.level > 1 else -x)
+
+
+class BuildsDropout(skdeep.Network):
+    share: float = 0.25
+
+    def build(self, in_shape, n_outputs):
+        return DropsOut(self.share, n_outputs)
+
+
+class BuildsBranches(skdeep.Layer):
+    level: float = 2.0
+
+    def build(self):
+        return Branches(self.level)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            BuildsDropout(),
+            r"Dropout uses its field 'rate' .* but that is the float field 'share' of BuildsDropout, which is traced.* "
+            r"Use skdeep.layers.Dropout\(rate\).build\(\)\(x, train\) .*: 'share: float = skdeep.static\(0.25\)'",
+        ),
+        (
+            [BuildsBranches()],
+            r"Branches uses its field 'level' .*'return nn.Dense.*the float field 'level' of BuildsBranches.* "
+            r"Use jnp.where or lax.cond, .*'level: float = skdeep.static\(2.0\)'",
+        ),
+    ],
+    ids=["dropout", "branch"],
+)
+def test_a_traced_number_in_a_module_of_ones_own_is_named(network, message):
+    with pytest.raises(TypeError, match=message):
+        DeepClassifier(**SMALL | {"network": network}).fit(X, y)
+
+
+def test_the_dropout_that_the_message_names_takes_a_traced_rate():
+    class Mended(DropsOut):
+        @nn.compact
+        def __call__(self, x, train: bool):
+            return nn.Dense(self.n_outputs)(skdeep.layers.Dropout(self.rate).build()(x, train))
+
+    class BuildsMended(BuildsDropout):
+        def build(self, in_shape, n_outputs):
+            return Mended(self.share, n_outputs)
+
+    assert DeepClassifier(**SMALL | {"network": BuildsMended()}).fit(X, y).n_parameters_ == 4 * 3 + 3
 
 
 class Exploding(skdeep.Optimizer):
