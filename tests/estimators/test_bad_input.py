@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -361,3 +364,15 @@ def test_a_loss_that_breaks_down_leaves_the_fitted_model_usable():
 def test_early_stopping_without_one_good_epoch_raises():
     with pytest.raises(NonFiniteLossError):
         DeepRegressor(**SMALL, early_stopping=True, loss=lambda raw, target: raw[:, 0] * jnp.nan).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("cls", [DeepClassifier, MLPClassifier])
+def test_a_device_that_is_not_there(cls):
+    there_are = ", ".join(f"'{device.platform}' ({device})" for device in jax.devices())
+    message = f"The 'device' parameter of {cls.__name__} must be a device that JAX has here: {there_are}. Got 'tpu' instead."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        cls(device="tpu").fit(X, y)
+    model = DeepClassifier(**SMALL).fit(X, y).set_params(device="tpu")  # as a model from another machine
+    with pytest.raises(ValueError, match="The 'device' parameter of DeepClassifier must be a device that JAX has here"):
+        model.predict(X)
+    assert model.set_params(device="cpu").predict(X).shape == y.shape
