@@ -369,7 +369,9 @@ def test_early_stopping_without_one_good_epoch_raises():
 @pytest.mark.parametrize("cls", [DeepClassifier, MLPClassifier])
 def test_a_device_that_is_not_there(cls):
     there_are = ", ".join(f"'{device.platform}' ({device})" for device in jax.devices())
-    message = f"The 'device' parameter of {cls.__name__} must be a device that JAX has here: {there_are}. Got 'tpu' instead."
+    message = (
+        f"The 'device' parameter of {cls.__name__} must be a device that JAX has here: {there_are}. Got 'tpu' instead."
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         cls(device="tpu").fit(X, y)
     model = DeepClassifier(**SMALL).fit(X, y).set_params(device="tpu")  # as a model from another machine
