@@ -143,9 +143,14 @@ def with_components(component: Any) -> Any:
         if kind not in KINDS or value is None:
             continue
         is_many = isinstance(value, tuple) and (field.holds_many or field.kind is None)
-        items = tuple(with_components(component_of(kind, v)) for v in (value if is_many else (value,)))
-        if any(a is not b for a, b in zip(items, value if is_many else (value,), strict=True)):
-            changes[field.name] = items if is_many else items[0]
+        items = value if is_many else (value,)
+        # Where the annotation names no kind, what is no component is none.
+        made = tuple(
+            with_components(component_of(kind, item)) if field.kind or isinstance(item, Component) else item
+            for item in items
+        )
+        if any(a is not b for a, b in zip(made, items, strict=True)):
+            changes[field.name] = made if is_many else made[0]
     return dataclasses.replace(component, **changes) if changes else component
 
 
