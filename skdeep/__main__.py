@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 
 from skdeep.plugins_command import add_plugins_command
@@ -21,7 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     versions.add_argument("--json", action="store_true", help="print JSON")
     versions.set_defaults(run=lambda options: print_versions(as_json=options.json))
     options = parser.parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # of a reader that has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
+        return 128 + signal.SIGPIPE
     return status
 
 

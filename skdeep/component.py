@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import sys
-import types
 import typing
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self, dataclass_transform
@@ -17,10 +15,23 @@ from typing import Any, ClassVar, Self, dataclass_transform
 import jax
 
 from skdeep import errors
+from skdeep.annotations import MISFIT, is_data, without_numpy
+from skdeep.definition import (
+    DATACLASS_FIELDS,
+    HeldField,
+    dataclass_fields_of,
+    define,
+    fields_of,
+    forget_fields,
+    refuse_unannotated,
+    restore_missing,
+)
 from skdeep.pickling import reduced
 
+__all__ = ["Component", "check_structure", "components_in", "fields_of", "is_data", "kind_inside", "static"]
+
 _DATACLASS_MARK = "__dataclass_params__"
-_NAMES_WITHOUT_ANNOTATION = (types.FunctionType, classmethod, staticmethod, property, type)
+_PLAIN = (int, float, str, bool, type(None))
 
 
 def static(default: Any = dataclasses.MISSING) -> Any:
@@ -41,10 +52,23 @@ def static(default: Any = dataclasses.MISSING) -> Any:
 
 
 class _ComponentType(type):
-    """Refuses a `@dataclass` that would make a component something else than the frozen dataclass it is.
+    """Makes components with checked fields, and guards the dataclass that a component class is.
 
-    What says the same passes: cloudpickle sets all attributes of a class again when it comes back to its process.
+    cloudpickle sets all attributes of a class again when it comes back to its process: what says the same passes,
+    and `dataclasses.MISSING`, of which pickle makes a copy, becomes itself again.
     """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        _refuse_loose_items(cls, args)
+        component = super().__call__(*args, **kwargs)
+        _settle(component, checks=bool(args or kwargs))
+        return component
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The fields, as of any dataclass: not what `__call__` here takes."""
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # that of this class, made by dataclass
+        return signature.replace(parameters=list(signature.parameters.values())[1:], return_annotation=signature.empty)
 
     def __setattr__(cls, name: str, value: object) -> None:
         if name == _DATACLASS_MARK and repr(vars(cls).get(name, value)) != repr(value):
@@ -52,6 +76,10 @@ class _ComponentType(type):
                 f"{cls.__name__} is decorated with @dataclass, but every Component is made a frozen dataclass already. "
                 "Remove the decorator."
             )
+        if name == DATACLASS_FIELDS:
+            for field in typing.cast(dict[str, Any], value).values():
+                restore_missing(field)
+            forget_fields(cls)
         super().__setattr__(name, value)
 
 
@@ -63,6 +91,10 @@ class Component(metaclass=_ComponentType):
     `float | None`, `tuple[float, ...]` or a union of these is data; so is a field annotated with a
     component class (or a tuple of components). All others are structure: they must be hashable
     and a change of theirs compiles anew. `skdeep.static(default)` makes a float field structure.
+
+    Fields are checked when an instance is made: against their annotations, then by `check_fields`. Lists
+    become tuples and NumPy scalars become Python's. Where a field holds a tracer, nothing is checked.
+    A field that holds a component may be given a name, which `fit` resolves.
 
     Instances are immutable values: `clone` and `deepcopy` return the instance itself.
 
@@ -83,12 +115,9 @@ class Component(metaclass=_ComponentType):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _refuse_unannotated(cls)
+        refuse_unannotated(cls)
         dataclasses.dataclass(frozen=True)(cls)
-        hints = _field_types(cls)
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # it is a dataclass from here on
-        cls._data_fields = tuple(f.name for f in fields if not f.metadata.get("static") and is_data(hints[f.name]))
-        cls._structure_fields = tuple(f.name for f in fields if f.name not in cls._data_fields)
+        define(cls, Component)
         _register_pytree(cls)
 
     def __sklearn_clone__(self) -> Self:
@@ -104,63 +133,54 @@ class Component(metaclass=_ComponentType):
         return self
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the fields by name; with `deep`, those of components inside as `name__field`."""
+        """Return the fields by name; with `deep`, those of components inside as `name__field`.
+
+        A component in a tuple is `name__0`, its fields are `name__0__field`.
+        """
         params: dict[str, Any] = {}
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
-            value = getattr(self, field.name)
-            params[field.name] = value
-            if deep and isinstance(value, Component):
-                params.update({f"{field.name}__{name}": v for name, v in value.get_params().items()})
+        for name in dataclass_fields_of(type(self)):
+            value = params[name] = getattr(self, name)
+            if deep:
+                params.update({f"{name}__{path}": inner for path, inner in _params_inside(value)})
         return params
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed; `name__field` reaches into a component inside.
 
+        `name__0` is the first component of a tuple, `name__0__field` a field of it. A name of a component is
+        resolved where a field of it is set in the same call.
+
         Raises
         ------
         ValueError
-            If there is no such field; the message lists the known ones.
+            If there is no such field, with the known ones, or if a field cannot have the value.
 
         Examples
         --------
         >>> from skdeep.losses import Huber
         >>> Huber().replace(delta=2.0)
         Huber(delta=2.0)
+        >>> from skdeep.layers import Dense
+        >>> from skdeep.networks import Sequential
+        >>> Sequential((Dense(), Dense())).replace(layers__1__features=8).layers[1].features
+        8
         """
-        direct: dict[str, Any] = {}
-        nested: dict[str, dict[str, Any]] = {}
-        known = self.get_params(deep=False)
-        for path, value in changes.items():
-            name, _, rest = path.partition("__")
-            if name not in known:
-                raise ValueError(errors.unknown_field(type(self).__name__, name, known))
-            if rest:
-                nested.setdefault(name, {})[rest] = value
-            else:
-                direct[name] = value
-        for name, fields in nested.items():
-            inner = direct.get(name, known[name])
-            if not isinstance(inner, Component):
-                raise ValueError(f"The field {name!r} of {type(self).__name__} is {inner!r}: it has no fields to set.")
-            direct[name] = inner.replace(**fields)
+        direct, nested = _by_first_name(changes)
+        fields = {field.name: field for field in fields_of(type(self))}
+        for name in (*direct, *nested):
+            if name not in fields:
+                raise errors.UnknownFieldError(errors.unknown_field(type(self).__name__, name, fields))
+        for name, inner in nested.items():
+            value = direct.get(name, getattr(self, name))
+            direct[name] = _changed_inside(f"{type(self).__name__}.{name}", value, inner, fields[name])
         return dataclasses.replace(self, **direct)  # type: ignore[type-var]  # every subclass is a dataclass
 
     def check_fields(self) -> None:
-        """Raise ValueError when a field has a value that makes no sense; called by `fit`, outside of tracing."""
+        """Raise ValueError when a field has a value that makes no sense.
 
-
-def is_data(annotation: Any) -> bool:
-    """Tell whether a field with this annotation is traced data rather than structure."""
-    if annotation is float:
-        return True
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return issubclass(annotation, Component)
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return all(a is type(None) or is_data(a) for a in arguments)
-    if origin is tuple:
-        return all(a is Ellipsis or is_data(a) for a in arguments)
-    return False
+        Called when a component is made with other fields than its defaults, and by `fit`; never with tracers in fields,
+        nor with names of components that are not resolved yet.
+        """
 
 
 def components_in(component: Component) -> Iterator[Component]:
@@ -173,20 +193,12 @@ def components_in(component: Component) -> Iterator[Component]:
                 yield from components_in(item)
 
 
-def lists_to_tuples(component: Component) -> Component:
-    """Return the component with every list in its fields made a tuple, also in the components inside."""
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, Component):
-            return lists_to_tuples(value)
-        return (
-            tuple(convert(v) for v in value)
-            if isinstance(value, list | tuple) and type(value) in (list, tuple)
-            else value
-        )
-
-    names = [field.name for field in dataclasses.fields(component)]  # type: ignore[arg-type]  # as above
-    return dataclasses.replace(component, **{name: convert(getattr(component, name)) for name in names})  # type: ignore[type-var]
+def kind_inside(field: HeldField, value: Any) -> str | None:
+    """Return the kind of the components that a field with this value holds, by its annotation or by the value."""
+    if field.kind is not None:
+        return field.kind
+    items = value if isinstance(value, tuple) else (value,)
+    return next((item.kind for item in items if isinstance(item, Component)), None)
 
 
 def check_structure(component: Component) -> None:
@@ -198,18 +210,140 @@ def check_structure(component: Component) -> None:
         If a field that is not traced holds an array, a dict or anything else unhashable.
     """
     for part in components_in(component):
-        hints = _field_types(type(part))
-        for field in dataclasses.fields(part):  # type: ignore[arg-type]  # every subclass is a dataclass
-            if is_data(hints[field.name]) and not field.metadata.get("static"):
-                continue
-            value = getattr(part, field.name)
-            try:
-                hash(value)
-            except TypeError as err:
-                raise TypeError(
-                    f"The field {field.name!r} of {type(part).__name__} must be hashable, since it decides which program "
-                    f"is compiled. Got {type(value).__name__} instead. Give numbers, strings, tuples or functions."
-                ) from err
+        for name in type(part)._structure_fields:
+            _check_hashable(part, name)
+
+
+def _check_hashable(component: Component, name: str) -> None:
+    value = getattr(component, name)
+    try:
+        hash(value)
+    except TypeError as err:
+        raise errors.InvalidFieldError(
+            f"The field {name!r} of {type(component).__name__} must be hashable, since it decides which program "
+            f"is compiled. Got {type(value).__name__} instead. Give numbers, strings, tuples or functions."
+        ) from err
+
+
+def _settle(component: Component, checks: bool) -> None:
+    """Make the fields of a new component plain values, and check them unless tracers are among them."""
+    cls, values = type(component), vars(component)
+    fields = [field for field in fields_of(cls) if not _is_plain_default(values[field.name], field.default)]
+    for field in fields:
+        _store(component, field.name, without_numpy(values[field.name]))
+    if not checks or any(_is_traced(values[field.name]) for field in fields):
+        return
+    for field in fields:
+        fitted = field.rule.fit(values[field.name])
+        if fitted is not MISFIT:
+            _store(component, field.name, fitted)
+        elif not _is_same(values[field.name], field.default):
+            _refuse_value(component, field)
+        if not field.is_data and type(values[field.name]) not in _PLAIN:
+            _check_hashable(component, field.name)
+    if cls.check_fields is Component.check_fields or any(_is_unresolved(component, field) for field in fields):
+        return
+    if not any(map(_is_traced, jax.tree.leaves(component))):
+        component.check_fields()
+
+
+def _is_plain_default(value: Any, default: Any) -> bool:
+    return value is default and (type(value) in _PLAIN or isinstance(value, Component))
+
+
+def _is_traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer) or (type(value) is tuple and any(map(_is_traced, value)))
+
+
+def _store(component: Component, name: str, value: Any) -> None:
+    if value is not vars(component)[name]:
+        object.__setattr__(component, name, value)
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    return value is default or (type(value) is type(default) and bool(value == default))
+
+
+def _is_unresolved(component: Component, field: HeldField) -> bool:
+    """Tell whether a field holds a name, or something else that stands for a component until `fit`."""
+    value = getattr(component, field.name)
+    items = value if isinstance(value, tuple) and field.holds_many else (value,)
+    return field.kind is not None and any(not isinstance(item, Component) and item is not None for item in items)
+
+
+def _refuse_value(component: Component, field: HeldField) -> None:
+    """Raise with the words of the component's own check if that has some, or else with those of the annotation."""
+    owner, value = type(component).__name__, getattr(component, field.name)
+    message = errors.wrong_value(owner, field.name, field.rule.words, value)
+    try:
+        component.check_fields()
+    except Exception as err:  # it may meet values that it does not expect
+        if isinstance(err, ValueError) and repr(field.name) in str(err):
+            message = str(err)
+    is_one_item = field.rule.fit((value,)) is not MISFIT
+    cure = f" {owner}({field.name}=...) takes a tuple: write ({value!r},)." if is_one_item else ""
+    raise errors.InvalidFieldError(message + cure)
+
+
+def _refuse_loose_items(cls: type, args: tuple[Any, ...]) -> None:
+    """Raise if the items of a first field that takes a tuple were given one by one, as in `MLP(64, 32)`."""
+    if len(args) < 2:
+        return
+    first = fields_of(cls)[0] if fields_of(cls) else None
+    if first and first.rule.fit(args[0]) is MISFIT and first.rule.fit(without_numpy(args)) is not MISFIT:
+        raise errors.InvalidFieldError(
+            f"{cls.__name__}({first.name}=...) takes {first.rule.words}. Got {', '.join(map(repr, args))} as separate "
+            f"arguments instead. Write {cls.__name__}({args!r})."
+        )
+
+
+def _params_inside(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the paths and values inside a field: fields of a component, components of a tuple and their fields."""
+    if isinstance(value, Component):
+        yield from value.get_params().items()
+    elif isinstance(value, tuple) and any(isinstance(item, Component) for item in value):
+        for i, item in enumerate(value):
+            yield str(i), item
+            yield from ((f"{i}__{path}", inner) for path, inner in _params_inside(item))
+
+
+def _by_first_name(changes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Split changes by paths into those of a name itself, and by name those of what is inside."""
+    direct: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for path, value in changes.items():
+        name, _, rest = path.partition("__")
+        if rest:
+            nested.setdefault(name, {})[rest] = value
+        else:
+            direct[name] = value
+    return direct, nested
+
+
+def _changed_inside(place: str, value: Any, changes: dict[str, Any], field: HeldField) -> Any:
+    """Return the value of a field with changes of what is inside: of a component, or of components in a tuple."""
+    kind = kind_inside(field, value)
+    if isinstance(value, list | tuple) and (field.holds_many or any(isinstance(item, Component) for item in value)):
+        return _changed_items(place, tuple(value), changes, field)
+    if kind is not None and value is not None and not isinstance(value, Component):
+        from skdeep.estimators.resolve import component_of  # only where a name has to be looked up
+
+        value = component_of(kind, value)
+    if not isinstance(value, Component):
+        raise errors.UnknownFieldError(f"{place} is {value!r}: it has no fields to set.")
+    return value.replace(**changes)
+
+
+def _changed_items(place: str, items: tuple[Any, ...], changes: dict[str, Any], field: HeldField) -> tuple[Any, ...]:
+    direct, nested = _by_first_name(changes)
+    changed = dict(enumerate(items))
+    for name in (*direct, *nested):
+        if not name.isdecimal() or int(name) not in changed:
+            raise errors.UnknownFieldError(f"{place} holds {len(items)} components: {name!r} is the position of none.")
+    changed.update({int(name): value for name, value in direct.items()})
+    for name, inner in nested.items():
+        changed[int(name)] = _changed_inside(f"{place}[{name}]", changed[int(name)], inner, field)
+    return tuple(changed.values())
 
 
 def _register_pytree(cls: type[Component]) -> None:
@@ -237,36 +371,3 @@ def _register_pytree(cls: type[Component]) -> None:
         return component
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
-
-
-def _refuse_unannotated(cls: type) -> None:
-    inherited = {name for base in cls.__mro__[1:] for name in _class_variables(base)}
-    annotations = inspect.get_annotations(cls)
-    for name, value in vars(cls).items():
-        if name.startswith("__") or name in annotations or name in inherited:
-            continue
-        if isinstance(value, _NAMES_WITHOUT_ANNOTATION) or hasattr(value, "__get__"):
-            continue
-        raise TypeError(
-            f"The field {name!r} of {cls.__name__} has no annotation, so it would not be a field at all. "
-            f"Write '{name}: {type(value).__name__} = {value!r}', or annotate it as ClassVar."
-        )
-
-
-def _class_variables(cls: type) -> set[str]:
-    return {name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" in str(hint)}
-
-
-def _field_types(cls: type) -> dict[str, Any]:
-    """Return the resolved annotation of each field; one that cannot be resolved counts as structure."""
-    hints: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
-        scope = {**vars(sys.modules.get(base.__module__, typing)), base.__name__: base}
-        for name, hint in inspect.get_annotations(base).items():
-            if isinstance(hint, str):
-                try:
-                    hint = eval(hint, scope, dict(vars(base)))  # as typing.get_type_hints does
-                except (NameError, AttributeError, TypeError, SyntaxError):
-                    hint = object
-            hints[name] = hint
-    return hints

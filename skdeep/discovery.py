@@ -6,6 +6,7 @@ Finding imports nothing, not even JAX.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import importlib
 import os
@@ -50,9 +51,29 @@ class Plugin:
         return f"The {self.kind} {self.full_id!r} ({self.distribution} {self.version}, {self.value})"
 
 
+@dataclasses.dataclass(frozen=True)
+class UnknownGroup:
+    """Entry points of a package in a group that looks like one of ours, but is none: nobody finds them."""
+
+    group: str
+    distribution: str
+    version: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        nearest = difflib.get_close_matches(self.group, GROUPS.values(), 1)
+        cure = f"Did you mean {nearest[0]!r}?" if nearest else f"The groups are: {', '.join(GROUPS.values())}."
+        names = ", ".join(map(repr, self.names))
+        return (
+            f"{self.distribution} {self.version} offers {names} in the group {self.group!r} of entry points, which "
+            f"does not exist. {cure}"
+        )
+
+
 _lock = threading.RLock()
 _found: dict[str, list[Plugin]] | None = None
 _unreadable: dict[str, str] = {}
+_unknown_groups: list[UnknownGroup] = []
 _outcomes: dict[Plugin, Any] = {}
 
 
@@ -70,12 +91,18 @@ def unreadable() -> dict[str, str]:
     return dict(_unreadable)
 
 
+def unknown_groups() -> list[UnknownGroup]:
+    """Return the groups of entry points that packages misspelt, as of the last scan."""
+    return list(_unknown_groups)
+
+
 def scan() -> None:
     """Read the metadata of all installed packages again; what was loaded stays loaded."""
     global _found
     importlib.invalidate_caches()
     with _lock:
         _unreadable.clear()
+        _unknown_groups.clear()
         plugins = [plugin for name, found in _distributions().items() for plugin in _plugins_of(name, found)]
         _found = {kind: sorted((p for p in plugins if p.kind == kind), key=lambda p: p.full_id) for kind in GROUPS}
 
@@ -202,6 +229,10 @@ def _plugins_of(name: str, distribution: metadata.Distribution) -> list[Plugin]:
             for kind, group in GROUPS.items()
             for entry in distribution.entry_points.select(group=group)
         }
+        for group in sorted(distribution.entry_points.groups):
+            if group.startswith("skdeep.") and group not in GROUPS.values():
+                names = tuple(entry.name for entry in distribution.entry_points.select(group=group))
+                _unknown_groups.append(UnknownGroup(group, name, version, names))
         return list(plugins.values())
     except Exception as err:  # as above
         _unreadable[name] = f"{type(err).__name__}: {err}"

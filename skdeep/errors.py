@@ -42,6 +42,14 @@ class PluginContractError(PluginError, TypeError):
     """A plugin offers an object that cannot serve as the kind it claims to be."""
 
 
+class InvalidFieldError(ValueError, TypeError):
+    """A component class has a field that it must not have, or a field was given a value that does not fit it."""
+
+
+class UnknownFieldError(InvalidFieldError):
+    """A field was set that the component does not have."""
+
+
 class NonFiniteLossError(ArithmeticError, ValueError):
     """Training was stopped because the loss became NaN or infinite (scikit-learn raises ValueError there)."""
 
@@ -58,6 +66,11 @@ def unknown_field(owner: str, name: str, known: Iterable[str]) -> str:
     names = list(known)
     fields = f"Its fields are: {', '.join(names)}." if names else "It has no fields."
     return f"Invalid field {name!r} for {owner}.{_nearest(name, names)} {fields}"
+
+
+def wrong_value(owner: str, name: str, wanted: str, value: object, what: str = "field") -> str:
+    """Word the message for a field whose value does not fit."""
+    return f"The {name!r} {what} of {owner} must be {wanted}. Got {value!r} instead."
 
 
 def wrong_kind(parameter: str, value: object, wanted: str) -> str:

@@ -12,10 +12,10 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from skdeep import discovery, registry
+from skdeep import discovery, errors, registry
 from skdeep.description import Description, description_of
-from skdeep.discovery import DISTRIBUTION, GROUPS, Plugin, refresh
-from skdeep.policy import ALLOW_VARIABLE, DENY_VARIABLE, is_allowed, patterns_in
+from skdeep.discovery import DISTRIBUTION, GROUPS, Plugin, UnknownGroup, refresh
+from skdeep.policy import ALLOW_VARIABLE, DENY_VARIABLE, is_allowed, normalised, patterns_in
 
 __all__ = [
     "CheckReport",
@@ -26,6 +26,7 @@ __all__ = [
     "describe",
     "list_components",
     "refresh",
+    "unknown_groups",
     "unreadable_packages",
 ]
 
@@ -49,7 +50,10 @@ class ListedComponent(NamedTuple):
 
 
 class CheckReport(NamedTuple):
-    """What `check` found of one plugin: how many checks it passed, and the messages of those that it failed."""
+    """What `check` found of one plugin: how many checks it passed, and the messages of those that it failed.
+
+    A group of entry points that does not exist, such as a misspelt one, is reported as a plugin of the kind "group".
+    """
 
     kind: str
     full_id: str
@@ -139,10 +143,16 @@ def check(distribution: str | None = None) -> list[CheckReport]:
     """
     from skdeep.testing.distributions import plugins_of
 
-    if distribution is not None:
-        return [_report(plugin) for plugin in plugins_of(distribution)]
     discovery.scan()
-    return [_report(plugin) for kind in GROUPS for plugin in discovery.offered(kind)]
+    found = [_report_of_group(g) for g in discovery.unknown_groups() if distribution is None or _is_of(g, distribution)]
+    if distribution is None:
+        return [_report(plugin) for kind in GROUPS for plugin in discovery.offered(kind)] + found
+    try:
+        return [_report(plugin) for plugin in plugins_of(distribution)] + found
+    except errors.UnknownComponentError:
+        if found:
+            return found
+        raise
 
 
 def configure(allow: str | Iterable[str] | None = None, deny: str | Iterable[str] | None = None) -> None:
@@ -183,6 +193,11 @@ def unreadable_packages() -> dict[str, str]:
     return discovery.unreadable()
 
 
+def unknown_groups() -> list[str]:
+    """Return what is wrong with packages that offer components in a group of entry points that does not exist."""
+    return [str(group) for group in discovery.unknown_groups()]
+
+
 def _of_kind(kind: str) -> Iterable[ListedComponent]:
     version = discovery.own_version()
     for name, place in registry.builtin_names(kind).items():
@@ -192,6 +207,15 @@ def _of_kind(kind: str) -> Iterable[ListedComponent]:
     for p in discovery.offered(kind):
         state, problem = discovery.state(p), discovery.problem(p)
         yield ListedComponent(kind, p.name, p.full_id, p.distribution, p.version, p.value, state, problem)
+
+
+def _is_of(group: UnknownGroup, distribution: str) -> bool:
+    return group.distribution == normalised(distribution)
+
+
+def _report_of_group(group: UnknownGroup) -> CheckReport:
+    full_id = f"{group.distribution}:{group.group}"
+    return CheckReport("group", full_id, group.distribution, group.version, "broken", 0, (f"{group}",))
 
 
 def _report(plugin: Plugin) -> CheckReport:

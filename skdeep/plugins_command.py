@@ -1,4 +1,4 @@
-"""The command `skdeep plugins`: list, describe and check, as text or as JSON."""
+"""The commands `skdeep plugins` (list, describe and check) and `skdeep describe`, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Any
 from skdeep import errors, plugins
 from skdeep.discovery import GROUPS
 from skdeep.plugins import CheckReport, Description, ListedComponent
+from skdeep.policy import ALLOW_VARIABLE, DENY_VARIABLE
 
 WIDTH = 100
 
 
 def add_plugins_command(commands: Any) -> None:
-    """Add `plugins` and its own commands to the parser."""
+    """Add `plugins` with its own commands, and `describe`, to the parser."""
     as_json = argparse.ArgumentParser(add_help=False)
     as_json.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     parser = commands.add_parser("plugins", parents=[as_json], help="list, describe and check components")
@@ -28,14 +29,15 @@ def add_plugins_command(commands: Any) -> None:
     listing = inner.add_parser("list", parents=[as_json], help="list all components; imports none of them")
     listing.add_argument("kind", nargs="?", choices=list(GROUPS), help="only this kind")
     listing.set_defaults(run=run_list)
-    describing = inner.add_parser("describe", parents=[as_json], help="print all about one component")
-    describing.add_argument("kind", choices=list(GROUPS))
-    describing.add_argument("name", help="bare name, or distribution:name")
-    describing.set_defaults(run=run_describe)
+    for there in (inner, commands):  # also `skdeep describe`
+        describing = there.add_parser("describe", parents=[as_json], help="print all about one component")
+        describing.add_argument("kind", choices=list(GROUPS))
+        describing.add_argument("name", help="bare name, or distribution:name")
+        describing.set_defaults(run=run_describe)
     checking = inner.add_parser(
         "check",
         parents=[as_json],
-        help="load the installed plugins and check their contract; exit status 1 if one fails",
+        help="load the installed plugins and check their contract; exit status 1 if one fails or all are blocked",
     )
     checking.add_argument("distribution", nargs="?", help="only this package")
     checking.set_defaults(run=run_check)
@@ -46,7 +48,8 @@ def run_list(options: argparse.Namespace) -> int:
     listed = plugins.list_components(options.kind)
     unreadable = plugins.unreadable_packages()
     if _wants_json(options):
-        _print_json({"components": [c._asdict() for c in listed], "unreadable_packages": unreadable})
+        components, groups = [c._asdict() for c in listed], plugins.unknown_groups()
+        _print_json({"components": components, "unreadable_packages": unreadable, "unknown_groups": groups})
         return 0
     for kind, of_kind in groupby(listed, key=lambda c: c.kind):
         print(f"{GROUPS[kind].partition('.')[2]}")
@@ -56,7 +59,7 @@ def run_list(options: argparse.Namespace) -> int:
         )
     # One reason a package where policy or versions keep it out as a whole, one a component where that is broken.
     problems = {c.full_id if c.state == "broken" else (c.package, c.state): c.problem for c in listed if c.problem}
-    for problem in problems.values():
+    for problem in (*problems.values(), *plugins.unknown_groups()):
         print(f"\n{_filled(problem)}")
     for package, problem in unreadable.items():
         print(f"\n{_filled(f'The metadata of {package} could not be read: {problem}')}")
@@ -78,7 +81,7 @@ def run_describe(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Print how the checks of each plugin ended; the status is 1 if one failed."""
+    """Print how the checks of each plugin ended; the status is 1 if one failed, or if nothing could be checked."""
     try:
         reports = plugins.check(options.distribution)
     except errors.UnknownComponentError as err:
@@ -89,7 +92,8 @@ def run_check(options: argparse.Namespace) -> int:
         _print_json([report._asdict() for report in reports])
     else:
         _print_reports(reports, n_failed)
-    return 1 if n_failed else 0
+    is_all_blocked = bool(reports) and all(report.state == "blocked" for report in reports)
+    return 1 if n_failed or is_all_blocked else 0
 
 
 def _print_description(d: Description) -> None:
@@ -124,12 +128,15 @@ def _print_reports(reports: Sequence[CheckReport], n_failed: int) -> None:
             print(textwrap.indent("\n".join(_filled(line, WIDTH - 9) for line in failure.splitlines()), " " * 9))
     for package, problem in plugins.unreadable_packages().items():
         print(_filled(f"The metadata of {package} could not be read: {problem}"))
+    if not reports:
+        print("No plugin is installed.")
+        return
     n_packages = len({report.package for report in reports})
-    print(
-        f"{len(reports)} components of {n_packages} packages, {n_failed} failed"
-        if reports
-        else "No plugin is installed."
-    )
+    n_blocked = sum(report.state == "blocked" for report in reports)
+    blocked = f", {n_blocked} blocked by {ALLOW_VARIABLE} or {DENY_VARIABLE}" if n_blocked else ""
+    print(f"{len(reports)} components of {n_packages} packages, {n_failed} failed{blocked}")
+    if n_blocked == len(reports):
+        print("Nothing was checked.")
 
 
 def _source(c: ListedComponent) -> str:

@@ -13,7 +13,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from importlib import metadata
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 from skdeep import discovery, errors
 from skdeep.discovery import DISTRIBUTION, GROUPS, LOCAL, Plugin
@@ -77,6 +77,14 @@ def get(kind: str, name: str) -> tuple[str, Any]:
     return plugin.full_id, discovery.load(plugin)
 
 
+def full_id(kind: str, name: str) -> str:
+    """Return the full id of a bare name that one package offers, and any other name as it is; imports nothing."""
+    if name in _builtins()[kind] or (kind, name) in _local or ":" in name:
+        return name
+    ids = [p.full_id for p in _plugins_named(kind, name) if is_allowed(p.distribution)]
+    return ids[0] if len(ids) == 1 else name
+
+
 def names(kind: str) -> list[str]:
     """Return what a kind's components are called: built-in names, and full ids of the others; imports none."""
     local = (f"{LOCAL}:{name}" for k, name in list(_local) if k == kind)
@@ -84,19 +92,29 @@ def names(kind: str) -> list[str]:
     return sorted([*_builtins()[kind], *local, *plugins])
 
 
-def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Registered], Registered]:
+@overload
+def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Registered], Registered]: ...
+@overload
+def register(kind: str, name: str, component: Registered, *, replace: bool = False) -> Registered: ...
+def register(kind: str, name: str, component: Any = None, *, replace: bool = False) -> Any:
     """Make a component known by a name in this process and in the worker processes of a search.
 
     Use it as a decorator of a component class, of a function (see `skdeep.acceptance.FUNCTIONS` for how
-    each kind is called) or of a `flax.linen.Module` class. Lambdas and objects can be registered too, by
-    calling what it returns.
+    each kind is called) or of a `flax.linen.Module` class. Lambdas and objects can be given as `component`.
 
     Parameters
     ----------
     kind : {"loss", "optimizer", "schedule", "layer", "network", "augmentation"}
     name : str
+    component : object, default=None
+        What to register, where `register` is no decorator.
     replace : bool, default=False
         Allow another object to take the place of one registered before.
+
+    Returns
+    -------
+    object or callable
+        What was registered, or the decorator.
 
     Notes
     -----
@@ -118,6 +136,7 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
     ... def fourth_power(raw, target):
     ...     return jnp.mean((raw - target) ** 4, axis=1)
     >>> model = skdeep.DeepRegressor(loss="fourth_power")
+    >>> _ = skdeep.register("schedule", "linear_fall", lambda progress: 1 - progress)
     """
     from skdeep.acceptance import refusal, reserved_names
 
@@ -140,7 +159,7 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
             _adopted.pop((kind, name), None)
         return registered
 
-    return add
+    return add if component is None else add(component)
 
 
 def unregister(kind: str, name: str) -> None:
@@ -288,5 +307,8 @@ def _hint(kind: str, name: str) -> str:
         except metadata.PackageNotFoundError:
             return f"No package {distribution!r} is installed: install it."
         return f"The package {distribution} {version} offers no {kind} {bare!r}."
+    for group in discovery.unknown_groups():
+        if bare in group.names:
+            return str(group)
     packages = [package for package, kinds in KNOWN_PLUGINS.items() if bare in kinds.get(kind, ())]
     return f"The package {packages[0]} offers it, which is not installed." if packages else ""

@@ -11,7 +11,7 @@ import joblib
 import pytest
 
 import skdeep
-from skdeep import DeepClassifier, DeepRegressor, registry
+from skdeep import DeepClassifier, DeepRegressor, discovery, registry
 from skdeep.errors import PluginLoadError, UnknownComponentError
 
 pytestmark = pytest.mark.usefixtures("fresh_registry")
@@ -245,3 +245,52 @@ def save(name, model):
         with pytest.raises(PluginLoadError, match=message) as caught:
             pickle.loads(data)
         assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+PACKAGE = """
+import flax.linen as nn
+import skdeep
+
+class Scale(nn.Module):
+    factor: float = 2.0
+    @nn.compact
+    def __call__(self, x):
+        return x * self.factor
+
+class Signs(skdeep.Optimizer):
+    beta: float = 0.9
+"""
+OFFERS = {"layers": "scale = fake_{}:Scale", "optimizers": "signs = fake_{}:Signs"}
+BY_NAME = {
+    "a name": ({"optimizer": "signs"}, {"optimizer": "first:signs"}),
+    "a list": ({"network": ["dense", "scale", "relu"]}, {"network": ["dense", "first:scale", "relu"]}),
+    "options": (
+        {"network": [("residual", {"layers": ["dense", ("scale", {"factor": 3.0})]})]},
+        {"network": [("residual", {"layers": ["dense", ("first:scale", {"factor": 3.0})]})]},
+    ),
+    "built in": ({"optimizer": "adam", "loss": "auto"}, {"optimizer": "adam", "loss": "auto"}),
+}
+
+
+@pytest.mark.parametrize("case", BY_NAME.values(), ids=BY_NAME.keys())
+def test_a_bare_name_keeps_its_package_in_an_unfitted_pickle(install, monkeypatch, case):
+    given, full = case
+
+    def offer(package):
+        install(package, PACKAGE, **{group: entry.format(package) for group, entry in OFFERS.items()})
+        discovery.refresh()
+
+    before = list(sys.path)
+    offer("first")
+    data = pickle.dumps(DeepClassifier(**given))
+    assert pickle.loads(data).get_params(deep=False) == DeepClassifier(**given).get_params(deep=False)
+    offer("second")
+    again = pickle.loads(data)
+    assert {name: getattr(again, name) for name in full} == full
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p in before or p.endswith("second")])
+    discovery.refresh()
+    again = pickle.loads(data)
+    assert {name: getattr(again, name) for name in full} == full
+    if given != full:
+        with pytest.raises(UnknownComponentError, match="No package 'first' is installed: install it."):
+            again.fit([[0.0], [1.0]], [0, 1])

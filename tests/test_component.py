@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import numbers
 import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any, ClassVar, Optional
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, ClassVar, Final, NewType, Optional
 
 import cloudpickle
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,10 +22,13 @@ import pytest
 from sklearn.base import clone
 
 from skdeep import layers, losses, networks, optimizers, schedules, static
-from skdeep.component import Component, check_structure, components_in, is_data, lists_to_tuples
+from skdeep.component import Component, check_structure, components_in, is_data
+from skdeep.errors import InvalidFieldError
 from skdeep.layers import Activation, Dense, Dropout, Residual
 from skdeep.networks import Sequential
 from skdeep.optimizers import AdamW
+
+Rate = NewType("Rate", float)
 
 
 class Inner(Component):
@@ -96,12 +101,28 @@ def test_leaves_have_the_names_of_the_fields():
         (int, False),
         (bool, False),
         (str, False),
-        (int | float, False),
+        (int | float, True),
+        (float | int | None, True),
+        (float | np.ndarray, True),
+        (list[float], True),
+        (Sequence[float], True),
+        (list[Inner], True),
+        (Annotated[float, "positive"], True),
+        (Annotated[float | None, "positive"], True),
+        (Final[float], True),
+        (Rate, True),
+        (tuple[Rate, ...], True),
+        (np.float32, True),
+        (np.float64, True),
+        (np.floating, True),
+        (jnp.float32, True),
+        (numbers.Real, True),
         (float | str, False),
         (tuple[int, ...], False),
         (tuple[float, int], False),
         (tuple, False),
-        (list[float], False),
+        (np.int64, False),
+        (Annotated[int, "positive"], False),
         (Callable[[float], float], False),
         (Any, False),
         (object, False),
@@ -193,9 +214,97 @@ def make_class(**members):
     return type("Made", (Component,), {"__module__": __name__, **members})
 
 
-def test_annotation_that_cannot_be_resolved_counts_as_structure():
-    made = make_class(__annotations__={"a": "NotImported", "b": "float", "c": "Inner"}, a=1, b=2.0, c=Inner())
-    assert jax.tree.leaves(made()) == [2.0, 0.5]
+QUOTED = [
+    "float",
+    "'float'",
+    "Annotated['float', 1]",
+    "list['Rate']",
+    "Optional[float]",
+    "Final[float]",
+    "Inner",
+    "np.float32",
+]
+
+
+@pytest.mark.parametrize("annotation", QUOTED)
+def test_quoted_annotations_are_evaluated(annotation):
+    value = Inner() if annotation == "Inner" else (2.0,) if "list" in annotation else 2.0
+    made = make_class(__annotations__={"a": annotation}, a=value)
+    assert jax.tree.leaves(made()) == ([0.5] if annotation == "Inner" else [2.0])
+
+
+def test_quoted_annotations_may_use_names_around_the_class():
+    Share = NewType("Share", float)
+
+    class Local(Component):
+        share: Share = 0.5
+
+    assert jax.tree.leaves(Local()) == [0.5]
+    assert Local(Share(0.25)).share == 0.25
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        ("NotImported", r"'a' of Made cannot be evaluated \(NameError.*NotImported.*skdeep.static"),
+        ("float[", r"'a' of Made cannot be evaluated \(SyntaxError"),
+        ("np.no_such_type", r"'a' of Made cannot be evaluated \(AttributeError"),
+        (float | str, r"'a' of Made is annotated float \| str, .* Annotate it float.*skdeep.static"),
+        (tuple[float, int], "'a' of Made is annotated"),
+        (dict[str, float], "'a' of Made is annotated"),
+        (Inner | str, "'a' of Made is annotated"),
+        ("Final", "'a' of Made is annotated Final"),
+    ],
+)
+def test_annotations_that_say_neither_data_nor_structure_are_refused(annotation, message):
+    with pytest.raises(InvalidFieldError, match=message):
+        make_class(__annotations__={"a": annotation}, a=1.0)
+    made = make_class(__annotations__={"a": annotation}, a=static(1.0))
+    assert jax.tree.leaves(made()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("replace", "must not have a field 'replace': it is the name of a method of Component. Choose another name."),
+        ("get_params", "of a method of Component"),
+        ("check_fields", "of a method of Component"),
+        ("kind", "of a class variable of Component"),
+        ("plugin_api", "of a class variable of Component"),
+        ("a__b", "must not have a field 'a__b': '__' separates the names in a path such as optimizer__b1."),
+        ("doubled", "of a method of Outer"),
+    ],
+)
+def test_names_that_break_a_component_are_refused(name, message):
+    with pytest.raises(InvalidFieldError, match=re.escape(message)):
+        type("Made", (Outer,), {"__module__": __name__, "__annotations__": {name: int}, name: 1})
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (
+            {"scaling": "standardize"},
+            r"The 'scaling' class variable of Made must be one of \['none', 'standard', 'mean'\]. Got 'standardize'",
+        ),
+        ({"domain": "positive"}, "'domain' class variable of Made must be one of"),
+        (
+            {"tasks": ("regression")},
+            r"'tasks' class variable of Made must be a tuple .* Got 'regression' .* Write tasks = \('regression',\).",
+        ),
+        ({"tasks": ("regresion",)}, "'tasks' class variable of Made must be a tuple of one of"),
+        ({"probabilistic": "yes"}, "'probabilistic' class variable of Made must be a bool. Got 'yes'"),
+    ],
+)
+def test_class_variables_of_a_loss_are_checked(members, message):
+    with pytest.raises(InvalidFieldError, match=message):
+        type("Made", (losses.SquaredError,), {"__module__": __name__, **members})
+
+
+def test_class_variables_are_stored_as_their_annotation_says():
+    made = type("Made", (losses.SquaredError,), {"__module__": __name__, "tasks": ["regression"], "has_std": 1})
+    assert made.tasks == ("regression",)
+    assert made.has_std is True
 
 
 def test_field_without_annotation_is_refused():
@@ -251,6 +360,39 @@ def test_classes_that_cannot_be_imported_come_back_from_another_process():
     assert jax.tree.leaves(again) == [2.0]
 
 
+def test_fields_without_default_stay_so_on_the_way_through_another_process():
+    """`dataclasses.MISSING` says that a field has no default; pickle makes a copy of it."""
+
+    class Local(Component):
+        rate: float
+        depth: int = 3
+
+    again = cloudpickle.loads(cloudpickle.dumps(Local))
+    assert again is Local
+    elsewhere = "import sys, cloudpickle; cls = cloudpickle.load(sys.stdin.buffer)\n"
+    elsewhere += "Derived = type('Derived', (cls,), {'__module__': '__main__'})\n"
+    elsewhere += "for made in (cls, Derived):\n"
+    elsewhere += "    try: made()\n    except TypeError as err: print(err)\n"
+    elsewhere += "    print(made(2.0).depth, made._data_fields)\n"
+    out = subprocess.run(
+        [sys.executable, "-c", elsewhere],
+        input=cloudpickle.dumps(Local),
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=120,
+    ).stdout.decode()
+    assert out.count("missing 1 required positional argument: 'rate'") == 2
+    assert out.count("3 ('rate',)") == 2
+
+    class Derived(Local):
+        more: float = 1.0
+
+    for cls in (Local, Derived):
+        assert dataclasses.fields(cls)[0].default is dataclasses.MISSING
+        with pytest.raises(TypeError, match="missing 1 required positional argument: 'rate'"):
+            cls()
+
+
 def test_instances_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Inner().rate = 1.0
@@ -289,7 +431,12 @@ def test_get_params():
     outer = Outer(1.0, parts=(Inner(),))
     shallow = {f.name: getattr(outer, f.name) for f in dataclasses.fields(outer)}
     assert outer.get_params(deep=False) == shallow
-    assert outer.get_params() == shallow | {"inner__rate": 0.5, "inner__width": 3}
+    inside = {"inner__rate": 0.5, "inner__width": 3}
+    assert outer.get_params() == shallow | inside | {
+        "parts__0": Inner(),
+        "parts__0__rate": 0.5,
+        "parts__0__width": 3,
+    }
 
 
 def test_replace():
@@ -299,6 +446,22 @@ def test_replace():
     assert outer.replace(inner__rate=0.1, inner__width=7) == Outer(1.0, Inner(0.1, 7))
     assert outer.replace(inner=Inner(width=5), inner__rate=0.1) == Outer(1.0, Inner(0.1, 5))
     assert outer == Outer(1.0)
+
+
+def test_replace_reaches_into_tuples():
+    outer = Outer(1.0, parts=(Inner(), Inner(2.0)))
+    assert outer.replace(parts__1__rate=3.0).parts == (Inner(), Inner(3.0))
+    assert outer.replace(parts__0=Inner(4.0), parts__0__width=5).parts == (Inner(4.0, 5), Inner(2.0))
+    assert outer.replace(parts=[Inner(6.0)], parts__0__width=7).parts == (Inner(6.0, 7),)
+    assert outer.replace(**outer.get_params()) == outer
+    network = Sequential((Residual((Dense(3), Activation("relu"))),))
+    assert network.replace(layers__0__layers__0__features=4).layers[0].layers[0] == Dense(4)
+
+
+def test_names_in_fields_stand_for_components():
+    network = Sequential(("dense", Dense(3)))
+    assert network.replace(layers__0__features=4, layers__1__features=5).layers == (Dense(4), Dense(5))
+    assert network.replace(layers__1="dropout", layers__1__rate=0.1).layers[1] == Dropout(0.1)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +477,14 @@ def test_replace():
         (losses.Hinge(), {"margin": 1}, "Invalid field 'margin' for Hinge. It has no fields."),
         (Outer(1.0), {"inner__rat": 1}, "Invalid field 'rat' for Inner. Did you mean 'rate'?"),
         (Outer(1.0), {"innr__rate": 1}, "Invalid field 'innr' for Outer. Did you mean 'inner'?"),
-        (Outer(1.0), {"level__rate": 1}, "The field 'level' of Outer is 1.0: it has no fields to set."),
+        (Outer(1.0), {"level__rate": 1}, "Outer.level is 1.0: it has no fields to set."),
+        (
+            Outer(1.0, parts=(Inner(),)),
+            {"parts__1__rate": 1},
+            "Outer.parts holds 1 components: '1' is the position of none.",
+        ),
+        (Outer(1.0, parts=(Inner(),)), {"parts__rate": 1}, "Outer.parts holds 1 components: 'rate' is the position"),
+        (Outer(1.0, parts=(Inner(),)), {"parts__0__rat": 1}, "Invalid field 'rat' for Inner. Did you mean 'rate'?"),
     ],
 )
 def test_replace_of_an_unknown_field(component, changes, message):
@@ -322,19 +492,130 @@ def test_replace_of_an_unknown_field(component, changes, message):
         component.replace(**changes)
 
 
+class Kinds(Component):
+    number: float = 0.5
+    count: int = 1
+    is_on: bool = False
+    name: str = "a"
+    counts: tuple[int, ...] = (1,)
+    size: int | tuple[int, ...] = 3
+    levels: float | tuple[float, ...] = 0.5
+    anything: Any = None
+    fixed: float = static(2.0)
+
+
+PLAIN = [
+    ("count", np.int64(8), 8),
+    ("count", np.array(8), 8),
+    ("count", jnp.int32(8), 8),
+    ("counts", np.arange(4, 6), (4, 5)),
+    ("counts", [np.int8(4), np.uint32(5)], (4, 5)),
+    ("counts", range(2), (0, 1)),
+    ("size", np.int64(2), 2),
+    ("size", [2, np.int16(3)], (2, 3)),
+    ("is_on", np.bool_(True), True),
+    ("is_on", 1, True),
+    ("name", np.str_("b"), "b"),
+    ("number", np.float32(0.25), 0.25),
+    ("number", np.array(0.25), 0.25),
+    ("number", np.int64(2), 2),
+    ("levels", np.array([0.25, 0.5]), (0.25, 0.5)),
+    ("levels", [np.float32(0.25)], (0.25,)),
+    ("fixed", 1, 1.0),
+    ("anything", [[np.int64(3)], np.float64(4)], ((3,), 4.0)),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "stored"), PLAIN)
+def test_fields_hold_plain_values(name, given, stored):
+    """NumPy's scalars become Python's, so that both are one structure, one hash and one pickle."""
+    for component in (
+        Kinds(**{name: given}),
+        Kinds().replace(**{name: given}),
+        dataclasses.replace(Kinds(), **{name: given}),
+    ):
+        assert repr(getattr(component, name)) == repr(stored)
+        assert pickle.dumps(component) == pickle.dumps(Kinds(**{name: stored}))
+        assert jax.tree.structure(component) == jax.tree.structure(Kinds(**{name: stored}))
+
+
+def test_fields_of_modules_hold_plain_values():
+    network = networks.FlaxNetwork(nn.Dense(np.int64(3), use_bias=np.bool_(False)))
+    assert (type(network.module.features), network.module.use_bias) == (int, False)
+    assert type(network.replace(features=np.int32(4)).module.features) is int
+    inner = layers.ModuleLayer(nn.Sequential([nn.Dense(np.int64(2)), nn.relu])).module.layers
+    assert type(inner) is tuple
+    assert type(inner[0].features) is int
+
+
+def test_a_list_is_not_shared_by_copies():
+    widths = [3, 4]
+    network = networks.MLP(widths=widths)
+    widths.append(5)
+    assert network.widths == clone(network).widths == (3, 4)
+
+
 @pytest.mark.parametrize(
-    ("component", "expected"),
+    ("make", "message"),
     [
-        (Outer(1.0, levels=[0.1, 0.2]), Outer(1.0, levels=(0.1, 0.2))),
-        (Sequential([Dense(3), Dropout(0.1)]), Sequential((Dense(3), Dropout(0.1)))),
-        (Sequential((Residual([Dense(3)]),)), Sequential((Residual((Dense(3),)),))),
-        (networks.MLP(widths=[3, 4]), networks.MLP(widths=(3, 4))),
-        (networks.MLP(widths=[[3], [4]]), networks.MLP(widths=((3,), (4,)))),
-        (Outer(1.0), Outer(1.0)),
+        (
+            lambda: networks.MLP(64, 32),
+            "MLP(widths=...) takes a tuple of ints. Got 64, 32 as separate arguments instead. Write MLP((64, 32)).",
+        ),
+        (lambda: networks.MLP(1, 2, 3, 4, 5, 6, 7), "MLP(widths=...) takes a tuple of ints."),
+        (lambda: Sequential(Dense(), Dense()), "Sequential(layers=...) takes a tuple of layers."),
+        (lambda: networks.MLP(64), "Got 64 instead. MLP(widths=...) takes a tuple: write (64,)."),
+        (
+            lambda: networks.MLP(widths="64"),
+            "'widths' field of MLP must be a tuple of positive ints. Got '64' instead.",
+        ),
+        (lambda: Kinds(number="x"), "The 'number' field of Kinds must be a number. Got 'x' instead."),
+        (lambda: Kinds(number=None), "The 'number' field of Kinds must be a number. Got None instead."),
+        (lambda: Kinds(count=True), "The 'count' field of Kinds must be an int. Got True instead."),
+        (lambda: Kinds(count=np.float64(8)), "The 'count' field of Kinds must be an int. Got 8.0 instead."),
+        (lambda: Kinds(is_on=2), "The 'is_on' field of Kinds must be a bool. Got 2 instead."),
+        (lambda: Kinds(name=3), "The 'name' field of Kinds must be a string. Got 3 instead."),
+        (
+            lambda: Kinds(levels="x"),
+            "The 'levels' field of Kinds must be a number or a tuple of numbers. Got 'x' instead.",
+        ),
+        (lambda: Kinds().replace(count="8"), "The 'count' field of Kinds must be an int. Got '8' instead."),
+        (lambda: Outer(1.0, inner=Dense()), "The 'inner' field of Outer must be a component. Got Dense("),
+        (lambda: Outer(1.0, function=3), "The 'function' field of Outer must be a function or None. Got 3 instead."),
+        (lambda: Dense().replace(features=0), "The 'features' field of Dense must be a positive int. Got 0 instead."),
+        (lambda: losses.Huber(delta="x"), "The 'delta' field of Huber must be a number. Got 'x' instead."),
+        (lambda: losses.Huber(delta=0.0), "The 'delta' field of Huber must be positive. Got 0.0 instead."),
     ],
 )
-def test_lists_to_tuples(component, expected):
-    assert lists_to_tuples(component) == expected
+def test_fields_are_checked_when_a_component_is_made(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
+def test_tracers_are_not_checked():
+    class Positive(Component):
+        rate: float = 1.0
+        depth: int = 2
+
+        def check_fields(self):
+            if not self.rate > 0:
+                raise ValueError("The 'rate' field must be positive.")
+
+    rates = jnp.array([-1.0, 2.0])
+    made = jax.jit(jax.vmap(lambda rate: Positive(rate, [3]).replace(rate=2 * rate)))(rates)
+    np.testing.assert_array_equal(made.rate, [-2.0, 4.0])
+    assert made.depth == (3,)
+    with pytest.raises(ValueError, match="must be positive"):
+        Positive(-1.0)
+
+
+def test_a_default_that_its_annotation_does_not_allow_stays_allowed():
+    class Loose(Component):
+        depth: int = None
+        rate: float = None
+
+    assert Loose(depth=None, rate=None) == Loose()
+    assert Loose(depth=3).replace(depth=None) == Loose()
 
 
 @pytest.mark.parametrize("component", [Outer(1.0), Outer(np.ones(2)), *EVERY_DEFAULT])
@@ -343,20 +624,23 @@ def test_check_structure_accepts(component):
 
 
 @pytest.mark.parametrize(
-    ("component", "message"),
+    ("make", "message"),
     [
-        (Outer(1.0, name=np.ones(2)), "The field 'name' of Outer must be hashable, .* Got ndarray instead."),
-        (Outer(1.0, name={"a": 1}), "The field 'name' of Outer must be hashable, .* Got dict instead."),
-        (Outer(1.0, fixed=np.ones(2)), "The field 'fixed' of Outer must be hashable, .* Got ndarray instead."),
-        (Outer(1.0, Inner(width=[3])), "The field 'width' of Inner must be hashable, .* Got list instead."),
-        (Outer(1.0, parts=(Inner(), Inner(width={}))), "The field 'width' of Inner must be hashable"),
-        (Sequential((Residual((Activation({}),)),)), "The field 'function' of Activation must be hashable"),
+        (lambda: Kinds(anything=np.ones(2)), "The field 'anything' of Kinds must be hashable, .* Got ndarray instead."),
+        (lambda: Kinds(anything={"a": 1}), "The field 'anything' of Kinds must be hashable, .* Got dict instead."),
+        (lambda: Kinds(anything=({},)), "The field 'anything' of Kinds must be hashable, .* Got tuple instead."),
+        (lambda: Outer(1.0, fixed=np.ones(2)), "The 'fixed' field of Outer must be a number. Got array"),
+        (lambda: Activation({}), "The 'function' field of Activation must be a string or a function. Got {} instead."),
     ],
-    ids=["array", "dict", "static", "inside", "in a tuple", "deep inside"],
+    ids=["array", "dict", "in a tuple", "static", "function"],
 )
-def test_check_structure_names_the_field(component, message):
+def test_structure_must_be_hashable(make, message):
     with pytest.raises(TypeError, match=message):
-        check_structure(component)
+        make()
+    made = jax.tree.unflatten(jax.tree.structure(Kinds()), jax.tree.leaves(Kinds()))
+    object.__setattr__(made, "anything", {})
+    with pytest.raises(TypeError, match="The field 'anything' of Kinds must be hashable"):
+        check_structure(made)
 
 
 def test_components_in_goes_depth_first():

@@ -171,18 +171,30 @@ def test_rows_that_do_not_fit(layer, x, message):
 
 
 @pytest.mark.parametrize(
-    ("layer", "message"),
+    ("make", "message"),
     [
-        (GroupNorm(0), "The 'n_groups' field of GroupNorm must be a positive int. Got 0 instead."),
-        (SqueezeExcitation(2.0), "The 'ratio' field of SqueezeExcitation must be a positive int. Got 2.0 instead."),
-        (SeparableConv(multiplier=0), "The 'multiplier' field of SeparableConv must be a positive int. Got 0 instead."),
-        (SeparableConv(padding="full"), "The 'padding' field of SeparableConv must be one of .* Got 'full' instead."),
-        (Conv(kernel_init="zeros"), r"The 'kernel_init' field of Conv must be one of \['he_normal', .* Got 'zeros'"),
+        (lambda: GroupNorm(0), "The 'n_groups' field of GroupNorm must be a positive int. Got 0 instead."),
+        (
+            lambda: SqueezeExcitation(2.0),
+            "The 'ratio' field of SqueezeExcitation must be a positive int. Got 2.0 instead.",
+        ),
+        (
+            lambda: SeparableConv(multiplier=0),
+            "The 'multiplier' field of SeparableConv must be a positive int. Got 0 instead.",
+        ),
+        (
+            lambda: SeparableConv(padding="full"),
+            "The 'padding' field of SeparableConv must be one of .* Got 'full' instead.",
+        ),
+        (
+            lambda: Conv(kernel_init="zeros"),
+            r"The 'kernel_init' field of Conv must be one of \['he_normal', .* Got 'zeros'",
+        ),
     ],
 )
-def test_check_fields(layer, message):
+def test_check_fields(make, message):
     with pytest.raises(ValueError, match=message):
-        layer.check_fields()
+        make()
 
 
 def test_kernel_init_of_a_convolution():

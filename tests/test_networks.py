@@ -184,27 +184,33 @@ def test_padding_does_not_change_what_batch_norm_learns():
 
 
 @pytest.mark.parametrize(
-    ("network", "message"),
+    ("make", "message"),
     [
-        (MLP(widths=(8, 0)), r"The 'widths' field of MLP must be a tuple of positive ints. Got \(8, 0\) instead."),
-        (MLP(widths=8), "'widths'.* Got 8 instead."),
-        (MLP(widths=(8.5,)), "'widths'"),
-        (MLP(dropout_rate=1.0), r"The 'dropout_rate' field of MLP must be in \[0, 1\). Got 1.0 instead."),
         (
-            MLP(normalization="group"),
+            lambda: MLP(widths=(8, 0)),
+            r"The 'widths' field of MLP must be a tuple of positive ints. Got \(8, 0\) instead.",
+        ),
+        (lambda: MLP(widths=8), "'widths'.* Got 8 instead."),
+        (lambda: MLP(widths=(8.5,)), "'widths'"),
+        (lambda: MLP(dropout_rate=1.0), r"The 'dropout_rate' field of MLP must be in \[0, 1\). Got 1.0 instead."),
+        (
+            lambda: MLP(normalization="group"),
             r"The 'normalization' field of MLP must be one of \[None, 'batch', 'layer'\]. Got 'group' instead.",
         ),
         (
-            ConvDecoder(widths=()),
+            lambda: ConvDecoder(widths=()),
             r"The 'widths' field of ConvDecoder must be a tuple of one or more positive ints. Got \(\) instead.",
         ),
-        (ConvDecoder(kernel_size=0), "The 'kernel_size' field of ConvDecoder must be a positive int. Got 0 instead."),
-        (MLP(activation="gellu"), "Unknown activation 'gellu'. Did you mean 'gelu'?"),
+        (
+            lambda: ConvDecoder(kernel_size=0),
+            "The 'kernel_size' field of ConvDecoder must be a positive int. Got 0 instead.",
+        ),
+        (lambda: MLP(activation="gellu"), "Unknown activation 'gellu'. Did you mean 'gelu'?"),
     ],
 )
-def test_check_fields(network, message):
+def test_check_fields(make, message):
     with pytest.raises(ValueError, match=message):
-        network.check_fields()
+        make()
 
 
 def test_defaults_pass_check_fields():

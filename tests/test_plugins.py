@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+import signal
+import subprocess
+import sys
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -11,6 +15,7 @@ import optax
 import pytest
 
 import skdeep
+import skdeep.testing
 from skdeep import discovery, plugins, registry
 from skdeep.__main__ import main
 from skdeep.errors import PluginLoadError, UnknownComponentError
@@ -239,9 +244,82 @@ def test_check_command(install, capsys):
     assert main(["plugins", "check", "broken"]) == 1
     out = capsys.readouterr().out
     assert out.startswith("FAILED   loss       broken:cubic  1.0      1 of 2 checks\n")
-    assert "What to change: let the entry point name" in out
+    assert "What to change: let the module be imported without an error" in out
     assert main(["plugins", "check", "broken", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)[0]["n_passed"] == 1
+
+
+ADVICE = {
+    "an error": ("1 / 0", "let the module be imported without an error"),
+    "a missing package": ("import no_such_package", "install 'no_such_package'"),
+    "a missing name": ("", "name something that the module defines in the entry point"),
+    "another kind": ("Cubic = 3", "let the entry point name a component class"),
+    "a class that is wrong": (
+        GOOD.replace('scaling = "standard"', 'scaling = "standardize"'),
+        "let the module be imported without an error",
+    ),
+}
+
+
+@pytest.mark.usefixtures("only_fakes")
+@pytest.mark.parametrize("case", ADVICE.values(), ids=ADVICE.keys())
+def test_each_error_of_loading_has_its_own_cure(install, case):
+    source, advice = case
+    install("acme-fakes", source, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_fakes:Cubic")
+    (report,) = plugins.check("acme-fakes")
+    assert f"What to change: {advice}" in report.failures[0]
+
+
+@pytest.mark.usefixtures("only_fakes")
+def test_check_command_where_nothing_may_be_checked(install, capsys):
+    install("acme-fakes", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_fakes:Cubic")
+    install("kept-out", "1 / 0", losses="cubic = fake_kept_out:Cubic")
+    plugins.configure(deny="kept-out")
+    assert main(["plugins", "check", "kept-out"]) == 1
+    last = "1 components of 1 packages, 0 failed, 1 blocked by SKDEEP_PLUGINS or SKDEEP_PLUGINS_DENY\nNothing was checked.\n"
+    assert capsys.readouterr().out.endswith(last)
+    assert main(["plugins", "check"]) == 0
+    assert "2 components of 2 packages, 0 failed, 1 blocked" in capsys.readouterr().out
+    plugins.configure(allow="none")
+    assert main(["plugins", "check"]) == 1
+
+
+@pytest.mark.usefixtures("only_fakes")
+def test_a_group_that_does_not_exist_is_told(install, capsys):
+    install("acme-fakes", GOOD, lossess="cubic = fake_acme_fakes:Cubic")
+    message = "acme-fakes 1.0 offers 'cubic' in the group 'skdeep.lossess' of entry points, which does not exist. "
+    message += "Did you mean 'skdeep.losses'?"
+    with pytest.raises(UnknownComponentError, match=re.escape(message)):
+        registry.get("loss", "cubic")
+    assert plugins.list_components("loss")
+    assert plugins.unknown_groups() == [message]
+    for arguments in (["acme-fakes"], []):
+        assert main(["plugins", "check", *arguments]) == 1
+        out = capsys.readouterr().out
+        assert out.startswith("FAILED   group      acme-fakes:skdeep.lossess")
+        assert message in " ".join(out.split())
+    assert main(["plugins"]) == 0
+    assert message in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(UnknownComponentError, match="Did you mean 'skdeep.losses'"):
+        skdeep.testing.check_distribution("acme-fakes")
+
+
+def test_describe_beside_plugins_describe(capsys):
+    assert main(["plugins", "describe", "loss", "focal"]) == 0
+    expected = capsys.readouterr().out
+    assert main(["describe", "loss", "focal"]) == 0
+    assert capsys.readouterr().out == expected
+    assert main(["describe", "loss", "focal", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["full_id"] == "focal"
+
+
+def test_a_reader_that_leaves_early():
+    """As in `skdeep plugins list | head -1`; a shell would see the status of a process that SIGPIPE ended."""
+    command = [sys.executable, "-m", "skdeep", "plugins", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
 
 
 def test_check_command_for_a_package_that_is_not_there(capsys):

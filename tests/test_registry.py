@@ -74,6 +74,20 @@ def test_id_of_other_classes():
     assert registry.id_of("loss", cubic) == "local:mine"
 
 
+def test_register_takes_the_component_too():
+    assert skdeep.register("loss", "mine", cubic) is cubic
+    assert registry.get("loss", "mine") == ("local:mine", cubic)
+    assert skdeep.register("loss", "mine", abs_error, replace=True) is abs_error
+    with pytest.raises(TypeError, match="cannot be registered as the loss 'other'"):
+        skdeep.register("loss", "other", 3)
+    with pytest.raises(ComponentExistsError):
+        skdeep.register("loss", "mine", cubic)
+
+
+def abs_error(raw, target):
+    return abs(raw - target).mean(axis=1)
+
+
 def cubic(raw, target):
     return (abs(raw - target) ** 3).mean(axis=1)
 

@@ -366,33 +366,39 @@ def test_learned_positions():
 
 
 @pytest.mark.parametrize(
-    ("layer", "message"),
+    ("make", "message"),
     [
-        (LSTM(0), "The 'units' field of LSTM must be a positive int. Got 0 instead."),
-        (GRU(2.5), "The 'units' field of GRU must be a positive int. Got 2.5 instead."),
-        (SimpleRNN(activation="tan"), "Unknown activation 'tan'. Did you mean 'tanh'?"),
-        (SimpleRNN(-1), "The 'units' field of SimpleRNN"),
-        (Bidirectional(Dense()), r"The 'layer' field of Bidirectional must be a recurrent layer.* Got Dense\("),
-        (Embedding(0), "The 'n_tokens' field of Embedding must be a positive int. Got 0 instead."),
-        (Embedding(features=0), "The 'features' field of Embedding"),
-        (Embedding(mask_token=0.5), "The 'mask_token' field of Embedding must be an int or None. Got 0.5 instead."),
-        (SelfAttention(0), "The 'n_heads' field of SelfAttention must be a positive int. Got 0 instead."),
-        (SelfAttention(head_features=0), "The 'head_features' field of SelfAttention"),
+        (lambda: LSTM(0), "The 'units' field of LSTM must be a positive int. Got 0 instead."),
+        (lambda: GRU(2.5), "The 'units' field of GRU must be a positive int. Got 2.5 instead."),
+        (lambda: SimpleRNN(activation="tan"), "Unknown activation 'tan'. Did you mean 'tanh'?"),
+        (lambda: SimpleRNN(-1), "The 'units' field of SimpleRNN"),
+        (lambda: Bidirectional(Dense()), r"The 'layer' field of Bidirectional must be a recurrent layer.* Got Dense\("),
+        (lambda: Embedding(0), "The 'n_tokens' field of Embedding must be a positive int. Got 0 instead."),
+        (lambda: Embedding(features=0), "The 'features' field of Embedding"),
         (
-            SelfAttention(dropout_rate=1.0),
+            lambda: Embedding(mask_token=0.5),
+            "The 'mask_token' field of Embedding must be an int or None. Got 0.5 instead.",
+        ),
+        (lambda: SelfAttention(0), "The 'n_heads' field of SelfAttention must be a positive int. Got 0 instead."),
+        (lambda: SelfAttention(head_features=0), "The 'head_features' field of SelfAttention"),
+        (
+            lambda: SelfAttention(dropout_rate=1.0),
             r"The 'dropout_rate' field of SelfAttention must be in \[0, 1\). Got 1.0 instead.",
         ),
-        (TransformerBlock(0), "The 'n_heads' field of TransformerBlock"),
-        (TransformerBlock(widths_factor=0), "The 'widths_factor' field of TransformerBlock"),
-        (TransformerBlock(dropout_rate=-0.1), "The 'dropout_rate' field of TransformerBlock"),
-        (PositionalEncoding("sine"), r"must be one of \['sinusoidal', 'learned'\]. Got 'sine' instead."),
-        (PositionalEncoding(max_length=4), "'max_length' field .* is for encoding='learned'. Got 4"),
-        (PositionalEncoding("learned", 0), "The 'max_length' field of PositionalEncoding must be a positive int."),
+        (lambda: TransformerBlock(0), "The 'n_heads' field of TransformerBlock"),
+        (lambda: TransformerBlock(widths_factor=0), "The 'widths_factor' field of TransformerBlock"),
+        (lambda: TransformerBlock(dropout_rate=-0.1), "The 'dropout_rate' field of TransformerBlock"),
+        (lambda: PositionalEncoding("sine"), r"must be one of \['sinusoidal', 'learned'\]. Got 'sine' instead."),
+        (lambda: PositionalEncoding(max_length=4), "'max_length' field .* is for encoding='learned'. Got 4"),
+        (
+            lambda: PositionalEncoding("learned", 0),
+            "The 'max_length' field of PositionalEncoding must be a positive int.",
+        ),
     ],
 )
-def test_check_fields(layer, message):
+def test_check_fields(make, message):
     with pytest.raises(ValueError, match=message):
-        layer.check_fields()
+        make()
 
 
 @pytest.mark.parametrize(

@@ -191,24 +191,30 @@ def test_rows_of_other_dimensions_are_refused(network):
 
 
 @pytest.mark.parametrize(
-    ("network", "message"),
+    ("make", "message"),
     [
-        (LSTM(0), "The 'units' field of LSTM must be a positive int. Got 0 instead."),
-        (GRU(n_layers=0), "The 'n_layers' field of GRU must be a positive int. Got 0 instead."),
-        (LSTM(dropout_rate=1.0), r"The 'dropout_rate' field of LSTM must be in \[0, 1\). Got 1.0 instead."),
-        (TCN(8), "The 'widths' field of TCN must be a tuple of one or more positive ints. Got 8 instead."),
-        (TCN(()), r"The 'widths' field of TCN must be a tuple of one or more positive ints. Got \(\) instead."),
-        (TCN(kernel_size=0), "The 'kernel_size' field of TCN must be a positive int. Got 0 instead."),
-        (TCN(dropout_rate=2), "The 'dropout_rate' field of TCN"),
-        (Transformer(n_layers=0), "The 'n_layers' field of Transformer must be a positive int. Got 0 instead."),
-        (Transformer(features=10), "The 'features' field of Transformer must be a multiple of n_heads=4. Got 10"),
-        (Transformer(n_tokens=0), "The 'n_tokens' field of Transformer must be a positive int or None. Got 0 instead."),
-        (Transformer(dropout_rate=-1.0), "The 'dropout_rate' field of Transformer"),
+        (lambda: LSTM(0), "The 'units' field of LSTM must be a positive int. Got 0 instead."),
+        (lambda: GRU(n_layers=0), "The 'n_layers' field of GRU must be a positive int. Got 0 instead."),
+        (lambda: LSTM(dropout_rate=1.0), r"The 'dropout_rate' field of LSTM must be in \[0, 1\). Got 1.0 instead."),
+        (lambda: TCN(8), "The 'widths' field of TCN must be a tuple of one or more positive ints. Got 8 instead."),
+        (lambda: TCN(()), r"The 'widths' field of TCN must be a tuple of one or more positive ints. Got \(\) instead."),
+        (lambda: TCN(kernel_size=0), "The 'kernel_size' field of TCN must be a positive int. Got 0 instead."),
+        (lambda: TCN(dropout_rate=2), "The 'dropout_rate' field of TCN"),
+        (lambda: Transformer(n_layers=0), "The 'n_layers' field of Transformer must be a positive int. Got 0 instead."),
+        (
+            lambda: Transformer(features=10),
+            "The 'features' field of Transformer must be a multiple of n_heads=4. Got 10",
+        ),
+        (
+            lambda: Transformer(n_tokens=0),
+            "The 'n_tokens' field of Transformer must be a positive int or None. Got 0 instead.",
+        ),
+        (lambda: Transformer(dropout_rate=-1.0), "The 'dropout_rate' field of Transformer"),
     ],
 )
-def test_check_fields(network, message):
+def test_check_fields(make, message):
     with pytest.raises(ValueError, match=message):
-        network.check_fields()
+        make()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from skdeep.component import Component
+from skdeep.component import Component, components_in
 
 
 @contextmanager
@@ -23,26 +23,72 @@ def traced_fields_named() -> Iterator[None]:
         culprit = _find_culprit(err)
         if culprit is None:
             raise
-        component, line = culprit
-        floats = _float_fields(component)
-        named = [name for name in floats if f"self.{name}" in line] or floats
-        fields = " or ".join(repr(name) for name in named)
-        name = type(component).__name__
-        raise TypeError(
-            f"{name} uses its float field {fields} in Python control flow or as a Python number ({line!r}), but float fields "
-            "are traced, so that a new number needs no new compile. Use jnp.where or lax.cond, or declare the field as "
-            f"structure: '{named[0]}: float = skdeep.static({_default_of(component, named[0])})'."
-        ) from err
+        owner, line = culprit
+        explain = _about_component if isinstance(owner, Component) else _about_module
+        raise TypeError(explain(owner, line, err)) from err
 
 
-def _find_culprit(err: BaseException) -> tuple[Component, str] | None:
-    """Return the innermost component with float fields whose method was running, and the line of its code."""
+def _about_component(component: Component, line: str, err: BaseException) -> str:
+    floats = _float_fields(component)
+    named = [name for name in floats if f"self.{name}" in line] or floats
+    fields = " or ".join(map(repr, named))
+    return (
+        f"{type(component).__name__} uses its float field {fields} in Python control flow or as a Python number ({line!r}), "
+        "but float fields are traced, so that a new number needs no new compile. Use jnp.where or lax.cond, or declare "
+        f"the field as structure: {_as_structure(component, named[0])}."
+    )
+
+
+def _about_module(module: Any, line: str, err: BaseException) -> str:
+    """Word the message for a Flax module that was given a traced number, which is a component's where that is found."""
+    names = _traced_attributes(module)
+    named = [name for name in names if f"self.{name}" in line] or names
+    source = _component_with(err, getattr(module, named[0]))
+    whose, structure = "a float field of a component", "'...: float = skdeep.static(...)'"
+    if source is not None:
+        component, field = source
+        whose, structure = f"the float field {field!r} of {type(component).__name__}", _as_structure(component, field)
+    own = "Use jnp.where or lax.cond"
+    if type(module).__name__ == "Dropout":
+        own = "Use skdeep.layers.Dropout(rate).build()(x, train) in place of Flax's Dropout, which takes no traced rate"
+    return (
+        f"{type(module).__name__} uses its field {' or '.join(map(repr, named))} in Python control flow or as a Python "
+        f"number ({line!r}), but that is {whose}, which is traced, so that a new number needs no new compile. {own}, or "
+        f"declare the component's field as structure: {structure}."
+    )
+
+
+def _as_structure(component: Component, name: str) -> str:
+    return f"'{name}: float = skdeep.static({_default_of(component, name)})'"
+
+
+def _find_culprit(err: BaseException) -> tuple[Any, str] | None:
+    """Return the innermost component or Flax module with traced numbers whose method was running, and the line of code."""
     found = None
     for frame, line_number in traceback.walk_tb(err.__traceback__):
         owner = frame.f_locals.get("self")
-        if isinstance(owner, Component) and _float_fields(owner):
+        is_one = _float_fields(owner) if isinstance(owner, Component) else _traced_attributes(owner)
+        if is_one:
             found = (owner, linecache.getline(frame.f_code.co_filename, line_number).strip())
     return found
+
+
+def _traced_attributes(module: Any) -> list[str]:
+    """Return the attributes of a linen or NNX module that are traced numbers; none of anything else."""
+    if not any(cls.__module__.startswith("flax.") and cls.__name__ == "Module" for cls in type(module).__mro__):
+        return []
+    return [name for name, value in vars(module).items() if isinstance(value, jax.core.Tracer) and value.ndim == 0]
+
+
+def _component_with(err: BaseException, tracer: Any) -> tuple[Component, str] | None:
+    """Return the component at work whose field is this traced number, and the name of the field."""
+    for frame, _ in traceback.walk_tb(err.__traceback__):
+        for value in frame.f_locals.values():
+            for component in components_in(value) if isinstance(value, Component) else ():
+                for name in _float_fields(component):
+                    if getattr(component, name) is tracer:
+                        return component, name
+    return None
 
 
 def _float_fields(component: Any) -> list[str]:

@@ -16,6 +16,7 @@ from skdeep.contract import Model
 from skdeep.core import as_traced
 from skdeep.core.encode import encode_rows, is_sparse
 from skdeep.core.inference import predict_raw
+from skdeep.estimators.parameters import device_named
 
 
 class FittedNetwork(BaseEstimator):
@@ -88,8 +89,9 @@ class FittedNetwork(BaseEstimator):
         with contextlib.ExitStack() as settings:
             if np.dtype(dtype) == np.float64:
                 settings.enter_context(jax.enable_x64(True))
-            if self.device != "auto":
-                settings.enter_context(jax.default_device(jax.devices(self.device)[0]))
+            device = device_named(type(self).__name__, self.device)
+            if device is not None:
+                settings.enter_context(jax.default_device(device))
             yield
 
     @contextlib.contextmanager

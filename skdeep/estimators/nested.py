@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 from sklearn.base import BaseEstimator
 
 from skdeep import registry
-from skdeep.estimators.resolve import changed, nested_params
+from skdeep.estimators.resolve import Unresolved, changed, nested_params, with_names
 from skdeep.pickling import picklable
 
-_REGISTERED = "registered_components"
+_REGISTERED, _FULL_IDS = "registered_components", "full_ids"
 
 
 class NestedParameters(BaseEstimator):
@@ -33,7 +33,7 @@ class NestedParameters(BaseEstimator):
         dict
             Fields are named `optimizer__b1`, `network__widths` and so on.
         """
-        params: dict[str, Any] = super().get_params(deep=False)
+        params: dict[str, Any] = super().get_params(deep=deep)
         if deep:
             for name, kind in self._components.items():
                 fields = nested_params(kind, self._component_value(name))
@@ -43,7 +43,10 @@ class NestedParameters(BaseEstimator):
     def set_params(self, **params: Any) -> Self:
         """Set parameters, and fields of components as `optimizer__b1=0.8`.
 
-        A component is replaced by a changed copy, never changed itself.
+        A component is replaced by a changed copy, never changed itself. Names stand for components at any depth:
+        `network__layers__0="dense"`. A value that a field refuses is told by `fit`, as one of the estimator's own
+        parameters is; so is a field that a component lacks if the component is set in the same call. A search then
+        loses the candidates that make no sense, as by `optimizer=["adam", "sgd"]` with `optimizer__b1`, and no others.
 
         Parameters
         ----------
@@ -56,7 +59,8 @@ class NestedParameters(BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such parameter, or a component has no such field. Unknown component names raise in `fit`.
+            If there is no such parameter, or a component that was there before has no such field. Unknown names of
+            components raise in `fit`.
         """
         nested: dict[str, dict[str, Any]] = {}
         direct: dict[str, Any] = {}
@@ -68,13 +72,7 @@ class NestedParameters(BaseEstimator):
                 direct[path] = value
         super().set_params(**direct)
         for name, fields in nested.items():
-            value = self._component_value(name)
-            if value is None:
-                raise ValueError(
-                    f"Invalid parameter {f'{name}__{next(iter(fields))}'!r} for {type(self).__name__}: {name}={getattr(self, name)!r} "
-                    f"has no fields of its own, its numbers are parameters of {type(self).__name__}."
-                )
-            setattr(self, name, changed(self._components[name], value, fields))
+            setattr(self, name, self._with_fields(name, fields, is_new=name in direct))
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -84,15 +82,46 @@ class NestedParameters(BaseEstimator):
         candidates may have others than the estimator itself.
         """
         state: dict[str, Any] = super().__getstate__()
-        state = {**state, **{name: picklable(state[name]) for name in self._components}}
+        ids: dict[tuple[str, str], str] = {}
+
+        def note(kind: str, name: str) -> str:
+            ids[kind, name] = registry.full_id(kind, name)
+            return name
+
+        for name, kind in self._components.items():
+            with_names(kind, state[name], note)
+            state = {**state, name: picklable(state[name])}
+        ids = {(kind, name): full_id for (kind, name), full_id in ids.items() if full_id != name}
         carried = registry.carried()
-        return state if carried is None else {**state, _REGISTERED: carried}
+        more = {_REGISTERED: carried, _FULL_IDS: ids}
+        return {**state, **{name: value for name, value in more.items() if value}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Adopt the registered names, and give names their full ids where they would mean something else here."""
         carried = state.get(_REGISTERED)
         if carried is not None:
             registry.adopt(carried)
-        super().__setstate__({name: value for name, value in state.items() if name != _REGISTERED})
+        ids = state.get(_FULL_IDS, {})
+        state = {name: value for name, value in state.items() if name not in (_REGISTERED, _FULL_IDS)}
+        if any(registry.full_id(*key) != full_id for key, full_id in ids.items()):
+            for name, kind in self._components.items():
+                state[name] = with_names(kind, state[name], lambda kind, name: ids.get((kind, name), name))
+        super().__setstate__(state)
+
+    def _with_fields(self, name: str, fields: dict[str, Any], *, is_new: bool) -> Any:
+        """Return what a component's parameter becomes when fields are set; `is_new` if it was set in the same call."""
+        value, given = self._component_value(name), getattr(self, name)
+        reason = given.reason if isinstance(given, Unresolved) else ""
+        if value is None:
+            reason = (
+                f"Invalid parameter {f'{name}__{next(iter(fields))}'!r} for {type(self).__name__}: {name}={given!r} "
+                f"has no fields of its own, its numbers are parameters of {type(self).__name__}."
+            )
+            if not is_new:
+                raise ValueError(reason)
+        if reason:
+            return Unresolved(given.name if isinstance(given, Unresolved) else given, tuple(fields.items()), reason)
+        return changed(self._components[name], value, fields, is_new=is_new)
 
     def _component_value(self, name: str) -> Any:
         """Return what the parameter of a component stands for: a name, an object, or None for no component."""

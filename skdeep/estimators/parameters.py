@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
+import jax
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
@@ -53,11 +54,32 @@ def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict
         refuse_built_optax(owner, name, value)
     named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
     validate_parameter_constraints(constraints, named, caller_name=owner)
+    device_named(owner, params["device"])
     shape = params.get("input_shape")
     if shape is not None and not (len(shape) > 0 and all(isinstance(s, Integral) and int(s) > 0 for s in shape)):
         raise InvalidParameterError(
             f"The 'input_shape' parameter of {owner} must be None or a tuple of positive ints. Got {shape!r} instead."
         )
+
+
+def device_named(owner: str, device: str) -> Any:
+    """Return the first device of a platform, or None for "auto".
+
+    Raises
+    ------
+    InvalidParameterError
+        If JAX has no such device here; the message lists those that there are.
+    """
+    if device == "auto":
+        return None
+    try:
+        return jax.devices(device)[0]
+    except RuntimeError as err:
+        there_are = ", ".join(f"{found.platform!r} ({found})" for found in jax.devices())
+        raise InvalidParameterError(
+            f"The 'device' parameter of {owner} must be a device that JAX has here: {there_are}. Got {device!r} instead. "
+            "Choose one of these or 'auto', or install a JAX with support for the other device."
+        ) from err
 
 
 def refuse_built_optax(owner: str, name: str, value: Any, rate: str = "learning_rate") -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Self
 
 from skdeep import errors, registry
 from skdeep.acceptance import made_if_class
-from skdeep.component import Component, check_structure, components_in, lists_to_tuples
+from skdeep.component import Component, check_structure, components_in, fields_of, kind_inside
 from skdeep.contract import KINDS, Augmentation, Layer, Loss, Network, Optimizer, Schedule
-from skdeep.pickling import is_linen_class
+from skdeep.pickling import is_linen_class, reduced
 
 
 class Resolved(NamedTuple):
@@ -27,10 +27,21 @@ class Resolved(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Unresolved:
-    """A name that nobody knows (yet) with fields set on it; `fit` raises unless it is known by then."""
+    """A parameter's value with fields set on it that it cannot have (yet); `fit` raises unless it can by then.
 
-    name: str
+    The value is a name that nobody knows, or a component that lacks a field or refuses its value. With a `reason` it
+    never can, and that is what `fit` says.
+    """
+
+    name: Any
     fields: tuple[tuple[str, Any], ...]
+    reason: str = ""
+
+    def __sklearn_clone__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        return reduced(self, ("name", "fields", "reason"))
 
 
 def resolve_all(values: dict[str, Any]) -> Resolved:
@@ -55,6 +66,8 @@ def resolve_ready(kind: str, value: Any) -> tuple[str, Any]:
 def resolve(kind: str, value: Any) -> tuple[str, Any]:
     """Return the full id and the component of one value."""
     if isinstance(value, Unresolved):
+        if value.reason:
+            raise errors.InvalidFieldError(value.reason)
         full_id, component = resolve(kind, value.name)
         return full_id, component.replace(**dict(value.fields))
     if isinstance(value, str):
@@ -97,12 +110,10 @@ def layer_from(value: Any) -> Layer:
         return value
     if isinstance(value, str):
         return Activation(value) if value in ACTIVATIONS else _checked_layer(resolve("layer", value)[1])
-    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
-        # A layer made of layers takes them as a list of its own, in the same words.
-        options = {name: _option_of_layer(name, option) for name, option in value[1].items()}
-        return layer_from(value[0]).replace(**options)
+    if _is_pair(value):
+        return with_components(layer_from(value[0]).replace(**value[1]))
     if is_linen_class(type(value)):
-        return ModuleLayer(_with_tuples(value))
+        return ModuleLayer(value)
     if callable(value) and not inspect.isclass(value) and not isinstance(value, Component):
         return Activation(value)
     raise TypeError(
@@ -110,17 +121,86 @@ def layer_from(value: Any) -> Layer:
     )
 
 
-def changed(kind: str, value: Any, fields: dict[str, Any]) -> Any:
-    """Return a parameter's value with fields of its component changed (for `set_params`)."""
+def component_of(kind: str, value: Any) -> Any:
+    """Return the component that a value in a field of another component stands for."""
+    if isinstance(value, Component):
+        return value
+    return layer_from(value) if kind == "layer" else resolve(kind, value)[1]
+
+
+def with_components(component: Any) -> Any:
+    """Return the component with components for the names and functions in fields that hold components.
+
+    Raises
+    ------
+    UnknownComponentError, TypeError
+        If a name is unknown, or a value cannot serve as the kind that the field holds.
+    """
+    changes: dict[str, Any] = {}
+    for field in fields_of(type(component)):
+        value = getattr(component, field.name)
+        kind = kind_inside(field, value)
+        if kind not in KINDS or value is None:
+            continue
+        is_many = isinstance(value, tuple) and (field.holds_many or field.kind is None)
+        items = value if is_many else (value,)
+        # Where the annotation names no kind, what is no component is none.
+        made = tuple(
+            with_components(component_of(kind, item)) if field.kind or isinstance(item, Component) else item
+            for item in items
+        )
+        if any(a is not b for a, b in zip(made, items, strict=True)):
+            changes[field.name] = made if is_many else made[0]
+    return dataclasses.replace(component, **changes) if changes else component
+
+
+def changed(kind: str, value: Any, fields: dict[str, Any], *, is_new: bool = False) -> Any:
+    """Return a parameter's value with fields of its component changed (for `set_params`).
+
+    What cannot be set is kept for `fit` to tell, so that a search loses a candidate and not all of them: a field of
+    an unknown component, a value that a field refuses, and a field that a component lacks if the component is new in
+    the same call, which `is_new` says of the value as a whole.
+
+    Raises
+    ------
+    UnknownFieldError
+        If a component that was there before lacks a field.
+    """
     if isinstance(value, Unresolved):
-        return Unresolved(value.name, tuple({**dict(value.fields), **fields}.items()))
+        value, fields, is_new = value.name, {**dict(value.fields), **fields}, True
+    unresolved = Unresolved(value, tuple(fields.items()))
     try:
-        component = resolve(kind, value)[1]
-    except errors.ComponentError:
-        return Unresolved(value, tuple(fields.items()))
-    component = component.replace(**fields)
+        component = with_components(resolve(kind, value)[1].replace(**fields))
+    except errors.UnknownFieldError:
+        if is_new or _renews_a_component(fields):
+            return unresolved
+        raise
+    except (errors.ComponentError, ValueError, TypeError):
+        return unresolved
     # A user's own module is handed back as a module, not as the component around it.
     return component.module if hasattr(value, "clone") and hasattr(component, "module") else component
+
+
+def _renews_a_component(fields: dict[str, Any]) -> bool:
+    """Tell whether some of the paths lead into a component that another one sets: `base` and `base__b1`."""
+    return any(path.startswith(f"{other}__") for path in fields for other in fields)
+
+
+def with_names(kind: str, value: Any, rename: Callable[[str, str], str]) -> Any:
+    """Return a parameter's value with every name of a component replaced by `rename(kind, name)`."""
+    from skdeep.layers.activation import ACTIVATIONS
+
+    if isinstance(value, Unresolved):
+        return dataclasses.replace(value, name=with_names(kind, value.name, rename))
+    if isinstance(value, str):
+        return value if value == "auto" or (kind == "layer" and value in ACTIVATIONS) else rename(kind, value)
+    if kind == "layer" and _is_pair(value):
+        options = {k: with_names("layer", v, rename) if k in ("layer", "layers") else v for k, v in value[1].items()}
+        return type(value)((rename("layer", value[0]), options))
+    if type(value) in (list, tuple):
+        inner = "layer" if kind == "network" else kind
+        return type(value)(with_names(inner, item, rename) for item in value)
+    return value
 
 
 def nested_params(kind: str, value: Any) -> dict[str, Any]:
@@ -128,16 +208,16 @@ def nested_params(kind: str, value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if isinstance(value, Unresolved):
-        return dict(value.fields)
+        return {**nested_params(kind, value.name), **dict(value.fields)}
     try:
         component: Component = resolve(kind, value)[1]
-    except (errors.ComponentError, TypeError):
+    except (errors.ComponentError, ValueError, TypeError):
         return {}
     return component.get_params()
 
 
 def _prepare(component: Any) -> Any:
-    component = lists_to_tuples(component)
+    component = with_components(component)
     check_structure(component)
     for part in components_in(component):
         part.check_fields()
@@ -147,14 +227,15 @@ def _prepare(component: Any) -> Any:
     return component
 
 
+def _is_pair(value: Any) -> bool:
+    """Tell whether a value is a `(name, options)` pair."""
+    return (
+        isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
+    )
+
+
 def _checked_layer(value: Any) -> Layer:
     return value if isinstance(value, Layer) else layer_from(value)
-
-
-def _option_of_layer(name: str, value: Any) -> Any:
-    if name == "layers":
-        return tuple(map(layer_from, value))
-    return layer_from(value) if name == "layer" else value
 
 
 def _network_from(value: Any) -> Network:
@@ -163,7 +244,7 @@ def _network_from(value: Any) -> Network:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return Sequential(tuple(layer_from(item) for item in value))
     if is_linen_class(type(value)):
-        return FlaxNetwork(_with_tuples(value))
+        return FlaxNetwork(value)
     if _is_nnx_instance(value):
         raise TypeError(
             "The 'network' parameter must not be an NNX module that is already built: it carries weights, so every fit "
@@ -208,13 +289,6 @@ def _augmentation_from(value: Any) -> Augmentation:
             errors.wrong_kind("augmentation", value, "a name, an augmentation, a function f(key, x), or a list of them")
         )
     return FunctionAugmentation(value)
-
-
-def _with_tuples(module: Any) -> Any:
-    """Return the module with tuples for lists, as in `nn.Sequential([...])`: it is hashed as structure."""
-    fields = {f.name: getattr(module, f.name) for f in dataclasses.fields(module) if f.init and f.name != "parent"}
-    lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-    return module.clone(**lists) if lists else module
 
 
 def _is_nnx_instance(value: Any) -> bool:

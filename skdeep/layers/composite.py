@@ -62,7 +62,7 @@ def with_fields(module: Any, changes: dict[str, Any]) -> Any:
     known = module_fields(module)
     for name in changes:
         if name not in known:
-            raise ValueError(errors.unknown_field(type(module).__name__, name, known))
+            raise errors.UnknownFieldError(errors.unknown_field(type(module).__name__, name, known))
     return module.clone(**changes)
 
 

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 from skdeep import discovery
 from skdeep.discovery import DISTRIBUTION, GROUPS, Plugin
-from skdeep.errors import UnknownComponentError
+from skdeep.errors import PluginContractError, PluginIncompatibleError, PluginLoadError, UnknownComponentError
 from skdeep.policy import normalised
 from skdeep.testing.kinds import component_checks
 from skdeep.testing.running import Check, CheckResult, contract_check, expect, run_checks
@@ -24,9 +24,25 @@ def check_requirement(plugin: Plugin) -> None:
     expect(any(r.specifier for r in ours), f"It requires {str(ours[0])!r}, which is any version.")
 
 
-@contract_check(
-    "let the entry point name a component class, a function or a linen module that a bare name is enough for."
-)
+def _advice_on_loading(err: Exception) -> str:
+    """Say what an author must change when a plugin does not load: it depends on what stopped it."""
+    cause = err.__cause__
+    if isinstance(err, PluginIncompatibleError):
+        return f"require versions of {DISTRIBUTION} that include {discovery.own_version()}, and its plugin interface."
+    if isinstance(err, PluginLoadError) and isinstance(cause, ModuleNotFoundError):
+        return f"install {cause.name!r}: add what has it to the project's dependencies, or correct the entry point."
+    if isinstance(err, PluginLoadError) and isinstance(cause, AttributeError):
+        return "name something that the module defines in the entry point, 'module:attribute'."
+    if isinstance(err, PluginLoadError):
+        return "let the module be imported without an error: the one above comes from its own code."
+    if isinstance(err, PluginContractError):
+        return (
+            "let the entry point name a component class, a function or a linen module that a bare name is enough for."
+        )
+    return "let it be made from its entry point with its defaults."
+
+
+@contract_check(_advice_on_loading)
 def check_loads(plugin: Plugin) -> None:
     """The entry point can be imported, passes the structural check of its kind, and makes a component."""
     list(component_checks(plugin.kind, discovery.load(plugin)))
@@ -46,6 +62,9 @@ def plugins_of(distribution: str) -> list[Plugin]:
     if not plugins:
         groups = ", ".join(GROUPS.values())
         broken = [f"{package}: {problem}" for package, problem in discovery.unreadable().items() if name in package]
+        misspelt = [str(group) for group in discovery.unknown_groups() if group.distribution == name]
+        if misspelt:
+            raise UnknownComponentError(misspelt[0])
         hint = f"The metadata of {broken[0]}." if broken else f"Declare entry points in one of the groups {groups}."
         raise UnknownComponentError(f"No installed package {distribution!r} offers components. {hint}")
     return plugins

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from skdeep.acceptance import made_if_class
-from skdeep.component import Component, lists_to_tuples
-from skdeep.estimators.resolve import layer_from, resolve
+from skdeep.component import Component
+from skdeep.estimators.resolve import layer_from, resolve, with_components
 from skdeep.testing.augmentation_checks import AUGMENTATION_CHECKS
 from skdeep.testing.component_checks import COMPONENT_CHECKS, check_pickling, is_importable
 from skdeep.testing.fit_checks import FIT_CHECKS, check_fit_uses_weights
@@ -43,7 +43,7 @@ def component_checks(kind: str, value: Any, in_shape: tuple[int, ...] | None = N
         Shape of a row for a layer, network or augmentation; by default its class variable `example_shape`.
     """
     value = made_if_class(value)
-    component = lists_to_tuples(layer_from(value) if kind == "layer" else resolve(kind, value)[1])
+    component = with_components(layer_from(value) if kind == "layer" else resolve(kind, value)[1])
     needs_shape = (*MODULE_CHECKS, *AUGMENTATION_CHECKS, *FIT_CHECKS)
     # A function or module stands for itself; a component that has a name is saved by it.
     if isinstance(value, str | Component) and is_importable(type(component)):

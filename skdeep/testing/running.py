@@ -27,8 +27,11 @@ class CheckResult(NamedTuple):
         return self.error is None
 
 
-def contract_check(advice: str) -> Callable[[Check], Check]:
-    """Make a check of a function: whatever goes wrong inside becomes an AssertionError that ends with the advice."""
+def contract_check(advice: str | Callable[[Exception], str]) -> Callable[[Check], Check]:
+    """Make a check of a function: whatever goes wrong inside becomes an AssertionError that ends with the advice.
+
+    The advice may depend on what went wrong.
+    """
 
     def decorate(function: Check) -> Check:
         @functools.wraps(function)
@@ -38,8 +41,9 @@ def contract_check(advice: str) -> Callable[[Check], Check]:
                     function(component, **options)
             except Exception as err:  # the component's own code runs inside, which may raise anything
                 what = str(err) if isinstance(err, AssertionError) else f"{type(err).__name__}: {err}"
+                change = advice if isinstance(advice, str) else advice(err)
                 raise AssertionError(
-                    f"{component} fails {function.__name__}: {what}\nWhat to change: {advice}"
+                    f"{component} fails {function.__name__}: {what}\nWhat to change: {change}"
                 ) from err
 
         return check

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -12,7 +15,8 @@ from flax import nnx
 from sklearn.exceptions import ConvergenceWarning
 
 import skdeep
-from skdeep import DeepClassifier, DeepRegressor, NonFiniteLossError, UnknownComponentError
+import skdeep.layers
+from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, NonFiniteLossError, UnknownComponentError
 from skdeep.losses import Huber
 from skdeep.networks import MLP
 from skdeep.optimizers import Adam
@@ -124,14 +128,23 @@ def test_unscaled_target_beyond_float32():
         ({"loss": "squared_error"}, "SquaredError does not serve multiclass targets, but regression.*'cross_entropy'"),
         ({"class_weight": {7: 1.0}}, r"classes \[7\] of class_weight are not in y"),
         ({"network": "mlp", "loss": Adam()}, "'loss' parameter of DeepClassifier must be"),
-        ({"network": MLP(widths=(0,))}, "'widths' field of MLP must be a tuple of positive ints"),
-        ({"network": MLP(activation="rleu")}, "Unknown activation 'rleu'. Did you mean 'relu'"),
+        ({"network__widths": (0,)}, "'widths' field of MLP must be a tuple of positive ints"),
+        (
+            {"network__widths": 8},
+            r"'widths' field of MLP .* Got 8 instead. MLP\(widths=...\) takes a tuple: write \(8,\)",
+        ),
+        ({"network__activation": "rleu"}, "Unknown activation 'rleu'. Did you mean 'relu'"),
+        ({"network__activation": np.ones(2)}, "'activation' field of MLP must be a string or a function. Got array"),
+        ({"optimizer__b1": "x"}, "'b1' field of Adam must be a number. Got 'x' instead."),
+        ({"network": "mlp", "network__units": 3}, "Invalid field 'units' for MLP"),
+        ({"optimizer": "sgd", "optimizer__b1": 0.9}, "Invalid field 'b1' for SGD"),
+        ({"augmentation": None, "augmentation__std": 0.1}, "Invalid parameter 'augmentation__std' for DeepClassifier"),
         ({"network": ["dense", ("dorpout", {})]}, "Unknown layer 'dorpout'. Did you mean 'dropout'"),
     ],
 )
 def test_parameters(params, message):
     with pytest.raises(ValueError, match=message):
-        DeepClassifier(**{**SMALL, **params}).fit(X, y)
+        DeepClassifier(**SMALL).set_params(**params).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +166,14 @@ def test_unknown_fields_raise_at_once():
         ValueError, match="Invalid field 'epss' for Adam. Did you mean 'eps'. Its fields are: b1, b2, eps"
     ):
         DeepClassifier().set_params(optimizer__epss=1)
+    with pytest.raises(ValueError, match="Invalid field 'epss' for Adam"):
+        DeepClassifier(optimizer=Adam()).set_params(loss="hinge", optimizer__epss=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'augmentation__std' for DeepClassifier: augmentation=None"):
+        DeepClassifier().set_params(augmentation__std=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'solver__b1' for MLPClassifier: solver='adam'"):
+        MLPClassifier().set_params(solver__b1=1)
+    with pytest.raises(ValueError, match="Invalid parameter 'solver__b1' for MLPClassifier: solver='sgd'"):
+        MLPClassifier().set_params(solver="sgd", solver__b1=1).fit(X, y)
     with pytest.raises(ValueError, match="Invalid parameter 'learning_rat'"):
         DeepClassifier().set_params(learning_rat=1)
 
@@ -169,7 +190,6 @@ def test_unknown_fields_raise_at_once():
         ({"network": nn.Dense}, r"must be an object, not a class: write Dense\(...\)"),
         ({"network": nnx.Linear(4, 3, rngs=nnx.Rngs(0))}, "must not be an NNX module that is already built"),
         ({"network": [3]}, "'network' parameter must be a list of layers"),
-        ({"network": MLP(activation=np.ones(2))}, "The field 'activation' of MLP must be hashable"),
     ],
 )
 def test_components_of_the_wrong_kind(params, message):
@@ -217,6 +237,71 @@ def test_a_float_field_in_control_flow_is_named():
         match=r"Branching uses its float field 'gamma' in Python control flow.*gamma: float = skdeep.static\(2.0\)",
     ):
         DeepRegressor(**SMALL, loss=Branching()).fit(X, y)
+
+
+class DropsOut(nn.Module):
+    rate: float
+    n_outputs: int
+
+    @nn.compact
+    def __call__(self, x, train: bool):
+        return nn.Dense(self.n_outputs)(nn.Dropout(self.rate, deterministic=not train)(x))
+
+
+class Branches(nn.Module):
+    level: float
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(x if self.level > 1 else -x)
+
+
+class BuildsDropout(skdeep.Network):
+    share: float = 0.25
+
+    def build(self, in_shape, n_outputs):
+        return DropsOut(self.share, n_outputs)
+
+
+class BuildsBranches(skdeep.Layer):
+    level: float = 2.0
+
+    def build(self):
+        return Branches(self.level)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            BuildsDropout(),
+            r"Dropout uses its field 'rate' .* but that is the float field 'share' of BuildsDropout, which is traced.* "
+            r"Use skdeep.layers.Dropout\(rate\).build\(\)\(x, train\) .*: 'share: float = skdeep.static\(0.25\)'",
+        ),
+        (
+            [BuildsBranches()],
+            r"Branches uses its field 'level' .*'return nn.Dense.*the float field 'level' of BuildsBranches.* "
+            r"Use jnp.where or lax.cond, .*'level: float = skdeep.static\(2.0\)'",
+        ),
+    ],
+    ids=["dropout", "branch"],
+)
+def test_a_traced_number_in_a_module_of_ones_own_is_named(network, message):
+    with pytest.raises(TypeError, match=message):
+        DeepClassifier(**SMALL | {"network": network}).fit(X, y)
+
+
+def test_the_dropout_that_the_message_names_takes_a_traced_rate():
+    class Mended(DropsOut):
+        @nn.compact
+        def __call__(self, x, train: bool):
+            return nn.Dense(self.n_outputs)(skdeep.layers.Dropout(self.rate).build()(x, train))
+
+    class BuildsMended(BuildsDropout):
+        def build(self, in_shape, n_outputs):
+            return Mended(self.share, n_outputs)
+
+    assert DeepClassifier(**SMALL | {"network": BuildsMended()}).fit(X, y).n_parameters_ == 4 * 3 + 3
 
 
 class Exploding(skdeep.Optimizer):
@@ -279,3 +364,17 @@ def test_a_loss_that_breaks_down_leaves_the_fitted_model_usable():
 def test_early_stopping_without_one_good_epoch_raises():
     with pytest.raises(NonFiniteLossError):
         DeepRegressor(**SMALL, early_stopping=True, loss=lambda raw, target: raw[:, 0] * jnp.nan).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("cls", [DeepClassifier, MLPClassifier])
+def test_a_device_that_is_not_there(cls):
+    there_are = ", ".join(f"'{device.platform}' ({device})" for device in jax.devices())
+    message = (
+        f"The 'device' parameter of {cls.__name__} must be a device that JAX has here: {there_are}. Got 'tpu' instead."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        cls(device="tpu").fit(X, y)
+    model = DeepClassifier(**SMALL).fit(X, y).set_params(device="tpu")  # as a model from another machine
+    with pytest.raises(ValueError, match="The 'device' parameter of DeepClassifier must be a device that JAX has here"):
+        model.predict(X)
+    assert model.set_params(device="cpu").predict(X).shape == y.shape

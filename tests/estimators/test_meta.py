@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flax.linen as nn
+import joblib
 import numpy as np
 import pytest
 import sklearn
@@ -24,9 +26,11 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skdeep
 from skdeep import DeepClassifier, DeepRegressor
 from skdeep.losses import Focal
 from skdeep.networks import MLP
+from skdeep.optimizers import SGD, Adam
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -123,6 +127,97 @@ def test_a_failing_candidate_leaves_the_others(recwarn):
     assert (scores > 0).tolist() == [True, False, False]
 
 
+class Halved(skdeep.Optimizer):
+    """Half the steps of another optimizer."""
+
+    inner: skdeep.Optimizer = Adam()
+
+    def transformation(self, learning_rate):
+        return self.inner.transformation(learning_rate / 2)
+
+
+FAILING = {
+    "a field that one optimizer lacks": ({"optimizer": ["adam", "sgd"], "optimizer__b1": [0.8]}, [True, False]),
+    "the same inside a component": (
+        {"optimizer": [Halved()], "optimizer__inner": ["adam", "sgd"], "optimizer__inner__b1": [0.8]},
+        [True, False],
+    ),
+    "a field of no component": ({"augmentation": ["gaussian_noise", None], "augmentation__std": [0.1]}, [True, False]),
+    "a value that is refused": ({"network__widths": [(8,), (0,), "x"]}, [True, False, False]),
+    "a value inside a list": (
+        {"network": [["dense"]], "network__layers__0__features": np.array([8, 0])},
+        [True, False],
+    ),
+    "an unknown name inside": ({"optimizer": [Halved()], "optimizer__inner": ["adam", "adamm"]}, [True, False]),
+}
+
+
+@pytest.mark.parametrize("case", FAILING.values(), ids=FAILING.keys())
+def test_candidates_that_make_no_sense_fail_alone(case):
+    grid, succeeds = case
+    search = GridSearchCV(classifier(max_epochs=2), grid, cv=2, error_score=-1.0, refit=False)
+    with pytest.warns(sklearn.exceptions.FitFailedWarning):
+        search.fit(X, y)
+    assert (search.cv_results_["mean_test_score"] > 0).tolist() == succeeds
+
+
+def test_fields_in_lists_are_searched():
+    grid = {"network__layers__0__features": [4, 6], "network__layers__1": ["relu", "tanh"]}
+    search = GridSearchCV(classifier(network=["dense", "relu"], max_epochs=2), grid, cv=2, error_score="raise")
+    search.fit(X, y)
+    best = search.best_estimator_
+    features = search.best_params_["network__layers__0__features"]
+    assert best.n_parameters_ == (4 + 1) * features + (features + 1) * 3
+    assert {"network__layers__0", "network__layers__0__features", "network__layers"} <= set(best.get_params())
+
+
+def test_names_and_fields_in_one_call():
+    model = classifier(optimizer=Halved()).set_params(optimizer__inner="sgd", optimizer__inner__momentum=0.9)
+    assert model.optimizer == Halved(SGD(momentum=0.9))
+    assert model.get_params()["optimizer__inner__momentum"] == 0.9
+    assert model.set_params(optimizer__inner="adam").optimizer == Halved(Adam())
+    assert classifier(optimizer=Halved("sgd"), max_epochs=1).fit(X, y).optimizer_ == Halved(SGD())
+    layered = classifier(network=[("bidirectional", {"layer": ("lstm", {"units": np.int64(3)})})])
+    assert layered.get_params()["network__layers__0__layer__units"] == 3
+    noisy = classifier(augmentation=["gaussian_noise", "mixup"]).set_params(augmentation__augmentations__0__std=0.5)
+    assert noisy.augmentation.augmentations[0].std == 0.5
+
+
+NUMPY = {
+    "widths": {"network__widths": (np.int64(8),)},
+    "an array": {"network__widths": np.array([8])},
+    "in options": {"network": [("dense", {"features": np.int32(8)}), "relu"]},
+    "input_shape": {"input_shape": (np.int64(4),), "batch_size": np.int64(50)},
+    "floats": {"network__dropout_rate": np.float32(0.25), "network__residual": np.bool_(False)},
+    "a module": {"network": nn.Sequential([nn.Dense(np.int64(8)), nn.relu, nn.Dense(np.int64(3))])},
+    "a name": {"loss": np.str_("cross_entropy"), "network__activation": np.str_("tanh")},
+}
+
+
+@pytest.mark.parametrize("params", NUMPY.values(), ids=NUMPY.keys())
+def test_numpy_scalars_are_as_python_numbers(params):
+    """Fits with the same values, of Python's own types, compile nothing more and predict the same."""
+
+    def plain(value):
+        if isinstance(value, np.generic | np.ndarray):
+            return value.tolist() if isinstance(value, np.ndarray) else value.item()
+        if isinstance(value, list | tuple):
+            return type(value)(map(plain, value))
+        if isinstance(value, dict):
+            return {name: plain(v) for name, v in value.items()}
+        return value
+
+    model, again = (classifier(max_epochs=1, tol=None).set_params(**p) for p in (params, plain(params)))
+    wanted = model.fit(X, y).predict_proba(X)
+    counts = skdeep.compile_counts()
+    np.testing.assert_array_equal(again.fit(X, y).predict_proba(X), wanted)
+    assert {name: c.compiles for name, c in skdeep.compile_counts().items()} == {
+        n: c.compiles for n, c in counts.items()
+    }
+    if not isinstance(params.get("network"), nn.Module):  # Flax gives each module a random id
+        assert joblib.hash(model.network_) == joblib.hash(again.network_)
+
+
 def test_two_loky_workers_with_components_by_name_and_by_value():
     grid = {"loss": ["cross_entropy", Focal(gamma=1.0)], "learning_rate": [0.05]}
     search = GridSearchCV(classifier(max_epochs=3), grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
@@ -131,10 +226,6 @@ def test_two_loky_workers_with_components_by_name_and_by_value():
 
 
 def test_two_threads_share_one_program():
-    import joblib
-
-    import skdeep
-
     skdeep.clear_cache()
     with joblib.parallel_config("threading", n_jobs=2):
         GridSearchCV(classifier(max_epochs=3), {"learning_rate": [0.1, 0.01]}, cv=3, refit=False).fit(X, y)

@@ -58,7 +58,7 @@ def test_refuses(cls, name, value, rule):
 @pytest.mark.parametrize(
     ("base", "message"),
     [
-        ("sgd", "must be an optimizer component. Got 'sgd' instead. Write base=SGD(momentum=0.9)"),
+        (3, "must be an optimizer component. Got 3 instead. Write base=SGD(momentum=0.9)"),
         (SGD, f"must be an optimizer component. Got {SGD!r} instead."),
         (LBFGS(), f"must step by gradients of batches. Got {LBFGS()!r} instead, which searches along a line"),
     ],
