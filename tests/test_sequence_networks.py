@@ -271,7 +271,9 @@ def test_the_causal_form_of_a_network_of_tokens_takes_vectors():
 
 
 def test_ids_are_one_per_step():
-    with pytest.raises(ValueError, match=r"LSTM with n_tokens=6 takes rows of one id per step.* Got rows of shape \(5, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"LSTM with n_tokens=6 takes rows of one id per step.* Got rows of shape \(5, 3\)"
+    ):
         LSTM(n_tokens=6).build((5, 3), 2)
 
 

@@ -36,6 +36,7 @@ from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
 from skdeep.estimators.resolve import Resolved
+from skdeep.estimators.scale_hints import training_hint
 from skdeep.estimators.scoring import host_loss, host_scorer
 from skdeep.estimators.training import Plan, joined_history, run_training
 
@@ -153,7 +154,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             self._store(result)
             self._training_leaves = None
         reporter.end_fit(self._fitted_attributes)
-        raise_or_warn(self, result)
+        raise_or_warn(self, result, training_hint(self, rows.x, result))
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
