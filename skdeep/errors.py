@@ -5,6 +5,29 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_OTHER_NAMES = {
+    "loss": {
+        "squared_error": "mse mean_squared_error mseloss l2 l2_loss square_loss",
+        "absolute_error": "mae mean_absolute_error l1 l1_loss l1loss",
+        "huber": "smooth_l1 smooth_l1_loss huber_loss",
+        "quantile": "pinball pinball_loss quantile_loss",
+        "cross_entropy": "bce bce_with_logits bcewithlogits binary_crossentropy binary_cross_entropy crossentropy "
+        "categorical_crossentropy categorical_cross_entropy sparse_categorical_crossentropy "
+        "sparse_categorical_cross_entropy cross_entropy_loss crossentropyloss softmax_cross_entropy ce logloss "
+        "logistic nll nll_loss nllloss log",
+        "gaussian_nll": "gaussian_nll_loss gaussiannllloss heteroscedastic",
+        "poisson": "poisson_nll poisson_nll_loss poissonnllloss",
+    },
+    "optimizer": {
+        "adamw": "adam_w",
+        "sgd": "momentum nesterov stochastic_gradient_descent",
+        "rmsprop": "rms_prop",
+        "adagrad": "ada_grad",
+        "lbfgs": "l_bfgs l_bfgs_b l-bfgs l-bfgs-b bfgs",
+    },
+}
+"""What other libraries call our components: our name, and theirs in lower case."""
+
 
 class ComponentError(Exception):
     """A name could not be turned into a component; base of all errors of this kind."""
@@ -58,7 +81,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     """Word the message for a component name that nobody offers; `hint` is a sentence of its own."""
     ids = sorted(known)
     hint = f" {hint}" if hint else ""
-    return f"Unknown {kind} {name!r}.{_nearest(name, ids)}{hint} Known: {', '.join(ids)}."
+    named = _named_elsewhere(kind, name, ids) or _nearest(name, ids)
+    return f"Unknown {kind} {name!r}.{named}{hint} Known: {', '.join(ids)}."
 
 
 def unknown_field(owner: str, name: str, known: Iterable[str]) -> str:
@@ -78,6 +102,14 @@ def wrong_kind(parameter: str, value: object, wanted: str) -> str:
     kind = getattr(value, "kind", None)
     what = f"{value!r}, which is a {kind}" if isinstance(kind, str) else repr(value)
     return f"The {parameter!r} parameter must be {wanted}. Got {what} instead."
+
+
+def _named_elsewhere(kind: str, name: str, known: list[str]) -> str:
+    """Return a sentence with our name for what another library calls by this one; empty if it is none of theirs."""
+    for ours, theirs in _OTHER_NAMES.get(kind, {}).items():
+        if name.lower() in theirs.split() and ours in known:
+            return f" It is called {ours!r} here."
+    return ""
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

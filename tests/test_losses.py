@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import special, stats
+from scipy import optimize, special, stats
 from sklearn import metrics
 
 from skdeep import losses
@@ -144,10 +144,17 @@ def scipy_divergence(loss, kind, raw, target):
     return (divergence + special.entr(target) + special.entr(1 - target)).mean(axis=1)
 
 
+def natural_mean_and_std(loss, raw):
+    """Take the variance as the positive root v of v - 1/v = s, and the mean as eta times the variance."""
+    eta, s = np.split(raw, 2, axis=1)
+    variance = np.reshape([max(np.roots([1.0, -b, -1.0])) for b in s.ravel()], s.shape)
+    std = np.sqrt(variance) + loss.min_std
+    return eta * std**2, std
+
+
 def scipy_normal(loss, kind, raw, target):
-    k = target.shape[1]
-    std = np.log1p(np.exp(raw[:, k:])) + loss.min_std
-    return -stats.norm.logpdf(target, raw[:, :k], std).mean(axis=1)
+    mean, std = natural_mean_and_std(loss, raw)
+    return -stats.norm.logpdf(target, mean, std).mean(axis=1)
 
 
 def sklearn_metric(metric):
@@ -226,6 +233,20 @@ def test_finite_at_extreme_raw_outputs(loss, kind, magnitude):
     values, grad = values_and_gradient(loss, magnitude * jnp.sign(raw), target)
     assert np.isfinite(values).all()
     assert np.isfinite(grad).all()
+
+
+@pytest.mark.parametrize("loss", [SquaredError(), Huber(), Quantile(LEVELS), GaussianNLL()])
+def test_the_random_outputs_of_a_new_network_are_a_sane_start(loss):
+    """Of 10,000 rows, with standard deviations of 1 and 3, none may outweigh the others in the first steps.
+
+    The bound is that of the squared error with a residual of 20: gradients beyond it are what spoils Adam's moments.
+    """
+    rng = np.random.default_rng(0)
+    for scale in (1.0, 3.0):
+        raw = rng.normal(scale=scale, size=(10_000, loss.n_raw(Task("regression", 1))))
+        values, grad = values_and_gradient(loss, *as_jax(raw, rng.normal(size=(10_000, 1))))
+        assert np.mean(values) < 20 * scale**2
+        assert np.abs(grad).max() < 40 * scale**2
 
 
 @pytest.mark.parametrize(
@@ -341,9 +362,33 @@ def test_quantile_link_never_crosses(xp):
 
 def test_gaussian_link_and_std():
     loss, task = GaussianNLL(min_std=0.25), TASKS["regression"]
-    raw = np.array([[1.0, 2.0, 0.0, -800.0]])
-    assert_array_equal(loss.link(raw, task, np), [[1.0, 2.0]])
-    assert_allclose(loss.std(raw, task, np), [[np.log(2) + 0.25, 0.25]], rtol=1e-15)
+    raw = np.array([[1.0, 2.0, 0.0, -1e12]])
+    assert_allclose(loss.std(raw, task, np), [[1.25, 0.25 + 1e-6]], rtol=1e-12)
+    assert_allclose(loss.link(raw, task, np), [[1.25**2, 2 * (0.25 + 1e-6) ** 2]], rtol=1e-12)
+    assert_array_equal(loss.std(raw, task, np) >= loss.min_std, True)
+
+
+def test_gaussian_gradient_by_the_natural_parameter_is_the_residual_of_the_mean():
+    raw = np.array([[3.0, -2.0, 40.0, -40.0], [50.0, 0.5, -8.0, 0.0]])
+    mean, _ = natural_mean_and_std(GaussianNLL(), raw)
+    target = np.array([[1.0, 1.0], [0.0, 5.0]])
+    _, grad = values_and_gradient(GaussianNLL(), *as_jax(raw, target))
+    assert_allclose(grad[:, :2], (mean - target) / 2, rtol=1e-4)
+
+
+def test_gaussian_is_smallest_at_the_weighted_mean_and_deviation():
+    """The maximum of the likelihood in closed form: mean and standard deviation of the values."""
+    y = np.random.default_rng(0).normal(3.0, 0.2, size=(50, 1))
+    loss = GaussianNLL(min_std=1e-6)
+
+    def total(raw):
+        return scipy_normal(loss, "regression", np.repeat(raw[None], 50, axis=0), y).mean()
+
+    raw = optimize.minimize(total, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-9, "maxiter": 4000}).x
+    assert_allclose(loss.link(raw[None], Task("regression", 1), np), [[y.mean()]], rtol=1e-6)
+    assert_allclose(loss.std(raw[None], Task("regression", 1), np), [[y.std()]], rtol=1e-5)
+    _, grad = values_and_gradient(loss, *as_jax(np.repeat(raw[None], 50, axis=0), y))
+    assert_allclose(np.mean(grad, axis=0), 0.0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

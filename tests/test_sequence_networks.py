@@ -210,6 +210,13 @@ def test_rows_of_other_dimensions_are_refused(network):
             "The 'n_tokens' field of Transformer must be a positive int or None. Got 0 instead.",
         ),
         (lambda: Transformer(dropout_rate=-1.0), "The 'dropout_rate' field of Transformer"),
+        (lambda: LSTM(n_tokens=0), "The 'n_tokens' field of LSTM must be a positive int or None. Got 0 instead."),
+        (lambda: TCN(n_tokens=-1), "The 'n_tokens' field of TCN must be a positive int or None. Got -1 instead."),
+        (
+            lambda: GRU(n_tokens=2**24 + 1),
+            "The 'n_tokens' field of GRU must be at most 16777216, .* Got 16777217 instead.",
+        ),
+        (lambda: Transformer(n_tokens=2**30), "The 'n_tokens' field of Transformer must be at most 16777216"),
     ],
 )
 def test_check_fields(make, message):
@@ -218,7 +225,15 @@ def test_check_fields(make, message):
 
 
 @pytest.mark.parametrize(
-    "network", [Transformer(1, 8, 2, mask_value=-1.0, n_tokens=6), Sequential((Embedding(6, 4, mask_token=-1),))]
+    "network",
+    [
+        Transformer(1, 8, 2, mask_value=-1.0, n_tokens=6),
+        Sequential((Embedding(6, 4, mask_token=-1),)),
+        LSTM(4, mask_value=-1.0, n_tokens=6),
+        GRU(4, bidirectional=True, mask_value=-1.0, n_tokens=6),
+        TCN((4,), mask_value=-1.0, n_tokens=6),
+    ],
+    ids=["transformer", "layers", "lstm", "gru", "tcn"],
 )
 def test_networks_of_tokens_ask_for_ids(network):
     ids, y = np.arange(24.0).reshape(6, 4) % 7 - 1, np.arange(6) % 2
@@ -229,6 +244,46 @@ def test_networks_of_tokens_ask_for_ids(network):
         model.predict(ids)
     with pytest.raises(ValueError, match="Got 6 in row 4 of X, step 1"):
         model.fit(ids, y)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [LSTM(4, mask_value=-1.0), GRU(4, mask_value=-1.0), TCN((4, 4), mask_value=-1.0)],
+    ids=["lstm", "gru", "tcn"],
+)
+def test_ids_are_rows_of_a_table_of_vectors(network):
+    """The same parameters over vectors that NumPy looks up, with padding as vectors of -1."""
+    ids = np.array([[3, 0, 5, 1], [2, 2, 0, -1], [5, 4, -1, -1]], np.float32)
+    params = dict(init(network.replace(n_tokens=6), ids))
+    assert params["embedding"]["embedding"].shape == (6, 4)
+    assert len({row.tobytes() for row in raw(network.replace(n_tokens=6), params, ids)}) == 3
+    vectors = np.where(ids[..., None] < 0, -1.0, np.asarray(params["embedding"]["embedding"])[ids.astype(int)])
+    of_ids = raw(network.replace(n_tokens=6), params, ids)
+    del params["embedding"]
+    close(of_ids, raw(network, params, vectors.astype(np.float32)))
+
+
+def test_ids_are_told_from_measurements_where_their_order_means_nothing():
+    rng = np.random.default_rng(0)
+    is_marked = rng.permutation(np.arange(60) % 2)
+    ids = rng.integers(0, 60, (400, 6))
+    y = is_marked[ids[:, -1]]
+    settings = {"max_epochs": 60, "learning_rate": 0.01, "tol": None, "random_state": 0}
+    model = DeepClassifier(network=GRU(16, n_tokens=60), **settings).fit(ids[:300], y[:300])
+    assert model.score(ids[300:], y[300:]) > 0.9
+
+
+def test_the_causal_form_of_a_network_of_tokens_takes_vectors():
+    for network in (LSTM(4), TCN((4,))):
+        with_tokens = network.replace(n_tokens=9)
+        assert with_tokens.build_causal((5, 3), 2) == network.build_causal((5, 3), 2)
+
+
+def test_ids_are_one_per_step():
+    with pytest.raises(
+        ValueError, match=r"LSTM with n_tokens=6 takes rows of one id per step.* Got rows of shape \(5, 3\)"
+    ):
+        LSTM(n_tokens=6).build((5, 3), 2)
 
 
 @pytest.mark.parametrize(

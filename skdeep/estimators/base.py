@@ -36,6 +36,7 @@ from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
 from skdeep.estimators.resolve import Resolved
+from skdeep.estimators.scale_hints import training_hint
 from skdeep.estimators.scoring import ScoredRows, host_loss, host_scorer
 from skdeep.estimators.splitting import Split, distinct, weighed
 from skdeep.estimators.training import Plan, joined_history, run_training
@@ -158,7 +159,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             new._store(result)
             new._memory = None
         reporter.end_fit(self._fitted_attributes)
-        raise_or_warn(self, result)
+        raise_or_warn(self, result, training_hint(self, given.x, result))
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Self:

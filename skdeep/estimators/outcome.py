@@ -22,8 +22,11 @@ def check_outcome(estimator: Any, result: FitResult) -> None:
     )
 
 
-def raise_or_warn(estimator: Any, result: FitResult) -> None:
-    """Pass Ctrl-C on, now that parameters are stored, or warn if training did not end well."""
+def raise_or_warn(estimator: Any, result: FitResult, hint: str | None = None) -> None:
+    """Pass Ctrl-C on, now that parameters are stored, or warn if training did not end well.
+
+    A hint at what spoilt the training takes the place of the warning that it did not converge.
+    """
     if result.status == stopping.INTERRUPTED:
         raise KeyboardInterrupt
     message = None
@@ -33,6 +36,8 @@ def raise_or_warn(estimator: Any, result: FitResult) -> None:
             f"training stopped and the parameters of the best epoch ({result.best_epoch}) were kept. "
             "Lower the learning_rate or set clip_norm."
         )
+    elif hint is not None:
+        message = hint
     elif result.status == stopping.OUT_OF_EPOCHS and estimator.tol is not None:
         message = (
             f"Reached max_epochs={estimator.max_epochs} and training has not converged yet. Raise max_epochs or tol, "

@@ -60,10 +60,24 @@ class Embedding(Layer):
 
     def check_fields(self) -> None:
         check_positive(self, "n_tokens", "features")
+        check_n_tokens(self)
         if not (self.mask_token is None or isinstance(self.mask_token, int)):
             raise ValueError(
                 f"The 'mask_token' field of Embedding must be an int or None. Got {self.mask_token!r} instead."
             )
+
+
+MOST_TOKENS = 2**24
+"""Ids travel as float32, which holds each whole number below this one exactly."""
+
+
+def check_n_tokens(component: Any) -> None:
+    """Raise ValueError if a component has more tokens than float32 can tell apart."""
+    if component.n_tokens is not None and component.n_tokens > MOST_TOKENS:
+        raise ValueError(
+            f"The 'n_tokens' field of {type(component).__name__} must be at most {MOST_TOKENS}, since ids are float32 numbers. "
+            f"Got {component.n_tokens!r} instead. Hash the ids into fewer ones."
+        )
 
 
 def check_ids(x: np.ndarray, n_tokens: int, mask_token: float | None) -> None:

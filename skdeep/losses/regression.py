@@ -199,28 +199,37 @@ class Bernoulli(Loss):
 
 
 class GaussianNLL(Loss):
-    r"""Negative log-likelihood of a normal distribution whose mean and deviation are both predicted.
+    r"""Negative log-likelihood of a normal distribution whose mean and standard deviation are both predicted.
 
     .. math:: \log\sigma + \frac{(y-\mu)^2}{2\sigma^2} + \tfrac12\log 2\pi
 
-    The network has two outputs for each output of y: :math:`\mu` and :math:`s` with
-    :math:`\sigma = \mathrm{softplus}(s) + \sigma_{min}`. `predict(X, return_std=True)` returns both.
+    The network has two raw outputs per output of y, first all :math:`\eta`, then all :math:`s`:
+
+    .. math:: \mu = \eta\,\sigma^2, \qquad \sigma = \sqrt{\tfrac12\left(s + \sqrt{s^2+4}\right)} + \sigma_{min}
+
+    :math:`\eta = \mu/\sigma^2` is the first natural parameter of the normal distribution. The gradient of the loss by it is
+    :math:`\mu - y`, as that of the squared error: it does not grow where :math:`\sigma` is small. Raw outputs of
+    zero are the mean of y, with a standard deviation of 1 (plus `min_std`) in units of the scaled target. The variance
+    grows, or shrinks to its inverse, in proportion to :math:`|s|`, so no random initial output puts a row near
+    `min_std`. `predict(X, return_std=True)` returns mean and standard deviation.
 
     Parameters
     ----------
     min_std : float, default=1e-3
-        Smallest deviation, in standard deviations of y; positive.
+        Smallest standard deviation, in standard deviations of y; positive.
 
     References
     ----------
-    Nix and Weigend, "Estimating the Mean and Variance of the Target Probability Distribution", ICNN 1994.
+    Nix and Weigend, "Estimating the Mean and Variance of the Target Probability Distribution", ICNN 1994. Immer et al.,
+    "Effective Bayesian Heteroscedastic Regression with Deep Neural Networks", NeurIPS 2023, on natural parameters
+    (which differ in how the precision becomes positive).
 
     Examples
     --------
     >>> import jax.numpy as jnp
     >>> from skdeep.losses import GaussianNLL
     >>> GaussianNLL()(jnp.zeros((1, 2)), jnp.zeros((1, 1))).round(4)
-    Array([0.5539], dtype=float32)
+    Array([0.9199], dtype=float32)
     """
 
     min_std: float = 1e-3
@@ -233,16 +242,20 @@ class GaussianNLL(Loss):
         return 2 * task.n_targets
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        n_outputs = target.shape[1]
-        std = jnp.logaddexp(0.0, raw[:, n_outputs:]) + self.min_std
-        standardised = (target - raw[:, :n_outputs]) / std
+        mean, std = self._mean_and_std(raw, target.shape[1], jnp)
+        standardised = (target - mean) / std
         return jnp.mean(jnp.log(std) + 0.5 * standardised**2 + 0.5 * math.log(2 * math.pi), axis=1)
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
-        return raw[:, : task.n_targets]
+        return self._mean_and_std(raw, task.n_targets, xp)[0]
 
     def std(self, raw: Any, task: Task, xp: Any) -> Any:
-        return xp.logaddexp(0.0, raw[:, task.n_targets :]) + self.min_std
+        return self._mean_and_std(raw, task.n_targets, xp)[1]
+
+    def _mean_and_std(self, raw: Any, n_outputs: int, xp: Any) -> tuple[Any, Any]:
+        # exp(arcsinh(s / 2)) is (s + sqrt(s^2 + 4)) / 2 without its cancellation at negative s.
+        std = xp.exp(0.5 * xp.arcsinh(0.5 * raw[:, n_outputs:])) + self.min_std
+        return raw[:, :n_outputs] * std**2, std
 
     def check_fields(self) -> None:
         if not self.min_std > 0:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from skdeep import layers
-from skdeep.contract import Layer, Network
+from skdeep.contract import Layer
 from skdeep.layers.fields import check_dropout_rate, check_positive
-from skdeep.networks.sequences import check_sequence_shape, check_unmasked
+from skdeep.networks.sequences import SequenceNetwork, check_sequence_shape, check_unmasked
 
 
-class _Recurrent(Network):
+class _Recurrent(SequenceNetwork):
     """The fields and rules that recurrent networks share."""
 
     units: int = 128
@@ -18,14 +18,16 @@ class _Recurrent(Network):
     bidirectional: bool = False
     dropout_rate: float = 0.0
     mask_value: float | None = None
+    n_tokens: int | None = None
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
     layer_class: ClassVar[Any]
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         from skdeep.networks.sequence_modules import RecurrentNetwork
 
-        check_sequence_shape(type(self).__name__, in_shape)
-        return RecurrentNetwork(self._stack(last_returns_sequences=False), self.mask_value, n_outputs)
+        check_sequence_shape(type(self).__name__, in_shape, self.n_tokens)
+        stack = self._stack(last_returns_sequences=False)
+        return RecurrentNetwork(stack, self.mask_value, self.n_tokens, self.units, n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         from skdeep.networks.sequence_modules import RecurrentNetwork
@@ -36,7 +38,9 @@ class _Recurrent(Network):
                 f"The network {type(self).__name__} with bidirectional=True sees the steps to come, so it cannot learn what "
                 "comes next. Set bidirectional=False."
             )
-        return RecurrentNetwork(self._stack(last_returns_sequences=True), self.mask_value, n_outputs)
+        # Steps are vectors already, whatever the tokens were.
+        stack = self._stack(last_returns_sequences=True)
+        return RecurrentNetwork(stack, self.mask_value, None, self.units, n_outputs)
 
     def _stack(self, last_returns_sequences: bool) -> tuple[Layer, ...]:
         stack: list[Layer] = []
@@ -48,6 +52,7 @@ class _Recurrent(Network):
 
     def check_fields(self) -> None:
         check_positive(self, "units", "n_layers")
+        self.check_n_tokens()
         check_dropout_rate(self)
 
 
@@ -67,7 +72,10 @@ class LSTM(_Recurrent):
     dropout_rate : float, default=0.0
         Share of each layer's output that is dropped while training, in [0, 1).
     mask_value : float or None, default=None
-        Steps whose values all equal it are padding: they change nothing, wherever they stand.
+        Steps whose values (or id) equal it are padding: they change nothing, wherever they stand.
+    n_tokens : int or None, default=None
+        If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`, each of which gets a learned vector of
+        length `units`; other ids are an error. At most 2^24.
 
     References
     ----------
@@ -77,7 +85,7 @@ class LSTM(_Recurrent):
     --------
     >>> from skdeep.networks import LSTM
     >>> LSTM(units=64, n_layers=2)
-    LSTM(units=64, n_layers=2, bidirectional=False, dropout_rate=0.0, mask_value=None)
+    LSTM(units=64, n_layers=2, bidirectional=False, dropout_rate=0.0, mask_value=None, n_tokens=None)
     """
 
     layer_class: ClassVar[Any] = layers.LSTM
@@ -99,7 +107,10 @@ class GRU(_Recurrent):
     dropout_rate : float, default=0.0
         Share of each layer's output that is dropped while training, in [0, 1).
     mask_value : float or None, default=None
-        Steps whose values all equal it are padding: they change nothing, wherever they stand.
+        Steps whose values (or id) equal it are padding: they change nothing, wherever they stand.
+    n_tokens : int or None, default=None
+        If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`, each of which gets a learned vector of
+        length `units`; other ids are an error. At most 2^24.
 
     References
     ----------
@@ -109,7 +120,7 @@ class GRU(_Recurrent):
     --------
     >>> from skdeep.networks import GRU
     >>> GRU(mask_value=0.0)
-    GRU(units=128, n_layers=1, bidirectional=False, dropout_rate=0.0, mask_value=0.0)
+    GRU(units=128, n_layers=1, bidirectional=False, dropout_rate=0.0, mask_value=0.0, n_tokens=None)
     """
 
     layer_class: ClassVar[Any] = layers.GRU

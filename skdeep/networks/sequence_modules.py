@@ -23,11 +23,14 @@ class RecurrentNetwork(nn.Module):
 
     layers: tuple[Layer, ...]
     mask_value: Any
+    n_tokens: int | None
+    embedding_features: int
     n_outputs: int
 
     @nn.compact
     def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
         x, step_mask = masked_sequences(x, self.mask_value)
+        x = embedded(x, self.n_tokens, self.embedding_features)
         x, _ = call_layers(self.layers, x, train, row_mask, step_mask)
         return Output(self.n_outputs, name="output")(x)
 
@@ -39,12 +42,14 @@ class TCN(nn.Module):
     kernel_size: int
     dropout_rate: Any
     mask_value: Any
+    n_tokens: int | None
     reduce: Callable[[Any, Any], Any]
     n_outputs: int
 
     @nn.compact
     def __call__(self, x: Any, train: bool) -> Any:
         x, step_mask = masked_sequences(x, self.mask_value)
+        x = embedded(x, self.n_tokens, self.widths[0])
         for number, width in enumerate(self.widths):
             x = TemporalBlock(width, self.kernel_size, 2**number, self.dropout_rate)(x, train, step_mask)
         return Output(self.n_outputs, name="output")(self.reduce(x, step_mask))
@@ -124,6 +129,16 @@ def masked_sequences(x: Any, mask_value: Any) -> tuple[Any, Any]:
     x = x[..., None] if x.ndim == 2 else x
     step_mask = None if mask_value is None else steps_other_than(x, mask_value)
     return zero_masked(x, step_mask), step_mask
+
+
+def embedded(x: Any, n_tokens: int | None, features: int) -> Any:
+    """Return the vector of each step's id, of unit size as layers expect; x itself if it holds measurements.
+
+    Call it in a compact method: the embedding is a submodule of the caller's.
+    """
+    if n_tokens is None:
+        return x
+    return Embedding(n_tokens, features, embedding_init=nn.initializers.normal(1.0), name="embedding")(x)
 
 
 def every_step(x: Any, step_mask: Any) -> Any:

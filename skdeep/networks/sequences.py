@@ -1,10 +1,40 @@
-"""What rows a network of sequences takes."""
+"""The rows that a network of sequences takes."""
 
 from __future__ import annotations
 
+from typing import Any
 
-def check_sequence_shape(owner: str, in_shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless rows are `(time, features)` or `(time,)`."""
+import numpy as np
+
+from skdeep.contract import Network
+from skdeep.layers.embedding import check_ids, check_n_tokens
+from skdeep.layers.fields import check_positive
+
+
+class SequenceNetwork(Network):
+    """Base of networks with the fields `mask_value` and `n_tokens`, whose rows hold measurements or ids of tokens."""
+
+    @property
+    def example_ids(self: Any) -> int | None:
+        return None if self.n_tokens is None else min(4, self.n_tokens)
+
+    def check_rows(self: Any, x: np.ndarray) -> None:
+        if self.n_tokens is not None:
+            check_ids(x, self.n_tokens, self.mask_value)
+
+    def check_n_tokens(self) -> None:
+        """Raise ValueError unless `n_tokens` is None or a number of ids that float32 can tell apart."""
+        check_positive(self, "n_tokens", or_none=True)
+        check_n_tokens(self)
+
+
+def check_sequence_shape(owner: str, in_shape: tuple[int, ...], n_tokens: int | None = None) -> None:
+    """Raise ValueError unless rows are `(time, features)` or `(time,)`, and of one id per step if they hold ids."""
+    if n_tokens is not None and len(in_shape) == 2 and in_shape[1] != 1:
+        raise ValueError(
+            f"The network {owner} with n_tokens={n_tokens} takes rows of one id per step, of shape (time,) or (time, 1). "
+            f"Got rows of shape {in_shape} instead. Leave n_tokens at None if the values are measurements."
+        )
     if len(in_shape) not in (1, 2):
         raise ValueError(
             f"The network {owner} takes rows of shape (time, features) or (time,). Got rows of shape {in_shape} instead. "

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
-from skdeep.contract import Network
-from skdeep.layers.embedding import check_ids
 from skdeep.layers.fields import check_dropout_rate, check_positive
-from skdeep.networks.sequences import check_sequence_shape, check_unmasked
+from skdeep.networks.sequences import SequenceNetwork, check_sequence_shape, check_unmasked
 
 
-class Transformer(Network):
+class Transformer(SequenceNetwork):
     """A transformer encoder over rows `(time, features)` or `(time,)`, the mean over the steps, then a dense output.
 
     Steps are projected to `features`, or embedded if rows hold ids of tokens; sines and cosines tell positions;
@@ -53,14 +49,10 @@ class Transformer(Network):
     n_tokens: int | None = None
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
 
-    @property
-    def example_ids(self) -> int | None:
-        return None if self.n_tokens is None else min(4, self.n_tokens)
-
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         from skdeep.networks import sequence_modules as modules
 
-        check_sequence_shape("Transformer", in_shape)
+        check_sequence_shape("Transformer", in_shape, self.n_tokens)
         fields = self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, self.n_tokens
         return modules.Transformer(*fields, False, modules.mean_of_real_steps, n_outputs)
 
@@ -72,13 +64,9 @@ class Transformer(Network):
         fields = self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, None
         return modules.Transformer(*fields, True, modules.every_step, n_outputs)
 
-    def check_rows(self, x: np.ndarray) -> None:
-        if self.n_tokens is not None:
-            check_ids(x, self.n_tokens, self.mask_value)
-
     def check_fields(self) -> None:
         check_positive(self, "n_layers", "features", "n_heads")
-        check_positive(self, "n_tokens", or_none=True)
+        self.check_n_tokens()
         if self.features % self.n_heads:
             raise ValueError(
                 f"The 'features' field of Transformer must be a multiple of n_heads={self.n_heads}. "

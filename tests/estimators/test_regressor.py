@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import flax.linen as nn
 import numpy as np
 import pytest
 from scipy import stats
@@ -73,6 +74,32 @@ def test_gaussian_nll_finds_mean_and_deviation():
     assert 2.3 < predicted[X[:, 0] > 0.2].mean() < 3.7
     likelihood = stats.norm.logpdf(y, mean, predicted).mean()
     assert likelihood > stats.norm.logpdf(y, y.mean(), y.std()).mean() + 0.3
+
+
+def test_gaussian_nll_trains_as_well_as_squared_error_at_any_usual_rate():
+    """Small noise is where a mean whose gradient grows with the precision is lost."""
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=300)
+    X = np.column_stack([first, 2 * first + rng.normal(scale=0.05, size=300)])
+    X, y = (X - X.mean(axis=0)) / X.std(axis=0), -first + rng.normal(scale=0.05, size=300)
+    for learning_rate, max_epochs in ((1e-3, 100), (3e-3, 100), (1e-2, 300)):
+        for seed in range(4):
+            model = DeepRegressor(
+                loss="gaussian_nll", learning_rate=learning_rate, max_epochs=max_epochs, tol=None, random_state=seed
+            )
+            assert model.fit(X, y).score(X, y) > 0.99
+    _, std = model.predict(X, return_std=True)
+    assert 0.8 < np.median(std) / 0.05 < 1.5
+
+
+def test_gaussian_nll_trains_a_module_of_ones_own_whose_first_outputs_are_large():
+    """The module's initial values are not ours to choose: its raw outputs start three times as large as usual."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = X[:, 0] + rng.normal(scale=0.1, size=400)
+    network = nn.Sequential([nn.Dense(64, kernel_init=nn.initializers.normal(2.0)), nn.relu, nn.Dense(2)])
+    settings = {"network": network, "learning_rate": 0.01, "max_epochs": 200, "tol": None, "random_state": 0}
+    assert DeepRegressor(**settings, loss="gaussian_nll").fit(X, y).score(X, y) > 0.95
 
 
 def test_std_of_several_outputs_is_in_units_of_each():

@@ -98,3 +98,14 @@ def test_predicted_deviations_cover_and_follow_the_noise():
     assert 0.6 < (distance < 1).mean() < 0.8  # a normal distribution: 0.68
     assert 0.92 < (distance < 1.96).mean() < 0.98  # 0.95
     assert np.corrcoef(np.log(std), np.log(noise[2000:]))[0, 1] > 0.9
+
+
+def test_evidential_trains_where_the_noise_is_small():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = X[:, 0] + rng.normal(scale=0.05, size=300)
+    for learning_rate in (1e-3, 3e-3, 1e-2):
+        for seed in range(3):
+            settings = {"learning_rate": learning_rate, "max_epochs": 100, "tol": None, "random_state": seed}
+            model = DeepRegressor(loss="evidential", **settings).fit(X, y)
+            assert model.score(X, y) > 0.98

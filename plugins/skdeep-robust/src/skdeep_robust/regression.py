@@ -12,7 +12,7 @@ from skdeep import Loss
 from skdeep.contract import Task
 
 SMALLEST = 1e-6
-"""Added to each evidential parameter that must be positive, as its softplus rounds to zero at last."""
+"""Added to each evidential parameter that must be positive, so that it stays positive at any raw output."""
 
 
 class Tweedie(Loss):
@@ -100,8 +100,13 @@ class EvidentialRegression(Loss):
         + (\alpha+\tfrac12)\log\left((y-\gamma)^2\nu + \Omega\right)
         + \log\frac{\Gamma(\alpha)}{\Gamma(\alpha+\frac12)} + \lambda\,|y-\gamma|\,(2\nu + \alpha)
 
-    The network has four outputs for each output of y, grouped: all :math:`\gamma`, then those of :math:`\nu`,
-    :math:`\alpha` and :math:`\beta`, which are the softplus of theirs (:math:`\alpha` plus 1). Outputs of y are averaged.
+    The network has four raw outputs :math:`\eta, a, b, c` per output of y, grouped by kind. With
+    :math:`h(z) = (z + \sqrt{z^2+4})/2`, which is positive and 1 at zero,
+
+    .. math:: \nu = h(a), \quad \alpha = 1 + h(b), \quad \beta = \alpha\,h(c), \quad \gamma = \eta\,h(c)
+
+    so that :math:`h(c)` is a variance, and the gradient by :math:`\eta` does not grow where it is small. No random initial
+    output puts a row near its bounds. Outputs of y are averaged.
 
     `predict(X, return_std=True)` returns :math:`\gamma` and the standard deviation of y,
     :math:`\sqrt{\beta(1+\nu)/(\nu(\alpha-1))}`: noise, :math:`\beta/(\alpha-1)`, and doubt about the mean,
@@ -153,7 +158,7 @@ class EvidentialRegression(Loss):
         return jnp.mean(likelihood + self.coefficient * distance * (2 * nu + alpha), axis=1)
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
-        return raw[:, : task.n_targets]
+        return evidence(raw, task.n_targets, xp)[0]
 
     def std(self, raw: Any, task: Task, xp: Any) -> Any:
         _, nu, alpha_minus_1, beta = evidence(raw, task.n_targets, xp)
@@ -168,6 +173,7 @@ class EvidentialRegression(Loss):
 
 def evidence(raw: Any, n_outputs: int, xp: Any) -> tuple[Any, Any, Any, Any]:
     """Return gamma, nu, alpha - 1 and beta, each `(n, outputs)`, from raw outputs `(n, 4 * outputs)`."""
-    mean, nu, alpha, beta = (raw[:, k * n_outputs : (k + 1) * n_outputs] for k in range(4))
-    nu, alpha_minus_1, beta = (xp.logaddexp(0.0, part) + SMALLEST for part in (nu, alpha, beta))
-    return mean, nu, alpha_minus_1, beta
+    eta, *others = (raw[:, k * n_outputs : (k + 1) * n_outputs] for k in range(4))
+    # exp(arcsinh(z / 2)) is h(z) = (z + sqrt(z^2 + 4)) / 2 without its cancellation at negative z.
+    nu, alpha_minus_1, variance = (xp.exp(xp.arcsinh(0.5 * z)) + SMALLEST for z in others)
+    return eta * variance, nu, alpha_minus_1, variance * (1 + alpha_minus_1)

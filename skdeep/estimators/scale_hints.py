@@ -1,0 +1,131 @@
+"""What a fit can tell from its data when training went badly: unscaled columns, a large rate, ids taken as measurements.
+
+Each fit gives one hint at most. Nothing is computed on the device, and columns are looked at only after the loss says
+that training failed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from skdeep.contract import FitResult
+from skdeep.core.encode import is_sparse
+from skdeep.layers.recurrent import GRU, LSTM, Bidirectional
+from skdeep.networks.own import FlaxNetwork, NNXNetwork
+from skdeep.networks.sequences import SequenceNetwork
+from skdeep.networks.sequential import Sequential
+
+# Losses of scaled targets and of classes are about 1 for a constant prediction.
+FAILED_LOSS = 10.0
+# Standardised columns stay far below, and no optimizer's usual rate is above.
+LARGE_VALUE = 100.0
+LARGE_RATE = 0.5
+# Whole numbers up to here may be counts or ratings; ids and pixels go beyond.
+LARGE_WHOLE_NUMBER = 10
+_N_NAMED = 3
+_N_ROWS = 8
+
+
+def training_hint(estimator: Any, x: Any, result: FitResult) -> str | None:
+    """Return the sentence that warns of what probably spoilt this fit, None if nothing did.
+
+    Parameters
+    ----------
+    estimator : DeepEstimator
+        After its parameters are stored.
+    x : array (n, ...) or sparse matrix
+        The training rows.
+    result : FitResult
+    """
+    return _failure(estimator, x, result) or _whole_numbers(estimator, x) or _softmax(estimator, x, result)
+
+
+def _failure(estimator: Any, x: Any, result: FitResult) -> str | None:
+    losses = result.history["train_loss"]
+    if not losses or not _is_failed(estimator, losses[-1]):
+        return None
+    causes, cures = [], []
+    if columns := _large_columns(estimator, x):
+        causes.append(f"columns of X are far from unit size ({columns})")
+        cures.append("scale X (for example with StandardScaler)")
+    if estimator.learning_rate >= LARGE_RATE:
+        causes.append(f"learning_rate={estimator.learning_rate:g} is large")
+        cures.append("lower the learning_rate")
+    if not causes:
+        return None
+    cure = " and ".join(cures)
+    return (
+        f"The training loss of {type(estimator).__name__} ended at {losses[-1]:.3g}, worse than that of a constant "
+        f"prediction: {' and '.join(causes)}. {cure[0].upper()}{cure[1:]}."
+    )
+
+
+def _is_failed(estimator: Any, loss: float) -> bool:
+    """Tell whether a loss is far above what a constant prediction has."""
+    is_regression = estimator._task.kind == "regression"
+    constant = 1.0 if is_regression else math.log(max(2, estimator._task.n_targets))
+    return math.isfinite(loss) and loss > FAILED_LOSS * max(1.0, constant)
+
+
+def _large_columns(estimator: Any, x: Any) -> str:
+    """Return the names of columns whose mean or standard deviation is large, the largest first; empty if none is."""
+    if is_sparse(x):
+        size = abs(x).max(axis=0).toarray().ravel()
+    else:
+        flat = np.asarray(x, np.float64).reshape(len(x), -1)
+        size = np.maximum(np.abs(flat.mean(axis=0)), flat.std(axis=0))
+    large = np.flatnonzero(size > LARGE_VALUE)
+    if not len(large):
+        return ""
+    order = large[np.argsort(-size[large], kind="stable")]
+    names = getattr(estimator, "feature_names_in_", None)
+    shown = [repr(str(names[i])) if names is not None else str(i) for i in order[:_N_NAMED]]
+    more = f" and {len(order) - _N_NAMED} more" if len(order) > _N_NAMED else ""
+    return f"{', '.join(shown)}{more}, sizes up to {size.max():.3g}"
+
+
+def _whole_numbers(estimator: Any, x: Any) -> str | None:
+    network = estimator.network_
+    if is_sparse(x) or not _reads_measured_steps(network):
+        return None
+    values = np.asarray(x)
+    if (mask_value := getattr(network, "mask_value", None)) is not None:
+        values = values[values != np.asarray(mask_value, values.dtype)]
+    if not values.size or np.abs(values).max() <= LARGE_WHOLE_NUMBER or (values != np.floor(values)).any():
+        return None
+    can_be_ids = len(estimator.input_shape_) == 1 or estimator.input_shape_[1] == 1
+    name = type(network).__name__
+    ids = "put Embedding(n_tokens=...) first" if isinstance(network, Sequential) else "set n_tokens"
+    if_ids = f"If they are ids of tokens, {ids}; if they are measurements, scale" if can_be_ids else "Scale"
+    return (
+        f"X holds whole numbers up to {values.max():g}, which the network {name} takes as measurements. "
+        f"{if_ids} them to about unit size (for example with StandardScaler)."
+    )
+
+
+def _reads_measured_steps(network: Any) -> bool:
+    if isinstance(network, Sequential):
+        return bool(network.layers) and isinstance(network.layers[0], LSTM | GRU | Bidirectional)
+    return isinstance(network, SequenceNetwork) and getattr(network, "n_tokens", None) is None
+
+
+def _softmax(estimator: Any, x: Any, result: FitResult) -> str | None:
+    """Return a hint if the raw outputs of a user's module are probabilities, where the loss applies a softmax itself."""
+    task, losses = estimator._task, result.history["train_loss"]
+    if task.kind != "multiclass" or not isinstance(estimator.network_, FlaxNetwork | NNXNetwork | Sequential):
+        return None
+    # Cross-entropy of outputs in [0, 1] cannot fall below this: fits that are better need no closer look.
+    lowest = math.log(1 + (task.n_targets - 1) / math.e)
+    if not estimator.loss_.probabilistic or is_sparse(x) or not losses or losses[-1] < lowest:
+        return None
+    rows = np.asarray(x[:_N_ROWS]).reshape(-1, *estimator.input_shape_)
+    raw = estimator._raw_of(estimator._model, estimator.params_, estimator.model_state_, rows)
+    if (raw < 0).any() or not np.allclose(raw.sum(axis=1), 1.0, atol=1e-5):
+        return None
+    return (
+        f"The raw outputs of the network are probabilities (each row sums to 1), but the loss {type(estimator.loss_).__name__} "
+        "applies a softmax itself, which cannot become sure then. Leave out the softmax at the end of the network."
+    )
