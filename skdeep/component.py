@@ -11,7 +11,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import jax
@@ -64,6 +64,9 @@ class Component(metaclass=_ComponentType):
     component class (or a tuple of components). All others are structure: they must be hashable
     and a change of theirs compiles anew. `skdeep.static(default)` makes a float field structure.
 
+    Class variable `expected_failed_checks`: the checks of `skdeep.testing` that the component fails, by name, each
+    with the reason.
+
     Instances are immutable values: `clone` and `deepcopy` return the instance itself.
 
     Examples
@@ -77,6 +80,7 @@ class Component(metaclass=_ComponentType):
     """
 
     kind: ClassVar[str] = "component"
+    expected_failed_checks: ClassVar[Mapping[str, str]] = {}
     plugin_api: ClassVar[tuple[int, int]] = (1, 0)
     _data_fields: ClassVar[tuple[str, ...]] = ()
     _structure_fields: ClassVar[tuple[str, ...]] = ()
