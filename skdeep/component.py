@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import jax
@@ -96,6 +96,9 @@ class Component(metaclass=_ComponentType):
     become tuples and NumPy scalars become Python's. Where a field holds a tracer, nothing is checked.
     A field that holds a component may be given a name, which `fit` resolves.
 
+    Class variable `expected_failed_checks`: the checks of `skdeep.testing` that the component fails, by name, each
+    with the reason.
+
     Instances are immutable values: `clone` and `deepcopy` return the instance itself.
 
     Examples
@@ -109,6 +112,7 @@ class Component(metaclass=_ComponentType):
     """
 
     kind: ClassVar[str] = "component"
+    expected_failed_checks: ClassVar[Mapping[str, str]] = {}
     plugin_api: ClassVar[tuple[int, int]] = (1, 0)
     _data_fields: ClassVar[tuple[str, ...]] = ()
     _structure_fields: ClassVar[tuple[str, ...]] = ()

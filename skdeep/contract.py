@@ -215,7 +215,10 @@ class Loss(Component):
         raise NotImplementedError
 
     def n_raw(self, task: Task) -> int:
-        """Return how many raw outputs the network must have."""
+        """Return how many raw outputs the network must have.
+
+        Raise ValueError if the loss does not serve this number of targets; `skdeep.testing` then leaves it out.
+        """
         return task.n_raw
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:

@@ -50,7 +50,8 @@ class ListedComponent(NamedTuple):
 
 
 class CheckReport(NamedTuple):
-    """What `check` found of one plugin: how many checks it passed, and the messages of those that it failed.
+    """What `check` found of one plugin: how many checks it passed, the messages of those that it failed, and the reasons
+    of those that it is declared to fail (`expected_failed_checks`).
 
     A group of entry points that does not exist, such as a misspelt one, is reported as a plugin of the kind "group".
     """
@@ -62,6 +63,7 @@ class CheckReport(NamedTuple):
     state: str
     n_passed: int
     failures: tuple[str, ...]
+    expected_failures: tuple[str, ...] = ()
 
 
 def list_components(kind: str | None = None) -> list[ListedComponent]:
@@ -219,13 +221,14 @@ def _report_of_group(group: UnknownGroup) -> CheckReport:
 
 
 def _report(plugin: Plugin) -> CheckReport:
-    from skdeep.testing.distributions import plugin_checks
+    from skdeep.testing.distributions import plugin_cases
     from skdeep.testing.running import run_checks
 
     if not is_allowed(plugin.distribution):
         return CheckReport(plugin.kind, plugin.full_id, plugin.distribution, plugin.version, "blocked", 0, ())
-    results = run_checks(plugin_checks(plugin), on_fail=None)
+    results = run_checks(plugin_cases(plugin), on_fail=None)
     failures = tuple(str(result.error) for result in results if result.error)
-    n_passed = len(results) - len(failures)
-    state = discovery.state(plugin)
-    return CheckReport(plugin.kind, plugin.full_id, plugin.distribution, plugin.version, state, n_passed, failures)
+    expected = tuple(f"{r.check_name}: {r.expected_failure}" for r in results if r.status == "xfail")
+    n_passed = len(results) - len(failures) - len(expected)
+    about = plugin.kind, plugin.full_id, plugin.distribution, plugin.version, discovery.state(plugin)
+    return CheckReport(*about, n_passed, failures, expected)

@@ -121,9 +121,11 @@ def _print_reports(reports: Sequence[CheckReport], n_failed: int) -> None:
     width = max((len(report.full_id) for report in reports), default=0)
     for report in reports:
         verdict = "blocked" if report.state == "blocked" else "FAILED" if report.failures else "passed"
-        n_checks = report.n_passed + len(report.failures)
+        n_checks = report.n_passed + len(report.failures) + len(report.expected_failures)
         counts = "" if report.state == "blocked" else f"{report.n_passed} of {n_checks} checks"
         print(f"{verdict:<8} {report.kind:<10} {report.full_id:<{width}}  {report.version:<8} {counts}".rstrip())
+        for reason in report.expected_failures:
+            print(textwrap.indent(_filled(f"expected to fail {reason}", WIDTH - 9), " " * 9))
         for failure in report.failures:
             print(textwrap.indent("\n".join(_filled(line, WIDTH - 9) for line in failure.splitlines()), " " * 9))
     for package, problem in plugins.unreadable_packages().items():

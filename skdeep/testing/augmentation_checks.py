@@ -11,6 +11,8 @@ import numpy as np
 from skdeep.contract import Augmentation
 from skdeep.core import as_traced
 from skdeep.core.random import wrap_key
+from skdeep.testing.component_checks import expect_each_used
+from skdeep.testing.dataflow import dataflow_of, is_patternless
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
 
 N_ROWS = 6
@@ -32,11 +34,20 @@ def check_rows_keep_their_form(augmentation: Augmentation, in_shape: Shape) -> N
 
 @contract_check("draw all random numbers from the key that is handed in, and from nothing else.")
 def check_decided_by_the_key(augmentation: Augmentation, in_shape: Shape) -> None:
-    """The same key gives the same rows, and among several keys some give others (unless nothing is ever changed)."""
+    """The same key gives the same rows, and among several keys some give others (unless nothing is ever changed).
+
+    One that mixes rows may do so in one way: the pairs are drawn by the training step.
+    """
     x = _rows(in_shape)
     results = [_augment(augmentation, seed, x) for seed in range(20)]
     expect_close(_augment(augmentation, 3, x), results[3], "The same key gives other rows.", rtol=0, atol=0)
+    flow = dataflow_of(_of_words, as_traced(augmentation), _words(0), x, x[::-1])
+    key = len(jax.tree.leaves(augmentation))
+    expect(all(key in draw for draw in flow.draws), "A random draw has a key of its own, which every batch repeats.")
     differ = any(not np.array_equal(results[0][0], changed) for changed, _ in results[1:])
+    if augmentation.mixes and not differ:
+        expect(not any(map(is_patternless, flow.constants)), "It uses numbers drawn once, which every batch repeats.")
+        return
     expect(differ or np.array_equal(results[0][0], x), "All keys change the rows in the same way.")
 
 
@@ -57,11 +68,20 @@ def check_floats_are_traced(augmentation: Augmentation, in_shape: Shape) -> None
     expect_close(inside, _augment(augmentation, 0, x), "Inside `jit` it gives other rows.", rtol=1e-4, atol=1e-5)
 
 
+@contract_check("let the change use the field, or remove it: a search over it would compare models that are the same.")
+def check_float_fields_matter(augmentation: Augmentation, in_shape: Shape) -> None:
+    """Each float field changes the rows or the share."""
+    x = _rows(in_shape)
+    used = dataflow_of(_of_words, as_traced(augmentation), _words(0), x, x[::-1]).used
+    expect_each_used(augmentation, used, "neither rows nor share")
+
+
 AUGMENTATION_CHECKS = (
     check_rows_keep_their_form,
     check_decided_by_the_key,
     check_rows_are_independent,
     check_floats_are_traced,
+    check_float_fields_matter,
 )
 
 

@@ -6,6 +6,7 @@ import copy
 import pickle
 import re
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import cloudpickle
@@ -68,6 +69,18 @@ def check_floats_are_data(component: Any) -> None:
     for change in (lambda value: value * 0.9 + 0.01, lambda value: round(float(value)), np.float64):
         moved = as_traced(jax.tree.map(change, component))
         expect_same_form(moved, traced, "Another number in a float field gives another structure.")
+
+
+def expect_each_used(component: Any, used: Collection[int], message: str) -> None:
+    """Expect that each float field is among the inputs that are used, by position among the component's leaves."""
+    names = [jax.tree_util.keystr(path).lstrip(".") for path, _ in jax.tree_util.tree_leaves_with_path(component)]
+    for position, name in enumerate(names):
+        expect(position in used, f"Its float field {name!r} moves nothing: {message} depends on it.")
+
+
+def is_each_used(component: Any, used: Collection[int]) -> bool:
+    """Tell whether `expect_each_used` would pass."""
+    return set(range(len(jax.tree.leaves(component)))) <= set(used)
 
 
 COMPONENT_CHECKS = (check_default_fields, check_parameters, check_copies, check_floats_are_data)

@@ -11,6 +11,7 @@ from skdeep import discovery
 from skdeep.discovery import DISTRIBUTION, GROUPS, Plugin
 from skdeep.errors import PluginContractError, PluginIncompatibleError, PluginLoadError, UnknownComponentError
 from skdeep.policy import normalised
+from skdeep.testing.expected_failures import Case, ReasonsOf, with_reasons
 from skdeep.testing.kinds import component_checks
 from skdeep.testing.running import Check, CheckResult, contract_check, expect, run_checks
 
@@ -81,7 +82,18 @@ def plugin_checks(plugin: Plugin) -> Iterator[tuple[Any, Check]]:
     yield from pairs
 
 
-def check_distribution(distribution: str, *, on_fail: Literal["raise"] | None = "raise") -> list[CheckResult]:
+def plugin_cases(plugin: Plugin, reasons_of: ReasonsOf | None = None) -> Iterator[Case]:
+    """Yield the checks of one plugin, with the reasons where failures are declared."""
+    pairs = list(plugin_checks(plugin))
+    return with_reasons(pairs, reasons_of(pairs[-1][0]) if reasons_of else None)
+
+
+def check_distribution(
+    distribution: str,
+    *,
+    on_fail: Literal["raise"] | None = "raise",
+    expected_failed_checks: ReasonsOf | None = None,
+) -> list[CheckResult]:
     """Check an installed package: its metadata, that every component loads, and the contract of each.
 
     Parameters
@@ -90,6 +102,9 @@ def check_distribution(distribution: str, *, on_fail: Literal["raise"] | None = 
         Name of the package as pip knows it.
     on_fail : {"raise"} or None, default="raise"
         None returns the failures among the results instead of raising the first one.
+    expected_failed_checks : callable, default=None
+        Called with each component; returns a dict from the names of checks that it fails to the reasons, beside
+        those of its own class variable `expected_failed_checks`.
 
     Returns
     -------
@@ -98,7 +113,7 @@ def check_distribution(distribution: str, *, on_fail: Literal["raise"] | None = 
     Raises
     ------
     AssertionError
-        If a check fails; the message ends with what to change.
+        If a check fails, or passes although it is declared to fail; the message ends with what to change.
     UnknownComponentError
         If no such package is installed, or it offers no component.
 
@@ -110,5 +125,7 @@ def check_distribution(distribution: str, *, on_fail: Literal["raise"] | None = 
     ...
     skdeep.errors.UnknownComponentError: No installed package 'no-such-package' offers components. Declare entry ...
     """
-    pairs = [pair for plugin in plugins_of(distribution) for pair in plugin_checks(plugin)]
-    return run_checks(pairs, on_fail)
+    results: list[CheckResult] = []
+    for plugin in plugins_of(distribution):
+        results += run_checks(plugin_cases(plugin, expected_failed_checks), on_fail)
+    return results

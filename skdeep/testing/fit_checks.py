@@ -16,8 +16,8 @@ from skdeep.errors import NonFiniteLossError
 from skdeep.estimators.classifier import DeepClassifier
 from skdeep.estimators.regressor import DeepRegressor
 from skdeep.networks import MLP
-from skdeep.testing.loss_checks import in_domain, tasks_of
-from skdeep.testing.module_checks import example_rows
+from skdeep.testing.loss_cases import in_domain, served_tasks, tasks_of
+from skdeep.testing.module_programs import example_rows
 from skdeep.testing.running import contract_check, expect
 
 N_ROWS = 44
@@ -27,9 +27,15 @@ SAFE_RATE = 1e-3
 SMALLEST_GAIN = 1e-3
 
 
-@contract_check("see the cause; the component's loss, shapes or gradients do not lead training anywhere.")
+@contract_check(
+    "see the cause: the component's loss, shapes or gradients do not lead training anywhere, or its predictions do not follow "
+    "from the link."
+)
 def check_fit(component: Component, in_shape: tuple[int, ...] = (6,)) -> None:
-    """Within 30 epochs the training loss falls at some usual learning rate, and predictions are finite."""
+    """Within 30 epochs the training loss falls at some usual learning rate, and predictions have their shapes.
+
+    Classes are those of the largest probability, and predictions are finite.
+    """
     model, X, y = _estimator_for(component, in_shape)
     drops = {}
     for rate in LEARNING_RATES:
@@ -43,7 +49,7 @@ def check_fit(component: Component, in_shape: tuple[int, ...] = (6,)) -> None:
             break
     else:
         raise AssertionError(f"The training loss fell, by learning rate, by {drops}.")
-    _check_predictions(model, X)
+    expect_predictions(model, X)
     again = pickle.loads(cloudpickle.dumps(model))
     expect(np.array_equal(again.predict(X), model.predict(X)), "The model predicts otherwise after pickling.")
 
@@ -111,6 +117,8 @@ def _estimator_for(component: Component, in_shape: tuple[int, ...]) -> tuple[Any
         settings[component.kind] = component
     tasks = () if loss is None else tasks_of(loss)
     if loss is not None and "regression" in tasks:
+        if 1 not in {task.n_targets for task in served_tasks(loss, "regression")}:
+            score = np.stack([score, X[:, 0]], axis=1)
         return DeepRegressor(**settings), X, in_domain(loss, score)
     if loss is not None and "multiclass" not in tasks:
         y = (score > 0).astype(int)
@@ -131,11 +139,47 @@ def _raw(model: Any, X: np.ndarray) -> np.ndarray:
     return raw
 
 
-def _check_predictions(model: Any, X: np.ndarray) -> None:
+def expect_predictions(model: Any, X: np.ndarray) -> None:
+    """Expect predictions of the documented shapes, finite, and classes that follow from the probabilities."""
     prediction = model.predict(X)
-    expect(len(prediction) == len(X), f"predict returned {np.shape(prediction)} for {len(X)} rows.")
-    numbers = [prediction] if isinstance(model, DeepRegressor) else [model.decision_function(X)]
-    if hasattr(model, "predict_proba"):
-        numbers.append(model.predict_proba(X))
-    for array in numbers:
-        expect(np.isfinite(array).all(), "A prediction is NaN or infinite.")
+    if isinstance(model, DeepRegressor):
+        _expect_numbers(model, X, prediction)
+        return
+    is_multilabel = np.ndim(prediction) == 2
+    n_classes = np.shape(prediction)[1] if is_multilabel else len(model.classes_)
+    one_each, one = (len(X), n_classes), (len(X),)
+    _expect_shape("predict", prediction, one_each if is_multilabel else one)
+    decision = model.decision_function(X)
+    _expect_shape("decision_function", decision, one if n_classes == 2 and not is_multilabel else one_each)
+    expect(np.isfinite(decision).all(), "A decision value is NaN or infinite.")
+    if not hasattr(model, "predict_proba"):
+        return
+    probability = model.predict_proba(X)
+    _expect_shape("predict_proba", probability, one_each)
+    expect(np.isfinite(probability).all(), "A probability is NaN or infinite.")
+    if is_multilabel:
+        surest, chosen = 0.5, np.where(prediction > 0, probability, 1 - probability)
+    else:
+        position = np.searchsorted(model.classes_, prediction)
+        surest, chosen = probability.max(axis=1), probability[np.arange(len(X)), position]
+    n_other = int((chosen < surest - 1e-6).sum())
+    expect(
+        n_other == 0,
+        f"predict and predict_proba disagree: {n_other} of {len(X)} predictions are not the most probable.",
+    )
+
+
+def _expect_numbers(model: Any, X: np.ndarray, prediction: Any) -> None:
+    task = model._task
+    inner = np.shape(model.loss_.link(np.zeros((1, model.loss_.n_raw(task))), task, np))[2:]
+    outputs = () if task.n_targets == 1 else (task.n_targets,)
+    _expect_shape("predict", prediction, (len(X), *outputs, *inner))
+    expect(np.isfinite(prediction).all(), "A prediction is NaN or infinite.")
+    if model.loss_.has_std:
+        std = model.predict(X, return_std=True)[1]
+        _expect_shape("predict(X, return_std=True)", std, (len(X), *outputs))
+        expect((std > 0).all() and np.isfinite(std).all(), "A predicted standard deviation is not positive and finite.")
+
+
+def _expect_shape(method: str, array: Any, wanted: tuple[int, ...]) -> None:
+    expect(np.shape(array) == wanted, f"{method} returned the shape {np.shape(array)}, not {wanted}.")

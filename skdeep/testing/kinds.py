@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from skdeep.acceptance import made_if_class
 from skdeep.component import Component
 from skdeep.estimators.resolve import layer_from, resolve, with_components
 from skdeep.testing.augmentation_checks import AUGMENTATION_CHECKS
 from skdeep.testing.component_checks import COMPONENT_CHECKS, check_pickling, is_importable
+from skdeep.testing.expected_failures import with_reasons
 from skdeep.testing.fit_checks import FIT_CHECKS, check_fit_uses_weights
+from skdeep.testing.link_checks import LINK_CHECKS
 from skdeep.testing.loss_checks import LOSS_CHECKS
-from skdeep.testing.module_checks import MODULE_CHECKS, example_shape
+from skdeep.testing.module_checks import MODULE_CHECKS
+from skdeep.testing.module_programs import example_shape
 from skdeep.testing.optimizer_checks import OPTIMIZER_CHECKS
-from skdeep.testing.running import Check, CheckResult, run_checks
+from skdeep.testing.randomness_checks import RANDOMNESS_CHECKS
+from skdeep.testing.running import Check, CheckResult, ExpectedFailures, run_checks
 from skdeep.testing.schedule_checks import SCHEDULE_CHECKS
+from skdeep.testing.sequence_checks import check_step_mask
 
 CHECKS: dict[str, tuple[Check, ...]] = {
-    "loss": (*COMPONENT_CHECKS, *LOSS_CHECKS, *FIT_CHECKS, check_fit_uses_weights),
+    "loss": (*COMPONENT_CHECKS, *LOSS_CHECKS, *LINK_CHECKS, *FIT_CHECKS, check_fit_uses_weights),
     "optimizer": (*COMPONENT_CHECKS, *OPTIMIZER_CHECKS, *FIT_CHECKS),
     "schedule": (*COMPONENT_CHECKS, *SCHEDULE_CHECKS, *FIT_CHECKS),
-    "layer": (*COMPONENT_CHECKS, *MODULE_CHECKS, *FIT_CHECKS),
-    "network": (*COMPONENT_CHECKS, *MODULE_CHECKS, *FIT_CHECKS),
+    "layer": (*COMPONENT_CHECKS, *MODULE_CHECKS, *RANDOMNESS_CHECKS, check_step_mask, *FIT_CHECKS),
+    "network": (*COMPONENT_CHECKS, *MODULE_CHECKS, *RANDOMNESS_CHECKS, *FIT_CHECKS),
     "augmentation": (*COMPONENT_CHECKS, *AUGMENTATION_CHECKS, *FIT_CHECKS),
 }
 
-OnFail = Literal["raise"] | None
+OnFail: TypeAlias = Literal["raise"] | None
+Expected: TypeAlias = ExpectedFailures | None
 
 
 def component_checks(kind: str, value: Any, in_shape: tuple[int, ...] | None = None) -> Iterator[tuple[Any, Check]]:
@@ -44,7 +50,7 @@ def component_checks(kind: str, value: Any, in_shape: tuple[int, ...] | None = N
     """
     value = made_if_class(value)
     component = with_components(layer_from(value) if kind == "layer" else resolve(kind, value)[1])
-    needs_shape = (*MODULE_CHECKS, *AUGMENTATION_CHECKS, *FIT_CHECKS)
+    needs_shape = (*MODULE_CHECKS, *RANDOMNESS_CHECKS, check_step_mask, *AUGMENTATION_CHECKS, *FIT_CHECKS)
     # A function or module stands for itself; a component that has a name is saved by it.
     if isinstance(value, str | Component) and is_importable(type(component)):
         yield component, check_pickling
@@ -55,7 +61,7 @@ def component_checks(kind: str, value: Any, in_shape: tuple[int, ...] | None = N
             yield component, check
 
 
-def check_loss(loss: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
+def check_loss(loss: Any, *, on_fail: OnFail = "raise", expected_failed_checks: Expected = None) -> list[CheckResult]:
     """Check a loss: one finite value a row, independent rows, gradient, link, traced floats, a fit with weights.
 
     Parameters
@@ -64,6 +70,9 @@ def check_loss(loss: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
         As for `DeepRegressor(loss=...)`; a class is made with its defaults.
     on_fail : {"raise"} or None, default="raise"
         None returns the failures among the results instead of raising the first one.
+    expected_failed_checks : dict of {str: str}, default=None
+        Names of checks that the component fails, each with the reason; beside those of its own class variable
+        `expected_failed_checks`. Such a failure has the status "xfail" instead of "failed".
 
     Returns
     -------
@@ -72,7 +81,8 @@ def check_loss(loss: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
     Raises
     ------
     AssertionError
-        If a check fails; the message ends with what to change.
+        If a check fails, if one passes that is declared to fail, or if a declared name is no check of a loss. The
+        message ends with what to change.
 
     Examples
     --------
@@ -81,10 +91,12 @@ def check_loss(loss: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
     >>> all(result.passed for result in check_loss(Huber(delta=2.0)))
     True
     """
-    return run_checks(component_checks("loss", loss), on_fail)
+    return run_checks(with_reasons(component_checks("loss", loss), expected_failed_checks), on_fail)
 
 
-def check_optimizer(optimizer: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
+def check_optimizer(
+    optimizer: Any, *, on_fail: OnFail = "raise", expected_failed_checks: Expected = None
+) -> list[CheckResult]:
     """Check an optimizer: forms of state and updates, traced floats and rate, descent, resuming, a fit.
 
     Parameters and the rest are as in `check_loss`.
@@ -96,10 +108,12 @@ def check_optimizer(optimizer: Any, *, on_fail: OnFail = "raise") -> list[CheckR
     >>> all(result.passed for result in check_optimizer(optax.adabelief))
     True
     """
-    return run_checks(component_checks("optimizer", optimizer), on_fail)
+    return run_checks(with_reasons(component_checks("optimizer", optimizer), expected_failed_checks), on_fail)
 
 
-def check_schedule(schedule: Any, *, on_fail: OnFail = "raise") -> list[CheckResult]:
+def check_schedule(
+    schedule: Any, *, on_fail: OnFail = "raise", expected_failed_checks: Expected = None
+) -> list[CheckResult]:
     """Check a schedule: one finite factor of at least 0 for each progress, the same inside `jit`, a fit.
 
     Parameters and the rest are as in `check_loss`.
@@ -110,10 +124,16 @@ def check_schedule(schedule: Any, *, on_fail: OnFail = "raise") -> list[CheckRes
     >>> all(result.passed for result in check_schedule(lambda progress: 1 - progress))
     True
     """
-    return run_checks(component_checks("schedule", schedule), on_fail)
+    return run_checks(with_reasons(component_checks("schedule", schedule), expected_failed_checks), on_fail)
 
 
-def check_layer(layer: Any, in_shape: tuple[int, ...] | None = None, *, on_fail: OnFail = "raise") -> list[CheckResult]:
+def check_layer(
+    layer: Any,
+    in_shape: tuple[int, ...] | None = None,
+    *,
+    on_fail: OnFail = "raise",
+    expected_failed_checks: Expected = None,
+) -> list[CheckResult]:
     """Check a layer: shapes, one form for all seeds, independent rows, padding, gradient, traced floats, a fit.
 
     Parameters
@@ -131,11 +151,15 @@ def check_layer(layer: Any, in_shape: tuple[int, ...] | None = None, *, on_fail:
     >>> all(result.passed for result in check_layer(nn.Conv(4, (3,)), in_shape=(8, 2)))
     True
     """
-    return run_checks(component_checks("layer", layer, in_shape), on_fail)
+    return run_checks(with_reasons(component_checks("layer", layer, in_shape), expected_failed_checks), on_fail)
 
 
 def check_network(
-    network: Any, in_shape: tuple[int, ...] | None = None, *, on_fail: OnFail = "raise"
+    network: Any,
+    in_shape: tuple[int, ...] | None = None,
+    *,
+    on_fail: OnFail = "raise",
+    expected_failed_checks: Expected = None,
 ) -> list[CheckResult]:
     """Check a network: as a layer, and that its output is `(n, n_outputs)`.
 
@@ -147,11 +171,15 @@ def check_network(
     >>> all(result.passed for result in check_network("linear"))
     True
     """
-    return run_checks(component_checks("network", network, in_shape), on_fail)
+    return run_checks(with_reasons(component_checks("network", network, in_shape), expected_failed_checks), on_fail)
 
 
 def check_augmentation(
-    augmentation: Any, in_shape: tuple[int, ...] | None = None, *, on_fail: OnFail = "raise"
+    augmentation: Any,
+    in_shape: tuple[int, ...] | None = None,
+    *,
+    on_fail: OnFail = "raise",
+    expected_failed_checks: Expected = None,
 ) -> list[CheckResult]:
     """Check an augmentation: form of the rows, decided by the key, independent rows, traced floats, a fit.
 
@@ -166,4 +194,6 @@ def check_augmentation(
     >>> all(result.passed for result in check_augmentation(stretch))
     True
     """
-    return run_checks(component_checks("augmentation", augmentation, in_shape), on_fail)
+    return run_checks(
+        with_reasons(component_checks("augmentation", augmentation, in_shape), expected_failed_checks), on_fail
+    )

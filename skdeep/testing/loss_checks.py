@@ -1,92 +1,31 @@
-"""Checks for losses: what one gives for each row, its gradient, and its link."""
+"""Checks for losses: the value of each row, what it depends on, and its gradient; the link is in `link_checks`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skdeep.contract import Loss, Task, TaskKind
+from skdeep.contract import Loss
 from skdeep.core import as_traced
-from skdeep.losses import FunctionLoss
+from skdeep.testing.component_checks import expect_each_used, is_each_used
+from skdeep.testing.dataflow import dataflow_of
+from skdeep.testing.loss_cases import N_ROWS, Case, call, cases_of, single, value_and_grad, values_of
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
 
-N_ROWS = 12
 STEP = 1e-6
 EXTREME = 30.0
-
-
-class Case(NamedTuple):
-    """Raw outputs `(n, raw)` and targets of one task, in float64 where they are floats."""
-
-    task: Task
-    raw: np.ndarray
-    target: np.ndarray
-
-
-def cases_of(loss: Loss) -> Iterator[Case]:
-    """Yield example rows for each task that a loss serves; regression with one output and with two."""
-    for kind in tasks_of(loss):
-        yield from _cases_of_task(loss, kind)
-
-
-def tasks_of(loss: Loss) -> tuple[TaskKind, ...]:
-    """Return the tasks that a loss is for; a plain function does not say, so those whose rows it takes."""
-    if not isinstance(loss, FunctionLoss):
-        return loss.tasks
-    served = tuple(kind for kind in loss.tasks if all(_takes(loss, case) for case in _cases_of_task(loss, kind)))
-    return served or loss.tasks
-
-
-def _takes(loss: Loss, case: Case) -> bool:
-    try:
-        with jax.numpy_rank_promotion("raise"):  # else (n, 1) and (n,) make (n, n)
-            values = jax.eval_shape(loss, _single(case.raw), _single(case.target))
-    except (TypeError, ValueError, IndexError):
-        return False
-    return values.shape == (N_ROWS,)
-
-
-def _cases_of_task(loss: Loss, kind: TaskKind) -> Iterator[Case]:
-    rng = np.random.default_rng(0)
-    for n_targets in (1, 2) if kind == "regression" else (2,) if kind == "binary" else (3,):
-        task = Task(kind, n_targets)
-        raw = rng.normal(size=(N_ROWS, loss.n_raw(task)))
-        yield Case(task, raw, _targets(loss, task, rng))
-
-
-def _targets(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarray:
-    if task.kind in ("binary", "multiclass"):
-        return (np.arange(N_ROWS) % task.n_targets).astype(np.int32)
-    if task.kind == "multilabel":
-        return rng.integers(0, 2, size=(N_ROWS, task.n_targets)).astype(np.float64)
-    target = rng.normal(size=(N_ROWS, task.n_targets))
-    target = in_domain(loss, target)
-    if loss.domain != "real":
-        target[0] = 0.0
-    return target
-
-
-def in_domain(loss: Loss, values: np.ndarray) -> np.ndarray:
-    """Return numbers moved to where the loss is defined."""
-    if loss.domain == "unit":
-        return np.clip(0.5 + 0.2 * values, 0.0, 1.0)
-    return np.abs(values) if loss.domain == "non-negative" else values
-
-
-def _single(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 @contract_check("return one finite float a row, `(n,)`, without the mean over rows: weights are applied later.")
 def check_one_value_a_row(loss: Loss) -> None:
     """For each of its tasks, inside `jit`, the loss gives `(n,)` finite floats of the type of raw."""
     for case in cases_of(loss):
-        raw, target = _single(case.raw), _single(case.target)
-        values = _values(as_traced(loss), raw, target)
+        raw, target = single(case.raw), single(case.target)
+        values = values_of(as_traced(loss), raw, target)
         where = f"for {case.task.kind}, raw {raw.shape} and target {target.shape}"
         expect(np.shape(values) == (N_ROWS,), f"{where} it returned shape {np.shape(values)}, not {(N_ROWS,)}.")
         expect(values.dtype == np.float32, f"{where} it returned {values.dtype}, not the float32 of raw.")
@@ -97,13 +36,13 @@ def check_one_value_a_row(loss: Loss) -> None:
 def check_rows_are_independent(loss: Loss) -> None:
     """A row's loss does not depend on the other rows, nor on their number, whatever they hold."""
     for case in cases_of(loss):
-        raw, target = _single(case.raw), _single(case.target)
-        values = np.asarray(_values(as_traced(loss), raw, target))
+        raw, target = single(case.raw), single(case.target)
+        values = np.asarray(values_of(as_traced(loss), raw, target))
         half = N_ROWS // 2
-        part = _values(as_traced(loss), raw[:half], target[:half])
+        part = values_of(as_traced(loss), raw[:half], target[:half])
         expect_close(part, values[:half], f"({case.task.kind}) Other values for the first {half} rows alone.")
         others = np.concatenate([raw[:half], EXTREME * np.sign(raw[half:])])
-        with_others = np.asarray(_values(as_traced(loss), others, target))
+        with_others = np.asarray(values_of(as_traced(loss), others, target))
         expect_close(with_others[:half], values[:half], f"({case.task.kind}) Other values beside other rows.")
 
 
@@ -111,11 +50,11 @@ def check_rows_are_independent(loss: Loss) -> None:
 def check_padding_is_neutral(loss: Loss) -> None:
     """Rows of weight 0 change neither the weighted sum of losses nor its gradient, however far off they are."""
     for case in cases_of(loss):
-        raw, target = _single(case.raw), _single(case.target)
+        raw, target = single(case.raw), single(case.target)
         padded = np.concatenate([raw, EXTREME * np.sign(raw)]), np.concatenate([target, target])
         weight = np.repeat(np.array([1, 0], np.float32), N_ROWS)
-        plain_value, plain_grad = _value_and_grad(raw, target, as_traced(loss), np.ones(N_ROWS, np.float32))
-        value, grad = _value_and_grad(*padded, as_traced(loss), weight)
+        plain_value, plain_grad = value_and_grad(loss, raw, target)
+        value, grad = value_and_grad(loss, *padded, weight)
         expect_close(value, plain_value, f"({case.task.kind}) Padding changed the sum.")
         expect_close(grad[:N_ROWS], plain_grad, f"({case.task.kind}) Padding changed the gradient.")
         expect_close(grad[N_ROWS:], np.zeros_like(raw), f"({case.task.kind}) Padding has a gradient of its own.")
@@ -141,8 +80,7 @@ def check_gradient(loss: Loss) -> None:
             message = f"({case.task.kind}) The gradient is not the slope of the loss."
             expect_close(slope, wanted, message, rtol=1e-5, atol=1e-6)
     for case in cases_of(loss):
-        far, target = np.float32(EXTREME * np.sign(case.raw)), _single(case.target)
-        _, grad = _value_and_grad(far, target, as_traced(loss), np.ones(N_ROWS, np.float32))
+        _, grad = value_and_grad(loss, EXTREME * np.sign(case.raw), case.target)
         expect_finite(grad, f"({case.task.kind}) At raw outputs of {EXTREME:g} and {-EXTREME:g} the gradient ")
 
 
@@ -153,80 +91,50 @@ def check_gradient(loss: Loss) -> None:
 def check_floats_are_traced(loss: Loss) -> None:
     """The loss can be traced with every float field as an abstract number, so that a new one needs no compile."""
     for case in cases_of(loss):
-        jax.eval_shape(_call, as_traced(loss), _single(case.raw), _single(case.target))
+        jax.eval_shape(call, as_traced(loss), single(case.raw), single(case.target))
 
 
-@contract_check(
-    "let `link` work on NumPy and on jax.numpy alike (use `xp`), give probabilities if `probabilistic` (rows that sum to 1 for "
-    "multiclass), and values of the target's domain for regression."
-)
-def check_link(loss: Loss) -> None:
-    """The link gives the same in NumPy and JAX, in the range of what is predicted, one row a row."""
+@contract_check("let the formula use the field, or remove it: a search over it would compare models that are the same.")
+def check_float_fields_matter(loss: Loss) -> None:
+    """Each float field changes the loss, the link or the standard deviation."""
+    traced = as_traced(loss)
+    used: set[int] = set()
     for case in cases_of(loss):
-        raw = np.concatenate([case.raw, 5 * case.raw])
-        prediction = loss.link(raw, case.task, np)
-        expect_finite(prediction, f"({case.task.kind}) The link ")
-        expect(
-            np.shape(prediction)[0] == len(raw),
-            f"({case.task.kind}) It returned {np.shape(prediction)} for {len(raw)} rows.",
-        )
-        inside = jax.jit(lambda raw, task=case.task: loss.link(raw, task, jnp))(np.float32(raw))
-        expect_close(inside, prediction, f"({case.task.kind}) JAX and NumPy differ.", rtol=1e-4, atol=1e-5)
-        if case.task.kind == "regression":
-            _expect_regression(loss, case.task, raw, prediction)
-        elif loss.probabilistic:
-            _expect_probabilities(case.task, prediction)
+        used |= dataflow_of(call, traced, single(case.raw), single(case.target)).used
+        if not is_each_used(traced, used):
+            used |= _used_by_predictions(traced, case)
+    expect_each_used(traced, used, "neither the loss nor what it predicts")
 
 
-def _expect_regression(loss: Loss, task: Task, raw: np.ndarray, prediction: Any) -> None:
-    point = loss.point(prediction)
-    expect(np.shape(point) == (len(raw), task.n_targets), f"point(link(raw)) has shape {np.shape(point)}.")
-    low, high = np.min(point), np.max(point)
-    if loss.domain != "real":
-        expect(low >= 0, f"The target is non-negative, but a prediction is {low}.")
-    if loss.domain == "unit":
-        expect(high <= 1, f"The target is at most 1, but a prediction is {high}.")
-    if loss.has_std:
-        std = loss.std(raw, task, np)
-        expect(np.shape(std) == (len(raw), task.n_targets), f"std has shape {np.shape(std)}.")
-        expect_finite(std, "The standard deviation ")
-        expect(np.min(std) > 0, f"A standard deviation is {np.min(std)}.")
+def _used_by_predictions(loss: Loss, case: Case) -> frozenset[int]:
+    def predict(loss: Loss, raw: Any) -> Any:
+        std = loss.std(raw, case.task, jnp) if loss.has_std else ()
+        return loss.link(raw, case.task, jnp), std
+
+    return dataflow_of(predict, loss, single(case.raw)).used
 
 
-def _expect_probabilities(task: Task, prediction: Any) -> None:
-    low, high = np.min(prediction), np.max(prediction)
-    expect(low >= 0 and high <= 1, f"({task.kind}) Probabilities reach from {low} to {high}.")
-    if task.kind == "multiclass":
-        sums = np.sum(prediction, axis=1)
-        expect_close(sums, np.ones_like(sums), "Probabilities of a row do not sum to 1.")
-
-
-@contract_check("make loss and link fit together: a smaller loss must mean a prediction closer to the target.")
-def check_link_fits_loss(loss: Loss) -> None:
-    """A small step down the loss brings the prediction of each row closer to its target."""
+@contract_check("let the loss of a row depend on each of its targets: every label, every output, and the class.")
+def check_every_target_counts(loss: Loss) -> None:
+    """Another value of any one target changes the loss of some rows."""
     for case in cases_of(loss):
-        raw, target = _single(0.1 * case.raw), _single(case.target)
-        _, grad = _value_and_grad(raw, target, as_traced(loss), np.ones(N_ROWS, np.float32))
-        before = _distance(loss, case, raw.astype(np.float64))
-        length = np.maximum(np.linalg.norm(grad, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        after = _distance(loss, case, raw.astype(np.float64) - 1e-3 * np.asarray(grad) / length)
-        n_worse = int((after > before + 1e-9).sum())
-        message = f"({case.task.kind}) After a step against the gradient {n_worse} of {N_ROWS} rows are predicted worse"
-        expect(
-            n_worse == 0 and after.mean() < before.mean(),
-            f"{message}, the mean distance was {before.mean()}, is {after.mean()}.",
-        )
+        values = np.asarray(values_of(as_traced(loss), single(case.raw), single(case.target)))
+        for column, changed in enumerate(_with_one_changed(case)):
+            others = np.asarray(values_of(as_traced(loss), single(case.raw), single(changed)))
+            what = f"target {column} of {case.task.n_targets}" if case.target.ndim == 2 else "the class"
+            expect(not np.array_equal(others, values), f"({case.task.kind}) The loss does not depend on {what}.")
 
 
-def _distance(loss: Loss, case: Case, raw: np.ndarray) -> np.ndarray:
-    """Return how far the prediction of each row is from its target: `(n,)`."""
-    prediction = loss.link(raw, case.task, np)
-    if case.task.kind == "regression":
-        return np.abs(loss.point(prediction) - case.target).sum(axis=1)
-    if case.task.kind == "multiclass":
-        return -prediction[np.arange(N_ROWS), case.target] + prediction.mean(axis=1)
-    sign = np.where(case.target.reshape(prediction.shape) > 0, 1.0, -1.0)
-    return -(sign * prediction).sum(axis=1)
+def _with_one_changed(case: Case) -> Iterator[np.ndarray]:
+    """Yield the targets with the values of one column changed, or with other classes."""
+    if case.target.ndim == 1:
+        yield ((case.target + 1) % case.task.n_targets).astype(case.target.dtype)
+        return
+    for column in range(case.target.shape[1]):
+        changed = case.target.copy()
+        values = case.target[:, column]
+        changed[:, column] = 1 - values if case.task.kind == "multilabel" else np.roll(values, 1)
+        yield changed
 
 
 LOSS_CHECKS = (
@@ -235,25 +143,11 @@ LOSS_CHECKS = (
     check_padding_is_neutral,
     check_gradient,
     check_floats_are_traced,
-    check_link,
-    check_link_fits_loss,
+    check_float_fields_matter,
+    check_every_target_counts,
 )
 
 
-def _call(loss: Loss, raw: Any, target: Any) -> Any:
-    return loss(raw, target)
-
-
-_values = jax.jit(_call)
-
-
-def _weighted_sum(raw: Any, target: Any, loss: Loss, weight: Any) -> Any:
-    return jnp.sum(weight * loss(raw, target))
-
-
-def _slope(loss: Loss, raw: Any, target: Any, direction: Any) -> Any:
+@jax.jit
+def _value_and_slope(loss: Loss, raw: Any, target: Any, direction: Any) -> Any:
     return jax.jvp(lambda raw: loss(raw, target), (raw,), (direction,))
-
-
-_value_and_slope = jax.jit(_slope)
-_value_and_grad = jax.jit(jax.value_and_grad(_weighted_sum))

@@ -10,10 +10,13 @@ import numpy as np
 
 from skdeep.contract import Optimizer, Params
 from skdeep.core import as_traced
+from skdeep.testing.component_checks import expect_each_used
+from skdeep.testing.dataflow import dataflow_of
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite, expect_same_form
 
-N_STEPS = 100
+N_STEPS, N_FIRST_STEPS = np.int32(100), np.int32(10)
 LEARNING_RATES = tuple(np.float32(rate) for rate in (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3, 10.0, 100.0))
+SMALL_RATES = (np.float32(1e-5), np.float32(2e-5))
 SHAPES = {"hidden": {"kernel": (4, 3), "bias": (3,)}, "middle": {"kernel": (3, 3)}, "output": {"kernel": (3, 2)}}
 
 
@@ -27,17 +30,25 @@ def example_params(seed: int) -> Params:
 
 def quadratic(params: Params) -> Any:
     """Return a convex loss whose curvature differs by a factor of ten between parameters."""
+    return sum(jax.tree.leaves(terms_of(params)))
+
+
+def terms_of(params: Params) -> Any:
+    """Return the share that each array of the parameters has in the loss, which is their sum."""
     best = example_params(1)
     curvature = jax.tree.map(lambda p: 10 ** np.tanh(p), example_params(2))
-    terms = jax.tree.map(lambda c, p, b: jnp.sum(c * (p - b) ** 2), curvature, params, best)
-    return sum(jax.tree.leaves(terms))
+    return jax.tree.map(lambda c, p, b: jnp.sum(c * (p - b) ** 2), curvature, params, best)
 
 
 def step(optimizer: Optimizer, state: Any, params: Params, learning_rate: Any) -> tuple[Any, Params]:
     """Return state and parameters after one update on the quadratic."""
+    return _step_and_updates(optimizer, state, params, learning_rate)[:2]
+
+
+def _step_and_updates(optimizer: Optimizer, state: Any, params: Params, learning_rate: Any) -> tuple[Any, Params, Any]:
     value, grad = jax.value_and_grad(quadratic)(params)
     state, updates = optimizer.update(grad, state, params, learning_rate, value, quadratic)
-    return state, jax.tree.map(lambda p, u: (p + u).astype(p.dtype), params, updates)
+    return state, jax.tree.map(lambda p, u: (p + u).astype(p.dtype), params, updates), updates
 
 
 def _first_updates(optimizer: Optimizer, params: Params, learning_rate: Any) -> Any:
@@ -80,28 +91,103 @@ def check_floats_are_traced(optimizer: Optimizer) -> None:
     jax.eval_shape(_first_updates, as_traced(optimizer), example_params(0), rate)
 
 
-@contract_check("follow the negative gradient: updates are added to the parameters, so they point downhill.")
+@jax.jit
+def _train(optimizer: Optimizer, learning_rate: Any, n_steps: Any) -> tuple[Params, Params]:
+    """Return parameters after some steps on the quadratic, and the sums of their updates."""
+
+    def body(_: Any, carry: Any) -> Any:
+        state, params, moved = carry
+        state, after, updates = _step_and_updates(optimizer, state, params, learning_rate)
+        return state, after, jax.tree.map(jnp.add, moved, updates)
+
+    params = example_params(0)
+    carry = (optimizer.init(params), params, jax.tree.map(jnp.zeros_like, params))
+    state, params, moved = jax.lax.fori_loop(0, n_steps, body, carry)
+    return optimizer.eval_params(params, state), moved
+
+
+@contract_check(
+    "follow the negative gradient in every array, kernels and biases alike: updates are added to the parameters, so they "
+    "point downhill."
+)
 def check_descends(optimizer: Optimizer) -> None:
-    """On a convex quadratic some learning rate of 100 to 0.001 brings the loss under a half within 100 steps."""
+    """On a convex quadratic some learning rate of 100 to 0.001 brings the loss under a half within 100 steps.
 
-    @jax.jit
-    def train(optimizer: Optimizer, learning_rate: Any) -> Any:
-        def body(_: Any, carry: Any) -> Any:
-            state, params = carry
-            return step(optimizer, state, params, learning_rate)
-
-        params = example_params(0)
-        state, params = jax.lax.fori_loop(0, N_STEPS, body, (optimizer.init(params), params))
-        return optimizer.eval_params(params, state)
-
+    The share of each array of the parameters falls.
+    """
+    start = terms_of(example_params(0))
     reached = {}
     for rate in LEARNING_RATES:
-        params = train(as_traced(optimizer), rate)
-        reached[float(rate)] = float(quadratic(params))
-        if reached[float(rate)] < 0.5 * float(quadratic(example_params(0))):
+        terms = terms_of(_train(as_traced(optimizer), rate, N_STEPS)[0])
+        reached[float(rate)] = _total(terms)
+        if reached[float(rate)] < 0.5 * _total(start) and not _risen(terms, start):
             return
-    start = float(quadratic(example_params(0)))
-    raise AssertionError(f"The loss starts at {start:.3g} and is after {N_STEPS} steps, by learning rate, {reached}.")
+    best = LEARNING_RATES[int(np.nanargmin([*map(_finite, reached.values())]))]
+    risen = _risen(terms_of(_train(as_traced(optimizer), best, N_STEPS)[0]), start)
+    where = f" At {best:g} the loss of {', '.join(risen)} does not fall." if risen else ""
+    raise AssertionError(
+        f"The loss starts at {_total(start):.3g} and is after {N_STEPS} steps, by learning rate, {reached}.{where}"
+    )
+
+
+def _total(terms: Any) -> float:
+    return float(sum(jax.tree.leaves(terms)))
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else np.inf
+
+
+def _risen(terms: Any, start: Any) -> list[str]:
+    """Return the names of the arrays whose share in the loss did not fall."""
+    pairs = zip(jax.tree_util.tree_leaves_with_path(terms), jax.tree.leaves(start), strict=True)
+    return [jax.tree_util.keystr(path) for (path, after), before in pairs if not after < 0.99 * before]
+
+
+@contract_check(
+    "multiply the updates by the learning rate once, after all else: users and schedules scale the steps by it. An optimizer "
+    "that finds the length of its steps itself, without calling the objective, declares that it fails this check."
+)
+def check_learning_rate_scales_steps(optimizer: Optimizer) -> None:
+    """Twice a small learning rate makes steps that are about twice as long, unless a line search finds the length."""
+    lengths = []
+    for rate in SMALL_RATES:
+        moved = _train(as_traced(optimizer), rate, N_FIRST_STEPS)[1]
+        lengths.append(float(np.sqrt(sum(np.vdot(leaf, leaf) for leaf in jax.tree.leaves(jax.device_get(moved))))))
+    message = f"In {N_FIRST_STEPS} steps at the learning rates {SMALL_RATES[0]:g} and {SMALL_RATES[1]:g} the parameters move by"
+    moves = f"{message} {lengths[0]:.3g} and {lengths[1]:.3g}"
+    expect(min(lengths) > 0 and np.isfinite(lengths).all(), f"{moves}.")
+    power = np.log2(lengths[1] / lengths[0])
+    if abs(power) < 0.1 and _searches_along_the_objective(optimizer):
+        return
+    expect(0.7 < power < 1.4, f"{moves}: as the learning rate to the power of {power:.2f}.")
+
+
+def _searches_along_the_objective(optimizer: Optimizer) -> bool:
+    calls = []
+
+    def objective(params: Params) -> Any:
+        calls.append(params)
+        return quadratic(params)
+
+    params = example_params(0)
+    value, grad = jax.value_and_grad(quadratic)(params)
+    jax.eval_shape(
+        lambda o: o.update(grad, o.init(params), params, SMALL_RATES[0], value, objective), as_traced(optimizer)
+    )
+    return bool(calls)
+
+
+@contract_check("let the update use the field, or remove it: a search over it would compare models that are the same.")
+def check_float_fields_matter(optimizer: Optimizer) -> None:
+    """Each float field changes the state, the updates, or the parameters to evaluate."""
+
+    def update(optimizer: Optimizer, params: Params, learning_rate: Any) -> Any:
+        _, state, updates = _first_updates(optimizer, params, learning_rate)
+        return state, updates, optimizer.eval_params(params, state)
+
+    used = dataflow_of(update, as_traced(optimizer), example_params(0), np.float32(0.01)).used
+    expect_each_used(optimizer, used, "neither updates nor state")
 
 
 @contract_check("keep all that the next step needs in the state, as arrays, and nothing outside of it.")
@@ -124,6 +210,8 @@ OPTIMIZER_CHECKS = (
     check_forms,
     check_init_gives_one_form,
     check_floats_are_traced,
+    check_float_fields_matter,
     check_descends,
+    check_learning_rate_scales_steps,
     check_resumes,
 )

@@ -7,17 +7,24 @@ from typing import Any
 
 from skdeep.component import Component
 from skdeep.testing.distributions import plugin_checks, plugins_of
+from skdeep.testing.expected_failures import ReasonsOf, with_reasons
 from skdeep.testing.kinds import component_checks
 from skdeep.testing.running import Check, name_of
 
 
-def parametrize_with_component_checks(components: str | Iterable[Component]) -> Any:
+def parametrize_with_component_checks(
+    components: str | Iterable[Component], *, expected_failed_checks: ReasonsOf | None = None
+) -> Any:
     """Return a pytest mark that runs a test once for each component and check.
 
     Parameters
     ----------
     components : str or iterable of Component
         The name of an installed package, for all that it offers; or component objects.
+    expected_failed_checks : callable, default=None
+        Called with each component; returns a dict from the names of checks that it fails to the reasons, beside
+        those of its own class variable `expected_failed_checks`. These cases are marked as strict xfail: pytest
+        reports the reason, and fails if the check passes.
 
     Returns
     -------
@@ -40,17 +47,20 @@ def parametrize_with_component_checks(components: str | Iterable[Component]) -> 
     import pytest
 
     named = _of_package(components) if isinstance(components, str) else _of_objects(components)
-    cases = [pytest.param(component, check, id=f"{name}-{name_of(check)}") for name, component, check in named]
+    cases = []
+    for name, pairs in named:
+        given = expected_failed_checks(pairs[-1][0]) if expected_failed_checks else None
+        for component, check, reason in with_reasons(pairs, given):
+            marks = () if reason is None else pytest.mark.xfail(reason=reason, raises=AssertionError, strict=True)
+            cases.append(pytest.param(component, check, id=f"{name}-{name_of(check)}", marks=marks))
     return pytest.mark.parametrize(("component", "check"), cases)
 
 
-def _of_package(distribution: str) -> Iterator[tuple[str, Any, Check]]:
+def _of_package(distribution: str) -> Iterator[tuple[str, list[tuple[Any, Check]]]]:
     for plugin in plugins_of(distribution):
-        for component, check in plugin_checks(plugin):
-            yield f"{plugin.kind}-{plugin.name}", component, check
+        yield f"{plugin.kind}-{plugin.name}", list(plugin_checks(plugin))
 
 
-def _of_objects(components: Iterable[Component]) -> Iterator[tuple[str, Any, Check]]:
+def _of_objects(components: Iterable[Component]) -> Iterator[tuple[str, list[tuple[Any, Check]]]]:
     for component in components:
-        for part, check in component_checks(component.kind, component):
-            yield type(component).__name__, part, check
+        yield type(component).__name__, list(component_checks(component.kind, component))

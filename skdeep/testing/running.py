@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
@@ -12,19 +12,39 @@ import numpy as np
 from skdeep.estimators.diagnose import traced_fields_named
 
 Check: TypeAlias = Callable[..., None]
+ExpectedFailures: TypeAlias = Mapping[str, str]
+"""The reason why a component fails a check, by the name of the check."""
 
 
 class CheckResult(NamedTuple):
-    """How one check of one component ended; `error` is None if it passed."""
+    """How one check of one component ended.
+
+    Attributes
+    ----------
+    component : object
+    check_name : str
+    error : AssertionError or None
+        None if the component passed the check, or failed it as declared.
+    expected_failure : str or None
+        The declared reason, if the component failed the check as declared.
+    """
 
     component: Any
     check_name: str
     error: AssertionError | None
+    expected_failure: str | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether the component passed."""
+        """Whether nothing is wrong: the component passed the check, or failed it as declared."""
         return self.error is None
+
+    @property
+    def status(self) -> Literal["passed", "failed", "xfail"]:
+        """How the check ended, in scikit-learn's words; "xfail" is a failure that was declared."""
+        if self.error is not None:
+            return "failed"
+        return "passed" if self.expected_failure is None else "xfail"
 
 
 def contract_check(advice: str | Callable[[Exception], str]) -> Callable[[Check], Check]:
@@ -51,19 +71,30 @@ def contract_check(advice: str | Callable[[Exception], str]) -> Callable[[Check]
     return decorate
 
 
-def run_checks(pairs: Iterable[tuple[Any, Check]], on_fail: Literal["raise"] | None = "raise") -> list[CheckResult]:
-    """Run checks and return how they ended; with `on_fail="raise"` the first failure is raised."""
+def run_checks(
+    cases: Iterable[tuple[Any, Check, str | None]], on_fail: Literal["raise"] | None = "raise"
+) -> list[CheckResult]:
+    """Run cases of component, check and declared reason (or None); return how each ended, or raise the first failure."""
     results = []
-    for component, check in pairs:
-        error = None
-        try:
-            check(component)
-        except AssertionError as err:
-            if on_fail == "raise":
-                raise
-            error = err
-        results.append(CheckResult(component, name_of(check), error))
+    for component, check, reason in cases:
+        result = _outcome(component, check, reason)
+        if result.error is not None and on_fail == "raise":
+            raise result.error
+        results.append(result)
     return results
+
+
+def _outcome(component: Any, check: Check, reason: str | None) -> CheckResult:
+    name = name_of(check)
+    try:
+        check(component)
+    except AssertionError as err:
+        return CheckResult(component, name, err) if reason is None else CheckResult(component, name, None, reason)
+    if reason is None:
+        return CheckResult(component, name, None)
+    message = f"{component} passes {name}, although it is declared to fail it: {reason}"
+    advice = f"remove {name!r} from its expected_failed_checks."
+    return CheckResult(component, name, AssertionError(f"{message}\nWhat to change: {advice}"))
 
 
 def name_of(check: Check) -> str:

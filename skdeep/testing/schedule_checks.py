@@ -9,9 +9,28 @@ import numpy as np
 
 from skdeep.contract import Schedule
 from skdeep.core import as_traced
+from skdeep.testing.component_checks import expect_each_used
+from skdeep.testing.dataflow import dataflow_of
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
 
 PROGRESS = np.linspace(0, 1, 21, dtype=np.float32)
+MAX_EPOCHS = 100
+
+
+def progress_probes(schedule: Schedule) -> np.ndarray:
+    """Return values of progress at which a formula may break: `(probes,)`.
+
+    These are all that fits of up to 100 epochs see between epochs, a fine grid, and the float fields with the
+    numbers next to them, at which one part of a schedule goes over into another.
+    """
+    fractions = [np.arange(n + 1) / n for n in range(1, MAX_EPOCHS + 1)]
+    fields = np.array([float(leaf) for leaf in jax.tree.leaves(schedule)], np.float32)
+    fields = np.concatenate(
+        [f for field in (fields, 1 - fields) for f in (np.nextafter(field, 0), field, np.nextafter(field, 1))]
+    )
+    probes = np.concatenate([*fractions, np.linspace(0, 1, 10_001), fields]).astype(np.float32)
+    unique: np.ndarray = np.unique(probes[(probes >= 0) & (probes <= 1)])
+    return unique
 
 
 @contract_check("return one finite factor, at least 0, for each progress in [0, 1].")
@@ -24,16 +43,44 @@ def check_factor(schedule: Schedule) -> None:
         expect(factor >= 0, f"At progress {progress:g} the factor is {factor}.")
 
 
+@contract_check(
+    "return a finite factor, at least 0, for every progress in [0, 1]; where a part of the formula divides by zero or takes "
+    "the root of a negative number, `jnp.where` must give it other arguments."
+)
+def check_factor_between(schedule: Schedule) -> None:
+    """The factor is finite and not negative at some 13,000 values of progress, those of the epochs among them."""
+    probes = progress_probes(schedule)
+    factors = np.asarray(_at_all(as_traced(schedule), probes))
+    for wrong, what in ((~np.isfinite(factors), "NaN or infinite"), (factors < 0, "negative")):
+        n = int(wrong.sum())
+        expect(
+            n == 0,
+            f"At progress {probes[wrong][:1]} the factor is {factors[wrong][:1]}; it is {what} at {n} of {len(probes)} values.",
+        )
+
+
+@contract_check("let the factor use the field, or remove it: a search over it would compare models that are the same.")
+def check_float_fields_matter(schedule: Schedule) -> None:
+    """Each float field changes the factor."""
+    used = dataflow_of(_call, as_traced(schedule), np.float32(0.5)).used
+    expect_each_used(schedule, used, "no factor")
+
+
 @contract_check("write it free of branches (`jnp.where`, `jnp.interp`): progress and float fields are traced.")
 def check_floats_are_traced(schedule: Schedule) -> None:
     """Inside `jit`, with progress and fields traced, it gives what it gives outside, for one value and for many."""
     outside = np.array([schedule(progress) for progress in PROGRESS], dtype=np.float32)
-    inside = jax.jit(jax.vmap(_call, in_axes=(None, 0)))(as_traced(schedule), PROGRESS)
+    inside = np.asarray(_at_all(as_traced(schedule), np.resize(PROGRESS, len(progress_probes(schedule)))))[
+        : len(PROGRESS)
+    ]
     expect_close(inside, outside, "Inside `jit` it gives other factors.", rtol=1e-4, atol=1e-5)
 
 
-SCHEDULE_CHECKS = (check_factor, check_floats_are_traced)
+SCHEDULE_CHECKS = (check_factor, check_floats_are_traced, check_factor_between, check_float_fields_matter)
 
 
 def _call(schedule: Schedule, progress: Any) -> Any:
     return schedule(progress)
+
+
+_at_all = jax.jit(jax.vmap(_call, in_axes=(None, 0)))

@@ -1,0 +1,138 @@
+"""A layer or network as pure functions, with parameters and example rows, and the programs that its checks share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from skdeep.component import Component
+from skdeep.contract import Layer, ModelState, Network, NetworkFunctions, Params
+from skdeep.core import as_traced
+from skdeep.core.network import functions_of_module
+from skdeep.core.programs import TracedFunction
+from skdeep.core.random import key_of_seed, wrap_key
+from skdeep.testing.dataflow import Dataflow, dataflow_of
+
+N_ROWS, N_PADDED = 10, 16
+N_OUTPUTS = 3
+STEP = 1e-6
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+class Made(NamedTuple):
+    """A component with its first parameters and example rows `(n, ...)`."""
+
+    component: Any
+    params: Params
+    model_state: ModelState
+    x: np.ndarray
+
+
+def functions_for(component: Layer | Network, in_shape: Shape) -> NetworkFunctions:
+    """Return the pure functions of the module that a layer or network builds."""
+    module = component.build() if isinstance(component, Layer) else component.build(in_shape, N_OUTPUTS)
+    return functions_of_module(module)
+
+
+def init_params(component: Any, words: Any, x: Any) -> tuple[Params, ModelState]:
+    """Return initial parameters and model state, from the two words of a key."""
+    return functions_for(component, x.shape[1:]).init(wrap_key(words), x)
+
+
+_shared_init = TracedFunction(init_params, "init")
+
+
+def make(component: Any, in_shape: Shape, seed: int = 0, init: Callable[..., Any] = _shared_init) -> Made:
+    """Return a component with parameters from a seed, made on the host as `fit` makes them."""
+    component = as_traced(component)
+    x = example_rows(component, np.random.default_rng(7).normal(size=(N_ROWS, *in_shape))).astype(np.float32)
+    params, model_state = init(component, key_of_seed(seed), x)
+    return Made(component, params, model_state, x)
+
+
+def apply(
+    component: Any, params: Params, model_state: ModelState, x: Any, row_mask: Any, train: bool, words: Any = None
+) -> Any:
+    """Return `(output, model_state)`; the key for training is made of `words`, by default always the same ones."""
+    key = wrap_key(key_of_seed(3) if words is None else words) if train else None
+    return functions_for(component, x.shape[1:]).apply(params, model_state, x, train, key, row_mask)
+
+
+class Flows(NamedTuple):
+    """The dataflow of `f(component, words, x)` and of `f(component, words, x, params, model_state)`."""
+
+    init: Dataflow
+    training: Dataflow
+    prediction: Dataflow
+
+
+@functools.lru_cache(maxsize=4)
+def flows_of(component: Any, in_shape: Shape) -> Flows:
+    """Return the dataflow of initialisation, of a training step's forward pass, and of prediction."""
+    made, words = make(component, in_shape), key_of_seed(0)
+
+    def run(train: bool, component: Any, words: Any, x: Any, params: Params, model_state: ModelState) -> Any:
+        return apply(component, params, model_state, x, jnp.ones(len(x), x.dtype), train, words)
+
+    arguments = (made.component, words, made.x, made.params, made.model_state)
+    training, prediction = (dataflow_of(functools.partial(run, train), *arguments) for train in (True, False))
+    return Flows(dataflow_of(init_params, *arguments[:3]), training, prediction)
+
+
+# Below are the programs that the checks share: what one has compiled for a component, the next one uses.
+
+
+@jax.jit
+def predict(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
+    """Return `(output, model_state)` of prediction."""
+    return apply(component, params, model_state, x, jnp.ones(len(x), x.dtype), train=False)
+
+
+@jax.jit
+def train(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
+    """Return total, gradient by parameters and rows, output and model state; rows after the first are padding."""
+
+    def of_point(params: Params, x: Any) -> Any:
+        return total(component, params, x, model_state)
+
+    (value, (output, state)), grad = jax.value_and_grad(of_point, argnums=(0, 1), has_aux=True)(params, x)
+    return value, grad, output, state
+
+
+def total(component: Any, params: Params, x: Any, model_state: ModelState) -> Any:
+    """Return the weighted sum of what training puts out for the rows that are no padding, and `(output, model_state)`."""
+    row_mask = (jnp.arange(len(x)) < N_ROWS).astype(x.dtype)
+    output, state = apply(component, params, model_state, x, row_mask, train=True)
+    kept = output[:N_ROWS]
+    return jnp.sum(kept * _cotangent(kept)), (output, state)
+
+
+def padded(made: Made, padding: np.ndarray | None = None) -> Made:
+    """Return it with rows of padding behind its own, by default its first rows again."""
+    padding = made.x if padding is None else padding
+    return made._replace(x=np.concatenate([made.x, padding[: N_PADDED - N_ROWS]]))
+
+
+def example_shape(component: Component) -> Shape:
+    """Return the shape of a row that a layer or network says it takes; a module or factory inside may say so too."""
+    default: Shape = type(component).example_shape  # type: ignore[attr-defined]  # layers and networks have one
+    inner = getattr(component, "module", None) or getattr(component, "factory", None)
+    shape: Shape = getattr(inner, "example_shape", default)
+    return shape
+
+
+def example_rows(component: Layer | Network, x: np.ndarray) -> np.ndarray:
+    """Return measurements of unit size as the layer or network takes them: ids if it says so."""
+    n_ids = component.example_ids
+    return x if n_ids is None else np.clip(np.round(x + (n_ids - 1) / 2), 0, n_ids - 1)
+
+
+def _cotangent(output: Any) -> Any:
+    """Return fixed weights for the outputs, so that no error cancels in their sum."""
+    return jnp.asarray(np.random.default_rng(11).normal(size=output.shape), output.dtype)

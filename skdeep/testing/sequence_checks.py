@@ -1,0 +1,107 @@
+"""The check of step masks: padded steps of a sequence are left out, and no others."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from skdeep.contract import Layer, call_arguments
+from skdeep.core.programs import TracedFunction
+from skdeep.core.random import key_of_seed, wrap_key
+from skdeep.layers import ModuleLayer
+from skdeep.testing.module_programs import Shape, make, predict
+from skdeep.testing.running import contract_check, expect, expect_close
+
+TOLERANCE: dict[str, float] = {"rtol": 1e-4, "atol": 1e-5}
+
+
+@contract_check(
+    "take `step_mask` in the module's `__call__` if it mixes steps, and leave out the steps where it is False, in training and "
+    "prediction, as `skdeep.layers.GlobalAvgPool` does; `output_mask` says which steps of the output are real."
+)
+def check_step_mask(layer: Layer, in_shape: Shape) -> None:
+    """The values of masked steps change no other step, those of real steps do, and a mask that leaves out none is none.
+
+    For rows of two axes or more, `(time, ...)`. A module of Flax that takes no `step_mask` is not made for masks.
+    """
+    if len(in_shape) < 2:
+        return
+    made, mask = make(layer, in_shape), _example_mask(in_shape[0])
+    if not _takes_mask(layer):
+        if len(in_shape) == 2 and not isinstance(layer, ModuleLayer):
+            _expect_left_out(lambda x, _: predict(*made._replace(x=x)), layer, made.x, mask, "predicting")
+        return
+    modes = {"predicting": _predicting} | ({"training": _training} if _takes_flag(layer) else {})
+    for name, run in modes.items():
+
+        def outputs(x: Any, mask: Any, run: Callable[..., Any] = run) -> Any:
+            return run(made.component, made.params, made.model_state, x, mask)
+
+        _expect_left_out(outputs, layer, made.x, mask, name)
+    output, _ = _predicting(*made[:3], made.x, np.ones_like(mask))
+    expect_close(output, predict(*made)[0], "A mask that leaves out no step is not the same as none.", **TOLERANCE)
+
+
+def _expect_left_out(run: Callable[..., Any], layer: Layer, x: np.ndarray, mask: np.ndarray, name: str) -> None:
+    """Expect that nothing but the masked steps depends on what they hold."""
+    beside = mask.reshape(*mask.shape, *(1,) * (x.ndim - 2))
+    output, state = run(x, mask)
+    kept = _real(layer, x, mask, output)
+    if kept is None:
+        return
+    padded = np.where(beside, x, np.roll(x, 1, axis=0))
+    other, other_state = run(padded, mask)
+    expect_close(_real(layer, padded, mask, other), kept, f"While {name}, masked steps change the others.", **TOLERANCE)
+    expect_close(other_state, state, f"While {name}, masked steps change the model state.", **TOLERANCE)
+    changed = np.where(beside, np.roll(x, 1, axis=0), x)
+    others = _real(layer, changed, mask, run(changed, mask)[0])
+    n_same = sum(np.array_equal(a, b) for a, b in zip(others, kept, strict=True))
+    expect(n_same == 0, f"While {name}, the steps that are not masked do not count in {n_same} of {len(x)} rows.")
+
+
+def _real(layer: Layer, x: np.ndarray, mask: np.ndarray, output: Any) -> Any:
+    """Return the output with masked steps set to zero; None if the layer says nothing of steps that it takes no mask for."""
+    output = np.asarray(output)
+    out_mask = layer.output_mask(jnp.asarray(x), jnp.asarray(mask))
+    if out_mask is None:
+        return output if _takes_mask(layer) else None
+    out_mask = np.asarray(out_mask)
+    if out_mask.shape != output.shape[:2]:
+        raise AssertionError(
+            f"output_mask has shape {out_mask.shape}, but the output has {output.shape[:2]} rows and steps."
+        )
+    return np.where(out_mask.reshape(*out_mask.shape, *(1,) * (output.ndim - 2)), output, 0)
+
+
+def _takes_mask(layer: Layer) -> bool:
+    return "step_mask" in inspect.signature(type(layer.build()).__call__).parameters
+
+
+def _takes_flag(layer: Layer) -> bool:
+    """Tell whether the module is told that it trains."""
+    return bool(call_arguments(layer.build(), True, None).keys() - {"row_mask", "step_mask"})
+
+
+def _example_mask(n_steps: int) -> np.ndarray:
+    """Return a mask `(rows, time)`: the last steps of some rows are padding, the first ones of others."""
+    n_real = np.maximum(n_steps - np.arange(10) % 3, 1)[:, None]
+    mask = np.arange(n_steps)[None, :] < n_real
+    return np.where(np.arange(10)[:, None] < 5, mask, mask[:, ::-1])
+
+
+def _apply(train: bool, component: Any, params: Any, model_state: Any, x: Any, mask: Any) -> Any:
+    module = component.build()
+    arguments = call_arguments(module, train, jnp.ones(len(x), x.dtype), mask)
+    rngs = {"dropout": wrap_key(key_of_seed(3))} if train else {}
+    mutable = list(model_state) if train else False
+    result = module.apply({"params": params, **model_state}, x, rngs=rngs, mutable=mutable, **arguments)
+    return result if train else (result, model_state)
+
+
+_training = TracedFunction(functools.partial(_apply, True), "masked_training")
+_predicting = TracedFunction(functools.partial(_apply, False), "masked_prediction")
