@@ -164,6 +164,21 @@ def test_numbers_are_searched_without_a_compile():
 
 
 @pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GaussianNoise(std=-1.0), "The 'std' field of GaussianNoise must be at least 0"),
+        (lambda: Mixup(alpha=0.0), "The 'alpha' field of Mixup must be above 0"),
+        (lambda: RandomFlip(direction="up"), "must be one of"),
+        (lambda: RandomFlip(probability=1.5), r"must be in \[0, 1\]"),
+        (lambda: RandomCrop(padding=-1), "must be at least 0"),
+    ],
+)
+def test_check_fields(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
     ("augmentation", "error", "message"),
     [
         ("blur", UnknownComponentError, "Unknown augmentation 'blur'. Known: cutmix, gaussian_noise, "),
@@ -171,11 +186,6 @@ def test_numbers_are_searched_without_a_compile():
         (["mixup", "random_flip"], ValueError, "Only the last augmentation may mix rows, but Mixup is followed"),
         ("random_flip", ValueError, r"RandomFlip needs rows with 1 or more axes before the channels, .*input_shape="),
         (lambda key, x: x[:, :3], ValueError, "made rows of shape"),
-        (GaussianNoise(std=-1.0), ValueError, "The 'std' field of GaussianNoise must be at least 0"),
-        (Mixup(alpha=0.0), ValueError, "The 'alpha' field of Mixup must be above 0"),
-        (RandomFlip(direction="up"), ValueError, "must be one of"),
-        (RandomFlip(probability=1.5), ValueError, r"must be in \[0, 1\]"),
-        (RandomCrop(padding=-1), ValueError, "must be at least 0"),
     ],
 )
 def test_bad_input(augmentation, error, message):

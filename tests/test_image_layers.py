@@ -111,13 +111,17 @@ def test_a_sequence_of_masked_steps_only_is_zero():
         ([("conv", {"features": 6, "groups": 4})], (8, 8, 1), "must be a multiple of 'groups'"),
         ([("max_pool", {"window": 9})], (8, 8, 1), "The windows of MaxPool"),
         ([("max_pool", {"padding": "causal"})], (8, 8, 1), "must be 'same' or 'valid'"),
-        (CNN(pool=0), (8, 8, 1), "The 'pool' field of CNN must be a positive int"),
     ],
 )
 def test_bad_input(network, shape, message):
     X, y = load_digits(return_X_y=True)
     with pytest.raises(ValueError, match=message):
         DeepClassifier(network=network, input_shape=shape, max_epochs=1).fit(X, y)
+
+
+def test_pool_of_nothing():
+    with pytest.raises(ValueError, match="The 'pool' field of CNN must be a positive int"):
+        CNN(pool=0)
 
 
 def test_wrong_number_of_columns():

@@ -19,6 +19,17 @@ from skdeep.estimators.arrays import ArrayEstimator
 from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.parameter_types import (
+    BatchSize,
+    Coalesce,
+    Device,
+    LossLike,
+    NetworkLike,
+    OptimizerLike,
+    RandomState,
+    ScheduleLike,
+    ScoringLike,
+)
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, NON_NEGATIVE
 from skdeep.estimators.resolve import Resolved, resolve, resolve_all, resolve_ready
 from skdeep.networks import MLP, Linear
@@ -130,32 +141,32 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         self,
         *,
         n_components: int = 32,
-        encoder: Any = "mlp",
-        decoder: Any = "auto",
+        encoder: NetworkLike = "mlp",
+        decoder: NetworkLike = "auto",
         noise: float = 0.0,
         variational: bool = False,
         beta: float = 1.0,
-        loss: Any = "squared_error",
-        optimizer: Any = "adam",
+        loss: LossLike = "squared_error",
+        optimizer: OptimizerLike = "adam",
         learning_rate: float = 1e-3,
-        schedule: Any = "constant",
+        schedule: ScheduleLike = "constant",
         l1: float | None = None,
         l2: float | None = None,
         clip_norm: float | None = None,
-        batch_size: int | str = "auto",
+        batch_size: BatchSize = "auto",
         max_epochs: int = 200,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
-        scoring: Any = "loss",
-        coalesce: bool | str = "auto",
+        scoring: ScoringLike = "loss",
+        coalesce: Coalesce = "auto",
         input_shape: tuple[int, ...] | None = None,
         shuffle: bool = True,
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: RandomState = None,
         verbose: int = 0,
-        device: str = "auto",
+        device: Device = "auto",
     ) -> None:
         super().__init__(
             loss=loss,

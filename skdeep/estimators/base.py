@@ -34,6 +34,15 @@ from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.memory import OptimizerMemory, recalled, remembered
 from skdeep.estimators.nested import NestedParameters
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
+from skdeep.estimators.parameter_types import (
+    BatchSize,
+    Coalesce,
+    Device,
+    LossLike,
+    OptimizerLike,
+    RandomState,
+    ScheduleLike,
+)
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
 from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scale_hints import training_hint
@@ -74,25 +83,25 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def __init__(
         self,
         *,
-        loss: Any,
-        optimizer: Any,
+        loss: LossLike,
+        optimizer: OptimizerLike,
         learning_rate: float,
-        schedule: Any,
+        schedule: ScheduleLike,
         l1: float | None,
         l2: float | None,
         clip_norm: float | None,
-        batch_size: int | str,
+        batch_size: BatchSize,
         max_epochs: int,
         early_stopping: bool,
         validation_fraction: float,
         n_iter_no_change: int,
         tol: float | None,
-        coalesce: bool | str,
+        coalesce: Coalesce,
         shuffle: bool,
         warm_start: bool,
-        random_state: Any,
+        random_state: RandomState,
         verbose: int,
-        device: str,
+        device: Device,
     ) -> None:
         self.loss = loss
         self.optimizer = optimizer

@@ -17,6 +17,20 @@ from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
+from skdeep.estimators.parameter_types import (
+    AugmentationLike,
+    BatchSize,
+    ClassWeight,
+    Coalesce,
+    Device,
+    LossLike,
+    NetworkLike,
+    OptimizerLike,
+    Pretrained,
+    RandomState,
+    ScheduleLike,
+    ScoringLike,
+)
 from skdeep.estimators.parameters import StrOptions
 from skdeep.estimators.resolve import resolve_ready
 from skdeep.estimators.supervised import SupervisedEstimator
@@ -130,31 +144,31 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     def __init__(
         self,
         *,
-        network: Any = "mlp",
-        loss: Any = "auto",
-        optimizer: Any = "adam",
+        network: NetworkLike = "mlp",
+        loss: LossLike = "auto",
+        optimizer: OptimizerLike = "adam",
         learning_rate: float = 1e-3,
-        schedule: Any = "constant",
-        augmentation: Any = None,
+        schedule: ScheduleLike = "constant",
+        augmentation: AugmentationLike = None,
         l1: float | None = None,
         l2: float | None = None,
         clip_norm: float | None = None,
-        batch_size: int | str = "auto",
+        batch_size: BatchSize = "auto",
         max_epochs: int = 200,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
-        scoring: Any = "loss",
-        class_weight: Any = None,
-        coalesce: bool | str = "auto",
+        scoring: ScoringLike = "loss",
+        class_weight: ClassWeight = None,
+        coalesce: Coalesce = "auto",
         input_shape: tuple[int, ...] | None = None,
         shuffle: bool = True,
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: RandomState = None,
         verbose: int = 0,
-        device: str = "auto",
-        pretrain: Any = None,
+        device: Device = "auto",
+        pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
         super().__init__(

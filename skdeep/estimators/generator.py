@@ -24,6 +24,16 @@ from skdeep.core.tokens import windows_of
 from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import DeepEstimator, check_some_weight, trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.parameter_types import (
+    BatchSize,
+    Coalesce,
+    Device,
+    LossLike,
+    NetworkLike,
+    OptimizerLike,
+    RandomState,
+    ScheduleLike,
+)
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, StrOptions
 from skdeep.estimators.resolve import Resolved, resolve_all
 from skdeep.estimators.splitting import Split
@@ -138,32 +148,32 @@ class SequenceGenerator(DeepEstimator):
     def __init__(
         self,
         *,
-        network: Any = "lstm",
+        network: NetworkLike = "lstm",
         level: str = "character",
         context_length: int = 64,
         stride: int | None = None,
         embedding_features: int = 64,
         boundaries: bool | str = "auto",
-        vocabulary: Any = None,
-        loss: Any = "cross_entropy",
-        optimizer: Any = "adam",
+        vocabulary: Collection[Any] | None = None,
+        loss: LossLike = "cross_entropy",
+        optimizer: OptimizerLike = "adam",
         learning_rate: float = 1e-3,
-        schedule: Any = "constant",
+        schedule: ScheduleLike = "constant",
         l1: float | None = None,
         l2: float | None = None,
         clip_norm: float | None = None,
-        batch_size: int | str = "auto",
+        batch_size: BatchSize = "auto",
         max_epochs: int = 200,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
-        coalesce: bool | str = "auto",
+        coalesce: Coalesce = "auto",
         shuffle: bool = True,
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: RandomState = None,
         verbose: int = 0,
-        device: str = "auto",
+        device: Device = "auto",
     ) -> None:
         super().__init__(
             loss=loss,
@@ -382,8 +392,8 @@ class SequenceGenerator(DeepEstimator):
         name, is_auto = type(self).__name__, isinstance(self.boundaries, str)
         goes_on = self.warm_start and hasattr(self, "params_")
         if not goes_on:
-            given = self.vocabulary is not None
-            source = ([self.vocabulary], "the vocabulary") if given else (texts.values(), "X")
+            known = self.vocabulary
+            source = (texts.values(), "X") if known is None else ([known], "the vocabulary")
             self.vocabulary_ = vocabulary_of(name, source[0], self._level, source[1])
         if not (goes_on and is_auto):
             self.boundaries_ = len(texts) > 1 if is_auto else bool(self.boundaries)

@@ -12,6 +12,19 @@ from skdeep.contract import Augmentation, FitConfig, TrainState
 from skdeep.core.composed import regrouped
 from skdeep.core.step import continued_state
 from skdeep.estimators.arrays import ArrayEstimator
+from skdeep.estimators.parameter_types import (
+    AugmentationLike,
+    BatchSize,
+    Coalesce,
+    Device,
+    LossLike,
+    NetworkLike,
+    OptimizerLike,
+    Pretrained,
+    RandomState,
+    ScheduleLike,
+    ScoringLike,
+)
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
@@ -34,30 +47,30 @@ class SupervisedEstimator(ArrayEstimator):
     def __init__(
         self,
         *,
-        network: Any = "mlp",
-        loss: Any = "auto",
-        optimizer: Any = "adam",
+        network: NetworkLike = "mlp",
+        loss: LossLike = "auto",
+        optimizer: OptimizerLike = "adam",
         learning_rate: float = 1e-3,
-        schedule: Any = "constant",
-        augmentation: Any = None,
+        schedule: ScheduleLike = "constant",
+        augmentation: AugmentationLike = None,
         l1: float | None = None,
         l2: float | None = None,
         clip_norm: float | None = None,
-        batch_size: int | str = "auto",
+        batch_size: BatchSize = "auto",
         max_epochs: int = 200,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
-        scoring: Any = "loss",
-        coalesce: bool | str = "auto",
+        scoring: ScoringLike = "loss",
+        coalesce: Coalesce = "auto",
         input_shape: tuple[int, ...] | None = None,
         shuffle: bool = True,
         warm_start: bool = False,
-        random_state: Any = None,
+        random_state: RandomState = None,
         verbose: int = 0,
-        device: str = "auto",
-        pretrain: Any = None,
+        device: Device = "auto",
+        pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
         super().__init__(

@@ -103,7 +103,10 @@ def test_by_name_in_a_grid_search(name):
     ("fields", "message"),
     [
         ({"widths": (8, 0)}, "The 'widths' field of KAN must be a tuple of positive ints. Got (8, 0) instead."),
-        ({"widths": 8}, "The 'widths' field of KAN must be a tuple of positive ints. Got 8 instead."),
+        (
+            {"widths": 8},
+            "The 'widths' field of KAN must be a tuple of positive ints. Got 8 instead. KAN(widths=...) takes a tuple: write (8,).",
+        ),
         ({"grid_size": 2.5}, "The 'grid_size' field of KAN must be an int in [1, inf). Got 2.5 instead."),
         ({"degree": -1}, "The 'degree' field of KAN must be an int in [1, inf). Got -1 instead."),
         (

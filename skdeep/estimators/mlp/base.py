@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS
 from skdeep.estimators.mlp.perceptron import cast, dense_params, split_params
 from skdeep.estimators.mlp.solvers import AdamSolver, SGDSolver
 from skdeep.estimators.nested import NestedParameters
+from skdeep.estimators.parameter_types import ActivationLike, BatchSize, Device, LossLike, OptimizerLike, RandomState
 from skdeep.estimators.resolve import resolve_ready
 from skdeep.estimators.training import joined_history
 
@@ -44,18 +46,18 @@ class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
     @abstractmethod
     def __init__(
         self,
-        loss: Any,
-        hidden_layer_sizes: Any,
-        activation: Any,
-        solver: Any,
+        loss: LossLike,
+        hidden_layer_sizes: int | Sequence[int],
+        activation: ActivationLike,
+        solver: OptimizerLike,
         alpha: float,
-        batch_size: int | str,
+        batch_size: BatchSize,
         learning_rate: str,
         learning_rate_init: float,
         power_t: float,
         max_iter: int,
         shuffle: bool,
-        random_state: Any,
+        random_state: RandomState,
         tol: float,
         verbose: bool | int,
         warm_start: bool,
@@ -70,7 +72,7 @@ class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
         max_fun: int,
         dropout: float | None,
         normalization: str | None,
-        device: str,
+        device: Device,
     ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -142,7 +144,7 @@ class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _resolved_loss(self) -> Loss:
         value = self._component_value("loss")
-        loss: Loss = self._own_losses[self.loss] if value is None else resolve_ready("loss", value)[1]
+        loss: Loss = self._own_losses[str(self.loss)] if value is None else resolve_ready("loss", value)[1]
         return loss
 
     def _resolved_solver(self) -> Optimizer:

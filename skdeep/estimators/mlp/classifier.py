@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -20,6 +21,15 @@ from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classe
 from skdeep.estimators.mlp.fit import MLPEstimator, check_trains_by_epochs
 from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS, StrOptions
 from skdeep.estimators.mlp.rules import ZeroOne
+from skdeep.estimators.parameter_types import (
+    ActivationLike,
+    BatchSize,
+    ClassWeight,
+    Device,
+    LossLike,
+    OptimizerLike,
+    RandomState,
+)
 from skdeep.losses import CrossEntropy
 
 
@@ -126,18 +136,18 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: ActivationLike = "relu",
         *,
-        solver: Any = "adam",
+        solver: OptimizerLike = "adam",
         alpha: float = 0.0001,
-        batch_size: int | str = "auto",
+        batch_size: BatchSize = "auto",
         learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: RandomState = None,
         tol: float = 1e-4,
         verbose: bool | int = False,
         warm_start: bool = False,
@@ -150,11 +160,11 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        loss: Any = "log_loss",
+        loss: LossLike = "log_loss",
         dropout: float | None = None,
         normalization: str | None = None,
-        class_weight: Any = None,
-        device: str = "auto",
+        class_weight: ClassWeight = None,
+        device: Device = "auto",
     ) -> None:
         super().__init__(
             loss=loss,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from skdeep.core.target import TargetScale, check_domain, encode_values
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.mlp.fit import MLPEstimator, check_trains_by_epochs
 from skdeep.estimators.mlp.rules import UnexplainedVariance
+from skdeep.estimators.parameter_types import ActivationLike, BatchSize, Device, LossLike, OptimizerLike, RandomState
 from skdeep.losses import Poisson, SquaredError
 
 
@@ -62,19 +64,19 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
 
     def __init__(
         self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
+        loss: LossLike = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: ActivationLike = "relu",
         *,
-        solver: Any = "adam",
+        solver: OptimizerLike = "adam",
         alpha: float = 0.0001,
-        batch_size: int | str = "auto",
+        batch_size: BatchSize = "auto",
         learning_rate: str = "constant",
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: RandomState = None,
         tol: float = 1e-4,
         verbose: bool | int = False,
         warm_start: bool = False,
@@ -89,7 +91,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         max_fun: int = 15000,
         dropout: float | None = None,
         normalization: str | None = None,
-        device: str = "auto",
+        device: Device = "auto",
     ) -> None:
         super().__init__(
             loss=loss,

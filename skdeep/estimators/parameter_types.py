@@ -1,0 +1,40 @@
+"""Types of the estimators' parameters: what the constructors take, by the name of the parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+
+from skdeep.contract import Augmentation, Loss, Network, Optimizer, Schedule
+
+NetworkLike: TypeAlias = str | Network | Sequence[Any] | Callable[..., Any]
+"""A name, a component, a list of layers, a Flax module (which is callable) or an NNX factory."""
+
+LossLike: TypeAlias = str | Loss | Callable[[Any, Any], Any]
+"""A name, a component or a function `f(raw, target)`."""
+
+OptimizerLike: TypeAlias = str | Optimizer | Callable[..., Any]
+"""A name, a component or an Optax factory `f(learning_rate)`."""
+
+ScheduleLike: TypeAlias = str | Schedule | Callable[[Any], Any]
+"""A name, a component or a function of progress."""
+
+AugmentationLike: TypeAlias = str | Augmentation | Callable[[Any, Any], Any] | Sequence[Any] | None
+"""A name, a component, a function `f(key, x)`, a list of these, or None."""
+
+ActivationLike: TypeAlias = str | Callable[[Any], Any]
+"""A name or a function of an array."""
+
+ScoringLike: TypeAlias = str | Callable[[BaseEstimator, Any, Any], float] | None
+"""scikit-learn's name of a score, a scorer `f(estimator, X, y)`, "loss", or None for the estimator's `score`."""
+
+ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
+RandomState: TypeAlias = int | np.random.RandomState | None
+BatchSize: TypeAlias = int | Literal["auto"]
+Coalesce: TypeAlias = bool | Literal["auto"]
+Device: TypeAlias = Literal["auto", "cpu", "gpu", "tpu"]
+Pretrained: TypeAlias = FrozenEstimator | None
