@@ -12,6 +12,9 @@ from jaxtyping import Float
 
 from skdeep.contract import Loss, Task
 
+# Above this a probability has a logarithm as exact as one computed from raw, and orders classes and rows alike.
+SMALLEST_EXACT = 1e-8
+
 
 def has_built_in_link(loss: Loss) -> bool:
     """Tell whether the loss keeps the link of `Loss`: sigmoid, softmax or the identity."""
@@ -88,18 +91,28 @@ def decision_scores(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dty
     return scores[:, 0] if task.kind == "binary" else scores
 
 
-def log_probabilities(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task) -> Any:
-    """Return the logarithms of `class_probabilities`; those of the built-in link without the detour over them."""
-    if not has_built_in_link(loss):
-        with np.errstate(divide="ignore"):
-            return np.log(class_probabilities(loss, raw, task, np))
-    with np.errstate(under="ignore"):
-        if task.kind == "multiclass":
-            shifted = raw - np.max(raw, axis=1, keepdims=True)
-            return shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
-        logits = linked_logits(raw, task)
-        of_second = -np.logaddexp(0.0, -logits)
-        return of_second if task.kind == "multilabel" else np.hstack([-np.logaddexp(0.0, logits), of_second])
+def log_probabilities(
+    loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, probability: Float[np.ndarray, "n _"]
+) -> Any:
+    """Return the logarithms of the probabilities of these raw outputs, in their type.
+
+    Small ones of the built-in link are computed from raw, which is not rounded to a probability of 0.
+    """
+    with np.errstate(divide="ignore", under="ignore"):
+        logarithm = np.log(probability)
+        if not has_built_in_link(loss):
+            return logarithm
+        exact = _log_of_built_in_link(raw, task).astype(probability.dtype)
+        return np.where(probability > SMALLEST_EXACT, logarithm, exact)
+
+
+def _log_of_built_in_link(raw: Any, task: Task) -> Any:
+    if task.kind == "multiclass":
+        shifted = raw - np.max(raw, axis=1, keepdims=True)
+        return shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    logits = linked_logits(raw, task)
+    of_second = -np.logaddexp(0.0, -logits)
+    return of_second if task.kind == "multilabel" else np.hstack([-np.logaddexp(0.0, logits), of_second])
 
 
 def linked_logits(raw: Any, task: Task) -> Any:

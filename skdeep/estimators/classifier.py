@@ -289,10 +289,14 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         A link of the loss's own that gives a probability of 0 gives minus infinity here.
         """
         raw, _ = self._raw(X)
-        return log_probabilities(self.loss_, raw, self._task)
+        probability = class_probabilities(self.loss_, self._cut(raw), self._task, np)
+        return log_probabilities(self.loss_, raw, self._task, probability)
 
     def _cut_raw(self, X: Any) -> np.ndarray:
         raw, _ = self._raw(X)
+        return self._cut(raw)
+
+    def _cut(self, raw: np.ndarray) -> np.ndarray:
         return cut_logits(self.loss_, raw, self._task, LARGEST_DECISION)
 
     def _bind_components(self) -> None:

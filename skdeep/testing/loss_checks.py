@@ -11,6 +11,7 @@ import numpy as np
 
 from skdeep.contract import Loss, Task, TaskKind
 from skdeep.core import as_traced
+from skdeep.core.link import class_probabilities
 from skdeep.losses import FunctionLoss
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
 
@@ -225,8 +226,10 @@ def _distance(loss: Loss, case: Case, raw: np.ndarray) -> np.ndarray:
         return np.abs(loss.point(prediction) - case.target).sum(axis=1)
     if case.task.kind == "multiclass":
         return -prediction[np.arange(N_ROWS), case.target] + prediction.mean(axis=1)
+    if case.task.kind == "binary" and loss.probabilistic:
+        prediction = class_probabilities(loss, raw, case.task, np)[:, 1]
     sign = np.where(case.target.reshape(prediction.shape) > 0, 1.0, -1.0)
-    return -(sign * prediction).sum(axis=1)
+    return -(sign * prediction).reshape(N_ROWS, -1).sum(axis=1)
 
 
 LOSS_CHECKS = (

@@ -268,6 +268,9 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities `(n, classes)`, or `(n, labels)` for multilabel."""
         raw, dtype = self._raw(X)
+        return self._probabilities(raw, dtype)
+
+    def _probabilities(self, raw: np.ndarray, dtype: Any) -> np.ndarray:
         if self._has_one_class:
             return np.ones((len(raw), 1), dtype)
         probability = class_probabilities(self._loss, raw, self._task, np)
@@ -283,9 +286,10 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         A link of the loss's own that gives a probability of 0 gives minus infinity here.
         """
         raw, dtype = self._raw(X)
+        probability = self._probabilities(raw, dtype)
         if self._has_one_class:
-            return np.zeros((len(raw), 1), dtype)
-        return log_probabilities(self._loss, raw, self._task).astype(dtype, copy=False)
+            return np.log(probability)
+        return log_probabilities(self._loss, raw, self._task, probability)
 
     @property
     def _has_one_class(self) -> bool:
