@@ -177,7 +177,8 @@ class Loss(Component):
 
     `raw (n, n_raw(task))` and `target` (`(n,)` codes, `(n, labels)` of 0 and 1, or `(n, outputs)`) go in,
     `(n,)` comes out, in the type of raw: finite, differentiable, and each row from that row alone.
-    `link` maps raw outputs to what is predicted, so that a smaller loss means a better prediction.
+    `link` maps raw outputs to probabilities or predictions, so that a smaller loss means a better prediction;
+    `predict`, `decision_function`, `score` and early stopping follow from it.
 
     Class variables: `tasks` the tasks it serves; `probabilistic`, whether `link` gives class
     probabilities; `scaling`, how a regression target is brought to unit size before training
@@ -224,8 +225,31 @@ class Loss(Component):
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
         """Map raw outputs to probabilities (classifiers) or predictions (regressors).
 
-        `xp` is NumPy (raw is float64) at prediction and `jax.numpy` inside programs.
-        Default: sigmoid or softmax if the loss is probabilistic, else the identity.
+        Everything that an estimator predicts and scores follows from this. Default: sigmoid or softmax if
+        the loss is probabilistic (for a binary task with two raw outputs the softmax of both), else the identity.
+
+        Parameters
+        ----------
+        raw : array (n, n_raw(task))
+            As the network gave it: in float64 at prediction.
+        task : Task
+        xp : module
+            NumPy at prediction, `jax.numpy` inside programs.
+
+        Returns
+        -------
+        array, of a shape that depends on the task:
+
+        - binary: `(n,)` or `(n, 1)`, the probability of the second class, or `(n, 2)`, those of both;
+        - multiclass: `(n, classes)`, probabilities that sum to 1 in each row;
+        - multilabel: `(n, labels)`, the probability of each label;
+        - regression: `(n, outputs)`, or `(n, outputs, k)` with `k` numbers for each output, which `point`
+          reduces to one.
+
+        The class with the largest probability is predicted (the first of equal ones), and the labels with one
+        above 0.5. If the loss is not `probabilistic`, the same shapes hold scores: the class with the largest
+        is predicted, the second class and labels where theirs is above 0. Estimators raise ValueError for any
+        other shape.
         """
         if task.kind == "regression" or not self.probabilistic:
             return raw
@@ -233,10 +257,15 @@ class Loss(Component):
             shifted = raw - xp.max(raw, axis=1, keepdims=True)
             exponential = xp.exp(shifted)
             return exponential / xp.sum(exponential, axis=1, keepdims=True)
+        if task.kind == "binary" and raw.shape[1] == 2:
+            raw = raw[:, 1:] - raw[:, :1]
         return xp.exp(-xp.logaddexp(0.0, -raw))
 
     def point(self, prediction: Any) -> Any:
-        """Reduce `link`'s regression output to `(n, outputs)`, the values that `score` compares."""
+        """Reduce `link`'s regression output to `(n, outputs)`, the values that `score` compares.
+
+        Override it if `link` returns `(n, outputs, k)`.
+        """
         return prediction
 
     def std(self, raw: Any, task: Task, xp: Any) -> Any:

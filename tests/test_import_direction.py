@@ -43,6 +43,7 @@ FORBIDDEN = {
     "core/objective.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/stopping.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/inference.py": ["flax", "optax", "sklearn", "skdeep.registry"],
+    "core/link.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/network.py": ["optax", "sklearn", "skdeep.layers", "skdeep.networks", "skdeep.registry"],
     "core/lowering.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/convolution.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

@@ -10,6 +10,10 @@ from jaxtyping import Float, Int, Shaped
 from skdeep.contract import Loss, Task
 
 _DOMAINS = {"real": (-np.inf, np.inf, ""), "non-negative": (0.0, np.inf, ">= 0"), "unit": (0.0, 1.0, "in [0, 1]")}
+# Predictions may be so many scales away from the mean before they count as beyond float64.
+LARGEST_ENCODED = 2.0**10
+# The spacing of predictions in float32, as a share of the scale of y, above which they are float64.
+SMALLEST_SHARE = 2.0**-11
 
 
 class TargetScale(NamedTuple):
@@ -27,10 +31,77 @@ def encode_classes(y: Shaped[np.ndarray, " n"], classes: Shaped[np.ndarray, " cl
     ValueError
         If a label is not among the classes.
     """
+    if _are_strings(y) != _are_strings(classes):
+        found, known = ("strings", "numbers") if _are_strings(y) else ("numbers", "strings")
+        raise ValueError(
+            f"y (or y_val) holds {found}, but the classes are {known}: {classes!r}. Give labels of one kind."
+        )
     unseen = np.setdiff1d(y, classes)
     if len(unseen):
         raise ValueError(f"y contains labels that are not among the classes: {unseen!r}. The classes are {classes!r}.")
     return np.searchsorted(classes, y).astype(np.int32)
+
+
+def _are_strings(labels: Shaped[np.ndarray, " n"]) -> bool:
+    return labels.dtype.kind in "USTO" and len(labels) > 0 and isinstance(labels[0], str | bytes)
+
+
+def fit_label_codes(y: Shaped[np.ndarray, "n labels"]) -> Shaped[np.ndarray, " 2"]:
+    """Return the values that say "absent" and "present" in an indicator matrix: 0 and 1, or its two values in order.
+
+    Raises
+    ------
+    ValueError
+        If the only value is another one than 0 and 1, so that the second one is unknown.
+    """
+    values = np.unique(y)
+    if np.isin(values, [0, 1]).all():
+        return np.array([0, 1], dtype=y.dtype)
+    if len(values) != 2:
+        raise ValueError(
+            f"y has several columns of labels that all hold {values.tolist()}. Give rows with both values of the labels, "
+            "absent and present, or labels of 0 and 1."
+        )
+    return values
+
+
+def encode_labels(y: Shaped[np.ndarray, "n labels"], codes: Shaped[np.ndarray, " 2"]) -> Float[np.ndarray, "n labels"]:
+    """Return 1 where a label is present and 0 where it is absent, from an indicator matrix in these codes.
+
+    Raises
+    ------
+    ValueError
+        If y has a value that is neither code.
+    """
+    is_present = y == codes[1]
+    if not (is_present | (y == codes[0])).all():
+        raise ValueError(
+            f"y (or y_val) holds the values {np.unique(y).tolist()}, but the labels were {codes.tolist()} at first "
+            "(absent, present). Give the same codes."
+        )
+    encoded: Float[np.ndarray, "n labels"] = is_present.astype(np.float32)
+    return encoded
+
+
+def decode_labels(
+    is_present: Shaped[np.ndarray, "n labels"], codes: Shaped[np.ndarray, " 2"]
+) -> Shaped[np.ndarray, "n labels"]:
+    """Return an indicator matrix in these codes; inverts `encode_labels`."""
+    labels: Shaped[np.ndarray, "n labels"] = codes[(is_present > 0).astype(np.intp)]
+    return labels
+
+
+def check_same_form(known: Task, found: str, owner: str) -> None:
+    """Raise ValueError if labels `(n,)` come where an indicator matrix came first, or the reverse.
+
+    `found` is scikit-learn's `type_of_target` of the y at hand.
+    """
+    found = "multilabel" if found == "multilabel-indicator" else found
+    if (known.kind == "multilabel") != (found == "multilabel"):
+        raise ValueError(
+            f"y has {found} targets, but {owner} was trained on {known.kind} ones. Give y (and y_val) in the form of the "
+            "first y, or fit a clone instead."
+        )
 
 
 def check_domain(
@@ -45,24 +116,58 @@ def check_domain(
             f"The loss {type(loss).__name__} needs {name} {rule}. Got {float(y[row, output])} in row {row}"
             f"{f', output {output}' if y.shape[1] > 1 else ''}. Choose another loss, such as 'squared_error'."
         )
-    if loss.scaling == "mean" and scaled_by is None and not (y.sum(axis=0) > 0).all():
+    if loss.scaling == "mean" and scaled_by is None and not (y > 0).any(axis=0).all():
         raise ValueError(
             f"The loss {type(loss).__name__} needs at least one {name} > 0 in each output. Got only zeros."
         )
 
 
 def fit_scale(loss: Loss, y: Float[np.ndarray, "n outputs"], weight: Float[np.ndarray, " n"]) -> TargetScale:
-    """Return the weighted mean and scale that the loss asks for (0 and 1 if it asks for none)."""
+    """Return the weighted mean and scale that the loss asks for (0 and 1 if it asks for none).
+
+    Raises
+    ------
+    ValueError
+        If y is so large that predictions a few scales away from its mean are infinite in float64.
+    """
     n_outputs = y.shape[1]
     if loss.scaling == "none":
         return TargetScale(np.zeros(n_outputs), np.ones(n_outputs))
-    mean = np.average(y, axis=0, weights=weight)
+    mean, deviation = mean_and_deviation(y, weight)
     if loss.scaling == "mean":
-        return TargetScale(np.zeros(n_outputs), np.where(mean > 0, mean, 1.0))
-    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+        mean, scale = np.zeros(n_outputs), np.where(mean > 0, mean, 1.0)
+    else:
+        scale = np.where(deviation > 0, deviation, 1.0)
+    largest = np.finfo(np.float64).max / LARGEST_ENCODED
+    if not (scale < largest).all():
+        raise ValueError(f"Input y contains values too large for dtype('float64'): up to {np.abs(y).max()!r}. Scale y.")
+    return TargetScale(mean, scale)
+
+
+def mean_and_deviation(
+    y: Float[np.ndarray, "n outputs"], weight: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " outputs"], Float[np.ndarray, " outputs"]]:
+    """Return the weighted mean and standard deviation of each output; 0 for one that is constant up to rounding.
+
+    Values are divided by the largest before they are added or squared, so that nothing over- or underflows.
+    """
+    y, weight = y.astype(np.float64, copy=False), weight / weight.max()
+    with np.errstate(under="ignore"):
+        mean = _scaled_mean(y, weight)
+        with np.errstate(over="ignore"):
+            residual = y - mean
+        peak = np.abs(residual).max(axis=0)
+        peak = np.where(peak > 0, peak, 1.0)
+        deviation = peak * np.sqrt(np.average((residual / peak) ** 2, axis=0, weights=weight))
     # A target that is constant up to rounding has no scale of its own.
-    constant = deviation <= 10 * np.finfo(np.float64).eps * np.abs(mean)
-    return TargetScale(mean, np.where(constant | (deviation == 0), 1.0, deviation))
+    return mean, np.where(deviation > 10 * np.finfo(np.float64).eps * np.abs(mean), deviation, 0.0)
+
+
+def _scaled_mean(y: Float[np.ndarray, "n outputs"], weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " outputs"]:
+    peak = np.abs(y).max(axis=0)
+    peak = np.where(peak > 0, peak, 1.0)
+    mean: Float[np.ndarray, " outputs"] = peak * np.average(y / peak, axis=0, weights=weight)
+    return mean
 
 
 def encode_values(
@@ -75,7 +180,7 @@ def encode_values(
     ValueError
         If a finite value is infinite in that type (after scaling).
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         encoded: Float[np.ndarray, "n outputs"] = ((y - scale.mean) / scale.scale).astype(dtype)
     if not np.isfinite(encoded).all():
         row = int(np.argmax(~np.isfinite(encoded).all(axis=1)))
@@ -89,11 +194,32 @@ def decode_values(prediction: Any, scale: TargetScale) -> Any:
     return prediction * scale.scale.reshape(shape) + scale.mean.reshape(shape)
 
 
+def narrowest_dtype(scale: TargetScale) -> np.dtype[Any]:
+    """Return float32 if it holds values of this mean and scale to a thousandth of the scale at least, else float64."""
+    info, size = np.finfo(np.float32), np.abs(scale.mean) + scale.scale
+    is_fine = size * float(info.eps) <= scale.scale * SMALLEST_SHARE
+    is_inside = (size * LARGEST_ENCODED < float(info.max)) & (scale.scale > float(info.tiny) * LARGEST_ENCODED)
+    return np.dtype(np.float32 if (is_fine & is_inside).all() else np.float64)
+
+
+def narrowed(prediction: Float[np.ndarray, "..."], dtype: Any) -> Float[np.ndarray, "..."]:
+    """Return float64 predictions in the type `dtype`, or as they are if a finite one would be infinite in it."""
+    if prediction.dtype == dtype:
+        return prediction
+    with np.errstate(over="ignore", under="ignore"):
+        cast: Float[np.ndarray, "..."] = prediction.astype(dtype)
+    is_lost = np.isinf(cast) & np.isfinite(prediction)
+    return prediction if is_lost.any() else cast
+
+
 def balanced_weights(
     weight: Float[np.ndarray, " n"], codes: Int[np.ndarray, " n"], task: Task
 ) -> Float[np.ndarray, " classes"]:
-    """Return weights that give every class the same total: `sum(w) / (n_present * sum(w of the class))`."""
+    """Return weights that give every class the same total: `sum(w) / (n_present * sum(w of the class))`.
+
+    A class without rows gets 1, the mean weight of a row.
+    """
     n_classes = max(2, task.n_targets)
     totals = np.bincount(codes, weights=weight, minlength=n_classes)
     present = totals > 0
-    return np.where(present, weight.sum() / (present.sum() * np.where(present, totals, 1.0)), 0.0)
+    return np.where(present, weight.sum() / (present.sum() * np.where(present, totals, 1.0)), 1.0)

@@ -18,10 +18,11 @@ from skdeep.core.batch import Feed, epoch_order, pad_rows
 from skdeep.core.encode import is_sparse
 from skdeep.core.objective import MeanLoss
 from skdeep.core.random import host_generator, key_of_seed
-from skdeep.core.rows import WeightedRows, bounded_weights, choose_held_out, drop_zero_weights, padded_size
+from skdeep.core.rows import WeightedRows, bounded_weights, choose_held_out, drop_zero_weights, padded_size, unit_mean
 from skdeep.core.step import continued_state, new_state
 from skdeep.core.stopping import Patience
 from skdeep.estimators.callbacks import CallbackSupportMixin, EpochReporter
+from skdeep.estimators.class_weight import check_some_class_weight
 from skdeep.estimators.continuing import (
     Form,
     check_continues,
@@ -47,7 +48,7 @@ from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
 from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scale_hints import training_hint
 from skdeep.estimators.scoring import ScoredRows, host_loss, host_scorer
-from skdeep.estimators.splitting import Split, distinct, weighed
+from skdeep.estimators.splitting import Split, distinct
 from skdeep.estimators.training import Plan, joined_history, run_training
 
 DEFAULT_BATCH_SIZE = 200
@@ -208,7 +209,8 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _weighed(self, rows: WeightedRows, *, trains: bool) -> WeightedRows:
         rows = self._weigh(rows._replace(weight=bounded_weights(rows.weight)), trains=trains)
-        return weighed(type(self).__name__, rows, "trains on" if trains else "validates on")
+        check_some_class_weight(type(self).__name__, rows.weight, "trains on" if trains else "validates on")
+        return rows._replace(weight=unit_mean(rows.weight))
 
     def _check_parameters(self) -> None:
         """Raise ValueError or TypeError when a parameter is not what it must be."""

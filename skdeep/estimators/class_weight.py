@@ -9,16 +9,19 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import balanced_weights
+from skdeep.core.target import balanced_weights, decode_labels
 
 
 def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarray, task: Task) -> np.ndarray:
     """Return the weight of each class, from "balanced" or a dict by label.
 
+    As in `sklearn.utils.class_weight.compute_class_weight`, a class that the dict leaves out has weight 1, and the
+    dict may name labels that are not in y (those of another fold) if it names all that are.
+
     Raises
     ------
     ValueError
-        If the dict names a class that does not exist, or a weight is negative or not finite.
+        If the dict leaves out a class and names a label that is not in y, or a weight is negative or not finite.
     """
     if isinstance(class_weight, str) and class_weight == "balanced":
         return balanced_weights(rows.weight, rows.target, task)
@@ -27,26 +30,48 @@ def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarra
             f"The 'class_weight' parameter must be None, 'balanced' or a dict of labels (a list of dicts serves several labels only). "
             f"Got {class_weight!r} instead."
         )
-    unknown = [label for label in class_weight if label not in classes]
-    if unknown:
-        raise ValueError(f"The classes {unknown} of class_weight are not in y. The classes are {classes.tolist()}.")
-    weights = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
-    if not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ValueError(f"The weights of class_weight must be finite and at least 0. Got {class_weight!r}.")
+    labels = classes.tolist()
+    absent = [label for label in labels if label not in class_weight]
+    unknown = [label for label in class_weight if label not in labels]
+    if absent and unknown:
+        raise ValueError(
+            f"The classes {unknown} of class_weight are not in y, and the classes {absent} of y are not in class_weight. "
+            f"Give class_weight a weight for each of the classes {labels}."
+        )
+    weights = np.array([float(class_weight.get(label, 1.0)) for label in labels])
+    _check_weights(weights, class_weight)
     return weights
 
 
-def weighted_by_labels(class_weight: Any, rows: WeightedRows) -> WeightedRows:
-    """Return multilabel rows with their weights multiplied by those of their labels.
+def weighted_by_labels(class_weight: Any, rows: WeightedRows, codes: np.ndarray) -> WeightedRows:
+    """Return multilabel rows with their weights multiplied by those of their labels, which are named by `codes`.
 
     Raises
     ------
     ValueError
-        If `class_weight` is neither "balanced" nor a list with a dict for each label.
+        If `class_weight` is neither "balanced" nor a list with a dict for each label, or a weight is negative or
+        not finite.
     """
     if isinstance(class_weight, dict):
+        example = "{" + ", ".join(f"{code!r}: weight" for code in codes.tolist()) + "}"
         raise ValueError(
-            f"y has {rows.target.shape[1]} labels: give class_weight a list with a dict {{0: weight, 1: weight}} for each of them, "
+            f"y has {rows.target.shape[1]} labels: give class_weight a list with a dict {example} for each of them, "
             f"or 'balanced'. Got {class_weight!r}."
         )
-    return rows._replace(weight=rows.weight * compute_sample_weight(class_weight, rows.target))
+    factors = compute_sample_weight(class_weight, decode_labels(rows.target, codes))
+    _check_weights(factors, class_weight)
+    return rows._replace(weight=rows.weight * factors)
+
+
+def check_some_class_weight(owner: str, weight: np.ndarray, use: str) -> None:
+    """Raise ValueError if `class_weight` has left no row a positive weight; `use` is "trains on" or "validates on"."""
+    if not (weight > 0).any():
+        raise ValueError(
+            f"class_weight leaves none of the rows that {owner} {use} a positive weight. Give a positive one to a class "
+            "that is among them."
+        )
+
+
+def _check_weights(weights: np.ndarray, class_weight: Any) -> None:
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"The weights of class_weight must be finite and at least 0. Got {class_weight!r}.")

@@ -10,8 +10,17 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skdeep.contract import Task
+from skdeep.core.encode import is_sparse
+from skdeep.core.link import (
+    check_link,
+    class_probabilities,
+    cut_logits,
+    decision_scores,
+    log_probabilities,
+    predicted_classes,
+)
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import encode_classes
+from skdeep.core.target import check_same_form, decode_labels, encode_classes, encode_labels, fit_label_codes
 from skdeep.errors import ComponentError
 from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import trains_epoch_by_epoch
@@ -34,6 +43,7 @@ from skdeep.estimators.parameter_types import (
 from skdeep.estimators.parameters import StrOptions
 from skdeep.estimators.resolve import resolve_ready
 from skdeep.estimators.supervised import SupervisedEstimator
+from skdeep.estimators.warn import warn_caller
 
 # Where a float64 sigmoid still tells neighbouring float32 decisions apart, and stays inside (0, 1).
 LARGEST_DECISION = 20.0
@@ -105,14 +115,16 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     freeze_pretrained : bool, default=False
         Leave the encoder as it is, instead of training it too; its weights are then in `model_state_`.
     class_weight : dict, list of dicts, "balanced" or None, default=None
-        Weights of classes in the training and validation loss; in `partial_fit`, "balanced" balances the rows of each
-        call. Multilabel y takes a list with a dict for each
-        column; the weight of a row is the product of its labels' weights.
+        Weights of classes in the training and validation loss. As in scikit-learn, a dict that leaves out a class
+        gives it weight 1. In `partial_fit`, "balanced" balances the rows of each call. Multilabel y takes a list with
+        a dict for each column; the weight of a row is the product of its labels' weights. So "balanced" weights
+        multiply up: a label that 10% of the rows have weighs 5 where it is present, and a row with four such labels
+        weighs 625.
 
     Attributes
     ----------
     classes_ : ndarray (n_classes,)
-        Labels; `arange(n_labels)` for multilabel.
+        Labels; `arange(n_labels)`, the numbers of the columns, for multilabel.
     n_features_in_, feature_names_in_, input_shape_, n_outputs_
         Shapes of what goes in, and the number of raw outputs of the network.
     n_iter_, best_epoch_ : int
@@ -140,6 +152,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
     _default_loss = "cross_entropy"
+
+    _label_codes: np.ndarray
 
     def __init__(
         self,
@@ -216,7 +230,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix (n, features), or array (n, ...)
-        y : array-like (n,) of labels of any kind, or (n, labels) of 0 and 1
+        y : array-like (n,) of labels of any kind, or array-like or sparse matrix (n, labels) of 0 and 1
+            Another pair of numbers says absent (the smaller one) and present, and is what `predict` returns.
         sample_weight : array-like (n,), default=None
             Non-negative; enters the training loss and the held-out validation loss.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
@@ -259,48 +274,65 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
             del self._given_classes
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return raw scores: `(n,)` for binary (positive: the second class), else `(n, classes)` or `(n, labels)`.
+        """Return scores whose sign (binary, multilabel) or largest (multiclass) says what `predict` says.
 
-        Where probabilities are sigmoids, scores are cut to [-20, 20], so that probabilities rank as scores do.
+        With the link of the built-in losses they are the raw outputs of the network, cut to [-20, 20] where
+        probabilities are sigmoids, so that probabilities rank as scores do. With a link of the loss's own they are
+        the logits (binary, multilabel) or the logarithms of its probabilities.
+
+        Returns
+        -------
+        ndarray `(n,)` for binary (positive: the second class), else `(n, classes)` or `(n, labels)`
         """
-        decision, _ = self._decision(X)
-        return decision[:, 0] if self._task.kind == "binary" else decision
+        raw = self._cut_raw(X)
+        return decision_scores(self.loss_, raw, self._task, np.float64)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the predicted labels `(n,)`, or 0/1 `(n, labels)` for multilabel."""
-        decision, _ = self._decision(X)
-        if self._task.kind == "multilabel":
-            return (decision > 0).astype(np.int64)
-        best = (decision[:, 0] > 0).astype(int) if self._task.kind == "binary" else decision.argmax(axis=1)
-        return self.classes_[best]
+        """Return the most probable labels `(n,)`, or for multilabel `(n, labels)` in the codes of y."""
+        raw = self._cut_raw(X)
+        return self._restore_target(predicted_classes(self.loss_, raw, self._task, np))
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities `(n, classes)`, or `(n, labels)` for multilabel."""
-        decision, _ = self._decision(X)
-        probability = self.loss_.link(decision, self._task, np)
-        return np.hstack([1 - probability, probability]) if self._task.kind == "binary" else probability
+        raw = self._cut_raw(X)
+        return class_probabilities(self.loss_, raw, self._task, np)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of `predict_proba`."""
-        return np.log(self.predict_proba(X))
+        """Return the logarithms of the probabilities, finite also where those of `predict_proba` round to 0.
 
-    def _decision(self, X: Any) -> tuple[np.ndarray, Any]:
-        raw, dtype = self._raw(X)
-        if self.loss_.probabilistic and self._task.kind != "multiclass":
-            raw = np.clip(raw, -LARGEST_DECISION, LARGEST_DECISION)
-        return raw, dtype
+        A link of the loss's own that gives a probability of 0 gives minus infinity here.
+        """
+        raw, _ = self._raw(X)
+        probability = class_probabilities(self.loss_, self._cut(raw), self._task, np)
+        return log_probabilities(self.loss_, raw, self._task, probability)
+
+    def _cut_raw(self, X: Any) -> np.ndarray:
+        raw, _ = self._raw(X)
+        return self._cut(raw)
+
+    def _cut(self, raw: np.ndarray) -> np.ndarray:
+        return cut_logits(self.loss_, raw, self._task, LARGEST_DECISION)
+
+    def _bind_components(self) -> None:
+        super()._bind_components()
+        check_link(self.loss_, self._task)
 
     def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
+        y = y.toarray() if is_sparse(y) else y
         check_classification_targets(y)
         kind = type_of_target(y)
-        if kind == "multilabel-indicator":
-            return self._start_labels(y, reset=reset)
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier."
             )
+        is_indicator = kind == "multilabel-indicator"
+        if not reset:
+            check_same_form(self._task, kind, type(self).__name__)
+        return self._start_labels(y, reset=reset) if is_indicator else self._start_classes(y, weight, reset=reset)
+
+    def _start_classes(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
         y = column_or_1d(y, warn=True)
         given = getattr(self, "_given_classes", None)
         if reset:
@@ -309,25 +341,31 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
             raise ValueError(
                 f"`classes={given!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
             )
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes in the rows of positive weight. Got 1 class: {self.classes_[0]!r}."
-            )
         n_classes = len(self.classes_)
+        if n_classes < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes in the rows of positive weight. "
+                f"Got {n_classes} class: {', '.join(map(repr, self.classes_.tolist()))}."
+            )
         is_weighted = weight > 0
         codes = np.zeros(len(y), dtype=np.int32)
         codes[is_weighted] = encode_classes(y[is_weighted], self.classes_)
         return codes, Task("binary" if n_classes == 2 else "multiclass", n_classes)
 
     def _start_labels(self, y: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
-        labels = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=np.float32)
+        y = np.asarray(y)
+        n_labels = y.shape[1]
         if reset:
-            self.classes_ = np.arange(labels.shape[1])
-        elif labels.shape[1] != len(self.classes_):
-            raise ValueError(
-                f"y has {labels.shape[1]} labels, but {type(self).__name__} was fitted on {len(self.classes_)}."
+            self.classes_, self._label_codes = np.arange(n_labels), fit_label_codes(y)
+        elif n_labels != len(self.classes_):
+            raise ValueError(f"y has {n_labels} labels, but {type(self).__name__} was fitted on {len(self.classes_)}.")
+        labels = encode_labels(y, self._label_codes)
+        if reset and len(labels) > n_labels and (labels.sum(axis=1) == 1).all():
+            warn_caller(
+                f"Each row of y has exactly one of its {n_labels} labels, and {type(self).__name__} learns them as labels of "
+                "their own (multilabel). If they are the classes of one target, pass y.argmax(axis=1) instead."
             )
-        return labels, Task("multilabel", labels.shape[1])
+        return labels, Task("multilabel", n_labels)
 
     def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
         return rows
@@ -336,13 +374,15 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         if self.class_weight is None:
             return rows
         if self._task.kind == "multilabel":
-            return weighted_by_labels(self.class_weight, rows)
+            return weighted_by_labels(self.class_weight, rows, self._label_codes)
         if trains:
             self._class_weights = weights_of_classes(self.class_weight, rows, self.classes_, self._task)
         return rows._replace(weight=rows.weight * self._class_weights[rows.target])
 
     def _restore_target(self, rows: WeightedRows) -> np.ndarray:
-        return rows.target.astype(np.int64) if self._task.kind == "multilabel" else self.classes_[rows.target]
+        if self._task.kind == "multilabel":
+            return decode_labels(rows.target, self._label_codes)
+        return self.classes_[rows.target]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -10,8 +10,17 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
 from skdeep.contract import Task
+from skdeep.core.link import check_link, linked, predicted_point, predicted_std
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import TargetScale, check_domain, decode_values, encode_values, fit_scale
+from skdeep.core.target import (
+    TargetScale,
+    check_domain,
+    decode_values,
+    encode_values,
+    fit_scale,
+    narrowed,
+    narrowest_dtype,
+)
 from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
@@ -54,6 +63,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
 
     _scale: TargetScale
     _y_is_1d: bool
+    _narrowest_dtype: np.dtype[Any]
 
     @with_callbacks
     def fit(
@@ -110,6 +120,8 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return predictions, in the form that y had.
 
+        They have the type of X, or float64 if float32 would round away what y varies by (1e8 + noise of 1).
+
         Parameters
         ----------
         X : array-like or sparse matrix, as in `fit`
@@ -127,16 +139,15 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
             If `return_std` is asked of a loss without a standard deviation.
         """
         raw, dtype = self._raw(X)
-        prediction = decode_values(self.loss_.link(raw, self._task, np), self._scale)
-        prediction = self._shaped(prediction).astype(dtype, copy=False)
+        prediction = self._in_units_of_y(linked(self.loss_, raw, self._task, np), dtype)
         if not return_std:
             return prediction
         if not self.loss_.has_std:
             raise ValueError(
                 f"The loss {type(self.loss_).__name__} predicts no standard deviation. Use loss='gaussian_nll'."
             )
-        std = self.loss_.std(raw, self._task, np) * self._scale.scale
-        return prediction, self._shaped(std).astype(dtype, copy=False)
+        std = predicted_std(self.loss_, raw, self._task) * self._scale.scale
+        return prediction, self._shaped(narrowed(std, np.result_type(dtype, self._narrowest_dtype)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2 of the predictions (of the middle quantile, where there are several).
@@ -146,9 +157,18 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         X, y : as in `fit`
         sample_weight : array-like (n,), default=None
         """
-        raw, _ = self._raw(X)
-        point = decode_values(self.loss_.point(self.loss_.link(raw, self._task, np)), self._scale)
-        return float(r2_score(y, self._shaped(point), sample_weight=sample_weight))
+        raw, dtype = self._raw(X)
+        point = self._in_units_of_y(predicted_point(self.loss_, raw, self._task, np), dtype)
+        return float(r2_score(y, point, sample_weight=sample_weight))
+
+    def _in_units_of_y(self, prediction: np.ndarray, dtype: Any) -> np.ndarray:
+        """Return predictions in the form of y, in the type of X or the wider one that y needs."""
+        decoded = decode_values(prediction, self._scale)
+        return self._shaped(narrowed(decoded, np.result_type(dtype, self._narrowest_dtype)))
+
+    def _bind_components(self) -> None:
+        super()._bind_components()
+        check_link(self.loss_, self._task)
 
     def _shaped(self, prediction: np.ndarray) -> np.ndarray:
         return prediction[:, 0] if self._y_is_1d else prediction
@@ -170,6 +190,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         check_domain(self.loss_, rows.target, None if reset else self._scale)
         if reset:
             self._scale = fit_scale(self.loss_, rows.target, rows.weight)
+            self._narrowest_dtype = narrowest_dtype(self._scale)
         return rows._replace(target=encode_values(rows.target, self._scale))
 
     def _restore_target(self, rows: WeightedRows) -> np.ndarray:

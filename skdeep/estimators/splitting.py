@@ -10,7 +10,6 @@ from skdeep.core.rows import (
     bounded_weights,
     drop_zero_weights,
     merge_equal_rows,
-    unit_mean,
 )
 from skdeep.estimators.scoring import ScoredRows
 
@@ -29,19 +28,3 @@ def distinct(given: WeightedRows, merges: bool, keep_order: bool) -> DistinctRow
         return merge_equal_rows(given, keep_order)
     rows, position = drop_zero_weights(given)
     return DistinctRows(rows._replace(weight=bounded_weights(rows.weight)), position)
-
-
-def weighed(owner: str, rows: WeightedRows, name: str) -> WeightedRows:
-    """Return rows with weights of mean 1.
-
-    Raises
-    ------
-    ValueError
-        If class weights have left no row a positive weight; `name` says which rows these are.
-    """
-    if not (rows.weight > 0).any():
-        raise ValueError(
-            f"class_weight leaves none of the rows that {owner} {name} a positive weight. Give a positive one to a class "
-            "that is among them."
-        )
-    return rows._replace(weight=unit_mean(rows.weight))

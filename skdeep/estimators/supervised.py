@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from skdeep.contract import Augmentation, FitConfig, TrainState
 from skdeep.core.composed import regrouped
+from skdeep.core.rows import WeightedRows
 from skdeep.core.step import continued_state
 from skdeep.estimators.arrays import ArrayEstimator
 from skdeep.estimators.parameter_types import (
@@ -132,6 +133,11 @@ class SupervisedEstimator(ArrayEstimator):
         if previous is None or self.pretrain is None or "head" not in previous[0]:
             return previous  # of a fit without an encoder: training says that it cannot go on from there
         return regrouped(*previous, bool(self.freeze_pretrained))
+
+    def _split(self, rows: WeightedRows, given: tuple[Any, Any, Any]) -> tuple[WeightedRows, WeightedRows | None]:
+        if given[0] is not None and given[1] is None:
+            raise ValueError("X_val was given without y_val. Give y_val too.")
+        return super()._split(rows, given)
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         X, y = validate_data(

@@ -13,8 +13,16 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from skdeep.contract import Loss, Task
+from skdeep.core.encode import is_sparse
+from skdeep.core.link import (
+    class_probabilities,
+    decision_scores,
+    has_built_in_link,
+    log_probabilities,
+    predicted_classes,
+)
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import encode_classes
+from skdeep.core.target import check_same_form, decode_labels, encode_classes, encode_labels, fit_label_codes
 from skdeep.errors import ComponentError
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
@@ -97,7 +105,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
     normalization : {"batch", "layer"} or None, default=None
         Normalisation before each activation.
     class_weight : dict, list of dicts, "balanced" or None, default=None
-        Weights by label; for multilabel y a dict for each column, and a row's weight is the product.
+        Weights by label, as in `DeepClassifier`; for multilabel y a dict for each column, and a row's weight is
+        the product, so that "balanced" weights of rare labels multiply up.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
 
     Attributes
@@ -133,6 +142,9 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         "class_weight": [None, dict, list, StrOptions({"balanced"})],
     }
     _own_losses: ClassVar[dict[str, Loss]] = {"log_loss": CrossEntropy()}
+
+    _label_codes: np.ndarray
+    _labels_were_sparse: bool
 
     def __init__(
         self,
@@ -205,7 +217,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         ----------
         X : array-like or sparse matrix (n, features)
             float32 is trained in float32, everything else in float64.
-        y : array-like (n,) of labels of any kind, or (n, labels) of 0 and 1
+        y : array-like (n,) of labels of any kind, or array-like or sparse matrix (n, labels) of 0 and 1
+            Another pair of numbers says absent (the smaller one) and present, and is what `predict` returns.
         sample_weight : array-like (n,), default=None
             Non-negative.
 
@@ -238,39 +251,59 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return raw scores: `(n,)` for binary (positive: the second class), else `(n, classes)` or `(n, labels)`."""
+        """Return scores whose sign (binary, multilabel) or largest (multiclass) says what `predict` says.
+
+        They are the raw outputs of the network, or what the loss's own link makes of them: logits (binary,
+        multilabel) or logarithms of probabilities.
+
+        Returns
+        -------
+        ndarray `(n,)` for binary (positive: the second class), else `(n, classes)` or `(n, labels)`
+        """
         raw, dtype = self._raw(X)
-        return (raw[:, 0] if self._task.kind == "binary" else raw).astype(dtype, copy=False)
+        return decision_scores(self._loss, raw, self._task, dtype)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the predicted labels `(n,)`, or 0/1 `(n, labels)` for multilabel, sparse if y was."""
-        raw, _ = self._raw(X)
-        if self._task.kind == "multilabel":
-            labels = (raw > 0).astype(np.int64)
-            return csr_matrix(labels) if self._labels_were_sparse else labels
-        if len(self.classes_) == 1:
+        """Return the most probable labels `(n,)`, or for multilabel `(n, labels)` in the codes of y, sparse if y was."""
+        raw, dtype = self._raw(X)
+        if self._has_one_class:
             return np.repeat(self.classes_, len(raw))
-        best = (raw[:, 0] > 0).astype(int) if self._task.kind == "binary" else raw.argmax(axis=1)
-        return self.classes_[best]
+        predicted = predicted_classes(self._loss, raw, self._task, np, dtype)
+        if self._task.kind != "multilabel":
+            return self.classes_[predicted]
+        labels = decode_labels(predicted, self._label_codes)
+        return csr_matrix(labels) if self._labels_were_sparse else labels
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities `(n, classes)`, or `(n, labels)` for multilabel."""
         raw, dtype = self._raw(X)
-        if self._task.kind != "multilabel" and len(self.classes_) == 1:
+        return self._probabilities(raw, dtype)
+
+    def _probabilities(self, raw: np.ndarray, dtype: Any) -> np.ndarray:
+        if self._has_one_class:
             return np.ones((len(raw), 1), dtype)
-        probability = self._loss.link(raw, self._task, np)
-        if self._task.kind == "multilabel":  # a sigmoid is never 1, but for rounding
+        probability = class_probabilities(self._loss, raw, self._task, np)
+        if self._task.kind == "multilabel" and has_built_in_link(self._loss):
+            # A sigmoid is never 1, but for rounding.
             probability = np.minimum(probability, 1 - np.finfo(dtype).epsneg)
-        if self._task.kind == "binary":
-            probability = np.hstack([1 - probability, probability])
         return probability.astype(dtype, copy=False)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of `predict_proba`."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        """Return the logarithms of the probabilities, finite also where those of `predict_proba` round to 0.
+
+        A link of the loss's own that gives a probability of 0 gives minus infinity here.
+        """
+        raw, dtype = self._raw(X)
+        probability = self._probabilities(raw, dtype)
+        if self._has_one_class:
+            return np.log(probability)
+        return log_probabilities(self._loss, raw, self._task, probability)
+
+    @property
+    def _has_one_class(self) -> bool:
+        return self._task.kind != "multilabel" and len(self.classes_) == 1
 
     def _announce_classes(self, y: Any, classes: Any) -> None:
         """Take the classes of the first `partial_fit`, or compare them with those."""
@@ -285,25 +318,36 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
             )
 
     def _encode_target(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
+        labels_are_sparse = is_sparse(y)
+        y = y.toarray() if labels_are_sparse else y
         check_classification_targets(y)
         kind = type_of_target(y)
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier."
             )
-        if kind == "multilabel-indicator":
-            return self._encode_labels(y, learns=learns)
+        is_indicator = kind == "multilabel-indicator"
+        if not learns and hasattr(self, "_task"):
+            check_same_form(self._task, kind, type(self).__name__)
+        if is_indicator:
+            if learns or not hasattr(self, "_labels_were_sparse"):
+                self._labels_were_sparse = labels_are_sparse
+            return self._encode_labels(np.asarray(y), learns=learns)
         y = column_or_1d(y, warn=True)
         self._settle_classes(unique_labels(y), learns=learns)
         n_classes = len(self.classes_)
         return encode_classes(y, self.classes_), Task("binary" if n_classes <= 2 else "multiclass", n_classes)
 
-    def _encode_labels(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
-        labels = np.asarray(y.toarray() if hasattr(y, "toarray") else y, dtype=np.float32)
-        self._settle_classes(np.arange(labels.shape[1]), learns=learns)
-        if learns or not hasattr(self, "_labels_were_sparse"):
-            self._labels_were_sparse = hasattr(y, "toarray")
-        return labels, Task("multilabel", labels.shape[1])
+    def _encode_labels(self, y: np.ndarray, *, learns: bool) -> tuple[np.ndarray, Task]:
+        n_labels = y.shape[1]
+        if not learns and hasattr(self, "classes_") and n_labels != len(self.classes_):
+            raise ValueError(f"y has {n_labels} labels, but {type(self).__name__} was fitted on {len(self.classes_)}.")
+        self._settle_classes(np.arange(n_labels), learns=learns)
+        if learns or not hasattr(self, "_label_codes"):
+            codes = fit_label_codes(y)
+            # scikit-learn's perceptron predicts whole numbers, whatever type 0 and 1 had.
+            self._label_codes = codes.astype(np.int64) if codes[0] == 0 and codes[1] == 1 else codes
+        return encode_labels(y, self._label_codes), Task("multilabel", n_labels)
 
     def _settle_classes(self, found: np.ndarray, *, learns: bool) -> None:
         """Learn the classes of y, or see whether those fit the ones that are known."""
@@ -323,7 +367,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         if self.class_weight is None:
             return rows
         if self._task.kind == "multilabel":
-            return weighted_by_labels(self.class_weight, rows)
+            return weighted_by_labels(self.class_weight, rows, self._label_codes)
         of_class = weights_of_classes(self.class_weight, rows, self.classes_, self._task)
         return rows._replace(weight=rows.weight * of_class[rows.target])
 
@@ -343,7 +387,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         return float(-np.log(np.finfo(dtype).eps)) if is_cut else None
 
     def _validation_loss(self, held_out: WeightedRows) -> Loss:
-        return ZeroOne(self._task)
+        return ZeroOne(self._task, self._loss)
 
     def _strata(self, rows: WeightedRows) -> Any:
         # scikit-learn splits by class only where one output tells the classes.

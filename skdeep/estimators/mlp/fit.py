@@ -14,8 +14,10 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skdeep.contract import Model
 from skdeep.core import stopping
 from skdeep.core.encode import encode_rows, is_sparse
+from skdeep.core.link import check_link
 from skdeep.core.rows import WeightedRows, scaled_by_power_of_two, weight_exponent
 from skdeep.estimators.callbacks import EpochReporter
+from skdeep.estimators.class_weight import check_some_class_weight
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.mlp import lbfgs
 from skdeep.estimators.mlp.base import raise_non_finite
@@ -88,12 +90,9 @@ class MLPEstimator(StochasticTraining):
         self._columns = X.shape[1:]
         X = X.tocsr() if is_sparse(X) else X
         compute = self._training_dtype(dtype)
-        target = target.astype(compute, copy=False) if target.dtype.kind == "f" else target
+        target = target.astype(compute, copy=False) if self._task.kind == "multilabel" else target
         rows = self._weighed(WeightedRows(encode_rows(X, compute), target, weight))
-        if not (rows.weight > 0).any():
-            raise ValueError(
-                "class_weight leaves no row of y a positive weight. Give a positive one to a class that is in y."
-            )
+        check_some_class_weight(type(self).__name__, rows.weight, "trains on")
         return rows, dtype
 
     def _weighed(self, rows: WeightedRows) -> WeightedRows:
@@ -115,6 +114,7 @@ class MLPEstimator(StochasticTraining):
                 f"The loss {type(self._loss).__name__} does not serve {self._task.kind} targets, but {', '.join(self._loss.tasks)}. "
                 f"Choose another loss for {type(self).__name__}, such as {next(iter(self._own_losses))!r}."
             )
+        check_link(self._loss, self._task)
         network = perceptron(widths, self.activation, self.dropout, self.normalization)
         network.check_fields()
         self.n_outputs_, self.n_layers_ = self._loss.n_raw(self._task), len(widths) + 2

@@ -12,8 +12,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from skdeep.contract import Loss, Task
+from skdeep.core.link import linked, predicted_point
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import TargetScale, check_domain, encode_values
+from skdeep.core.target import TargetScale, check_domain, encode_values, mean_and_deviation, narrowed
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.mlp.fit import MLPEstimator, check_trains_by_epochs
 from skdeep.estimators.mlp.rules import UnexplainedVariance
@@ -163,9 +164,12 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return predictions `(n,)`, or `(n, outputs)` for several outputs."""
+        """Return predictions `(n,)`, or `(n, outputs)` for several outputs.
+
+        They have the type of X, or float64 if that is too narrow for one of them.
+        """
         raw, dtype = self._raw(X)
-        return self._shaped(self._loss.link(raw, self._task, np)).astype(dtype, copy=False)
+        return self._shaped(narrowed(linked(self._loss, raw, self._task, np), dtype))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2 of the predictions (of the middle quantile, where there are several).
@@ -175,8 +179,8 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         X, y : as in `fit`
         sample_weight : array-like (n,), default=None
         """
-        raw, _ = self._raw(X)
-        point = self._loss.point(self._loss.link(raw, self._task, np))
+        raw, dtype = self._raw(X)
+        point = narrowed(predicted_point(self._loss, raw, self._task, np), dtype)
         return float(r2_score(y, self._shaped(point), sample_weight=sample_weight))
 
     def _shaped(self, prediction: np.ndarray) -> np.ndarray:
@@ -205,9 +209,8 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         return (0.5 * n_outputs, 0.5) if self.loss == "squared_error" else (n_outputs, n_outputs)
 
     def _validation_loss(self, held_out: WeightedRows) -> Loss:
-        mean = np.average(held_out.target, axis=0, weights=held_out.weight)
-        variances = np.average((held_out.target - mean) ** 2, axis=0, weights=held_out.weight)
-        return UnexplainedVariance(self._loss, self._task, tuple(map(float, variances)))
+        _, deviations = mean_and_deviation(held_out.target, held_out.weight)
+        return UnexplainedVariance(self._loss, self._task, tuple(map(float, deviations)))
 
     def _strata(self, rows: WeightedRows) -> Any:
         return None

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from skdeep.contract import Batch, Loss, Objective, Params, Stopping, StoppingRule, Task
+from skdeep.core.link import predicted_classes, predicted_point
 from skdeep.core.objective import kernels_of
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
@@ -124,39 +125,42 @@ class ZeroOne(Loss):
     ----------
     task : Task
         A single class is always predicted, whatever the raw output.
+    loss : Loss
+        Whose link says what is predicted.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skdeep.contract import Task
     >>> from skdeep.estimators.mlp.rules import ZeroOne
-    >>> ZeroOne(Task("binary", 2))(np.array([[0.5], [0.5]]), np.array([1, 0])).tolist()
+    >>> from skdeep.losses import CrossEntropy
+    >>> ZeroOne(Task("binary", 2), CrossEntropy())(np.array([[0.5], [0.5]]), np.array([1, 0])).tolist()
     [0.0, 1.0]
     """
 
     task: Task
+    loss: Loss
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        if self.task.kind == "multilabel":
-            return jnp.any((raw > 0) != (target > 0), axis=1).astype(raw.dtype)
-        if self.task.n_targets == 1:
+        if self.task.kind != "multilabel" and self.task.n_targets == 1:
             return jnp.zeros_like(raw[:, 0])
-        predicted = raw[:, 0] > 0 if self.task.kind == "binary" else jnp.argmax(raw, axis=1)
-        return (predicted != target).astype(raw.dtype)
+        predicted = predicted_classes(self.loss, raw, self.task, jnp)
+        is_wrong = predicted != (target > 0 if self.task.kind == "multilabel" else target)
+        return (jnp.any(is_wrong, axis=1) if is_wrong.ndim == 2 else is_wrong).astype(raw.dtype)
 
 
 class UnexplainedVariance(Loss):
     """Squared errors over the variance of y, averaged over outputs: its mean is 1 - R^2.
 
-    An output that does not vary counts as not explained at all.
+    An output that does not vary, or whose variance is 0 in the type of training, counts as not explained at all.
 
     Parameters
     ----------
     loss : Loss
         Whose link gives the prediction.
     task : Task
-    variances : tuple of float
-        Weighted variance of y on the rows that are judged, an output each.
+    deviations : tuple of float
+        Weighted standard deviation of y on the rows that are judged, one per output.
 
     Examples
     --------
@@ -164,17 +168,18 @@ class UnexplainedVariance(Loss):
     >>> from skdeep.contract import Task
     >>> from skdeep.estimators.mlp.rules import UnexplainedVariance
     >>> from skdeep.losses import SquaredError
-    >>> judge = UnexplainedVariance(SquaredError(), Task("regression", 1), (4.0,))
+    >>> judge = UnexplainedVariance(SquaredError(), Task("regression", 1), (2.0,))
     >>> float(judge(jnp.array([[3.0]]), jnp.array([[1.0]]))[0])
     1.0
     """
 
     loss: Loss
     task: Task
-    variances: tuple[float, ...]
+    deviations: tuple[float, ...]
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        variance: Any = jnp.stack([jnp.asarray(v, raw.dtype) for v in self.variances])[None, :]
-        predicted = self.loss.point(self.loss.link(raw, self.task, jnp))
-        share = (predicted - target) ** 2 / jnp.where(variance > 0, variance, 1.0)
-        return jnp.mean(jnp.where(variance > 0, share, 1.0), axis=1)
+        deviation: Any = jnp.stack([jnp.asarray(d, raw.dtype) for d in self.deviations])[None, :]
+        varies = deviation**2 >= jnp.finfo(raw.dtype).tiny
+        predicted = predicted_point(self.loss, raw, self.task, jnp)
+        share = ((predicted - target) / jnp.where(varies, deviation, 1.0)) ** 2
+        return jnp.mean(jnp.where(varies, share, 1.0), axis=1)

@@ -1,0 +1,204 @@
+"""Stage 11: raw outputs -> probabilities, scores, classes and predictions, all by the link of the loss.
+
+The host calls these functions with NumPy; programs that judge predictions call them with jax.numpy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from skdeep.contract import Loss, Task
+
+# Above this a probability has a logarithm as exact as one computed from raw, and orders classes and rows alike.
+SMALLEST_EXACT = 1e-8
+
+
+def has_built_in_link(loss: Loss) -> bool:
+    """Tell whether the loss keeps the link of `Loss`: sigmoid, softmax or the identity."""
+    return type(loss).link is Loss.link
+
+
+def linked(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
+    """Return what the link makes of raw outputs `(n, raw)`.
+
+    Raises
+    ------
+    ValueError
+        If its shape is none of those that `Loss.link` allows.
+    """
+    with np.errstate(under="ignore"):
+        values = xp.asarray(loss.link(raw, task, xp))
+    allowed, rule = _shapes(task, raw.shape[0])
+    if values.shape not in allowed and not (
+        task.kind == "regression" and values.ndim == 3 and values.shape[:2] == allowed[0]
+    ):
+        raise ValueError(
+            f"The link of the loss {type(loss).__name__} must return {rule} for {raw.shape[0]} rows of a {task.kind} task. "
+            f"Got shape {values.shape} for raw outputs of shape {raw.shape}. Change link, or n_raw."
+        )
+    return values
+
+
+def check_link(loss: Loss, task: Task) -> None:
+    """Raise ValueError if the link, `point` or `std` of the loss has a wrong shape, before training starts."""
+    n = 3 if task.n_targets != 3 else 4
+    raw = np.zeros((n, loss.n_raw(task)))
+    with np.errstate(all="ignore"):
+        if task.kind != "regression":
+            linked(loss, raw, task, np)
+            return
+        predicted_point(loss, raw, task, np)
+        if loss.has_std:
+            predicted_std(loss, raw, task)
+
+
+def class_probabilities(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
+    """Return the probabilities of a probabilistic loss: `(n, classes)`, or `(n, labels)` for multilabel."""
+    values = linked(loss, raw, task, xp)
+    if task.kind != "binary" or values.shape == (raw.shape[0], 2):
+        return values
+    second = values.reshape(-1, 1)
+    return xp.concatenate([1 - second, second], axis=1)
+
+
+def predicted_classes(loss: Loss, raw: Any, task: Task, xp: Any, dtype: Any = None) -> Any:
+    """Return the predicted classes as codes `(n,)`, or bool `(n, labels)` for multilabel.
+
+    For a probabilistic loss these are the most probable classes (the first of equal ones), of probabilities
+    in the type `dtype`; for another one those of the largest score.
+    """
+    if not loss.probabilistic:
+        scores = _scores(loss, raw, task, xp)
+        return _classes_of_scores(scores, task, xp)
+    probability = class_probabilities(loss, raw, task, xp)
+    if dtype is not None:
+        probability = probability.astype(dtype, copy=False)
+    return probability > 0.5 if task.kind == "multilabel" else xp.argmax(probability, axis=1)
+
+
+def decision_scores(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dtype: Any) -> Any:
+    """Return scores that say what `predicted_classes` says: `(n,)` for binary, `(n, classes)` or `(n, labels)`.
+
+    They are the raw outputs where the loss has the built-in link, the link's own values where these are no
+    probabilities, and else the logits (binary, multilabel) or the logarithms of the link's probabilities.
+    """
+    scores = _scores(loss, raw, task, np).astype(dtype)
+    predicted = predicted_classes(loss, raw, task, np, dtype)
+    _settle_ties(scores, predicted, task)
+    return scores[:, 0] if task.kind == "binary" else scores
+
+
+def log_probabilities(
+    loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, probability: Float[np.ndarray, "n _"]
+) -> Any:
+    """Return the logarithms of the probabilities of these raw outputs, in their type.
+
+    Small ones of the built-in link are computed from raw, which is not rounded to a probability of 0.
+    """
+    with np.errstate(divide="ignore", under="ignore"):
+        logarithm = np.log(probability)
+        if not has_built_in_link(loss):
+            return logarithm
+        exact = _log_of_built_in_link(raw, task).astype(probability.dtype)
+        return np.where(probability > SMALLEST_EXACT, logarithm, exact)
+
+
+def _log_of_built_in_link(raw: Any, task: Task) -> Any:
+    if task.kind == "multiclass":
+        shifted = raw - np.max(raw, axis=1, keepdims=True)
+        return shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
+    logits = linked_logits(raw, task)
+    of_second = -np.logaddexp(0.0, -logits)
+    return of_second if task.kind == "multilabel" else np.hstack([-np.logaddexp(0.0, logits), of_second])
+
+
+def linked_logits(raw: Any, task: Task) -> Any:
+    """Return the logits of the built-in link: raw, but the difference of two raw outputs for a binary task."""
+    return raw[:, 1:] - raw[:, :1] if task.kind == "binary" and raw.shape[1] == 2 else raw
+
+
+def cut_logits(loss: Loss, raw: Any, task: Task, largest: float) -> Any:
+    """Return raw outputs whose built-in sigmoid is cut at `largest`; those of every other link as they are."""
+    if task.kind == "multiclass" or not (loss.probabilistic and has_built_in_link(loss)):
+        return raw
+    return np.clip(linked_logits(raw, task), -largest, largest)
+
+
+def predicted_point(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
+    """Return the regression predictions that a score compares, `(n, outputs)`.
+
+    Raises
+    ------
+    ValueError
+        If `link` or `point` of the loss returns another shape.
+    """
+    return _checked(loss, "point", loss.point(linked(loss, raw, task, xp)), raw, task)
+
+
+def predicted_std(loss: Loss, raw: np.ndarray, task: Task) -> Any:
+    """Return the predicted standard deviation, `(n, outputs)`.
+
+    Raises
+    ------
+    ValueError
+        If `std` of the loss returns another shape.
+    """
+    return _checked(loss, "std", loss.std(raw, task, np), raw, task)
+
+
+def _checked(loss: Loss, method: str, values: Any, raw: Any, task: Task) -> Any:
+    wanted = (raw.shape[0], task.n_targets)
+    if np.shape(values) != wanted:
+        raise ValueError(
+            f"The method '{method}' of the loss {type(loss).__name__} must return shape {wanted} for {wanted[0]} rows and "
+            f"{wanted[1]} outputs. Got shape {np.shape(values)}. Override '{method}'."
+        )
+    return values
+
+
+def _shapes(task: Task, n: int) -> tuple[list[tuple[int, ...]], str]:
+    """Return the shapes that a link may return, and the rule in words."""
+    if task.kind == "binary":
+        return [(n,), (n, 1), (n, 2)], f"shape {(n,)} or {(n, 1)} (the second class) or {(n, 2)} (both classes)"
+    wanted = (n, task.n_targets)
+    if task.kind == "regression":
+        return [wanted], f"shape {wanted} or ({n}, {task.n_targets}, k)"
+    return [wanted], f"shape {wanted}"
+
+
+def _scores(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
+    """Return scores `(n, 1)`, `(n, classes)` or `(n, labels)`, before ties are settled."""
+    if loss.probabilistic and has_built_in_link(loss):
+        return linked_logits(raw, task)
+    if not loss.probabilistic:
+        values = linked(loss, raw, task, xp)
+        return linked_logits(values.reshape(raw.shape[0], -1), task)
+    probability = class_probabilities(loss, raw, task, xp)
+    log_probability = _log(probability, xp)
+    if task.kind == "multilabel":
+        return log_probability - _log(1 - probability, xp)
+    return linked_logits(log_probability, task)
+
+
+def _log(probability: Any, xp: Any) -> Any:
+    return xp.log(xp.maximum(probability, np.finfo(probability.dtype).tiny))
+
+
+def _classes_of_scores(scores: Any, task: Task, xp: Any) -> Any:
+    if task.kind == "multilabel":
+        return scores > 0
+    return (scores[:, 0] > 0).astype(np.int32) if task.kind == "binary" else xp.argmax(scores, axis=1)
+
+
+def _settle_ties(scores: np.ndarray, predicted: np.ndarray, task: Task) -> None:
+    """Move scores that rounding has put on the other side of a prediction, by the last digit, in place."""
+    if task.kind == "multiclass":
+        rows = np.flatnonzero(scores.argmax(axis=1) != predicted)
+        scores[rows, predicted[rows]] = np.nextafter(scores[rows].max(axis=1), scores.dtype.type(np.inf))
+        return
+    is_present = predicted.reshape(scores.shape).astype(bool)
+    scores[(scores > 0) & ~is_present] = 0.0
+    scores[(scores <= 0) & is_present] = np.finfo(scores.dtype).tiny
