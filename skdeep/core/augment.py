@@ -28,13 +28,14 @@ def augment(augmentation: Augmentation | None, key: Any, batch: Batch) -> tuple[
     if augmentation is None:
         return batch, None
     key = jax.random.fold_in(key, _SALT)
+    rows: Any = batch.x
     if not augmentation.mixes:
-        return batch._replace(x=_checked(augmentation, batch.x, augmentation(key, batch.x))), None
+        return batch._replace(x=_checked(augmentation, rows, augmentation(key, rows))), None
     pair_key, mix_key = jax.random.split(key)
     partner = _partners(pair_key, batch.mask)
-    x, share = augmentation.mix(mix_key, batch.x, batch.x[partner])
+    x, share = augmentation.mix(mix_key, rows, rows[partner])
     mixture = Mixture(partner, jnp.broadcast_to(share, batch.weight.shape).astype(batch.weight.dtype))
-    return batch._replace(x=_checked(augmentation, batch.x, x), weight=_of_pairs(mixture, batch.weight)), mixture
+    return batch._replace(x=_checked(augmentation, rows, x), weight=_of_pairs(mixture, batch.weight)), mixture
 
 
 def losses_of_pairs(

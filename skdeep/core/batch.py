@@ -57,8 +57,9 @@ def gathered_steps(rows: Rows, order: Int[Array, "steps batch"]) -> int:
     A gather of its own in each step costs more than its copying: XLA for CPU judges it by the size
     of all of X and splits it over threads, which takes longer than the step of a small network.
     """
-    values_per_step = order.shape[1] * sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(rows.x))
-    return max(1, min(order.shape[0], MAX_GATHERED_VALUES // max(1, values_per_step)))
+    values_per_step: int = order.shape[1] * sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(rows.x))
+    n_steps: int = order.shape[0]
+    return max(1, min(n_steps, MAX_GATHERED_VALUES // max(1, values_per_step)))
 
 
 def gather_steps(rows: Rows, order: Int[Array, "steps batch"]) -> Batch:

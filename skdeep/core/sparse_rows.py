@@ -36,7 +36,7 @@ def most_entries(x: Any) -> int:
 def takes_entries(x: Any) -> bool:
     """Tell whether a CSR matrix is kept as entries: unless most places would be unused, or most columns used."""
     n_places = x.shape[0] * most_entries(x)
-    return most_entries(x) <= LARGEST_SHARE * x.shape[1] and n_places <= max(2**24, 8 * x.nnz)
+    return bool(most_entries(x) <= LARGEST_SHARE * x.shape[1] and n_places <= max(2**24, 8 * x.nnz))
 
 
 def entries_of(x: Any, n_entries: int) -> SparseRows:
@@ -109,4 +109,5 @@ def _function(
     part = closed.jaxpr.replace(
         invars=invars, outvars=outvars, eqns=equations[::-1], debug_info=closed.jaxpr.debug_info.with_unknown_names()
     )
-    return jaxpr_as_fun(ClosedJaxpr(part, closed.consts))
+    function: Callable[..., list[Any]] = jaxpr_as_fun(ClosedJaxpr(part, closed.consts))
+    return function

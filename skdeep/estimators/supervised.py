@@ -29,6 +29,7 @@ from skdeep.estimators.parameter_types import (
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
+from skdeep.estimators.splitting import Split
 
 
 class SupervisedEstimator(ArrayEstimator):
@@ -134,10 +135,10 @@ class SupervisedEstimator(ArrayEstimator):
             return previous  # of a fit without an encoder: training says that it cannot go on from there
         return regrouped(*previous, bool(self.freeze_pretrained))
 
-    def _split(self, rows: WeightedRows, given: tuple[Any, Any, Any]) -> tuple[WeightedRows, WeightedRows | None]:
-        if given[0] is not None and given[1] is None:
+    def _split(self, given: WeightedRows, is_weighted: bool, validation: tuple[Any, Any, Any]) -> Split:
+        if validation[0] is not None and validation[1] is None:
             raise ValueError("X_val was given without y_val. Give y_val too.")
-        return super()._split(rows, given)
+        return super()._split(given, is_weighted, validation)
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         X, y = validate_data(
