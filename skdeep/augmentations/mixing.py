@@ -75,7 +75,7 @@ class CutMix(Augmentation):
         centres = jax.random.uniform(place_key, (len(lengths),), x.dtype)
         is_cut = jnp.ones(lengths, bool)
         for axis, length in enumerate(lengths):
-            place = jnp.arange(length)
+            place = jnp.arange(length, dtype=x.dtype)
             low, high = (jnp.round(length * (centres[axis] + side * extent / 2)) for side in (-1, 1))
             shape = [length if i == axis else 1 for i in range(len(lengths))]
             is_cut &= ((place >= low) & (place < high)).reshape(shape)

@@ -2,7 +2,9 @@
 
 Initial values are needed once a fit, yet compiling the program that makes them takes as long as
 compiling the training. Any module's `init` is traced instead (no numbers involved) and the trace
-is evaluated here. Operations that this file does not know run in JAX one by one: right, but slower.
+is evaluated here. Operations and types that this file does not know run in JAX one by one: right, but slower.
+Results are XLA's also where NumPy has others, as for a division of integers by 0, up to rounding, to the sign of zero in
+a maximum, and to numbers below the smallest normal one, which XLA takes for 0 on some devices.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ def _apply_in_jax(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
 def _is_plain(atom: Any) -> bool:
     """Tell whether a value is one that NumPy knows, or a single key of our generator."""
     key = _key_name(atom.aval)
-    return atom.aval.dtype.kind in "biufc" if key is None else key == "pcg" and atom.aval.ndim == 0
+    return atom.aval.dtype.kind in "biuf" if key is None else key == "pcg" and atom.aval.ndim == 0
 
 
 def _key_name(aval: Any) -> str | None:
@@ -132,6 +134,31 @@ def _shift_right_logical(x: Any, n: Any) -> Any:
     return (x.astype(unsigned) >> n.astype(unsigned)).astype(x.dtype)
 
 
+def _divide(x: Any, y: Any) -> Any:
+    """Divide; integers towards zero, and by 0 to a number of ones only."""
+    if x.dtype.kind not in "iu":
+        return np.true_divide(x, y)
+    divisor = np.where(y == 0, 1, y).astype(y.dtype)
+    quotient = np.floor_divide(x, divisor)
+    is_below = (np.remainder(x, divisor) != 0) & ((x < 0) != (divisor < 0))
+    return np.where(y == 0, np.invert(np.zeros_like(x)), quotient + is_below.astype(x.dtype))
+
+
+def _convert(x: Any, *, new_dtype: Any, **_: Any) -> Any:
+    """Convert; floats become the nearest integers that there are, towards zero, and NaN 0."""
+    if x.dtype.kind != "f" or np.dtype(new_dtype).kind not in "iu":
+        return np.asarray(x, new_dtype)
+    limits = np.iinfo(new_dtype)
+    is_low, is_high = x <= limits.min, x.astype(np.float64) >= float(limits.max) + (limits.bits < 64)
+    inside = np.where(is_low | is_high | np.isnan(x), 0, x).astype(new_dtype)
+    return np.where(is_low, limits.min, np.where(is_high, limits.max, inside)).astype(new_dtype)
+
+
+def _odd(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a function keep the sign of zero."""
+    return lambda x: np.where(x == 0, x, function(x))
+
+
 def _elementwise(function: Any) -> Rule:
     return lambda *inputs, **_: function(*inputs)
 
@@ -142,19 +169,19 @@ _RULES: dict[str, Rule] = {
     **{
         name: _elementwise(function)
         for name, function in {
-            "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "neg": np.negative,
+            "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": _divide, "neg": np.negative,
             "max": np.maximum, "min": np.minimum, "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x),
             "exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "pow": np.power, "abs": np.abs,
-            "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sign": np.sign, "floor": np.floor,
-            "erf": special.erf, "erf_inv": special.erfinv, "nextafter": np.nextafter,
+            "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sign": _odd(np.sign), "floor": np.floor,
+            "erf": special.erf, "erf_inv": _odd(special.erfinv), "nextafter": lambda x, y: np.where(x == y, y, np.nextafter(x, y)),
             "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert,
             "shift_right_logical": _shift_right_logical, "shift_left": np.left_shift,
             "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal,
             "stop_gradient": np.asarray, "copy": np.asarray, "copy_p": np.asarray,
             "random_wrap": _pack, "random_unwrap": _unpack,
-            "convert_element_type": np.asarray,
         }.items()
     },
+    "convert_element_type": _convert,
     "square": lambda x, **_: x * x,
     "integer_pow": lambda x, *, y, **_: x**y,
     "reshape": lambda x, *, new_sizes, **_: np.reshape(x, new_sizes),

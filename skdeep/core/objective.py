@@ -40,7 +40,7 @@ class MeanLoss(Objective):
         self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         loss_sum = jnp.sum(losses * batch.weight)
-        value = loss_sum / jnp.minimum(batch.mask.shape[0], n_rows)
+        value = loss_sum / jnp.minimum(batch.mask.shape[0], n_rows).astype(loss_sum.dtype)
         if self.l1 is not None:
             value += self.l1 * sum(jnp.sum(jnp.abs(k)) for k in kernels_of(params))
         if self.l2 is not None:

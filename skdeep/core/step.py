@@ -46,9 +46,10 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
 
     (value, (reported, model_state)), grad = jax.value_and_grad(objective, has_aux=True)(state.params)
     learning_rate = learning_rate_of(config, state)
-    optimizer_state, updates = config.optimizer.update(
-        _clip(config, grad), state.optimizer_state, state.params, learning_rate, value, lambda p: objective(p)[0]
-    )
+    with jax.numpy_dtype_promotion("standard"):  # Optax takes powers of floats to counts of steps
+        optimizer_state, updates = config.optimizer.update(
+            _clip(config, grad), state.optimizer_state, state.params, learning_rate, value, lambda p: objective(p)[0]
+        )
     params = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), state.params, updates)
     share = jnp.sum(batch.mask) / jnp.minimum(batch.mask.shape[0], state.n_rows)
     state = state._replace(
@@ -64,8 +65,8 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
 def progress(config: FitConfig, state: TrainState) -> Float[Array, ""]:
     """Return epochs done (with the fraction of the current one) over `max_epochs`, at most 1."""
     dtype = config.learning_rate.dtype  # type: ignore[attr-defined]  # cast by as_traced
-    fraction = state.position.astype(dtype) / state.steps_per_epoch
-    return jnp.minimum((state.epoch + fraction) / config.max_epochs, 1.0).astype(dtype)
+    fraction = state.position.astype(dtype) / state.steps_per_epoch.astype(dtype)
+    return jnp.minimum((state.epoch.astype(dtype) + fraction) / config.max_epochs, 1.0).astype(dtype)
 
 
 def learning_rate_of(config: FitConfig, state: TrainState) -> Any:
@@ -99,11 +100,12 @@ def evaluation_rows(n_raw: int) -> int:
 
 def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: Rows | None) -> tuple[TrainState, Info]:
     """Close an epoch: write its line of the history, and let early stopping judge it."""
-    train_loss = state.loss_sum / state.n_rows
+    train_loss = state.loss_sum / state.n_rows.astype(state.loss_sum.dtype)
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
     val_loss = jnp.zeros_like(train_loss)
     if validation is not None:
-        val_loss = evaluate_rows(config, params, state.model_state, validation) / validation.n
+        val_sum = evaluate_rows(config, params, state.model_state, validation)
+        val_loss = val_sum / validation.n.astype(val_sum.dtype)
     entries = Info(
         train_loss=info.train_loss.at[info.n_epochs].set(train_loss),
         val_loss=info.val_loss.at[info.n_epochs].set(val_loss),

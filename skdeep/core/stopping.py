@@ -40,7 +40,7 @@ class Patience(StoppingRule):
         is_better = jnp.isfinite(score) & (score < stopping.reference - (0.0 if self.tol is None else self.tol))
         n_stale = jnp.where(is_better, 0, stopping.n_stale + 1)
         reference = jnp.where(is_better, score, stopping.reference)
-        has_converged = jnp.bool_(False) if self.tol is None else n_stale >= self.n_iter_no_change
+        has_converged = jnp.bool_(False) if self.tol is None else n_stale.astype(score.dtype) >= self.n_iter_no_change
         return stopping._replace(reference=reference, n_stale=n_stale), has_converged
 
 
@@ -65,7 +65,8 @@ def update(
     def keep(new: Any, old: Any) -> Any:
         return None if old is None else jax.tree.map(lambda n, o: jnp.where(is_best, n, o), new, old)
 
-    judged, has_converged = rule(before, score, epoch.astype(score.dtype) * state.n_rows)
+    n_seen = epoch.astype(score.dtype) * state.n_rows.astype(score.dtype)
+    judged, has_converged = rule(before, score, n_seen)
     judged = judged._replace(
         best=jnp.where(is_best, score, before.best),
         best_epoch=jnp.where(is_best, epoch, before.best_epoch),

@@ -40,7 +40,7 @@ class TracedDropout(nn.Module):
         keep = 1.0 - jnp.asarray(self.rate, x.dtype)
 
         def random_factors() -> Any:
-            return jax.random.bernoulli(key, keep, x.shape) / keep
+            return jax.random.bernoulli(key, keep, x.shape).astype(x.dtype) / keep
 
         # Only the factors are made inside the branch: the gradient then needs no branch of its own.
         return x * lax.cond(self.rate > 0, random_factors, lambda: jnp.ones(x.shape, x.dtype))

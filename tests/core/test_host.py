@@ -39,7 +39,8 @@ def assert_as_compiled(function, *arguments):
     for host_leaf, leaf in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
         assert (np.shape(host_leaf), host_leaf.dtype) == (leaf.shape, leaf.dtype)
         is_float = jnp.issubdtype(leaf.dtype, jnp.inexact)
-        assert_allclose(host_leaf, leaf, rtol=2e-5 if is_float else 0, atol=2e-6 if is_float else 0)
+        rtol = max(2e-5, 2 * float(jnp.finfo(leaf.dtype).eps)) if is_float else 0
+        assert_allclose(host_leaf, leaf, rtol=rtol, atol=2e-6 if is_float else 0)
 
 
 INITIALISERS = {
@@ -160,6 +161,68 @@ OPERATIONS = {
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operations(name):
     assert_as_compiled(OPERATIONS[name], NUMBERS, INTEGERS)
+
+
+FLOATS = [0.0, -0.0, 0.5, -0.5, 1.5, -2.5, 3.7, 127, 128, 255.5, -129, 300, 65504, np.inf, -np.inf, np.nan]
+LARGE = [2**31 - 1, 2**31, -(2**31), 2**32, 2.0**53, 1e10, -1e10, 2.0**63, -(2.0**63), 2.0**64, 1e30, -1e30]
+WHOLE = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+
+
+def edges(dtype):
+    """Return values of a type at which NumPy and XLA may part."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return np.array(FLOATS + (LARGE if dtype.itemsize > 2 else []), dtype)
+    limits = np.iinfo(dtype)
+    near = {0, 1, 2, 3, 7, limits.min, limits.min + 1, limits.max, limits.max - 1, limits.max // 3, -1, -2, -3, -7}
+    return np.array(sorted(v for v in near if limits.min <= v <= limits.max), dtype)
+
+
+def pairs(function):
+    return lambda key, x: function(*jnp.broadcast_arrays(x[:, None], x[None, :]))
+
+
+ON_EDGES = {
+    **{
+        f"to {dtype}": (lambda key, x, dtype=dtype: x.astype(dtype)) for dtype in [*WHOLE, "bool", "float32", "float16"]
+    },
+    "division": pairs(lax.div),
+    "remainder": pairs(lax.rem),
+    "floor division": pairs(jnp.floor_divide),
+    "modulo": pairs(jnp.mod),
+    "arithmetic": pairs(lambda a, b: (a + b, a - b, a * b)),
+    "comparisons": pairs(lambda a, b: (a < b, a <= b, a > b, a >= b, a == b, a != b)),
+    "of one": lambda key, x: (-x, jnp.abs(x), jnp.sign(x), jnp.square(x), x**3, lax.integer_pow(x, 5)),
+}
+ON_FLOATS = {
+    "functions": lambda key, x: [f(x) for f in (jnp.sqrt, lax.rsqrt, jnp.exp, jnp.log, jnp.log1p, jnp.tanh, lax.erf)],
+    "of the unit interval": lambda key, x: (lax.erf_inv(x), jnp.expm1(x), jnp.floor(x)),
+    "extremes": pairs(lambda a, b: (lax.max(a, b), lax.min(a, b))),
+    "next numbers": pairs(lambda a, b: lax.nextafter(a, b)),
+}
+ON_WHOLE = {
+    "shifts": pairs(
+        lambda a, b: (lax.shift_left(a, b), lax.shift_right_logical(a, b), lax.shift_right_arithmetic(a, b))
+    ),
+    "bits": pairs(lambda a, b: (a & b, a | b, a ^ b, ~a)),
+    "extremes": pairs(lambda a, b: (lax.max(a, b), lax.min(a, b))),
+}
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")  # the values of a table, in narrower types
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", *WHOLE])
+def test_edges(dtype):
+    """All in one program a type, as compiling takes the time."""
+    table = ON_EDGES | (ON_FLOATS if dtype.startswith("float") else ON_WHOLE)
+    with jax.enable_x64(True), np.errstate(all="ignore"):
+        assert_as_compiled(lambda key, x: {name: f(key, x) for name, f in table.items()}, edges(dtype))
+
+
+def test_signs_of_zeros():
+    zeros = np.array([0.0, -0.0], np.float32)
+    for function in (jnp.sign, lax.erf_inv, jnp.negative, lambda x: lax.nextafter(x, -x)):
+        found = on_host(lambda key, x, f=function: f(x), zeros)
+        assert list(np.signbit(found)) == list(np.signbit(jax.jit(function)(zeros)))
 
 
 class Attention(nn.Module):

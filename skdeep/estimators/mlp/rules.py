@@ -107,7 +107,7 @@ class EpochsWithoutGain(StoppingRule):
         self, stopping: Stopping, score: Float[Array, ""], n_seen: Float[Array, ""]
     ) -> tuple[Stopping, Bool[Array, ""]]:
         n_stale = jnp.where(score > stopping.best - self.tol, stopping.n_stale + 1, 0)
-        has_ended = n_stale > self.n_iter_no_change
+        has_ended = n_stale.astype(score.dtype) > self.n_iter_no_change
         factor = stopping.rate_factor
         if self.power_t is not None:
             factor = (self.n_seen_before + n_seen + 1) ** -self.power_t
