@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -48,11 +47,11 @@ def init_params(component: Any, words: Any, x: Any) -> tuple[Params, ModelState]
 _shared_init = TracedFunction(init_params, "init")
 
 
-def make(component: Any, in_shape: Shape, seed: int = 0, init: Callable[..., Any] = _shared_init) -> Made:
-    """Return a component with parameters from a seed, made on the host as `fit` makes them."""
+def make(component: Any, in_shape: Shape) -> Made:
+    """Return a component with parameters from seed 0, made on the host as `fit` makes them."""
     component = as_traced(component)
     x = example_rows(component, np.random.default_rng(7).normal(size=(N_ROWS, *in_shape))).astype(np.float32)
-    params, model_state = init(component, key_of_seed(seed), x)
+    params, model_state = _shared_init(component, key_of_seed(0), x)
     return Made(component, params, model_state, x)
 
 
@@ -73,6 +72,13 @@ class Flows(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)
+def init_flow_of(component: Any, in_shape: Shape) -> Dataflow:
+    """Return the dataflow of initialisation, traced anew."""
+    made = make(component, in_shape)
+    return dataflow_of(init_params, made.component, key_of_seed(0), made.x)
+
+
+@functools.lru_cache(maxsize=4)
 def flows_of(component: Any, in_shape: Shape) -> Flows:
     """Return the dataflow of initialisation, of a training step's forward pass, and of prediction."""
     made, words = make(component, in_shape), key_of_seed(0)
@@ -82,7 +88,7 @@ def flows_of(component: Any, in_shape: Shape) -> Flows:
 
     arguments = (made.component, words, made.x, made.params, made.model_state)
     training, prediction = (dataflow_of(functools.partial(run, train), *arguments) for train in (True, False))
-    return Flows(dataflow_of(init_params, *arguments[:3]), training, prediction)
+    return Flows(init_flow_of(component, in_shape), training, prediction)
 
 
 # Below are the programs that the checks share: what one has compiled for a component, the next one uses.
