@@ -130,11 +130,11 @@ class ZeroOne(Loss):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> import jax.numpy as jnp
     >>> from skdeep.contract import Task
     >>> from skdeep.estimators.mlp.rules import ZeroOne
     >>> from skdeep.losses import CrossEntropy
-    >>> ZeroOne(Task("binary", 2), CrossEntropy())(np.array([[0.5], [0.5]]), np.array([1, 0])).tolist()
+    >>> ZeroOne(Task("binary", 2), CrossEntropy())(jnp.array([[0.5], [0.5]]), jnp.array([1, 0])).tolist()
     [0.0, 1.0]
     """
 
