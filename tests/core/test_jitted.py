@@ -49,7 +49,7 @@ def own_derivative(x):
 own_derivative.defvjp(lambda x: (2.0 * x, None), lambda _, cotangent: (2.0 * cotangent,))
 
 
-@pytest.mark.parametrize("function", [*FUNCTIONS.values(), own_jitted, own_derivative], ids=str)
+@pytest.mark.parametrize("function", [*FUNCTIONS.values(), own_jitted, own_derivative])
 def test_a_copy_and_a_pickle_are_the_function_itself(function):
     assert copy.copy(function) is function
     assert copy.deepcopy(function) is function
