@@ -131,7 +131,7 @@ class EvidentialRegression(Loss):
     >>> from skdeep_robust import EvidentialRegression
     >>> loss = EvidentialRegression()(jnp.zeros((1, 4)), jnp.zeros((1, 1)))
     >>> round(loss.item(), 2)
-    0.99
+    1.33
     """
 
     coefficient: float = 0.01
