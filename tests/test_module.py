@@ -109,4 +109,3 @@ def test_raw_linen_modules_are_no_values():
     assert RawNet() == RawNet()
     assert joblib.hash(RawNet()) != joblib.hash(RawNet())
     assert pickle.dumps(RawNet()) != pickle.dumps(RawNet())
-    assert copy.deepcopy(RawNet(act=nn.relu)) != RawNet(act=nn.relu)

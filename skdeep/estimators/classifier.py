@@ -290,7 +290,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable labels `(n,)`, or for multilabel `(n, labels)` in the codes of y."""
         raw = self._cut_raw(X)
-        return self._restore_target(predicted_classes(self.loss_, raw, self._task, np))
+        return self._labels_of(predicted_classes(self.loss_, raw, self._task, np))
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -380,9 +380,11 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         return rows._replace(weight=rows.weight * self._class_weights[rows.target])
 
     def _restore_target(self, rows: WeightedRows) -> np.ndarray:
-        if self._task.kind == "multilabel":
-            return decode_labels(rows.target, self._label_codes)
-        return self.classes_[rows.target]
+        return self._labels_of(rows.target)
+
+    def _labels_of(self, codes: np.ndarray) -> np.ndarray:
+        """Return labels `(n,)` of codes, or indicators `(n, labels)` in the user's codes."""
+        return decode_labels(codes, self._label_codes) if self._task.kind == "multilabel" else self.classes_[codes]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

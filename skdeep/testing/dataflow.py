@@ -101,7 +101,7 @@ def _through(equation: JaxprEqn, into: list[Inputs], flow: Dataflow) -> list[Inp
 
 def _through_scan(equation: JaxprEqn, body: Any, into: list[Inputs], flow: Dataflow) -> list[Inputs]:
     """Walk the body again until what is carried depends on nothing new."""
-    n_consts, n_carry = equation.params["num_consts"], equation.params["num_carry"]
+    n_consts, n_carry = _scan_sizes(equation.params)
     carried = slice(n_consts, n_consts + n_carry)
     n_draws, n_constants = len(flow.draws), len(flow.constants)
     while True:
@@ -111,6 +111,14 @@ def _through_scan(equation: JaxprEqn, body: Any, into: list[Inputs], flow: Dataf
         if grown == into[carried]:
             return outputs
         into = [*into[:n_consts], *grown, *into[n_consts + n_carry :]]
+
+
+def _scan_sizes(params: dict[str, Any]) -> tuple[int, int]:
+    """Return how many inputs of a scan are constants, and how many are carried."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    consts, carry, _ = map(len, params["ft_in"].unpack())  # jax 0.11
+    return consts, carry
 
 
 def _inner(equation: JaxprEqn) -> Iterator[Any]:

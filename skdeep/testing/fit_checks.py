@@ -122,7 +122,7 @@ def _estimator_for(component: Component, in_shape: tuple[int, ...]) -> tuple[Any
         return DeepRegressor(**settings), X, in_domain(loss, score)
     if loss is not None and "multiclass" not in tasks:
         y = (score > 0).astype(int)
-        return DeepClassifier(**settings), X, y if "binary" in tasks else np.stack([y, 1 - y], axis=1)
+        return DeepClassifier(**settings), X, y if "binary" in tasks else np.stack([y, score > 0.7], axis=1).astype(int)
     return DeepClassifier(**settings), X, np.digitize(score, (-0.7, 0.7))
 
 

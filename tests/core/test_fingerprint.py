@@ -249,7 +249,7 @@ EQUAL = {
 def test_equal_values_have_equal_fingerprints(kind):
     make = EQUAL[kind]
     one, other = make(), make()
-    read = [fingerprint((FlaxNetwork(value),)) for value in (one, other)]
+    read = [fingerprint((FlaxNetwork(constant(value)),)) for value in (one, other)]
     assert read[0] == read[1]
     assert hash(read[0]) == hash(read[1])
     assert read[0].is_complete
@@ -269,7 +269,7 @@ DIFFERENT = {
 
 @pytest.mark.parametrize("kind", DIFFERENT)
 def test_unequal_values_have_unequal_fingerprints(kind):
-    read = [fingerprint((FlaxNetwork(value),)) for value in DIFFERENT[kind]]
+    read = [fingerprint((FlaxNetwork(constant(value)),)) for value in DIFFERENT[kind]]
     assert len(set(read)) == len(read)
 
 
