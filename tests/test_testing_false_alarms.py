@@ -65,6 +65,16 @@ def radial_centres(module, x):
     return jnp.exp(-(((x @ identity)[:, :, None] - centres[None]) ** 2)).sum(axis=1)
 
 
+class OnDemand(skdeep.Schedule):
+    """A field that counts only together with another one."""
+
+    falls: bool = False
+    final: float = 0.1
+
+    def __call__(self, progress):
+        return 1 - (1 - self.final) * progress if self.falls else 1.0
+
+
 class HalfAndHalf(skdeep.Augmentation):
     mixes = True
 
@@ -111,6 +121,7 @@ class BackwardTimes(Survival):
         ("augmentation", HalfAndHalf(), ("check_decided_by_the_key", "check_fit")),
         ("loss", Survival(), ("check_link", "check_link_fits_loss", "check_every_target_counts", "check_fit")),
         ("loss", TimeTwice(), ("check_link_fits_loss",)),
+        ("schedule", OnDemand(), ("check_float_fields_matter",)),
         ("optimizer", LBFGS(), ("check_learning_rate_scales_steps",)),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, tuple) else None,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import cloudpickle
@@ -71,16 +72,39 @@ def check_floats_are_data(component: Any) -> None:
         expect_same_form(moved, traced, "Another number in a float field gives another structure.")
 
 
-def expect_each_used(component: Any, used: Collection[int], message: str) -> None:
-    """Expect that each float field is among the inputs that are used, by position among the component's leaves."""
-    names = [jax.tree_util.keystr(path).lstrip(".") for path, _ in jax.tree_util.tree_leaves_with_path(component)]
+def expect_each_used(component: Any, used_by: Callable[[Any], Collection[int]], message: str) -> None:
+    """Expect that each float field is used: by this component, by its defaults, or with a yes-or-no field turned over.
+
+    `used_by` returns, by position among the component's leaves, which fields a component uses.
+    """
+    names = _float_fields(component)
+    used = set(used_by(component))
+    if not used.issuperset(range(len(names))):
+        for variant in _variants(component):
+            used |= set(used_by(variant))
     for position, name in enumerate(names):
         expect(position in used, f"Its float field {name!r} moves nothing: {message} depends on it.")
 
 
-def is_each_used(component: Any, used: Collection[int]) -> bool:
-    """Tell whether `expect_each_used` would pass."""
-    return set(range(len(jax.tree.leaves(component)))) <= set(used)
+def _float_fields(component: Any) -> list[str]:
+    return [jax.tree_util.keystr(path).lstrip(".") for path, _ in jax.tree_util.tree_leaves_with_path(component)]
+
+
+def _variants(component: Any) -> Iterator[Any]:
+    """Yield components with the same float fields: the defaults, and each yes-or-no field turned over."""
+    switches = [{name: not value} for name, value in component.get_params().items() if isinstance(value, bool)]
+    makers: list[Callable[[], Any]] = [
+        type(component),
+        *(functools.partial(component.replace, **switch) for switch in switches),
+    ]
+    for make in makers:
+        try:
+            variant = make()
+            variant.check_fields()
+        except (TypeError, ValueError):  # fields without defaults, or values that exclude each other
+            continue
+        if _float_fields(variant) == _float_fields(component):
+            yield variant
 
 
 COMPONENT_CHECKS = (check_default_fields, check_parameters, check_copies, check_floats_are_data)

@@ -146,8 +146,11 @@ def check_floats_are_traced(component: Any, in_shape: Shape) -> None:
 @contract_check("let the module use the field, or remove it: a search over it would compare models that are the same.")
 def check_float_fields_matter(component: Any, in_shape: Shape) -> None:
     """Each float field changes initial parameters, outputs or model state."""
-    flows = flows_of(component, in_shape)
-    expect_each_used(component, frozenset().union(*(flow.used for flow in flows)), "neither parameters nor outputs")
+
+    def used_by(component: Any) -> frozenset[int]:
+        return frozenset().union(*(flow.used for flow in flows_of(component, in_shape)))
+
+    expect_each_used(component, used_by, "neither parameters nor outputs")
 
 
 MODULE_CHECKS = (

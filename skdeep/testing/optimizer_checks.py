@@ -186,8 +186,10 @@ def check_float_fields_matter(optimizer: Optimizer) -> None:
         _, state, updates = _first_updates(optimizer, params, learning_rate)
         return state, updates, optimizer.eval_params(params, state)
 
-    used = dataflow_of(update, as_traced(optimizer), example_params(0), np.float32(0.01)).used
-    expect_each_used(optimizer, used, "neither updates nor state")
+    def used_by(optimizer: Optimizer) -> frozenset[int]:
+        return dataflow_of(update, as_traced(optimizer), example_params(0), np.float32(0.01)).used
+
+    expect_each_used(optimizer, used_by, "neither updates nor state")
 
 
 @contract_check("keep all that the next step needs in the state, as arrays, and nothing outside of it.")
