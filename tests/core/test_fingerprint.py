@@ -284,7 +284,7 @@ def test_objects_that_refer_to_each_other():
     loop.append(loop)
     node = types.SimpleNamespace()
     node.self = node
-    assert all(fingerprint((FlaxNetwork(value),)).is_complete for value in (even, loop, node))
+    assert all(fingerprint((FlaxNetwork(constant(value)),)).is_complete for value in (even, loop, node))
 
 
 UNREADABLE = {"generator": (i for i in range(3)), "too much": list(map(float, range(30_000)))}
@@ -292,7 +292,7 @@ UNREADABLE = {"generator": (i for i in range(3)), "too much": list(map(float, ra
 
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_what_cannot_be_read(kind):
-    assert not fingerprint((FlaxNetwork(UNREADABLE[kind]),)).is_complete
+    assert not fingerprint((FlaxNetwork(constant(UNREADABLE[kind])),)).is_complete
 
 
 @pytest.mark.parametrize(
