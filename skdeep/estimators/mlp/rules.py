@@ -136,7 +136,7 @@ class ZeroOne(Loss):
         if self.task.n_targets == 1:
             return jnp.zeros_like(raw[:, 0])
         predicted = raw[:, 0] > 0 if self.task.kind == "binary" else jnp.argmax(raw, axis=1)
-        return (predicted != target).astype(raw.dtype)
+        return (predicted.astype(target.dtype) != target).astype(raw.dtype)
 
 
 class UnexplainedVariance(Loss):
