@@ -78,4 +78,4 @@ def _remade(arguments: tuple[Any, ...], state: Any) -> _Kept:
 _PURE_PYTHON = _KINDS[1:]
 
 for _kind in _KINDS:
-    copyreg.pickle(_kind, _reduced)  # type: ignore[arg-type]  # a name is allowed, too
+    copyreg.pickle(_kind, _reduced)

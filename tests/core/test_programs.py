@@ -99,9 +99,7 @@ ESTIMATORS = {
         network=MLP(widths=(2,), normalization="layer"), schedule="one_cycle", augmentation="cutmix", **TINY
     ),
     "perceptron": MLPClassifier(**SOLVED),
-    "perceptron with dropout": MLPClassifier(
-        dropout=0.5, normalization="batch", early_stopping=True, validation_fraction=0.5, **SOLVED
-    ),
+    "perceptron with dropout": MLPClassifier(dropout=0.5, early_stopping=True, validation_fraction=0.5, **SOLVED),
     "sgd": MLPRegressor(solver="sgd", learning_rate="adaptive", **SOLVED),
     "lbfgs": MLPRegressor(solver="lbfgs", **SOLVED),
 }
