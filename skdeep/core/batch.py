@@ -74,7 +74,7 @@ def batch_of_step(chunk: Batch, step: Any, position: Int[Array, ""], n_rows: Int
     """Return the batch of one step of a chunk; `position` is the number of the step in its epoch."""
     x, target, weight, _ = jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, step, keepdims=False), tuple(chunk))
     batch_size = weight.shape[0]
-    mask = (position * batch_size + jnp.arange(batch_size) < n_rows).astype(weight.dtype)
+    mask = (position * batch_size + jnp.arange(batch_size, dtype=position.dtype) < n_rows).astype(weight.dtype)
     return Batch(x, target, weight * mask, mask)
 
 

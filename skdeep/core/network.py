@@ -103,7 +103,9 @@ def _check_raw_shape(
 def _from_linen(module: Any) -> NetworkFunctions:
     def init(key: Array, x: Array) -> tuple[Params, ModelState]:
         arguments = call_arguments(module, False, jnp.ones(len(x), x.dtype))
-        variables = dict(module.init({"params": key, "dropout": jax.random.fold_in(key, 1)}, x, **arguments))
+        keys = {"params": key, "dropout": jax.random.fold_in(key, 1)}
+        with jax.numpy_dtype_promotion("standard"):  # rows may be float64, new parameters are float32
+            variables = dict(module.init(keys, x, **arguments))
         params = variables.pop("params", {})
         variables.pop("intermediates", None)
         return params, variables

@@ -7,9 +7,13 @@ form, which recognises equal programs behind unequal Python objects, such as a n
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import hashlib
+import itertools
 import operator
 import os
+import sys
 import threading
 import weakref
 from collections import OrderedDict
@@ -24,6 +28,8 @@ from skdeep.component import Component
 from skdeep.core.fingerprint import fingerprint, user_functions
 
 MAX_PROGRAMS = 64
+COMPILES_PER_RETURN = 8
+"""How often freed memory goes back to the system."""
 
 Value = TypeVar("Value")
 
@@ -79,9 +85,10 @@ _forked_after_use = False
 
 
 def clear_cache() -> None:
-    """Forget every compiled program and set the counters to zero."""
+    """Forget every compiled program, give its memory back to the system, and set the counters to zero."""
     for cache in (_by_structure, _by_text, _traced):
         cache.clear()
+    _return_memory()
     with _counts_lock:
         _counts.clear()
 
@@ -161,7 +168,10 @@ class Program:
 
         def compile_it() -> Any:
             _count(self.name, 1)
-            return lowered.compile()
+            compiled = lowered.compile()
+            if next(_compiles) % COMPILES_PER_RETURN == 0:
+                _return_memory()
+            return compiled
 
         if "callback" in text:  # the text does not say which Python function is called back
             return compile_it(), out_trees[0]
@@ -246,6 +256,16 @@ def _current_version(arguments: tuple[Any, ...]) -> int:
             _versions[function] = version
         _n_changes += has_changed
         return _n_changes
+
+
+_compiles = itertools.count(1)
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the system: after compiling, glibc keeps several times what a program takes."""
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _abstract(leaf: Any) -> tuple[tuple[int, ...], Any]:

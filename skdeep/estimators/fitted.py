@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import types
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
@@ -29,6 +30,18 @@ class FittedNetwork(BaseEstimator):
     _columns: tuple[int, ...]
     _history: dict[str, list[float]]
     _model: Model
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let numbers below those of the type of training become 0 in all public methods, whatever `np.seterr` says."""
+        super().__init_subclass__(**kwargs)
+        rounding = np.errstate(under="ignore")
+        for name, method in list(vars(cls).items()):
+            if name.startswith("_"):
+                continue
+            if isinstance(method, types.FunctionType):
+                setattr(cls, name, rounding(method))
+            elif isinstance(getattr(method, "fn", None), types.FunctionType):  # of sklearn's available_if
+                method.fn = rounding(method.fn)
 
     @property
     def history_(self) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 
 from skdeep.layers import convolution
 from skdeep.layers.basic import initializer
@@ -91,12 +92,12 @@ class Pooling(nn.Module):
         return zero_masked(pooled, self.layer.output_mask(x, step_mask))
 
     def _mean(self, x: Any, step_mask: Any, shape: Any) -> Any:
-        """Divide by the share of each window that is there: neither padding nor masked."""
+        """Divide by how much of each window is there: neither padding nor masked."""
         is_real = jnp.ones((1, *x.shape[1:-1], 1), x.dtype)
         if step_mask is not None:
             is_real = is_real * mask_beside(x, step_mask)
-        share = nn.avg_pool(is_real, *shape)
-        return nn.avg_pool(zero_masked(x, step_mask), *shape) / jnp.where(share > 0, share, 1.0)
+        count = nn.pool(is_real, 0.0, lax.add, *shape)
+        return nn.pool(zero_masked(x, step_mask), 0.0, lax.add, *shape) / jnp.where(count > 0, count, 1.0)
 
 
 class GlobalPooling(nn.Module):

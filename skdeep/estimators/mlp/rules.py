@@ -145,7 +145,8 @@ class ZeroOne(Loss):
         if self.task.kind != "multilabel" and self.task.n_targets == 1:
             return jnp.zeros_like(raw[:, 0])
         predicted = predicted_classes(self.loss, raw, self.task, jnp)
-        is_wrong = predicted != (target > 0 if self.task.kind == "multilabel" else target)
+        truth = target > 0 if self.task.kind == "multilabel" else target
+        is_wrong = predicted.astype(truth.dtype) != truth
         return (jnp.any(is_wrong, axis=1) if is_wrong.ndim == 2 else is_wrong).astype(raw.dtype)
 
 

@@ -1,0 +1,237 @@
+"""JAX's settings are part of a program's key, and every fit works under those that are strict."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import skdeep
+from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
+from skdeep.core.programs import Program, TracedFunction
+from skdeep.networks import CNN, LSTM, MLP
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(8, 16))
+y = np.arange(8) % 2
+
+SETTINGS = {
+    "jax_debug_infs": True,
+    "jax_default_prng_impl": "rbg",
+    "jax_enable_checks": True,
+    "jax_numpy_dtype_promotion": "strict",
+    "jax_numpy_rank_promotion": "warn",
+    "jax_threefry_partitionable": False,
+}
+
+
+@contextlib.contextmanager
+def configured(name, value):
+    before = getattr(jax.config, name)
+    jax.config.update(name, value)
+    try:
+        yield
+    finally:
+        jax.config.update(name, before)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_makes_a_program_of_its_own(name):
+    skdeep.clear_cache()
+    programs = [kind(lambda x: x + 1.0, name="added") for kind in (Program, TracedFunction)]
+    x = np.ones(3, np.float32)
+
+    def traces():
+        for program in programs:
+            program(x)
+        return skdeep.compile_counts()["added"].traces
+
+    assert traces() == 2
+    with configured(name, SETTINGS[name]):
+        assert traces() == 4
+    assert traces() == 4
+
+
+def test_the_numbers_of_a_module_are_those_of_the_generator_that_is_set():
+    program = Program(lambda x: x + jax.random.normal(jax.random.key(3), x.shape), name="drawn")
+    x = np.zeros(4, np.float32)
+    for implementation in ("threefry2x32", "rbg", "threefry2x32"):
+        with configured("jax_default_prng_impl", implementation):
+            assert_allclose(program(x), jax.random.normal(jax.random.key(3), (4,)))
+
+
+def test_a_rank_that_must_not_be_promoted_raises_although_it_was_compiled_before():
+    class Net(nn.Module):
+        n_outputs: int | None = None
+
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(self.n_outputs)(x + jnp.ones(16))
+
+    model = DeepRegressor(network=Net(), max_epochs=1, tol=None)
+    with configured("jax_numpy_rank_promotion", "allow"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="rank_promotion"):
+        model.fit(X, y)
+
+
+TINY = {"max_epochs": 1, "tol": None, "random_state": 0, "batch_size": 8}
+SOLVED = {"hidden_layer_sizes": (2,), "max_iter": 1, "random_state": 0}
+FULL = MLP(widths=(2, 2), dropout_rate=0.5, normalization="batch", residual=True)
+POOLED = ["conv", "avg_pool", "global_avg_pool"]
+ESTIMATORS = {
+    "mlp": DeepClassifier(network=MLP(widths=(2,)), **TINY),
+    "all of an mlp": DeepClassifier(
+        network=FULL, l1=0.1, l2=0.1, clip_norm=1.0, early_stopping=True, validation_fraction=0.5, **TINY
+    ),
+    "cnn": DeepClassifier(network=CNN(widths=(1,), hidden=(2,)), input_shape=(4, 4, 1), **TINY),
+    "lstm": DeepRegressor(network=LSTM(units=2), input_shape=(8, 2), **TINY),
+    "pools": DeepRegressor(network=POOLED, input_shape=(4, 4, 1), **TINY),
+    "autoencoder": DeepAutoencoder(n_components=1, variational=True, **TINY),
+    "schedule and mixture": DeepClassifier(
+        network=MLP(widths=(2,), normalization="layer"), schedule="one_cycle", augmentation="cutmix", **TINY
+    ),
+    "perceptron": MLPClassifier(**SOLVED),
+    "perceptron with dropout": MLPClassifier(dropout=0.5, early_stopping=True, validation_fraction=0.5, **SOLVED),
+    "sgd": MLPRegressor(solver="sgd", learning_rate="adaptive", **SOLVED),
+    "lbfgs": MLPRegressor(solver="lbfgs", **SOLVED),
+}
+METHODS = ("partial_fit", "predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
+
+
+def outcome(estimator, X, y):
+    """Return the parameters and what all methods give."""
+    model = estimator.fit(X, y)
+    results = [jax.tree.map(np.asarray, model.params_)]
+    results += [getattr(model, name)(X) for name in METHODS[1:] if hasattr(model, name)]
+    if hasattr(model, "partial_fit") and not getattr(model, "early_stopping", False):
+        results.append(jax.tree.map(np.asarray, model.partial_fit(X, y).params_))
+    return results
+
+
+def assert_same(found, wanted):
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_types_that_must_not_be_promoted(name):
+    """The same numbers as without the setting."""
+    with jax.numpy_dtype_promotion("strict"):
+        found = outcome(ESTIMATORS[name], X, y)
+    assert_same(found, outcome(ESTIMATORS[name], X, y))
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "gaussian_nll", "huber", "poisson", "quantile"])
+def test_losses_of_types_that_must_not_be_promoted(loss):
+    with jax.numpy_dtype_promotion("strict"):
+        DeepRegressor(network=MLP(widths=(2,)), loss=loss, **TINY).fit(X, y).predict(X)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "hinge"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_losses_of_classes_of_types_that_must_not_be_promoted(loss, n_classes):
+    with jax.numpy_dtype_promotion("strict"):
+        DeepClassifier(network=MLP(widths=(2,)), loss=loss, **TINY).fit(X, np.arange(8) % n_classes).predict(X)
+
+
+@pytest.mark.parametrize("name", ["mlp", "autoencoder", "perceptron", "sgd", "lbfgs"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_numbers_that_are_too_small_for_the_type_of_training(name, dtype):
+    """X, y and weights have numbers below float32's, which become 0 by rounding."""
+    small = X.copy()
+    small[2, 3], small[3, 1] = 1e-60, -1e-310
+    weights = np.ones(8)
+    weights[4] = 1e-60
+    small = small.astype(dtype)
+    options = {} if name == "autoencoder" else {"sample_weight": weights}
+    model = ESTIMATORS[name]
+    target = np.where(y == 0, 1e-60, y) if isinstance(model, MLPRegressor) else y
+    with np.errstate(all="raise"):
+        model.fit(small, target, **options)
+        found = [getattr(model, method)(small) for method in METHODS[1:] if hasattr(model, method)]
+    assert all(np.isfinite(values).all() for values in found if values.dtype.kind == "f")
+
+
+SLOW = pytest.param("cnn", marks=pytest.mark.campaign), pytest.param("lstm", marks=pytest.mark.campaign)
+
+
+@pytest.mark.parametrize("name", ["perceptron", *SLOW])
+def test_without_jit_the_same_comes_out(name):
+    wanted = outcome(ESTIMATORS[name], X, y)
+    skdeep.clear_cache()
+    with jax.disable_jit():
+        assert_same(outcome(ESTIMATORS[name], X, y), wanted)
+    assert skdeep.compile_counts() == {}
+
+
+def test_without_jit_a_module_sees_numbers():
+    """As a debugger or print would show them: rows of X as they are."""
+    seen = []
+
+    class Net(nn.Module):
+        n_outputs: int | None = None
+
+        @nn.compact
+        def __call__(self, x):
+            if not isinstance(x, jax.core.Tracer):
+                seen.append(np.asarray(x))
+            return nn.Dense(self.n_outputs)(x)
+
+    model = DeepRegressor(network=Net(), shuffle=False, coalesce=False, **TINY)
+    with jax.disable_jit():
+        model.fit(X, y)
+        during_fit = len(seen)
+        model.predict(X)
+    assert any(x.shape == X.shape and np.allclose(x, X) for x in seen[:during_fit])
+    assert np.allclose(seen[-1][:8], X)
+
+
+MEMORY = """
+import sys, warnings
+import numpy as np
+import skdeep
+from skdeep import MLPRegressor
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+
+warnings.simplefilter("ignore")
+X = np.random.default_rng(0).normal(size=(20, 2))
+sizes = []
+for width in range(1, int(sys.argv[1]) + 1):
+    MLPRegressor(hidden_layer_sizes=(width,), max_iter=1, batch_size=20, random_state=0).fit(X, X[:, 0])
+    sizes.append(resident())
+skdeep.clear_cache()
+print(sizes[len(sizes) // 2 - 1], sizes[-1], resident())
+"""
+
+
+def megabytes(n_structures):
+    """Return the memory of a process after half of the structures, after all, and after clear_cache()."""
+    output = subprocess.check_output([sys.executable, "-c", MEMORY, str(n_structures)], text=True)
+    return map(float, output.split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_clear_cache_gives_memory_back():
+    _, before, after = megabytes(6)
+    assert after < before - 20
+
+
+@pytest.mark.campaign
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_does_not_grow_with_the_number_of_structures():
+    """The second 70 structures replace the first ones."""
+    half, full, _ = megabytes(140)
+    assert full - half < 50
