@@ -27,7 +27,7 @@ Taker: TypeAlias = Callable[[int, int], Any]
 """Returns the rows from a start on, padded with zeros to a size."""
 
 BLOCK_ROWS = 128
-MAX_BYTES = 2**22
+MAX_VALUES = 2**20
 # Up to so many blocks are one program call each: that takes less time than a loop over a padded copy, and no compile.
 FEW_BLOCKS = 8
 
@@ -63,7 +63,9 @@ predict_block = Program(raw_of_block, name="predict_block")
 predict_blocks = Program(raw_of_blocks, name="predict_blocks")
 
 
-def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any) -> Float[np.ndarray, "n raw"]:
+def predict_raw(
+    model: Model, params: Params, model_state: ModelState, x: Any, dtype: Any = None
+) -> Float[np.ndarray, "n raw"]:
     """Return the raw outputs of all rows, on the host.
 
     Parameters
@@ -72,8 +74,10 @@ def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any) -
         Its float fields must be cast (`skdeep.core.as_traced`).
     params, model_state : pytrees of arrays
     x : float array (n, ...) or sparse matrix (n, features), in the type of training
+    dtype : NumPy dtype, default=None
+        Type of the result; by default that of x.
     """
-    raw = np.empty((x.shape[0], model.n_raw), dtype=x.dtype)
+    raw = np.empty((x.shape[0], model.n_raw), dtype=x.dtype if dtype is None else dtype)
     take = _entries_taker(x) if is_sparse(x) and takes_entries(x) else _dense_taker(x, model.in_shape)
     if x.shape[0] > BLOCK_ROWS:  # several calls
         params, model_state = jax.device_put((params, model_state))
@@ -103,7 +107,7 @@ def _fill_by_loops(
 ) -> Float[np.ndarray, "n raw"]:
     """Fill in the raw outputs by program calls that loop over many blocks each."""
     values_per_row = max(model.n_raw, *(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(take(0, 1))))
-    n_blocks = max(2, MAX_BYTES // (raw.dtype.itemsize * BLOCK_ROWS * values_per_row))
+    n_blocks = max(2, MAX_VALUES // (BLOCK_ROWS * values_per_row))
     size = n_blocks * BLOCK_ROWS
     for start in range(0, len(raw), size):
         part = raw[start : start + size]

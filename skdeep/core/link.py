@@ -5,6 +5,7 @@ The host calls these functions with NumPy; programs that judge predictions call 
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from skdeep.contract import Loss, Task
 
 # Above this a probability has a logarithm as exact as one computed from raw, and orders classes and rows alike.
 SMALLEST_EXACT = 1e-8
+# So many raw outputs go through a link at once.
+VALUES_PER_PART = 2**17
 
 
 def has_built_in_link(loss: Loss) -> bool:
@@ -57,11 +60,24 @@ def check_link(loss: Loss, task: Task) -> None:
 
 def class_probabilities(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
     """Return the probabilities of a probabilistic loss: `(n, classes)`, or `(n, labels)` for multilabel."""
+    if xp is np and raw.size > VALUES_PER_PART:
+        return _in_parts(loss, raw, task)
     values = linked(loss, raw, task, xp)
     if task.kind != "binary" or values.shape == (raw.shape[0], 2):
         return values
     second = values.reshape(-1, 1)
     return xp.concatenate([1 - second, second], axis=1)
+
+
+def _in_parts(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task) -> Any:
+    """Return the probabilities, a few rows at a time: what a link holds in between stays small."""
+    size = max(1, VALUES_PER_PART // raw.shape[1])
+    parts = (class_probabilities(loss, raw[start : start + size], task, np) for start in range(0, len(raw), size))
+    first = next(parts)
+    probability = np.empty((len(raw), first.shape[1]), first.dtype)
+    for i, part in enumerate(itertools.chain([first], parts)):
+        probability[i * size : i * size + len(part)] = part
+    return probability
 
 
 def predicted_classes(loss: Loss, raw: Any, task: Task, xp: Any, dtype: Any = None) -> Any:
@@ -73,10 +89,27 @@ def predicted_classes(loss: Loss, raw: Any, task: Task, xp: Any, dtype: Any = No
     if not loss.probabilistic:
         scores = _scores(loss, raw, task, xp)
         return _classes_of_scores(scores, task, xp)
+    if xp is np and task.kind == "multiclass" and has_built_in_link(loss):
+        return _largest_raw(loss, raw, task, dtype)
     probability = class_probabilities(loss, raw, task, xp)
     if dtype is not None:
         probability = probability.astype(dtype, copy=False)
     return probability > 0.5 if task.kind == "multilabel" else xp.argmax(probability, axis=1)
+
+
+def _largest_raw(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dtype: Any) -> Any:
+    """Return the most probable classes of a softmax: those of the largest raw output, without its exponentials.
+
+    Only where two are so close that their probabilities may round to the same are probabilities compared.
+    """
+    largest = raw.max(axis=1, keepdims=True)
+    eps = np.finfo(raw.dtype if dtype is None else dtype).eps
+    predicted = raw.argmax(axis=1)
+    is_close = np.count_nonzero(raw >= largest - 16 * eps, axis=1) > 1
+    if is_close.any():
+        probability = class_probabilities(loss, raw[is_close], task, np)
+        predicted[is_close] = probability.astype(dtype or raw.dtype, copy=False).argmax(axis=1)
+    return predicted
 
 
 def decision_scores(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dtype: Any) -> Any:

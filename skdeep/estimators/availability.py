@@ -40,28 +40,30 @@ class available_if:  # noqa: N801  # used as scikit-learn's decorator of this na
 
     def __call__(self, method: Callable[..., Any]) -> Any:
         """Return the method's descriptor."""
-        return _AvailableMethod(method, self._check)
+        return AvailableMethod(method, self._check)
 
 
-class _AvailableMethod:
+class AvailableMethod:
+    """The descriptor of a method that exists where `check(estimator)` is true."""
+
     def __init__(self, method: Callable[..., Any], check: Callable[[Any], bool]) -> None:
-        self._method, self._check = method, check
+        self.method, self._check = method, check
         self.__name__, self.__doc__ = method.__name__, method.__doc__
 
     def __get__(self, estimator: Any, owner: type) -> Any:
         if estimator is not None:
             self._raise_unless_available(estimator, owner)
-            return MethodType(self._method, estimator)
+            return MethodType(self.method, estimator)
 
-        @functools.wraps(self._method)
+        @functools.wraps(self.method)
         def unbound(estimator: Any, *args: Any, **kwargs: Any) -> Any:
             self._raise_unless_available(estimator, owner)
-            return self._method(estimator, *args, **kwargs)
+            return self.method(estimator, *args, **kwargs)
 
         return unbound
 
     def _raise_unless_available(self, estimator: Any, owner: type) -> None:
-        message = f"This {owner.__name__!r} has no attribute {self._method.__name__!r}"
+        message = f"This {owner.__name__!r} has no attribute {self.method.__name__!r}"
         try:
             is_available = self._check(estimator)
         except AttributeError as err:

@@ -17,6 +17,7 @@ from skdeep.contract import Model
 from skdeep.core import as_traced
 from skdeep.core.encode import encode_rows, is_sparse
 from skdeep.core.inference import predict_raw
+from skdeep.estimators.availability import AvailableMethod
 from skdeep.estimators.parameters import device_named
 
 
@@ -40,8 +41,8 @@ class FittedNetwork(BaseEstimator):
                 continue
             if isinstance(method, types.FunctionType):
                 setattr(cls, name, rounding(method))
-            elif isinstance(getattr(method, "fn", None), types.FunctionType):  # of sklearn's available_if
-                method.fn = rounding(method.fn)
+            elif isinstance(method, AvailableMethod):
+                method.method = rounding(method.method)
 
     @property
     def history_(self) -> Any:
@@ -71,8 +72,7 @@ class FittedNetwork(BaseEstimator):
     def _raw_of(self, model: Model, params: Any, model_state: Any, X: Any, dtype: Any = np.float32) -> np.ndarray:
         """Return the raw outputs of a model in float64, computed in `dtype`."""
         with self._on_device(dtype):
-            raw = predict_raw(as_traced(model, dtype), params, model_state, encode_rows(X, dtype))
-        return raw.astype(np.float64)
+            return predict_raw(as_traced(model, dtype), params, model_state, encode_rows(X, dtype), np.float64)
 
     def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
         """Return the parameters to predict with, and the type to compute in."""
