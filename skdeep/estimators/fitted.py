@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 import jax
@@ -17,6 +18,15 @@ from skdeep.contract import Model
 from skdeep.core import as_traced
 from skdeep.core.encode import encode_rows, is_sparse
 from skdeep.core.inference import predict_raw
+
+
+def _rounding(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def rounded(*args: Any, **kwargs: Any) -> Any:
+        with np.errstate(under="ignore"):
+            return method(*args, **kwargs)
+
+    return rounded
 
 
 class FittedNetwork(BaseEstimator):
@@ -33,14 +43,13 @@ class FittedNetwork(BaseEstimator):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let numbers below those of the type of training become 0 in all public methods, whatever `np.seterr` says."""
         super().__init_subclass__(**kwargs)
-        rounding = np.errstate(under="ignore")
         for name, method in list(vars(cls).items()):
             if name.startswith("_"):
                 continue
             if isinstance(method, types.FunctionType):
-                setattr(cls, name, rounding(method))
+                setattr(cls, name, _rounding(method))
             elif isinstance(getattr(method, "fn", None), types.FunctionType):  # of sklearn's available_if
-                method.fn = rounding(method.fn)
+                method.fn = _rounding(method.fn)
 
     @property
     def history_(self) -> Any:
