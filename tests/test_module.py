@@ -105,7 +105,11 @@ def test_still_a_linen_module():
 
 
 def test_raw_linen_modules_are_no_values():
-    """Why `skdeep.Module` exists; when this fails, Flax has changed and it can go."""
+    """Why `skdeep.Module` exists; when this fails, Flax has changed and it can go.
+
+    Their functions survive copies, by `skdeep.core.jitted`.
+    """
     assert RawNet() == RawNet()
     assert joblib.hash(RawNet()) != joblib.hash(RawNet())
     assert pickle.dumps(RawNet()) != pickle.dumps(RawNet())
+    assert copy.deepcopy(RawNet(act=nn.relu)) == RawNet(act=nn.relu)

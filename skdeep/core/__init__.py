@@ -1,8 +1,9 @@
 """The pure functional core. Read in this order, one stage a file:
 
 encode, tokens, target, rows (host: X and y to rows of floats), sparse_rows, batch, network, composed, variational, language,
-augment, step, objective, programs, stopping, loop, inference, generation; beside them `random` (the generator), `host` (initial
-values without a compile) and `lowering` (what the forward function becomes on a CPU, by the rules of `convolution`,
+augment, step, objective, programs, stopping, loop, inference, link, generation; beside them `fingerprint` (users' code in
+the keys of programs), `jitted` (copies and pickles of JAX's functions), `random` (the generator), `host` (initial values
+without a compile) and `lowering` (what the forward function becomes on a CPU, by the rules of `convolution`,
 with `sliding`, and `pooling`).
 """
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 import jax
@@ -19,6 +20,15 @@ from skdeep.core.encode import encode_rows, is_sparse
 from skdeep.core.inference import predict_raw
 from skdeep.estimators.availability import AvailableMethod
 from skdeep.estimators.parameters import device_named
+
+
+def _rounding(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def rounded(*args: Any, **kwargs: Any) -> Any:
+        with np.errstate(under="ignore"):
+            return method(*args, **kwargs)
+
+    return rounded
 
 
 class FittedNetwork(BaseEstimator):
@@ -35,14 +45,13 @@ class FittedNetwork(BaseEstimator):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let numbers below those of the type of training become 0 in all public methods, whatever `np.seterr` says."""
         super().__init_subclass__(**kwargs)
-        rounding = np.errstate(under="ignore")
         for name, method in list(vars(cls).items()):
             if name.startswith("_"):
                 continue
             if isinstance(method, types.FunctionType):
-                setattr(cls, name, rounding(method))
+                setattr(cls, name, _rounding(method))
             elif isinstance(method, AvailableMethod):
-                method.method = rounding(method.method)
+                method.method = _rounding(method.method)
 
     @property
     def history_(self) -> Any:
