@@ -40,12 +40,24 @@ class MeanLoss(Objective):
         self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         loss_sum = jnp.sum(losses * batch.weight)
-        value = loss_sum / jnp.minimum(batch.mask.shape[0], n_rows).astype(loss_sum.dtype)
+        value = loss_sum / rows_of_full_batch(batch, n_rows)
         if self.l1 is not None:
             value += self.l1 * sum(jnp.sum(jnp.abs(k)) for k in kernels_of(params))
         if self.l2 is not None:
             value += 0.5 * self.l2 * sum(jnp.sum(k * k) for k in kernels_of(params))
         return value, loss_sum
+
+
+def rows_of_full_batch(batch: Batch, n_rows: Int[Array, ""]) -> Float[Array, ""]:
+    """Return how many rows a full batch has: the batch size, or all rows if there are fewer."""
+    n: Float[Array, ""] = jnp.minimum(batch.mask.shape[0], n_rows).astype(batch.mask.dtype)
+    return n
+
+
+def share_of_full_batch(batch: Batch, n_rows: Int[Array, ""]) -> Float[Array, ""]:
+    """Return the batch's share of a full one: 1 but for a short last batch."""
+    share: Float[Array, ""] = jnp.sum(batch.mask) / rows_of_full_batch(batch, n_rows)
+    return share
 
 
 def kernels_of(params: Params) -> list[Any]:

@@ -109,8 +109,8 @@ def bounded_weights(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     --------
     >>> import numpy as np
     >>> from skdeep.core.rows import bounded_weights
-    >>> bounded_weights(np.array([1e308, 5e307])).tolist()
-    [1.1125369292536007, 0.5562684646268003]
+    >>> bounded_weights(np.array([8.0, 3.0])).tolist()
+    [1.0, 0.375]
     """
     scaled: Float[np.ndarray, " n"] = scaled_by_power_of_two(weight, -weight_exponent(weight))
     return scaled

@@ -16,7 +16,7 @@ from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.lowering import inside_a_loop
 from skdeep.core.network import functions_of, weighted_by_rows
-from skdeep.core.objective import row_losses
+from skdeep.core.objective import row_losses, share_of_full_batch
 from skdeep.core.programs import Program, TracedFunction
 from skdeep.core.random import wrap_key
 from skdeep.core.rows import SMALLEST_SIZE
@@ -51,7 +51,7 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
             _clip(config, grad), state.optimizer_state, state.params, learning_rate, value, lambda p: objective(p)[0]
         )
     params = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), state.params, updates)
-    share = jnp.sum(batch.mask) / jnp.minimum(batch.mask.shape[0], state.n_rows)
+    share = share_of_full_batch(batch, state.n_rows)
     state = state._replace(
         params=params,
         model_state=weighted_by_rows(state.model_state, model_state, share),

@@ -515,8 +515,10 @@ def test_failures_leave_an_earlier_fit_as_it_was(of_names):
         model.set_params(boundaries=False).fit(["a", "b"])
     with pytest.raises(ValueError, match="Text 0 of X has the token 'q' at position 0"):
         model.score(["q"])
+    with pytest.raises(ValueError, match="boundaries was 'auto' there and is False now"):
+        model.partial_fit(NAMES)
     with pytest.raises(ValueError, match="does not know"):
-        model.partial_fit(["quit"])
+        model.set_params(boundaries="auto").partial_fit(["quit"])
     assert model.score(NAMES) == score
     with pytest.raises(NotFittedError):
         generator().generate("a")

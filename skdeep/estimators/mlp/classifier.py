@@ -18,7 +18,6 @@ from skdeep.core.link import (
     class_probabilities,
     decision_scores,
     has_built_in_link,
-    log_probabilities,
     predicted_classes,
 )
 from skdeep.core.rows import WeightedRows
@@ -291,15 +290,9 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of the probabilities, finite also where those of `predict_proba` round to 0.
-
-        A link of the loss's own that gives a probability of 0 gives minus infinity here.
-        """
-        raw, dtype = self._raw(X)
-        probability = self._probabilities(raw, dtype)
-        if self._has_one_class:
-            return np.log(probability)
-        return log_probabilities(self._loss, raw, self._task, probability)
+        """Return the logarithms of `predict_proba`: minus infinity where those round to 0, as in scikit-learn."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
 
     @property
     def _has_one_class(self) -> bool:

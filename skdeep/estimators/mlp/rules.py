@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from skdeep.contract import Batch, Loss, Objective, Params, Stopping, StoppingRule, Task
 from skdeep.core.link import predicted_classes, predicted_point
-from skdeep.core.objective import kernels_of
+from skdeep.core.objective import kernels_of, share_of_full_batch
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
 
@@ -61,10 +61,9 @@ class BatchMean(Objective):
         shown_sum = loss_sum
         if self.largest_reported is not None:
             shown_sum = jnp.sum(jnp.minimum(losses, self.largest_reported) * batch.weight)
-        n_in_batch = jnp.sum(batch.mask)
-        reported = (self.reported_scale * shown_sum + penalty) * per_weight * n_in_batch
-        share = n_in_batch / jnp.minimum(batch.mask.shape[0], n_rows) if self.by_rows else 1.0
-        return (self.scale * loss_sum + penalty) * per_weight * share, reported
+        reported = (self.reported_scale * shown_sum + penalty) * per_weight * jnp.sum(batch.mask)
+        value = (self.scale * loss_sum + penalty) * per_weight
+        return value * share_of_full_batch(batch, n_rows) if self.by_rows else value, reported
 
 
 class EpochsWithoutGain(StoppingRule):
