@@ -37,6 +37,13 @@ def pytest_make_parametrize_id(val):
     return re.sub(r" at 0x[0-9a-f]+", "", str(val))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def traces_forgotten():
+    """Let JAX forget its traces after each file: they take more memory than the programs, and no other file needs them."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def fresh_registry(monkeypatch):
     """Start without registered names and plugins, policy or memory of earlier look-ups, and leave none behind."""
