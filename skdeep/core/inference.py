@@ -79,7 +79,7 @@ def predict_raw(
     """
     raw = np.empty((x.shape[0], model.n_raw), dtype=x.dtype if dtype is None else dtype)
     take = _entries_taker(x) if is_sparse(x) and takes_entries(x) else _dense_taker(x, model.in_shape)
-    if x.shape[0] > BLOCK_ROWS:  # several calls
+    if x.shape[0] > FEW_BLOCKS * BLOCK_ROWS // 2:  # many calls
         params, model_state = jax.device_put((params, model_state))
     if x.shape[0] > FEW_BLOCKS * BLOCK_ROWS:
         try:
@@ -93,9 +93,10 @@ def _fill_by_blocks(
     raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker
 ) -> Float[np.ndarray, "n raw"]:
     """Fill in the raw outputs by one program call per block; a few calls are under way at once."""
+    predict = predict_block.with_others(model, params, model_state, take(0, BLOCK_ROWS))
     for first in range(0, len(raw), FEW_BLOCKS * BLOCK_ROWS):
         starts = range(first, min(first + FEW_BLOCKS * BLOCK_ROWS, len(raw)), BLOCK_ROWS)
-        outputs = [predict_block(model, params, model_state, take(start, BLOCK_ROWS)) for start in starts]
+        outputs = [predict(take(start, BLOCK_ROWS)) for start in starts]
         for start, output in zip(starts, outputs, strict=True):
             part = raw[start : start + BLOCK_ROWS]
             part[...] = np.asarray(output)[: len(part)]

@@ -139,6 +139,14 @@ class Program:
         fixed = jax.device_put(leaves[1:])
         return lambda array: jax.tree.unflatten(out_tree, compiled(array, *fixed))
 
+    def with_others(self, *arguments: Any) -> Callable[[Any], Any]:
+        """Return the compiled function of the last argument, for pytrees like this one, with the others fixed."""
+        if _is_eager():
+            return lambda last: self(*arguments[:-1], last)
+        leaves, compiled, out_tree = self._look_up(arguments)
+        fixed = leaves[: len(leaves) - len(jax.tree.leaves(arguments[-1]))]
+        return lambda last: jax.tree.unflatten(out_tree, compiled(*fixed, *jax.tree.leaves(last)))
+
     def prepare(self, *arguments: Any) -> None:
         """Compile for such arguments, without running: so that a clock may start afterwards."""
         if not _is_eager():
