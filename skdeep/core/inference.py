@@ -93,10 +93,12 @@ def _fill_by_blocks(
     raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker
 ) -> Float[np.ndarray, "n raw"]:
     """Fill in the raw outputs by one program call per block; a few calls are under way at once."""
-    predict = predict_block.with_others(model, params, model_state, take(0, BLOCK_ROWS))
+    predict = None
     for first in range(0, len(raw), FEW_BLOCKS * BLOCK_ROWS):
         starts = range(first, min(first + FEW_BLOCKS * BLOCK_ROWS, len(raw)), BLOCK_ROWS)
-        outputs = [predict(take(start, BLOCK_ROWS)) for start in starts]
+        blocks = [take(start, BLOCK_ROWS) for start in starts]
+        predict = predict or predict_block.with_others(model, params, model_state, blocks[0])
+        outputs = [predict(block) for block in blocks]
         for start, output in zip(starts, outputs, strict=True):
             part = raw[start : start + BLOCK_ROWS]
             part[...] = np.asarray(output)[: len(part)]

@@ -128,19 +128,11 @@ class Program:
         leaves, compiled, out_tree = self._look_up(arguments)
         return jax.tree.unflatten(out_tree, compiled(*leaves))
 
-    def with_rest(self, first: Any, *rest: Any) -> Callable[[Any], Any]:
-        """Return the compiled function of the first argument, for arrays like this one, with the others fixed.
-
-        For callers that would look the same program up thousands of times. `first` is one array.
-        """
-        if _is_eager():
-            return lambda array: self(array, *rest)
-        leaves, compiled, out_tree = self._look_up((first, *rest))
-        fixed = jax.device_put(leaves[1:])
-        return lambda array: jax.tree.unflatten(out_tree, compiled(array, *fixed))
-
     def with_others(self, *arguments: Any) -> Callable[[Any], Any]:
-        """Return the compiled function of the last argument, for pytrees like this one, with the others fixed."""
+        """Return the compiled function of the last argument, for pytrees like this one, with the others fixed.
+
+        For callers that would otherwise look the same program up at each call.
+        """
         if _is_eager():
             return lambda last: self(*arguments[:-1], last)
         leaves, compiled, out_tree = self._look_up(arguments)

@@ -128,7 +128,7 @@ def test_gradient(activation, loss, target):
 
     def value_and_grad(flat):
         with jax.enable_x64(True):
-            value, grad = loss_and_gradient(flat, config, {}, rows)
+            value, grad = loss_and_gradient(config, {}, rows, flat)
             return float(value), np.asarray(grad)
 
     flat = packed(dense_params(coefs, intercepts))

@@ -42,7 +42,7 @@ class Minimum(NamedTuple):
 
 
 def loss_and_gradient_of_rows(
-    flat: Float[Array, " parameters"], config: FitConfig, model_state: ModelState, rows: Rows
+    config: FitConfig, model_state: ModelState, rows: Rows, flat: Float[Array, " parameters"]
 ) -> tuple[Float[Array, ""], Float[Array, " parameters"]]:
     """Return the weighted sum of the losses of rows, and its gradient by all parameters in one vector."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
@@ -92,7 +92,10 @@ class _Loss:
         self._calls = (
             None
             if stays_sparse
-            else [loss_and_gradient.with_rest(flat, config, model_state, self._dense(part)) for part in self._parts]
+            else [
+                loss_and_gradient.with_others(*jax.device_put((config, model_state, self._dense(part))), flat)
+                for part in self._parts
+            ]
         )
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -108,7 +111,7 @@ class _Loss:
         loss_sum, gradient = 0.0, np.zeros_like(flat)
         for i, part in enumerate(self._parts):
             if self._calls is None:
-                of_part = loss_and_gradient(flat, self._config, self._model_state, self._dense(part))
+                of_part = loss_and_gradient(self._config, self._model_state, self._dense(part), flat)
             else:
                 of_part = self._calls[i](flat)
             loss_sum += float(of_part[0])
