@@ -14,6 +14,7 @@ from benchmarks.cases import (
     fashion_resnet,
     first_fit,
     import_time,
+    many_structures,
     memory,
     mlp_first_fit,
     network_first_call,
@@ -21,6 +22,8 @@ from benchmarks.cases import (
     predict,
     pretrain,
     scaling,
+    small_calls,
+    wide_data,
 )
 
 CASES = {
@@ -38,7 +41,10 @@ CASES = {
         mlp_first_fit,
         network_first_call,
         predict,
+        small_calls,
+        wide_data,
         memory,
+        many_structures,
         scaling,
         autoencoder,
         pretrain,

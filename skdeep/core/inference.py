@@ -1,12 +1,13 @@
 """Stage 10: parameters and rows -> raw outputs, in blocks of one fixed size.
 
 A row's result then depends neither on its neighbours nor on how many there are, and no row count
-compiles anew: one program serves a single block, another loops over many.
+compiles anew: one program serves a single block, another loops over several.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
 from skdeep.contract import Model, ModelState, Params, SparseRows
+from skdeep.core.arrays import aligned_empty
 from skdeep.core.encode import dense_block, is_sparse
 from skdeep.core.lowering import LeftAloneError, inside_a_loop
 from skdeep.core.network import functions_of
@@ -24,12 +26,12 @@ from skdeep.core.programs import Program
 from skdeep.core.sparse_rows import entries_of, most_entries, takes_entries
 
 Taker: TypeAlias = Callable[[int, int], Any]
-"""Returns the rows from a start on, padded with zeros to a size."""
+"""Returns the rows from a start on, padded to a size."""
 
 BLOCK_ROWS = 128
 MAX_VALUES = 2**20
-# Up to so many blocks are one program call each: that takes less time than a loop over a padded copy, and no compile.
-FEW_BLOCKS = 8
+BLOCKS_PER_CALL = 8
+CALLS_UNDER_WAY = 4
 
 
 def raw_of_block(model: Model, params: Params, model_state: ModelState, x: Any) -> Float[Array, "block raw"]:
@@ -41,9 +43,17 @@ def raw_of_block(model: Model, params: Params, model_state: ModelState, x: Any) 
 
 
 def raw_of_blocks(
-    model: Model, params: Params, model_state: ModelState, x: Any, n_blocks: Int[Array, ""]
+    model: Model, params: Params, model_state: ModelState, part: tuple[Any, Int[Array, ""]]
 ) -> Float[Array, "rows raw"]:
-    """Return the raw outputs of the first `n_blocks` blocks; the rest is zero."""
+    """Return the raw outputs of the first blocks of rows; the rest is zero.
+
+    Parameters
+    ----------
+    model, params, model_state
+    part : rows and the number of blocks
+        Rows after the last of these blocks are not read.
+    """
+    x, n_blocks = part
 
     def fill(i: Int[Array, ""], raw: Float[Array, "rows raw"]) -> Float[Array, "rows raw"]:
         block = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, i * BLOCK_ROWS, BLOCK_ROWS), x)
@@ -79,48 +89,62 @@ def predict_raw(
     """
     raw = np.empty((x.shape[0], model.n_raw), dtype=x.dtype if dtype is None else dtype)
     take = _entries_taker(x) if is_sparse(x) and takes_entries(x) else _dense_taker(x, model.in_shape)
-    if x.shape[0] > FEW_BLOCKS * BLOCK_ROWS // 2:  # many calls
+    n_blocks = _blocks_per_call(model, take) if len(raw) > BLOCK_ROWS else 1
+    if len(raw) > n_blocks * BLOCK_ROWS:  # several calls
         params, model_state = jax.device_put((params, model_state))
-    if x.shape[0] > FEW_BLOCKS * BLOCK_ROWS:
+    if n_blocks > 1:
         try:
-            return _fill_by_loops(raw, model, params, model_state, take)
+            return _fill_by_loops(raw, model, params, model_state, take, n_blocks * BLOCK_ROWS)
         except LeftAloneError:  # slow inside a loop: one program call a block
             pass
     return _fill_by_blocks(raw, model, params, model_state, take)
 
 
-def _fill_by_blocks(
-    raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker
-) -> Float[np.ndarray, "n raw"]:
-    """Fill in the raw outputs by one program call per block; a few calls are under way at once."""
-    predict = None
-    for first in range(0, len(raw), FEW_BLOCKS * BLOCK_ROWS):
-        starts = range(first, min(first + FEW_BLOCKS * BLOCK_ROWS, len(raw)), BLOCK_ROWS)
-        blocks = [take(start, BLOCK_ROWS) for start in starts]
-        predict = predict or predict_block.with_others(model, params, model_state, blocks[0])
-        outputs = [predict(block) for block in blocks]
-        for start, output in zip(starts, outputs, strict=True):
-            part = raw[start : start + BLOCK_ROWS]
-            part[...] = np.asarray(output)[: len(part)]
-    return raw
+def _blocks_per_call(model: Model, take: Taker) -> int:
+    """Return how many blocks one program call loops over: few enough that their copy stays small."""
+    values_per_row: int = max(model.n_raw, *(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(take(0, 1))))
+    return max(1, min(BLOCKS_PER_CALL, MAX_VALUES // (BLOCK_ROWS * values_per_row)))
 
 
 def _fill_by_loops(
-    raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker
+    raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker, size: int
 ) -> Float[np.ndarray, "n raw"]:
     """Fill in the raw outputs by program calls that loop over many blocks each."""
-    values_per_row = max(model.n_raw, *(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(take(0, 1))))
-    n_blocks = max(2, MAX_VALUES // (BLOCK_ROWS * values_per_row))
-    size = n_blocks * BLOCK_ROWS
+
+    def part(start: int) -> Any:
+        return take(start, size), np.int32(-(-min(size, len(raw) - start) // BLOCK_ROWS))
+
+    predict = predict_blocks.with_others(model, params, model_state, part(0))
+    return _fill(raw, size, lambda start: predict(part(start)))
+
+
+def _fill_by_blocks(
+    raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker
+) -> Float[np.ndarray, "n raw"]:
+    """Fill in the raw outputs by one program call a block."""
+    predict = predict_block.with_others(model, params, model_state, take(0, BLOCK_ROWS))
+    return _fill(raw, BLOCK_ROWS, lambda start: predict(take(start, BLOCK_ROWS)))
+
+
+def _fill(raw: Float[np.ndarray, "n raw"], size: int, call: Callable[[int], Any]) -> Float[np.ndarray, "n raw"]:
+    """Fill in the outputs of calls for `size` rows from a start on, a few of which are under way at once."""
+    under_way: deque[tuple[int, Any]] = deque()
     for start in range(0, len(raw), size):
-        part = raw[start : start + size]
-        n_here = np.int32(-(-len(part) // BLOCK_ROWS))
-        part[...] = np.asarray(predict_blocks(model, params, model_state, take(start, size), n_here))[: len(part)]
+        under_way.append((start, call(start)))
+        if len(under_way) > CALLS_UNDER_WAY:
+            _collect(raw, *under_way.popleft())
+    for start, output in under_way:
+        _collect(raw, start, output)
     return raw
 
 
+def _collect(raw: Float[np.ndarray, "n raw"], start: int, output: Any) -> None:
+    part = raw[start : start + len(output)]
+    part[...] = np.asarray(output)[: len(part)]
+
+
 def _dense_taker(x: Any, shape: tuple[int, ...]) -> Taker:
-    return lambda start, size: _zero_padded(dense_block(x, slice(start, start + size), shape), size)
+    return lambda start, size: _padded(dense_block(x, slice(start, start + size), shape), size)
 
 
 def _entries_taker(x: Any) -> Taker:
@@ -128,16 +152,18 @@ def _entries_taker(x: Any) -> Taker:
 
     def take(start: int, size: int) -> SparseRows:
         rows: SparseRows = jax.tree.map(
-            lambda values: _zero_padded(values, size), entries_of(x[start : start + size], n_entries)
+            lambda values: _padded(values, size), entries_of(x[start : start + size], n_entries)
         )
         return rows
 
     return take
 
 
-def _zero_padded(x: Shaped[np.ndarray, "n ..."], size: int) -> Shaped[np.ndarray, "{size} ..."]:
+def _padded(x: Shaped[np.ndarray, "n ..."], size: int) -> Shaped[np.ndarray, "{size} ..."]:
+    """Return rows with more rows up to a size: zeros to the end of the last block, and then any values."""
     if len(x) == size:
         return x
-    padded = np.zeros((size, *x.shape[1:]), dtype=x.dtype)
+    padded = aligned_empty((size, *x.shape[1:]), x.dtype)
     padded[: len(x)] = x
+    padded[len(x) : -(-len(x) // BLOCK_ROWS) * BLOCK_ROWS] = 0
     return padded

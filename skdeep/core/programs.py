@@ -26,6 +26,7 @@ import numpy as np
 
 from skdeep.component import Component
 from skdeep.core.fingerprint import fingerprint, user_functions
+from skdeep.core.lowering import LeftAloneError
 
 MAX_PROGRAMS = 64
 COMPILES_PER_RETURN = 8
@@ -148,7 +149,17 @@ class Program:
         _refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
         key = _key(self, arguments, leaves, tree)
-        return leaves, *_by_structure.get(key, lambda: self._compile(arguments, leaves, tree))
+        found = _by_structure.get(key, lambda: self._compiled_or_refused(arguments, leaves, tree))
+        if isinstance(found, LeftAloneError):
+            raise LeftAloneError(*found.args)
+        return leaves, *found
+
+    def _compiled_or_refused(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
+        """Return a program, or the error of one that refuses its loop, so that it is not traced again to find out."""
+        try:
+            return self._compile(arguments, leaves, tree)
+        except LeftAloneError as error:
+            return error.with_traceback(None)
 
     def _compile(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
         out_trees = []

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from skdeep.contract import Task
@@ -26,6 +25,7 @@ from skdeep.estimators.availability import available_if
 from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
+from skdeep.estimators.labels import kind_of_labels
 from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
@@ -321,12 +321,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
 
     def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
         y = y.toarray() if is_sparse(y) else y
-        check_classification_targets(y)
-        kind = type_of_target(y)
-        if kind == "multiclass-multioutput":
-            raise ValueError(
-                "y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier."
-            )
+        kind = kind_of_labels(y)
         is_indicator = kind == "multilabel-indicator"
         if not reset:
             check_same_form(self._task, kind, type(self).__name__)

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from skdeep.contract import Optimizer, TrainState
+from skdeep.core.arrays import aligned_copy
 from skdeep.estimators.continuing import structural_difference
 
 
@@ -26,11 +27,11 @@ class OptimizerMemory(NamedTuple):
 
 def remembered(optimizer: Optimizer, state: TrainState, params: Any) -> OptimizerMemory:
     """Return the memory of the optimizer after training that ended in `state` and left `params` to predict with."""
-    memory = [np.array(leaf) for leaf in jax.tree.leaves(state.optimizer_state)]
+    memory = [aligned_copy(leaf) for leaf in jax.tree.leaves(state.optimizer_state)]
     if type(optimizer).eval_params is Optimizer.eval_params:
         return OptimizerMemory(optimizer, memory, None, None)
-    trained = [np.array(leaf) for leaf in jax.tree.leaves(state.params)]
-    predicting = [np.array(leaf) for leaf in jax.tree.leaves(params)]
+    trained = [aligned_copy(leaf) for leaf in jax.tree.leaves(state.params)]
+    predicting = [aligned_copy(leaf) for leaf in jax.tree.leaves(params)]
     return OptimizerMemory(optimizer, memory, trained, predicting)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from skdeep.contract import FitConfig, FitResult, Info, Rows, TrainState
 from skdeep.core import stopping
+from skdeep.core.arrays import aligned_copy
 from skdeep.core.batch import Feed
 from skdeep.core.loop import training_blocks
 from skdeep.core.step import evaluation_params, judge_score
@@ -216,9 +217,9 @@ def _result(run: Run) -> FitResult:
     last_epoch = run.first_epoch + run.n_done
     keeps_best = run.plan.config.keep_best and int(best.best_epoch) != 0
     if keeps_best:
-        params, model_state = jax.tree.map(np.array, (best.best_params, best.best_model_state))
+        params, model_state = jax.tree.map(aligned_copy, (best.best_params, best.best_model_state))
     else:
-        params, model_state = jax.tree.map(np.array, current_params(run))
+        params, model_state = jax.tree.map(aligned_copy, current_params(run))
     status = run.status
     if not keeps_best and status != stopping.INTERRUPTED and not _all_finite(params):
         status = stopping.NON_FINITE

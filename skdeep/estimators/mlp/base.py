@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import jax
 import numpy as np
 
 from skdeep.contract import FitConfig, Loss, Optimizer, Task
+from skdeep.core.arrays import aligned_copy
 from skdeep.core.random import key_of_seed
 from skdeep.core.rows import WeightedRows
 from skdeep.core.step import new_state
@@ -222,7 +225,8 @@ class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _store_params(self, params: Any, model_state: Any) -> None:
         """Keep weights in the type of the first ones, whatever the solver worked in."""
-        params, self.model_state_ = cast((params, model_state), self._weights_dtype)
+        copied = partial(aligned_copy, dtype=self._weights_dtype)
+        params, self.model_state_ = jax.tree.map(copied, (params, model_state))
         self.coefs_, self.intercepts_, self._other_params = split_params(params, len(self.coefs_) - 1)
 
     def _check_finite(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
 from skdeep.contract import Loss, Task
@@ -25,6 +25,7 @@ from skdeep.core.target import check_same_form, decode_labels, encode_classes, e
 from skdeep.errors import ComponentError
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
+from skdeep.estimators.labels import kind_of_labels
 from skdeep.estimators.mlp.fit import MLPEstimator, check_trains_by_epochs
 from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS, StrOptions
 from skdeep.estimators.mlp.rules import ZeroOne
@@ -313,12 +314,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
     def _encode_target(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
         labels_are_sparse = is_sparse(y)
         y = y.toarray() if labels_are_sparse else y
-        check_classification_targets(y)
-        kind = type_of_target(y)
-        if kind == "multiclass-multioutput":
-            raise ValueError(
-                "y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier."
-            )
+        kind = kind_of_labels(y)
         is_indicator = kind == "multilabel-indicator"
         if not learns and hasattr(self, "_task"):
             check_same_form(self._task, kind, type(self).__name__)

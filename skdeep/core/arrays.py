@@ -1,0 +1,40 @@
+"""NumPy arrays in memory that compiled programs take as it is, without a copy.
+
+On a CPU, XLA reads an array in place if its address is a multiple of 64; NumPy's own addresses seldom are. A copy of
+large parameters takes longer than a prediction with them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+ALIGNMENT = 64
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: Any) -> Shaped[np.ndarray, "..."]:
+    """Return an array with any values, for the caller to fill.
+
+    Examples
+    --------
+    >>> from skdeep.core.arrays import aligned_empty
+    >>> aligned_empty((3, 5), "float32").ctypes.data % 64
+    0
+    """
+    dtype = np.dtype(dtype)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    room = np.empty(n_bytes + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    values: Shaped[np.ndarray, "..."] = room[start : start + n_bytes].view(dtype).reshape(shape)
+    return values
+
+
+def aligned_copy(values: Any, dtype: Any = None) -> Shaped[np.ndarray, "..."]:
+    """Return a copy on the host, which may be written to, of this type if one is given."""
+    values = np.asarray(values)
+    copy = aligned_empty(values.shape, values.dtype if dtype is None else dtype)
+    copy[...] = values
+    return copy

@@ -1,0 +1,115 @@
+"""Predictions in blocks: the same for a row whatever the call, in few programs and few copies."""
+
+import gc
+import weakref
+
+import flax.linen as nn
+import jax
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import skdeep
+from skdeep import DeepClassifier, DeepRegressor, MLPRegressor
+from skdeep.core import programs
+from skdeep.core.arrays import ALIGNMENT
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(2100, 6)).astype(np.float32)
+SMALL = {"max_epochs": 1, "tol": None, "random_state": 0}
+
+
+@jax.custom_vjp
+def doubled(x):
+    return jax.lax.conv_general_dilated(
+        x[:, :, None], np.full((1, 1, 1), 2, x.dtype), (1,), "SAME", None, None, DIMENSIONS
+    )
+
+
+DIMENSIONS = ("NWC", "WIO", "NWC")
+doubled.defvjp(lambda x: (doubled(x), None), lambda _, g: (2 * g[..., 0],))
+
+
+class LeftAlone(skdeep.Module):
+    """Holds a convolution with a derivative of its own, which no loop takes on a CPU."""
+
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs)(doubled(x)[..., 0])
+
+
+@pytest.fixture(scope="module", params=["mlp", LeftAlone()], ids=["mlp", "left alone"])
+def fitted(request):
+    return DeepRegressor(network=request.param, **SMALL).fit(X[:200], X[:200, 0])
+
+
+def test_all_row_counts_give_what_the_network_gives(fitted):
+    kernel_free = fitted.predict(X)
+    for n in (1, 127, 128, 129, 1023, 1024, 1025, 2049):
+        assert_array_equal(fitted.predict(X[:n]), kernel_free[:n])
+
+
+def test_values_are_those_of_the_formula():
+    model = DeepRegressor(network="linear", **SMALL).fit(X[:200], 3 * X[:200, 0] + 1)
+    output = model.params_["output"]
+    scale = model._scale
+    wanted = (X.astype(float) @ output["kernel"] + output["bias"]) * scale.scale + scale.mean
+    assert_allclose(model.predict(X), wanted[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_two_programs_serve_all_row_counts():
+    model = DeepRegressor(**SMALL).fit(X[:200], X[:200, 0])
+    skdeep.clear_cache()
+    for n in (5, 129, 1000, 1024, 1025, 2100):
+        model.predict(X[:n])
+    assert skdeep.compile_counts() == {"predict_block": (1, 1), "predict_blocks": (1, 1)}
+
+
+def test_a_network_that_no_loop_takes_is_not_traced_again_to_find_out():
+    model = DeepRegressor(network=LeftAlone(), **SMALL).fit(X[:200], X[:200, 0])
+    skdeep.clear_cache()
+    for n in (300, 2100, 300):
+        model.predict(X[:n])
+    assert skdeep.compile_counts() == {"predict_block": (1, 1), "predict_blocks": (1, 0)}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        DeepRegressor(**SMALL),
+        DeepRegressor(early_stopping=True, **SMALL),
+        MLPRegressor(hidden_layer_sizes=(7,), max_iter=1),
+        MLPRegressor(hidden_layer_sizes=(7,), solver="lbfgs", max_iter=1),
+    ],
+    ids=["last", "best", "perceptron", "lbfgs"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_programs_take_parameters_as_they_lie_in_memory(model):
+    """A copy of large parameters takes longer than a prediction with them."""
+    model.fit(X[:200], X[:200, 0])
+    for leaf in jax.tree.leaves(model.params_):
+        assert leaf.ctypes.data % ALIGNMENT == 0
+        assert leaf.flags.writeable
+        if jax.default_backend() == "cpu" and leaf.dtype == np.float32:
+            assert np.shares_memory(np.asarray(jax.device_put(leaf)), leaf)
+
+
+def test_edits_of_parameters_count_at_the_next_prediction():
+    model = DeepClassifier(network="linear", **SMALL).fit(X[:200], X[:200, 0] > 0)
+    model.params_["output"]["kernel"][...] = 0
+    model.params_["output"]["bias"][...] = np.log(3)
+    assert_allclose(model.predict_proba(X[:300])[:, 1], 0.75, rtol=1e-6)
+
+
+def test_programs_that_were_dropped_are_freed(monkeypatch):
+    for name in ("_by_structure", "_by_text"):
+        monkeypatch.setattr(programs, name, programs._Cache(2))
+    double = programs.Program(lambda x: 2 * x, "double")
+    kept = []
+    for n in range(1, 6):
+        double(np.ones(n, np.float32))
+        kept.append(weakref.ref(next(reversed(programs._by_text._values.values()))))
+    gc.collect()
+    assert [ref() is None for ref in kept] == [True, True, True, False, False]
