@@ -11,6 +11,7 @@ from typing import Any
 
 from skdeep.component import Component
 from skdeep.contract import KINDS, PLUGIN_API
+from skdeep.errors import with_article
 from skdeep.pickling import is_linen_class
 
 # How a plain function of each kind is called, and what it stands for.
@@ -39,7 +40,7 @@ def refusal(kind: str, value: Any) -> str | None:
     if isinstance(value, KINDS[kind]):
         return None
     if isinstance(value, Component):
-        return f"it is {_a(value.kind)}, not {_a(kind)}"
+        return f"it is {with_article(value.kind)}, not {with_article(kind)}"
     if inspect.isclass(value) and issubclass(value, Component):
         return _refused_component(kind, value)
     if is_linen_class(value) or is_linen_class(type(value)):
@@ -47,7 +48,7 @@ def refusal(kind: str, value: Any) -> str | None:
     if inspect.isclass(value) and not (kind == "network" and _is_nnx_class(value)):
         return f"it is a class that is no {kind}: subclass skdeep.{KINDS[kind].__name__}"
     if not callable(value):
-        return f"it is {value!r}, neither {_a(kind)} component nor a function"
+        return f"it is {value!r}, neither {with_article(kind)} component nor a function"
     return _refused_function(kind, value)
 
 
@@ -86,7 +87,7 @@ def made_if_class(value: Any) -> Any:
 def _refused_component(kind: str, cls: type[Component]) -> str | None:
     base = KINDS[kind]
     if not issubclass(cls, base):
-        return f"{cls.__name__} is {_a(cls.kind)}, not {_a(kind)}"
+        return f"{cls.__name__} is {with_article(cls.kind)}, not {with_article(kind)}"
     if all(getattr(cls, method) is getattr(base, method) for method in METHODS[kind]):
         return f"{cls.__name__} does not define {' or '.join(METHODS[kind])}"
     return _without_default(cls, list(dataclasses.fields(cls)))  # type: ignore[arg-type]  # components are dataclasses
@@ -94,7 +95,7 @@ def _refused_component(kind: str, cls: type[Component]) -> str | None:
 
 def _refused_linen(kind: str, value: Any) -> str | None:
     if kind not in ("layer", "network"):
-        return f"it is a flax.linen module, which serves as a layer or a network, not as {_a(kind)}"
+        return f"it is a flax.linen module, which serves as a layer or a network, not as {with_article(kind)}"
     if not inspect.isclass(value):
         return None
     fields: tuple[Any, ...] = dataclasses.fields(value)  # type: ignore[arg-type]  # linen modules are dataclasses
@@ -127,7 +128,3 @@ def _refused_function(kind: str, function: Any) -> str | None:
 
 def _is_nnx_class(value: type) -> bool:
     return any(cls.__module__.startswith("flax.nnx") and cls.__name__ == "Module" for cls in value.__mro__)
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"

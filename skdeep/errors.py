@@ -15,7 +15,8 @@ _OTHER_NAMES = {
         "categorical_crossentropy categorical_cross_entropy sparse_categorical_crossentropy "
         "sparse_categorical_cross_entropy cross_entropy_loss crossentropyloss softmax_cross_entropy ce logloss "
         "logistic nll nll_loss nllloss log",
-        "gaussian_nll": "gaussian_nll_loss gaussiannllloss heteroscedastic",
+        "bernoulli": "bce binary_crossentropy binary_cross_entropy",
+        "gaussian_nll": "nll nll_loss gaussian_nll_loss gaussiannllloss heteroscedastic",
         "poisson": "poisson_nll poisson_nll_loss poissonnllloss",
     },
     "optimizer": {
@@ -27,6 +28,8 @@ _OTHER_NAMES = {
     },
 }
 """What other libraries call our components: our name, and theirs in lower case."""
+_USES = {"cross_entropy": "classes", "bernoulli": "numbers in [0, 1]", "gaussian_nll": "numbers and their spread"}
+"""What those are for that share a name elsewhere."""
 
 
 class ComponentError(Exception):
@@ -100,16 +103,23 @@ def wrong_value(owner: str, name: str, wanted: str, value: object, what: str = "
 def wrong_kind(parameter: str, value: object, wanted: str) -> str:
     """Word the message for a component given where another kind belongs."""
     kind = getattr(value, "kind", None)
-    what = f"{value!r}, which is a {kind}" if isinstance(kind, str) else repr(value)
+    what = f"{value!r}, which is {with_article(kind)}" if isinstance(kind, str) else repr(value)
     return f"The {parameter!r} parameter must be {wanted}. Got {what} instead."
 
 
+def with_article(noun: str) -> str:
+    """Return "an optimizer", "a loss"."""
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
 def _named_elsewhere(kind: str, name: str, known: list[str]) -> str:
-    """Return a sentence with our name for what another library calls by this one; empty if it is none of theirs."""
-    for ours, theirs in _OTHER_NAMES.get(kind, {}).items():
-        if name.lower() in theirs.split() and ours in known:
-            return f" It is called {ours!r} here."
-    return ""
+    """Return a sentence with our names for what another library calls by this one; empty if it is none of theirs."""
+    others = _OTHER_NAMES.get(kind, {})
+    names = [ours for ours, theirs in others.items() if name.lower() in theirs.split() and ours in known]
+    if not names:
+        return ""
+    shown = map(repr, names) if len(names) == 1 else (f"{ours!r} ({_USES[ours]})" for ours in names)
+    return f" It is called {' or '.join(shown)} here."
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

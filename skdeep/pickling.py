@@ -6,6 +6,7 @@ package it needs, in place of pickle's bare "No module named".
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
 import importlib
 import operator
@@ -48,7 +49,8 @@ def picklable(value: Any) -> Any:
     if is_linen_class(type(value)):
         return _Made(*reduced(value, _given_fields(value))[1])
     origin = origin_of(value)
-    if origin is None and isinstance(value, type | types.FunctionType):
+    is_known_to_pickle = isinstance(value, type | types.FunctionType) or type(value) in copyreg.dispatch_table
+    if origin is None and is_known_to_pickle:
         return value
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str) and found_by(module, name) is value:

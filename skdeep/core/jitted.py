@@ -7,8 +7,11 @@ looks for the function inside under the name that the object has. scikit-learn c
 from __future__ import annotations
 
 import copyreg
+import weakref
+from contextvars import ContextVar
 from typing import Any
 
+import cloudpickle
 import jax
 import jax.numpy as jnp
 
@@ -33,24 +36,34 @@ def _innermost(function: Any) -> Any:
     return function
 
 
+def _path_of(function: Any) -> tuple[Any, Any]:
+    """Return the module and the name that the function inside was defined in and under."""
+    inner = _innermost(function)
+    name = getattr(inner, "__qualname__", None) or getattr(inner, "__name__", None)
+    return getattr(inner, "__module__", None), name
+
+
 def _reduced(function: Any) -> Any:
     """Return what `copy` and pickle ask for: the name under which the object is found, if it is."""
-    inner = _innermost(function)
-    module, name = (
-        getattr(inner, "__module__", None),
-        getattr(inner, "__qualname__", None) or getattr(inner, "__name__", None),
-    )
+    inner, (module, name) = _innermost(function), _path_of(function)
     if isinstance(module, str) and isinstance(name, str) and module != "__main__":
         found = found_by(module, name)
         if found is function:
             return name
         if type(found) is type(function) and _innermost(found) is inner:  # this is a copy that was made elsewhere
             return import_name, (module, name)
-    return _value_of, (_Kept(function),)  # what a notebook defines goes to other processes by value
+    return _value_of, (_kept(function),)  # what a notebook defines goes to other processes by value
+
+
+_being_dumped: ContextVar[frozenset[int]] = ContextVar("_being_dumped", default=frozenset())
 
 
 class _Kept:
-    """Holds an object that is copied by reference, and pickled as it would be without this file."""
+    """Holds an object that is copied by reference, and pickled by value.
+
+    pickle would look for the function inside under a name that the object has. So what goes into a pickle is what
+    cloudpickle makes of it, and the name: a pickle that is loaded where it was made finds the object that is there.
+    """
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -59,20 +72,50 @@ class _Kept:
         return self
 
     def __reduce__(self) -> Any:
-        return _remade, self.value.__reduce_ex__(4)[1:3]
+        if id(self.value) in _being_dumped.get():
+            arguments, state = self.value.__reduce_ex__(4)[1:3]
+            return _kept_empty, arguments, (state,)  # filled afterwards: a derivative refers to its own function
+        return _found_or_loaded, (*_path_of(self.value), self._dumped())
+
+    def _dumped(self) -> bytes:
+        token = _being_dumped.set(_being_dumped.get() | {id(self.value)})
+        try:
+            data: bytes = cloudpickle.dumps(self)
+            return data
+        finally:
+            _being_dumped.reset(token)
+
+    def __setstate__(self, only: tuple[Any]) -> None:
+        (state,) = only
+        if hasattr(self.value, "__setstate__"):
+            self.value.__setstate__(state)
+        else:
+            vars(self.value).update(state)
+
+
+_all_kept: weakref.WeakValueDictionary[int, _Kept] = weakref.WeakValueDictionary()
+
+
+def _kept(function: Any) -> _Kept:
+    """Return what holds a function: the same while it is being pickled, so that pickle knows it when it comes again."""
+    return _all_kept.setdefault(id(function), _Kept(function))
+
+
+def _kept_empty(cls: type, *arguments: Any) -> _Kept:
+    return _Kept((object if issubclass(cls, _PURE_PYTHON) else cls).__new__(cls, *arguments))
+
+
+def _found_or_loaded(module: Any, name: Any, data: bytes) -> _Kept:
+    """Return the object under a name if it is what was pickled, else a new one."""
+    found = found_by(module, name) if isinstance(module, str) and isinstance(name, str) else None
+    if type(found) in _KINDS and _kept(found)._dumped() == data:
+        return _kept(found)
+    kept: _Kept = cloudpickle.loads(data)
+    return kept
 
 
 def _value_of(kept: _Kept) -> Any:
     return kept.value
-
-
-def _remade(arguments: tuple[Any, ...], state: Any) -> _Kept:
-    value = object.__new__(*arguments) if issubclass(arguments[0], _PURE_PYTHON) else arguments[0].__new__(*arguments)
-    if hasattr(value, "__setstate__"):
-        value.__setstate__(state)
-    else:
-        vars(value).update(state)
-    return _Kept(value)
 
 
 _PURE_PYTHON = _KINDS[1:]

@@ -87,7 +87,7 @@ def from_object(kind: str, value: Any) -> Any:
     if isinstance(value, KINDS[kind]):
         return value
     if isinstance(value, Component):
-        raise TypeError(errors.wrong_kind(kind, value, f"a {kind}"))
+        raise TypeError(errors.wrong_kind(kind, value, errors.with_article(kind)))
     if inspect.isclass(value) and (issubclass(value, Component) or is_linen_class(value)):
         raise TypeError(errors.wrong_kind(kind, value, f"an object, not a class: write {value.__name__}(...)"))
     makers = {

@@ -7,6 +7,8 @@ import copyreg
 import functools
 import io
 import pickle
+import sys
+import types
 
 import cloudpickle
 import flax.linen as nn
@@ -78,6 +80,47 @@ def test_what_is_not_found_by_name_goes_by_value():
     again = cloudpickle.loads(cloudpickle.dumps(act))
     assert again is not act
     assert float(again(2.0)) == 6.0
+
+
+NOTEBOOK = """
+@jax.jit
+def jitted(x):
+    return factor * x
+
+@jax.custom_jvp
+def with_derivative(x):
+    return factor * x
+
+@with_derivative.defjvp
+def rule(primals, tangents):
+    return with_derivative(primals[0]), 10 * tangents[0]
+
+@jax.custom_vjp
+def with_gradient(x):
+    return factor * x
+
+with_gradient.defvjp(lambda x: (with_gradient(x), None), lambda _, g: (10 * g,))
+"""
+
+
+@pytest.mark.parametrize(("name", "slope"), [("jitted", 3), ("with_derivative", 10), ("with_gradient", 10)])
+@pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps])
+def test_models_with_functions_of_a_notebook_reach_other_processes(monkeypatch, name, slope, dumps):
+    """They are defined in `__main__`, where the other process has another program."""
+    scope = {"__name__": "__main__", "jax": jax, "factor": 3.0}
+    exec(NOTEBOOK, scope)
+    main = types.SimpleNamespace(**scope)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    model = DeepClassifier(network=["dense", scope[name]], **SMALL)
+    data = dumps(model)
+    assert pickle.loads(data).network[1] is scope[name]  # here it is
+    for there in ({}, {name: jax.jit(lambda x: -x)}):
+        monkeypatch.setitem(sys.modules, "__main__", types.SimpleNamespace(**there))
+        again = pickle.loads(data).network[1]
+        assert float(again(2.0)) == 6.0
+        assert float(jax.grad(again)(2.0)) == slope
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    assert pickle.loads(dumps(clone(model))).network[1] is scope[name]
 
 
 class Net(nn.Module):
