@@ -44,33 +44,24 @@ class NNXNet(nnx.Module):
         return self.output(nnx.relu(self.hidden(x)))
 
 
-class RawLinenNet(nn.Module):
-    width: int = 32
-    n_outputs: int | None = None
-
-    @nn.compact
-    def __call__(self, x):
-        return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
-
-
 DEFAULTS = [DeepClassifier(), DeepRegressor(), DeepAutoencoder(), MLPClassifier(), MLPRegressor()]
 VARIANTS = [
     DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),
     DeepClassifier(
         network=MLP(widths=(32,), dropout_rate=0.1, normalization="batch"), learning_rate=0.01, max_epochs=60
     ),
-    DeepClassifier(network=SmallNet(), learning_rate=0.01, max_epochs=60),
     DeepRegressor(network=NNXNet, loss="huber", learning_rate=0.01, max_epochs=60),
-    DeepAutoencoder(n_components=2, variational=True, noise=0.1, early_stopping=True, batch_size=16, max_epochs=20),
     MLPClassifier(solver="lbfgs"),
-    MLPRegressor(solver="lbfgs"),
-    MLPClassifier(solver="sgd"),
     MLPRegressor(solver="sgd"),
 ]
 MORE_VARIANTS = [
+    DeepClassifier(network=SmallNet(), learning_rate=0.01, max_epochs=60),
     DeepRegressor(early_stopping=True, batch_size=16, learning_rate=0.01, max_epochs=60),
     DeepRegressor(network=SmallNet(), learning_rate=0.01, max_epochs=60),
+    DeepAutoencoder(n_components=2, variational=True, noise=0.1, early_stopping=True, batch_size=16, max_epochs=20),
     DeepAutoencoder(n_components=3, encoder=SmallNet(), decoder=NNXNet, loss="huber", max_epochs=20),
+    MLPRegressor(solver="lbfgs"),
+    MLPClassifier(solver="sgd"),
 ]
 OF_TRAINING = (
     "check_classifiers_train",
