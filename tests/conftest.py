@@ -14,12 +14,11 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Most of the time of the tests is compiling small programs that run for a moment. XLA's older code generator compiles
-# them in half the time, fewer optimisations and code in one piece save another quarter. Level 0 would save more, but it
-# rounds otherwise: L-BFGS then needs more iterations. An XLA that no longer knew one of the flags would end the process,
-# so they are given where they were tried.
+# them in half the time, no optimisation and code in one piece in half of that. An XLA that no longer knew one of the
+# flags would end the process, so they are given where they were tried.
 QUICK = (
     "--xla_cpu_use_fusion_emitters=false",
-    "--xla_backend_optimization_level=1",
+    "--xla_backend_optimization_level=0",
     "--xla_cpu_parallel_codegen_split_count=1",
 )
 if jax.__version_info__ < (0, 11):
