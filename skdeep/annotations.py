@@ -187,10 +187,14 @@ def _is_sequence(annotation: Any) -> bool:
     return origin is tuple or annotation is tuple or (origin in _SEQUENCES and bool(typing.get_args(annotation)))
 
 
+def _holds_numbers(value: Any) -> bool:
+    """Tell whether something is an array of numbers, or a tracer."""
+    dtype = getattr(value, "dtype", None)
+    return dtype is not None and hasattr(value, "shape") and bool(jax.numpy.issubdtype(dtype, np.number))
+
+
 def _real(value: Any) -> Any:
-    is_real = (
-        type(value) is float or isinstance(value, numbers.Real) or (hasattr(value, "dtype") and hasattr(value, "shape"))
-    )
+    is_real = type(value) is float or isinstance(value, numbers.Real) or _holds_numbers(value)
     return value if is_real else MISFIT
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import jax
+import numpy as np
 
 from skdeep import errors
 from skdeep.annotations import MISFIT, is_data, without_numpy
@@ -248,7 +249,19 @@ def _settle(component: Component, checks: bool) -> None:
     if cls.check_fields is Component.check_fields or any(_is_unresolved(component, field) for field in fields):
         return
     if not any(map(_is_traced, jax.tree.leaves(component))):
+        _check_values(component, fields)
+
+
+def _check_values(component: Component, fields: list[HeldField]) -> None:
+    """Let a component check its fields; if an array is more than its check can take, say so."""
+    try:
         component.check_fields()
+    except (TypeError, ValueError) as err:
+        arrays = [field for field in fields if np.ndim(getattr(component, field.name)) and field.is_data]
+        if not arrays or any(repr(field.name) in str(err) for field in fields):
+            raise
+        owner, name = type(component).__name__, arrays[0].name
+        raise errors.InvalidFieldError(errors.wrong_value(owner, name, "a number", getattr(component, name))) from err
 
 
 def _is_plain_default(value: Any, default: Any) -> bool:

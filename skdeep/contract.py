@@ -120,7 +120,8 @@ class TrainState(NamedTuple):
     """All that one step hands to the next.
 
     `position` counts the steps done in the current epoch; `epoch` those finished; `loss_sum` is what the
-    objective reported in this epoch; `status` is one of the constants of `skdeep.core.stopping`.
+    objective reported in this epoch; `status` is one of the constants of `skdeep.core.stopping`. `largest_batch` is how
+    many rows the largest batch of earlier trainings had that this one goes on from, 0 if it does not go on.
     """
 
     params: Params
@@ -134,6 +135,7 @@ class TrainState(NamedTuple):
     steps_per_epoch: Int[Array, ""]
     loss_sum: Float[Array, ""]
     status: Int[Array, ""]
+    largest_batch: Int[Array, ""]
 
 
 class Info(NamedTuple):

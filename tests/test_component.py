@@ -583,6 +583,10 @@ def test_a_list_is_not_shared_by_copies():
         (lambda: Outer(1.0, inner=Dense()), "The 'inner' field of Outer must be a component. Got Dense("),
         (lambda: Outer(1.0, function=3), "The 'function' field of Outer must be a function or None. Got 3 instead."),
         (lambda: Dense().replace(features=0), "The 'features' field of Dense must be a positive int. Got 0 instead."),
+        (
+            lambda: losses.Huber(delta=np.ones(2)),
+            "The 'delta' field of Huber must be a number. Got array([1., 1.]) instead.",
+        ),
         (lambda: losses.Huber(delta="x"), "The 'delta' field of Huber must be a number. Got 'x' instead."),
         (lambda: losses.Huber(delta=0.0), "The 'delta' field of Huber must be positive. Got 0.0 instead."),
     ],

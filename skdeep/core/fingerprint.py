@@ -17,6 +17,7 @@ import io
 import logging
 import os
 import site
+import struct
 import sys
 import sysconfig
 import threading
@@ -244,6 +245,10 @@ class _Reader:
     def read_identity(self, value: Any) -> None:
         self.atoms.append(value)
 
+    def read_reference(self, reference: weakref.ref[Any]) -> None:
+        self.atoms.append(type(reference))
+        self.read(reference())
+
     def read_type(self, value: Any) -> None:
         """Read what has a state that no program depends on."""
         self.atoms.append(type(value))
@@ -262,35 +267,40 @@ class _Reader:
             self.read(value)
 
     def read_instance(self, value: Any) -> None:
-        cls = type(value)
+        cls: Any = type(value)
         self.read(cls)
         if dataclasses.is_dataclass(cls) and _is_linen(cls):  # beside its fields it has an id of its own
             fields = [f.name for f in dataclasses.fields(cls) if f.init and f.name != "parent"]
             self.read_items(getattr(value, name) for name in fields)
             return
-        is_container = isinstance(value, dict | list | tuple | set | frozenset)
+        # An installed package says what the value of an object is when it is pickled; beside it are caches.
+        if _is_installed(cls.__module__) and self._read_reduced(value):
+            return
         if isinstance(value, dict):
             self.read_dict(value)
-        elif is_container:
+        elif isinstance(value, list | tuple | set | frozenset):
             self.read_items(value)
         slots = [name for base in cls.__mro__ for name in _slots_of(base)]
-        state = getattr(value, "__dict__", None)
-        if state is not None:
-            self.read_dict(dict(state))
+        if hasattr(value, "__dict__"):
+            self.read_dict(dict(vars(value)))
         self.read_items(getattr(value, name) for name in slots if hasattr(value, name))
-        if state is None and not slots and not is_container:
-            self._read_reduced(value)
+        if _holds_more(cls) and not self._read_reduced(value):
+            raise _UnreadableError
 
-    def _read_reduced(self, value: Any) -> None:
-        """Read an object of a class written in C as pickle does; one that it finds by name is always the same."""
+    def _read_reduced(self, value: Any) -> bool:
+        """Read an object as pickle does, and tell whether it can; one that it finds by name is always the same."""
         try:
             reduced = value.__reduce_ex__(4)
-        except Exception as err:  # classes raise what they like when they cannot be pickled
-            raise _UnreadableError from err
+        except Exception:  # classes raise what they like when they cannot be pickled
+            return False
         if isinstance(reduced, str):
             self.atoms.append(value)
-        else:
-            self.read(reduced)
+            return True
+        make, arguments, *rest = reduced
+        self.read((make, arguments, rest[0] if rest else None))
+        for items in rest[1:3]:  # those of a list and of a dict, as iterators
+            self.read(None if items is None else tuple(items))
+        return True
 
 
 _PLAIN = {bool, int, str, bytes, type(None), type(...), type(NotImplemented)}
@@ -300,7 +310,7 @@ _OFTEN_GENERATED = {"__eq__", "__hash__", "__repr__", "__replace__", "__setattr_
 _NOT_CODE = {
     "__annotations__", "__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__", "__firstlineno__",
     "__module__", "__qualname__", "__static_attributes__", "__weakref__", "_abc_impl", "__annotate_func__",
-    "__annotations_cache__", "__match_args__",
+    "__annotations_cache__", "__match_args__", "__slotnames__",
 }  # fmt: skip
 
 _READERS: list[tuple[Any, Callable[[_Reader, Any], None]]] = [
@@ -314,7 +324,8 @@ _READERS: list[tuple[Any, Callable[[_Reader, Any], None]]] = [
     ((jax.custom_jvp, jax.custom_vjp), _Reader.read_differentiable),
     ((np.ndarray, np.generic, jax.Array), _Reader.read_array),
     ((classmethod, staticmethod, property, functools.cached_property), _Reader.read_accessor),
-    ((logging.Logger, io.IOBase, type(threading.Lock()), type(threading.RLock()), weakref.ref), _Reader.read_type),
+    ((logging.Logger, io.IOBase, type(threading.Lock()), type(threading.RLock())), _Reader.read_type),
+    (weakref.ref, _Reader.read_reference),
 ]  # fmt: skip
 _READERS_OF_TYPES: dict[type, Callable[[_Reader, Any], None]] = {
     types.FunctionType: _Reader.read_function,
@@ -395,7 +406,27 @@ def _installed_folders() -> tuple[str, ...]:
     return tuple({os.path.join(os.path.realpath(folder), "") for folder in folders})
 
 
-def _is_linen(cls: type) -> bool:
+@functools.lru_cache(maxsize=4096)
+def _holds_more(cls: Any) -> bool:
+    """Tell whether objects of a class have room for more than `__dict__`, slots and the items of a container.
+
+    That is what a class written in C keeps to itself, or one of its subclasses inherits: a deque, a table of pandas.
+    """
+    for base in cls.__mro__:
+        if base in _READ_AS_ITEMS:
+            continue
+        own = vars(base)
+        pointers = len(_slots_of(base)) + ("__dict__" in own) + ("__weakref__" in own)
+        if base.__basicsize__ - (base.__base__ or object).__basicsize__ > _POINTER * pointers:
+            return True
+    return False
+
+
+_POINTER = struct.calcsize("P")
+_READ_AS_ITEMS = {object, dict, list, tuple, set, frozenset}
+
+
+def _is_linen(cls: Any) -> bool:
     return any(base.__module__ == "flax.linen.module" and base.__name__ == "Module" for base in cls.__mro__)
 
 

@@ -54,9 +54,13 @@ def rows_of_full_batch(batch: Batch, n_rows: Int[Array, ""]) -> Float[Array, ""]
     return n
 
 
-def share_of_full_batch(batch: Batch, n_rows: Int[Array, ""]) -> Float[Array, ""]:
-    """Return the batch's share of a full one: 1 but for a short last batch."""
-    share: Float[Array, ""] = jnp.sum(batch.mask) / rows_of_full_batch(batch, n_rows)
+def share_of_full_batch(batch: Batch, n_rows: Int[Array, ""], largest: Int[Array, ""] | int = 0) -> Float[Array, ""]:
+    """Return the batch's share of a full one: 1 but for a short last batch.
+
+    `largest` is how many rows a full one has at least: where rows come in parts, a later part may be short.
+    """
+    full = jnp.maximum(rows_of_full_batch(batch, n_rows), jnp.asarray(largest).astype(batch.mask.dtype))
+    share: Float[Array, ""] = jnp.sum(batch.mask) / full
     return share
 
 

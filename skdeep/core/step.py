@@ -51,7 +51,7 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
             _clip(config, grad), state.optimizer_state, state.params, learning_rate, value, lambda p: objective(p)[0]
         )
     params = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), state.params, updates)
-    share = share_of_full_batch(batch, state.n_rows)
+    share = share_of_full_batch(batch, state.n_rows, state.largest_batch)
     state = state._replace(
         params=params,
         model_state=weighted_by_rows(state.model_state, model_state, share),
@@ -215,6 +215,7 @@ def state_of_params(
         steps_per_epoch=steps_per_epoch,
         loss_sum=zero,
         status=jnp.int32(stopping.RUNNING),
+        largest_batch=jnp.int32(0),
     )
 
 

@@ -46,8 +46,12 @@ def _are_strings(labels: Shaped[np.ndarray, " n"]) -> bool:
     return labels.dtype.kind in "USTO" and len(labels) > 0 and isinstance(labels[0], str | bytes)
 
 
-def fit_label_codes(y: Shaped[np.ndarray, "n labels"]) -> Shaped[np.ndarray, " 2"]:
+def fit_label_codes(
+    y: Shaped[np.ndarray, "n labels"], announced: Shaped[np.ndarray, " k"] | None = None
+) -> Shaped[np.ndarray, " 2"]:
     """Return the values that say "absent" and "present" in an indicator matrix: 0 and 1, or its two values in order.
+
+    Where y is the first of several parts, `announced` may be both values, in order.
 
     Raises
     ------
@@ -55,6 +59,8 @@ def fit_label_codes(y: Shaped[np.ndarray, "n labels"]) -> Shaped[np.ndarray, " 2
         If the only value is another one than 0 and 1, so that the second one is unknown.
     """
     values = np.unique(y)
+    if announced is not None and len(announced) == 2 and np.isin(values, announced).all():
+        return announced.astype(y.dtype, copy=False)
     if np.isin(values, [0, 1]).all():
         return np.array([0, 1], dtype=y.dtype)
     if len(values) != 2:

@@ -27,8 +27,10 @@ from skdeep.estimators.continuing import (
     Form,
     check_continues,
     check_same_components,
+    check_same_demands,
     check_same_target,
     same_form,
+    with_largest_batch,
 )
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.fitted import FittedNetwork
@@ -155,6 +157,8 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             if previous is not None:
                 check_same_target(self, new)
             new._bind_components()
+            if previous is not None and hasattr(self, "loss_"):
+                check_same_demands(self.loss_, new.loss_)
             new._check_rows(given.x)
             new._key = key_of_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
             split = new._finished(new._split(given, sample_weight is not None, validation))
@@ -333,6 +337,7 @@ class DeepEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
             state = self._first_state(config, counts)
         else:
             state = continued_state(config, *previous, self._key, *counts, np.int32(first_epoch))
+        state = with_largest_batch(self, state, feed, goes_on=first_epoch > 0)
         self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(state.params))
         validation: Rows | None = None
         if held_out is not None and not is_sparse(held_out.x):

@@ -38,9 +38,7 @@ def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarra
             f"The classes {unknown} of class_weight are not in y, and the classes {absent} of y are not in class_weight. "
             f"Give class_weight a weight for each of the classes {labels}."
         )
-    weights = np.array([float(class_weight.get(label, 1.0)) for label in labels])
-    _check_weights(weights, class_weight)
-    return weights
+    return _checked([class_weight.get(label, 1.0) for label in labels], class_weight)
 
 
 def weighted_by_labels(class_weight: Any, rows: WeightedRows, codes: np.ndarray) -> WeightedRows:
@@ -58,8 +56,9 @@ def weighted_by_labels(class_weight: Any, rows: WeightedRows, codes: np.ndarray)
             f"y has {rows.target.shape[1]} labels: give class_weight a list with a dict {example} for each of them, "
             f"or 'balanced'. Got {class_weight!r}."
         )
-    factors = compute_sample_weight(class_weight, decode_labels(rows.target, codes))
-    _check_weights(factors, class_weight)
+    for weights in class_weight if isinstance(class_weight, list) else ():
+        _checked(list(weights.values()) if isinstance(weights, dict) else [], class_weight)
+    factors = _checked(compute_sample_weight(class_weight, decode_labels(rows.target, codes)), class_weight)
     return rows._replace(weight=rows.weight * factors)
 
 
@@ -72,6 +71,12 @@ def check_some_class_weight(owner: str, weight: np.ndarray, use: str) -> None:
         )
 
 
-def _check_weights(weights: np.ndarray, class_weight: Any) -> None:
-    if not (np.isfinite(weights) & (weights >= 0)).all():
+def _checked(weights: Any, class_weight: Any) -> np.ndarray:
+    """Return weights as an array; raise ValueError if one is no number, negative or not finite."""
+    try:
+        array = np.array(weights, np.float64)
+    except (TypeError, ValueError) as err:
+        raise ValueError(f"The weights of class_weight must be numbers. Got {class_weight!r}.") from err
+    if not (np.isfinite(array) & (array >= 0)).all():
         raise ValueError(f"The weights of class_weight must be finite and at least 0. Got {class_weight!r}.")
+    return array

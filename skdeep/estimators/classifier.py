@@ -351,7 +351,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         y = np.asarray(y)
         n_labels = y.shape[1]
         if reset:
-            self.classes_, self._label_codes = np.arange(n_labels), fit_label_codes(y)
+            self.classes_ = np.arange(n_labels)
+            self._label_codes = fit_label_codes(y, getattr(self, "_given_classes", None))
         elif n_labels != len(self.classes_):
             raise ValueError(f"y has {n_labels} labels, but {type(self).__name__} was fitted on {len(self.classes_)}.")
         labels = encode_labels(y, self._label_codes)

@@ -10,6 +10,7 @@ import numpy as np
 
 from skdeep.component import Component, components_in
 from skdeep.contract import Loss, TrainState
+from skdeep.core.batch import Feed
 from skdeep.estimators.resolve import Resolved
 
 
@@ -85,6 +86,26 @@ def check_same_target(before: Any, now: Any) -> None:
         )
 
 
+def with_largest_batch(estimator: Any, state: TrainState, feed: Feed, *, goes_on: bool) -> TrainState:
+    """Return the state with the rows of the largest batch so far, and let the estimator remember it with those of now.
+
+    A short chunk of a stream then moves running averages by its share, as a short last batch does.
+    """
+    before = estimator._largest_batch if goes_on else 0
+    estimator._largest_batch = max(before, min(feed.batch_size, feed.n))
+    return state._replace(largest_batch=np.asarray(before, np.int32))  # type: ignore[arg-type]  # on the host
+
+
+def check_same_demands(before: Loss, loss: Loss) -> None:
+    """Raise ValueError if a warm start would read raw outputs otherwise than the last fit, whose loss was `before`."""
+    if _demands(before) != _demands(loss):
+        then, now = (_worded(part) for part in (before, loss))
+        raise ValueError(
+            f"warm_start=True goes on from the parameters of the last fit, whose raw outputs served the loss {type(before).__name__} "
+            f"({then}), but the loss {type(loss).__name__} has {now}. Set warm_start=False, or fit a clone."
+        )
+
+
 def check_same_components(estimator: Any, resolved: Resolved) -> None:
     """Raise ValueError if components have changed so that `partial_fit` cannot go on from its earlier calls.
 
@@ -114,7 +135,7 @@ def check_same_components(estimator: Any, resolved: Resolved) -> None:
             f"for the loss {type(before).__name__}, but the loss {type(loss).__name__} needs {n_raw}. {cure}"
         )
     if _demands(before) != _demands(loss):
-        then, now = (", ".join(f"scaling={s!r} and domain={d!r}" for s, d in _demands(a)) for a in (before, loss))
+        then, now = (_worded(part) for part in (before, loss))
         raise ValueError(
             f"partial_fit of {owner} keeps the scale that y was brought to by the fit before, for the loss {type(before).__name__} "
             f"({then}), but the loss {type(loss).__name__} has {now}. {cure}"
@@ -153,6 +174,10 @@ def _is_same(before: Any, now: Any) -> bool:
 def _demands(loss: Loss) -> list[tuple[str, str]]:
     """Return the scale and domain that a loss, and a loss inside it, asks for."""
     return [(part.scaling, part.domain) for part in components_in(loss) if isinstance(part, Loss)]
+
+
+def _worded(loss: Loss) -> str:
+    return ", ".join(f"scaling={scaling!r} and domain={domain!r}" for scaling, domain in _demands(loss))
 
 
 def _first_difference(before: dict[str, Any], now: dict[str, Any]) -> tuple[str, Any, Any]:

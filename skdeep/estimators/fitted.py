@@ -41,6 +41,7 @@ class FittedNetwork(BaseEstimator):
     _columns: tuple[int, ...]
     _history: dict[str, list[float]]
     _model: Model
+    _largest_batch: int = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let numbers below those of the type of training become 0 in all public methods, whatever `np.seterr` says."""

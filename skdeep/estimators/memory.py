@@ -9,6 +9,7 @@ import numpy as np
 
 from skdeep.contract import Optimizer, TrainState
 from skdeep.core.arrays import aligned_copy
+from skdeep.core.fingerprint import fingerprint
 from skdeep.estimators.continuing import structural_difference
 
 
@@ -42,7 +43,7 @@ def recalled(state: TrainState, memory: OptimizerMemory | None, optimizer: Optim
     training and prediction have parameters of their own, those of prediction must be unchanged too: training
     otherwise restarts from them.
     """
-    if memory is None or structural_difference(memory.optimizer, optimizer) is not None:
+    if memory is None or not _is_same_optimizer(memory.optimizer, optimizer):
         return state, False
     leaves, tree = jax.tree.flatten(state.optimizer_state)
     if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in memory.state]:
@@ -53,6 +54,11 @@ def recalled(state: TrainState, memory: OptimizerMemory | None, optimizer: Optim
             return state, False
         state = state._replace(params=jax.tree.unflatten(params_tree, _in_types_of(now, memory.trained)))
     return state._replace(optimizer_state=jax.tree.unflatten(tree, _in_types_of(leaves, memory.state))), True
+
+
+def _is_same_optimizer(before: Optimizer, now: Optimizer) -> bool:
+    """Tell whether two optimizers differ in numbers only; functions of one name may be two, in a notebook."""
+    return structural_difference(before, now) is None and fingerprint([before]) == fingerprint([now])
 
 
 def _all_equal(left: Any, right: Any) -> bool:

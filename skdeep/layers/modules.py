@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,16 @@ class Function(nn.Module):
 
     def __call__(self, x: Any) -> Any:
         return self.function(x)
+
+
+def by_flax(module: nn.Module, x: Any, **arguments: Any) -> Any:
+    """Call a module; one of Flax's own promotes types as it likes, whatever `jax_numpy_dtype_promotion` says.
+
+    Its norms promote float64 and float32, which "strict" forbids. The setting is for the code of users.
+    """
+    is_of_flax = type(module).__module__.startswith("flax.")
+    with jax.numpy_dtype_promotion("standard") if is_of_flax else contextlib.nullcontext():
+        return module(x, **arguments)
 
 
 class TracedDropout(nn.Module):
@@ -62,12 +73,12 @@ class MaskedBatchNorm(nn.Module):
             name="norm",
         )
         if not train:
-            return norm(x)
+            return by_flax(norm, x)
         is_real = (row_mask > 0).reshape(-1, *(1,) * (x.ndim - 1))
         if step_mask is not None:
             steps = is_real & mask_beside(x, step_mask)
             is_real = jnp.where(steps.any(), steps, is_real)  # the mean of nothing would be NaN
-        return norm(x, mask=jnp.broadcast_to(is_real, x.shape))
+        return by_flax(norm, x, mask=jnp.broadcast_to(is_real, x.shape))
 
 
 class GroupNorm(nn.Module):
@@ -86,7 +97,7 @@ class GroupNorm(nn.Module):
         norm = nn.GroupNorm(self.n_groups, epsilon=self.epsilon, use_fast_variance=False)
         nn.share_scope(self, norm)
         if step_mask is None:
-            return norm(x)
+            return by_flax(norm, x)
         is_real = step_mask | ~step_mask.any(axis=1, keepdims=True)  # the mean of nothing would be NaN
         return norm(x, mask=jnp.broadcast_to(mask_beside(x, is_real), x.shape))
 
@@ -160,6 +171,6 @@ def call_layers(layers: Sequence[Layer], x: Any, train: bool, row_mask: Any, ste
     """Return the output of layers one after the other, and its step mask; inside a compact method only."""
     for layer in layers:
         module = layer.build()
-        y = module(x, **call_arguments(module, train, row_mask, step_mask))
+        y = by_flax(module, x, **call_arguments(module, train, row_mask, step_mask))
         x, step_mask = y, layer.output_mask(x, step_mask)
     return x, step_mask

@@ -33,6 +33,40 @@ def test_a_short_batch_moves_running_statistics_by_its_share_of_rows(n):
     np.testing.assert_allclose(found["var"], variance, rtol=1e-5)
 
 
+@pytest.mark.parametrize("make", ["deep", "perceptron"])
+def test_a_short_part_of_a_stream_moves_running_statistics_by_its_share(make):
+    """The share of the largest part so far: a first part is a full one, and so is a larger one that comes later."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2)) * [1, 5] + [3, -2]
+    parts = np.split(X, [16, 17, 20, 60])[:4]
+    if make == "deep":
+        model = DeepRegressor(network=[BatchNorm()], random_state=0)
+    else:
+        model = MLPRegressor("squared_error", (3,), normalization="batch", learning_rate_init=1e-9, random_state=0)
+    model.partial_fit(parts[0], parts[0][:, 0])
+    (found,) = [layer["norm"] for layer in model.model_state_["batch_stats"].values()]
+    mean, variance = found["mean"], found["var"]
+    for largest, part in zip((16, 16, 40), parts[1:], strict=True):
+        model.partial_fit(part, part[:, 0])
+        rows = part if make == "deep" else part @ model.coefs_[0] + model.intercepts_[0]
+        step = (1 - BatchNorm().momentum) * len(part) / largest
+        mean, variance = mean + step * (rows.mean(0) - mean), variance + step * (rows.var(0) - variance)
+        (found,) = [layer["norm"] for layer in model.model_state_["batch_stats"].values()]
+        np.testing.assert_allclose(found["mean"], mean, rtol=1e-5)
+        np.testing.assert_allclose(found["var"], variance, rtol=1e-5)
+
+
+def test_a_stream_with_parts_of_one_row_is_learned():
+    """Steps on one row, whose own mean and variance say nothing, cost a little; its statistics would cost all."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(201, 3))
+    model = DeepRegressor(network=[Dense(32), BatchNorm(), "relu"], learning_rate=0.01, random_state=0)
+    for _ in range(100):
+        for part in (slice(0, 200), slice(200, 201)):
+            model.partial_fit(X[part], X[part, 0])
+    assert model.score(X, X[:, 0]) > 0.9
+
+
 def test_one_row_more_than_a_batch_costs_no_accuracy():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(201, 3))

@@ -6,20 +6,24 @@ the row. That is the independent value here.
 
 from __future__ import annotations
 
+import array
 import collections
 import copy
 import functools
 import itertools
 import logging
+import random
 import sys
 import threading
 import types
+import weakref
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -285,6 +289,63 @@ def test_objects_that_refer_to_each_other():
     node = types.SimpleNamespace()
     node.self = node
     assert all(fingerprint((FlaxNetwork(constant(value)),)).is_complete for value in (even, loop, node))
+
+
+class OwnDeque(collections.deque):
+    pass
+
+
+class OwnDict(dict):
+    pass
+
+
+class OwnSlots:
+    __slots__ = ("a",)
+
+    def __init__(self):
+        self.a = 1
+
+
+class Held:
+    a = 1
+
+
+def changes():
+    """Return objects, several of classes written in C, each with a function that changes what it holds."""
+    held = Held()
+    return {
+        "deque": (collections.deque([1.0]), lambda v: v.__setitem__(0, 2.0)),
+        "ordered dict": (collections.OrderedDict(a=1), lambda v: v.__setitem__("a", 2)),
+        "default dict": (collections.defaultdict(int, a=1), lambda v: v.__setitem__("a", 2)),
+        "counter": (collections.Counter("aab"), lambda v: v.update("b")),
+        "bytearray": (bytearray(b"a"), lambda v: v.__setitem__(0, 98)),
+        "array": (array.array("d", [1.0]), lambda v: v.__setitem__(0, 2.0)),
+        "table": (pd.DataFrame({"s": [1.0]}), lambda v: v.__setitem__("s", [2.0])),
+        "series": (pd.Series([1.0, 2.0]), lambda v: v.__setitem__(0, 3.0)),
+        "random": (random.Random(0), lambda v: v.seed(1)),
+        "generator": (np.random.default_rng(0), lambda v: v.random()),
+        "namespace": (types.SimpleNamespace(a=1), lambda v: setattr(v, "a", 2)),
+        "reference": (weakref.ref(held), lambda v: setattr(v(), "a", 2)),
+        "own deque": (OwnDeque([1.0]), lambda v: v.__setitem__(0, 2.0)),
+        "attribute of an own deque": (OwnDeque([1.0]), lambda v: setattr(v, "a", 2.0)),
+        "own dict": (OwnDict(a=1), lambda v: v.__setitem__("a", 2)),
+        "slots": (OwnSlots(), lambda v: setattr(v, "a", 2)),
+        "keeps": (held, lambda v: None),
+    }
+
+
+@pytest.mark.parametrize("kind", [kind for kind in changes() if kind != "keeps"])
+def test_a_changed_object_has_another_fingerprint(kind):
+    kept = changes()  # a reference must find what it refers to
+    value, change = kept[kind]
+    network = FlaxNetwork(constant(value))
+    before, again = fingerprint((network,)), fingerprint((network,))
+    assert before.is_complete
+    assert before == again
+    change(value)
+    after = fingerprint((network,))
+    assert after.is_complete
+    assert after != before
 
 
 UNREADABLE = {"generator": (i for i in range(3)), "too much": list(map(float, range(30_000)))}

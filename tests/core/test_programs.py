@@ -132,6 +132,15 @@ def test_types_that_must_not_be_promoted(name):
     assert_same(found, outcome(ESTIMATORS[name], X, y))
 
 
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+def test_norms_of_double_precision_are_left_to_promote(normalization):
+    """Flax's norms ask for the type of float64 and float32 together, which "strict" does not know."""
+    model = MLPRegressor(normalization=normalization, **SOLVED)
+    with jax.numpy_dtype_promotion("strict"):
+        found = outcome(model, X.astype(np.float64), y)
+    assert_same(found, outcome(model, X.astype(np.float64), y))
+
+
 @pytest.mark.parametrize("loss", ["absolute_error", "gaussian_nll", "huber", "poisson", "quantile"])
 def test_losses_of_types_that_must_not_be_promoted(loss):
     with jax.numpy_dtype_promotion("strict"):

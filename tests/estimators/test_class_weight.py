@@ -88,6 +88,16 @@ def test_weights_that_are_all_zero_are_refused(family, params, target):
         family(**params, class_weight=zeros).fit(X, target)
 
 
+@pytest.mark.parametrize("weight", [None, "a", [1.0, 2.0]])
+@pytest.mark.parametrize(("family", "params"), FAMILIES)
+@pytest.mark.parametrize("several", [False, True])
+def test_weights_that_are_no_numbers_are_refused(family, params, several, weight):
+    target = (X[:, :2] > 0).astype(int) if several else (X[:, 0] > 0).astype(int)
+    given = [{0: weight, 1: 1}, {0: 1, 1: 1}] if several else {0: weight, 1: 1}
+    with pytest.raises(ValueError, match="The weights of class_weight must be .* Got .*0: "):
+        family(class_weight=given, **params).fit(X, target)
+
+
 def test_balanced_weights_in_partial_fit_leave_later_classes_their_weight():
     few = y != 2
     model = DeepClassifier(**DEEP, class_weight="balanced").partial_fit(X[few], y[few], classes=[0, 1, 2])

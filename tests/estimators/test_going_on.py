@@ -122,6 +122,44 @@ def test_adagrad_then_momentum_still_fits():
     assert r2_score(y, model.predict(X)) > before > 0.2
 
 
+def test_a_function_of_the_same_name_is_another_optimizer():
+    """As when the cell of a notebook is changed and run again; sums of squares are no velocity."""
+
+    def make(text):
+        scope = {"__name__": "notebook", "optax": optax}
+        exec(f"def optimizer(rate):\n    return {text}", scope)
+        return scope["optimizer"]
+
+    model = DeepRegressor(**LINEAR | {"learning_rate": 0.1}, optimizer=make("optax.adagrad(rate)"))
+    for _ in range(20):
+        model.partial_fit(X, y)
+    first = copy.deepcopy(model.params_["output"])
+    model.set_params(optimizer=make("optax.sgd(rate, momentum=0.9)"), learning_rate=0.01).partial_fit(X, y)
+    wanted = optax_loop([("sgd", optax.sgd(0.01, momentum=0.9), 1)], first)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), model.params_["output"], wanted)
+    velocity = model._memory.state
+    model.set_params(optimizer=make("optax.sgd(rate, momentum=0.9)")).partial_fit(X, y)  # the same code again
+    assert any(not np.allclose(a, b) for a, b in zip(velocity, model._memory.state, strict=True))
+    twice = optax_loop([("sgd", optax.sgd(0.01, momentum=0.9), 2)], first)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), model.params_["output"], twice)
+
+
+def test_a_warm_start_with_a_loss_that_reads_outputs_otherwise_is_refused():
+    target = np.abs(y)
+    model = DeepRegressor(**LINEAR, warm_start=True, max_epochs=3, tol=None).fit(X, target)
+    before = copy.deepcopy(model.params_)
+    message = (
+        "warm_start=True goes on from the parameters of the last fit, whose raw outputs served the loss SquaredError "
+        r"\(scaling='standard' and domain='real'\), but the loss Poisson has scaling='mean' and domain='non-negative'. "
+        "Set warm_start=False, or fit a clone."
+    )
+    with pytest.raises(ValueError, match=message):
+        model.set_params(loss="poisson").fit(X, target)
+    jax.tree.map(np.testing.assert_array_equal, model.params_, before)
+    assert model.set_params(loss="huber").fit(X, target).n_iter_ == 3
+    assert model.set_params(loss="poisson", warm_start=False).fit(X, target).n_iter_ == 3
+
+
 def test_a_schedules_position_goes_on_with_another_optimizer():
     model = DeepRegressor(**LINEAR, schedule="linear", max_epochs=8)
     for _ in range(4):

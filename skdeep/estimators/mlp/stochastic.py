@@ -14,6 +14,7 @@ from skdeep.core.encode import is_sparse
 from skdeep.core.rows import WeightedRows, padded_size, scaled_by_power_of_two, unit_mean
 from skdeep.core.step import continued_state
 from skdeep.estimators.callbacks import EpochReporter
+from skdeep.estimators.continuing import with_largest_batch
 from skdeep.estimators.mlp.base import PerceptronBase, raise_non_finite
 from skdeep.estimators.mlp.memory import memory_of, resumed
 from skdeep.estimators.mlp.orders import CumulativeShuffles
@@ -141,6 +142,7 @@ class StochasticTraining(PerceptronBase):
         counts = np.int32(feed.n), np.int32(feed.steps_per_epoch)
         params, model_state = self._first_params(config, key)
         state: TrainState = continued_state(config, params, model_state, key, *counts, np.int32(0))
+        state = with_largest_batch(self, state, feed, goes_on=incremental)
         return resumed(state, self._memory, config, keeps_solver=incremental)
 
     def _store_stochastic(self, config: FitConfig, result: FitResult, state: TrainState, n: int) -> None:
