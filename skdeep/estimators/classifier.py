@@ -260,7 +260,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         X, y : as in `fit`
         classes : array-like (n_classes,), default=None
             All labels that will ever come; needed at the first call only (there, by default those of y). Later calls
-            may repeat them. Multilabel y needs none.
+            may repeat them. Multilabel y needs none, unless its first rows hold one of its two codes only: then both.
         sample_weight : array-like (n,), default=None
 
         Returns

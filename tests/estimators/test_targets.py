@@ -59,6 +59,16 @@ def test_perceptrons_of_labels_equal_those_of_scikit_learn():
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-6)
 
 
+def test_a_first_part_may_hold_one_code_if_classes_names_both():
+    signs = 2 * LABELS - 1
+    model = DeepClassifier(**DEEP).partial_fit(X[:1], [[-1, -1]], classes=[-1, 1]).partial_fit(X, signs)
+    assert set(np.unique(model.predict(X))) <= {-1, 1}
+    with pytest.raises(ValueError, match=r"labels that all hold \[-1\]. Give rows with both values"):
+        DeepClassifier(**DEEP).partial_fit(X[:1], [[-1, -1]])
+    model = DeepClassifier(**DEEP).partial_fit(X[:1], [[0, 0]], classes=[0, 2]).partial_fit(X, 2 * LABELS)
+    assert set(np.unique(model.predict(X))) <= {0, 2}
+
+
 def test_codes_hold_for_validation_scorers_weights_and_later_rows():
     signs = 2 * LABELS - 1
     model = DeepClassifier(**DEEP, early_stopping=True, scoring="accuracy")
