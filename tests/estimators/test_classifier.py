@@ -268,9 +268,9 @@ def test_sparse_is_never_made_dense_as_a_whole(monkeypatch):
         return block
 
     monkeypatch.setattr(batch, "dense_block", watched)
-    wide = sp.random(4000, 20_000, density=1e-4, format="csr", random_state=0, dtype=np.float32)
+    wide = sp.random(1200, 20_000, density=1e-4, format="csr", random_state=0, dtype=np.float32)
     wide = sp.vstack([sp.csr_matrix(np.ones((1, 20_000), np.float32)), wide[1:]], format="csr")  # too full for entries
-    target = np.arange(4000) % 2
+    target = np.arange(1200) % 2
     DeepClassifier(network="linear", max_epochs=1, tol=None, batch_size=64).fit(wide, target)
     assert 0 < largest <= batch.MAX_BLOCK_VALUES < wide.shape[0] * wide.shape[1]
 
