@@ -34,6 +34,7 @@ FORBIDDEN = {
         "skdeep.registry",
     ],
     "errors.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
+    "core/arrays.py": ["jax", "flax", "optax", "sklearn", "scipy", "skdeep.core.programs"],
     "core/encode.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/target.py": ["jax", "flax", "optax", "sklearn"],
     "core/rows.py": ["jax", "flax", "optax", "sklearn", "scipy"],

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 ALIGNMENT = 64
+SMALL_BYTES = 2**16
+"""Copies of less than this take no time that matters."""
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any) -> Shaped[np.ndarray, "..."]:
@@ -33,8 +35,10 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> Shaped[np.ndarray, "...
 
 
 def aligned_copy(values: Any, dtype: Any = None) -> Shaped[np.ndarray, "..."]:
-    """Return a copy on the host, which may be written to, of this type if one is given."""
+    """Return a copy on the host, which may be written to, of this type if one is given; aligned unless it is small."""
     values = np.asarray(values)
+    if values.nbytes < SMALL_BYTES:
+        return np.array(values, dtype)
     copy = aligned_empty(values.shape, values.dtype if dtype is None else dtype)
     copy[...] = values
     return copy

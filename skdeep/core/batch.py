@@ -18,7 +18,9 @@ from jax import lax
 from jaxtyping import Array, Int, Shaped, UInt32
 
 from skdeep.contract import Batch, Rows
+from skdeep.core.arrays import ALIGNMENT, aligned_empty
 from skdeep.core.encode import dense_block, is_sparse
+from skdeep.core.lowering import runs_on_cpu
 from skdeep.core.random import host_generator
 from skdeep.core.rows import WeightedRows, padded_size
 from skdeep.core.sparse_rows import entries_of, most_entries, takes_entries
@@ -26,7 +28,6 @@ from skdeep.core.sparse_rows import entries_of, most_entries, takes_entries
 MAX_INDEX_ENTRIES = 2**18
 MAX_BLOCK_VALUES = 2**24
 MAX_GATHERED_VALUES = 2**17
-ALIGNMENT = 64
 
 EpochOrder: TypeAlias = Callable[[int], Int[np.ndarray, " n"]]
 """The order of the rows in an epoch, by the number of epochs before; asked for one epoch after the other."""
@@ -153,14 +154,15 @@ class Feed:
 
 
 def pad_rows(rows: WeightedRows, shape: tuple[int, ...]) -> Rows:
-    """Return rows on the device, padded to a shared size; sparse ones as their stored entries."""
+    """Return rows padded to a shared size, sparse ones as their stored entries; on the device, where that is not the host."""
     n = len(rows.target)
     size = padded_size(n)
     x = entries_of(rows.x, most_entries(rows.x)) if is_sparse(rows.x) else rows.x.reshape(n, *shape)
     x = jax.tree.map(lambda values: _padded(values, size, values.dtype), x)
     target = _padded(rows.target, size, rows.target.dtype)
     weight = _padded(rows.weight, size, rows.x.dtype)
-    parts: list[Any] = [*jax.device_put((x, target, weight)), np.int32(n)]
+    arrays = (x, target, weight)
+    parts: list[Any] = [*(arrays if runs_on_cpu() else jax.device_put(arrays)), np.int32(n)]
     return Rows(*parts)
 
 
@@ -172,9 +174,7 @@ def _padded(values: Any, size: int, dtype: np.dtype[Any]) -> Shaped[np.ndarray, 
     """Copy rows into a longer zeroed array; aligned, so that the device can use it without another copy."""
     if len(values) == size and values.dtype == dtype and values.ctypes.data % ALIGNMENT == 0:
         return np.ascontiguousarray(values)
-    n_bytes = size * math.prod(values.shape[1:]) * dtype.itemsize
-    buffer = np.zeros(n_bytes + ALIGNMENT, dtype=np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
-    padded = buffer[start : start + n_bytes].view(dtype).reshape(size, *values.shape[1:])
+    padded = aligned_empty((size, *values.shape[1:]), dtype)
+    padded[len(values) :] = 0
     padded[: len(values)] = values
     return padded

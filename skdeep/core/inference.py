@@ -30,7 +30,7 @@ Taker: TypeAlias = Callable[[int, int], Any]
 
 BLOCK_ROWS = 128
 MAX_VALUES = 2**20
-BLOCKS_PER_CALL = 8
+BLOCKS_PER_CALL = 32
 CALLS_UNDER_WAY = 4
 
 

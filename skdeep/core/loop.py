@@ -27,13 +27,13 @@ def training_blocks(config: FitConfig, state: TrainState, feed: Feed, validation
     See `skdeep/docs/core.md`.
     """
     try:
-        train_block.prepare(config, state, *_arguments(feed, validation, n_steps=0))
+        run = train_block.prepared(config, state, *_arguments(feed, validation, n_steps=0))
     except LeftAloneError:
         feed.max_steps = 1
-        train_block.prepare(config, state, *_arguments(feed, validation, n_steps=0))
+        run = train_block.prepared(config, state, *_arguments(feed, validation, n_steps=0))
     state, n_steps = yield state, None
     while True:
-        state, info = train_block(config, state, *_arguments(feed, validation, n_steps))
+        state, info = run(config, state, *_arguments(feed, validation, n_steps))
         state, n_steps = yield state, info
 
 

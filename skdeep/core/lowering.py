@@ -57,7 +57,7 @@ def lowered(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def call(*arguments: Any) -> Any:
-        if not _runs_on_cpu() or jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # made at run time
+        if not runs_on_cpu() or jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # made at run time
             return function(*arguments)
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
         outputs = _evaluate(closed, jax.tree.leaves(arguments))
@@ -66,7 +66,8 @@ def lowered(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _runs_on_cpu() -> bool:
+def runs_on_cpu() -> bool:
+    """Tell whether programs of this thread run on the host's processor."""
     device = jax.config.jax_default_device  # type: ignore[attr-defined]  # config attributes are made at run time
     if device is None:
         return jax.default_backend() == "cpu"

@@ -140,10 +140,15 @@ class Program:
         fixed = leaves[: len(leaves) - len(jax.tree.leaves(arguments[-1]))]
         return lambda last: jax.tree.unflatten(out_tree, compiled(*fixed, *jax.tree.leaves(last)))
 
-    def prepare(self, *arguments: Any) -> None:
-        """Compile for such arguments, without running: so that a clock may start afterwards."""
-        if not _is_eager():
-            self._look_up(arguments)
+    def prepared(self, *arguments: Any) -> Callable[..., Any]:
+        """Compile for such arguments, and return the compiled function of arguments like these.
+
+        A clock may start afterwards, and no call looks the program up again.
+        """
+        if _is_eager():
+            return self
+        _, compiled, out_tree = self._look_up(arguments)
+        return lambda *others: jax.tree.unflatten(out_tree, compiled(*jax.tree.leaves(others)))
 
     def _look_up(self, arguments: tuple[Any, ...]) -> Any:
         _refuse_fork()

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from skdeep.contract import FitConfig, FitResult, Info, Rows, TrainState
+from skdeep.contract import FitConfig, FitResult, Info, Optimizer, Rows, TrainState
 from skdeep.core import stopping
 from skdeep.core.arrays import aligned_copy
 from skdeep.core.batch import Feed
@@ -207,7 +207,9 @@ def _judge_on_host(run: Run) -> None:
 
 def current_params(run: Run) -> tuple[Any, Any]:
     """Return the parameters that the optimizer wants to be judged by, and the model state, on the host."""
-    params = evaluation_params(run.plan.config, run.state)
+    params, optimizer = run.state.params, run.plan.config.optimizer
+    if type(optimizer).eval_params is not Optimizer.eval_params:
+        params = evaluation_params(run.plan.config, run.state)
     return jax.tree.map(np.asarray, (params, run.state.model_state))
 
 

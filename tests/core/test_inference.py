@@ -12,10 +12,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 import skdeep
 from skdeep import DeepClassifier, DeepRegressor, MLPRegressor
 from skdeep.core import programs
-from skdeep.core.arrays import ALIGNMENT
+from skdeep.core.arrays import ALIGNMENT, SMALL_BYTES
+from skdeep.networks import MLP
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(2100, 6)).astype(np.float32)
+WIDE = 4000
 SMALL = {"max_epochs": 1, "tol": None, "random_state": 0}
 
 
@@ -78,10 +80,10 @@ def test_a_network_that_no_loop_takes_is_not_traced_again_to_find_out():
 @pytest.mark.parametrize(
     "model",
     [
-        DeepRegressor(**SMALL),
-        DeepRegressor(early_stopping=True, **SMALL),
-        MLPRegressor(hidden_layer_sizes=(7,), max_iter=1),
-        MLPRegressor(hidden_layer_sizes=(7,), solver="lbfgs", max_iter=1),
+        DeepRegressor(network=MLP((WIDE,)), **SMALL),
+        DeepRegressor(network=MLP((WIDE,)), early_stopping=True, **SMALL),
+        MLPRegressor(hidden_layer_sizes=(WIDE,), max_iter=1),
+        MLPRegressor(hidden_layer_sizes=(WIDE,), solver="lbfgs", max_iter=1),
     ],
     ids=["last", "best", "perceptron", "lbfgs"],
 )
@@ -89,7 +91,9 @@ def test_a_network_that_no_loop_takes_is_not_traced_again_to_find_out():
 def test_programs_take_parameters_as_they_lie_in_memory(model):
     """A copy of large parameters takes longer than a prediction with them."""
     model.fit(X[:200], X[:200, 0])
-    for leaf in jax.tree.leaves(model.params_):
+    large = [leaf for leaf in jax.tree.leaves(model.params_) if leaf.nbytes >= SMALL_BYTES]
+    assert len(large) == 1
+    for leaf in large:
         assert leaf.ctypes.data % ALIGNMENT == 0
         assert leaf.flags.writeable
         if jax.default_backend() == "cpu" and leaf.dtype == np.float32:

@@ -330,7 +330,7 @@ def test_nothing_to_do_for_empty_arrays():
 
 
 def test_on_accelerators_the_function_itself_runs(monkeypatch):
-    monkeypatch.setattr(lowering, "_runs_on_cpu", lambda: False)
+    monkeypatch.setattr(lowering, "runs_on_cpu", lambda: False)
     assert "conv_general_dilated" in names(lowered(conv), jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2)))
 
 
@@ -374,7 +374,7 @@ def test_modules_of_flax(monkeypatch, module, train):
 
     assert not names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
     found = run(functions.apply)
-    monkeypatch.setattr(lowering, "_runs_on_cpu", lambda: False)
+    monkeypatch.setattr(lowering, "runs_on_cpu", lambda: False)
     assert names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
     jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, run(functions.apply))
 

@@ -70,7 +70,9 @@ def test_text_that_ships_with_python_comes_back():
         import this
     zen = codecs.decode(this.s, "rot13")[:240]
     # Stretches begin with a guess, so the loss of training is not near 0; with a full context the text is known.
-    model = generator(network=TCN((32,) * 4), context_length=32, stride=2, max_epochs=120, learning_rate=0.01, batch_size=32)
+    model = generator(
+        network=TCN((32,) * 4), context_length=32, stride=2, max_epochs=120, learning_rate=0.01, batch_size=32
+    )
     model.fit([zen])
     for start in (0, 100, 160):
         assert model.generate(zen[start : start + 32], 40, temperature=0) == zen[start + 32 : start + 72]

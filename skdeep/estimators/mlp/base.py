@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import zlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -168,7 +168,8 @@ class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _key(self, rng: np.random.RandomState) -> np.ndarray:
         """Return the key of dropout; not drawn from scikit-learn's stream, and another one in each `partial_fit`."""
-        seed = int(copy.deepcopy(rng).randint(2**31 - 1))
+        state: Any = rng.get_state(legacy=False)["state"]
+        seed = zlib.crc32(state["key"]) ^ int(state["pos"])
         return key_of_seed(seed + (self._n_seen << 32))
 
     @property

@@ -323,7 +323,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
                 self._labels_were_sparse = labels_are_sparse
             return self._encode_labels(np.asarray(y), learns=learns)
         y = column_or_1d(y, warn=True)
-        self._settle_classes(unique_labels(y), learns=learns)
+        self._settle_classes(np.unique(y), learns=learns)
         n_classes = len(self.classes_)
         return encode_classes(y, self.classes_), Task("binary" if n_classes <= 2 else "multiclass", n_classes)
 
