@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
 import jax
-import numpy as np
 
 from skdeep import errors
 from skdeep.annotations import MISFIT, is_data, without_numpy
@@ -257,7 +256,7 @@ def _check_values(component: Component, fields: list[HeldField]) -> None:
     try:
         component.check_fields()
     except (TypeError, ValueError) as err:
-        arrays = [field for field in fields if np.ndim(getattr(component, field.name)) and field.is_data]
+        arrays = [field for field in fields if getattr(getattr(component, field.name), "ndim", 0) > 0]
         if not arrays or any(repr(field.name) in str(err) for field in fields):
             raise
         owner, name = type(component).__name__, arrays[0].name

@@ -49,6 +49,15 @@ VARIANTS = [
 ]
 
 
+@pytest.fixture
+def forgets(component, check):
+    """Drop what was compiled for a component once its last check is done: all together take gigabytes."""
+    yield
+    if component.kind in ("layer", "network") and name_of(check) == "check_fit_compiles_once":
+        jax.clear_caches()
+
+
+@pytest.mark.usefixtures("forgets")
 @parametrize_with_component_checks([*SMALL, *VARIANTS])
 def test_contract_of_built_in_components(component, check):
     check(component)

@@ -84,8 +84,13 @@ def test_without_callbacks_several_epochs_run_inside_one_call(monkeypatch):
     from skdeep.core.programs import Program
 
     calls = []
-    call = Program.__call__
-    monkeypatch.setattr(Program, "__call__", lambda self, *a: calls.append(self.name) or call(self, *a))
+    prepared = Program.prepared
+
+    def watched(program, *arguments):
+        run = prepared(program, *arguments)
+        return lambda *others: calls.append(program.name) or run(*others)
+
+    monkeypatch.setattr(Program, "prepared", watched)
 
     def count_calls(model):
         calls.clear()
