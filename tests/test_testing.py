@@ -53,7 +53,7 @@ VARIANTS = [
 def forgets(component, check):
     """Drop what was compiled for a component once its last check is done: all together take gigabytes."""
     yield
-    if component.kind in ("layer", "network") and name_of(check) == "check_fit_compiles_once":
+    if component.kind == "network" and name_of(check) == "check_fit_compiles_once":
         jax.clear_caches()
 
 
