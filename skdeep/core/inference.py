@@ -114,23 +114,30 @@ def _fill_by_loops(
     def part(start: int) -> Any:
         return take(start, size), np.int32(-(-min(size, len(raw) - start) // BLOCK_ROWS))
 
-    predict = predict_blocks.with_others(model, params, model_state, part(0))
-    return _fill(raw, size, lambda start: predict(part(start)))
+    return _fill(raw, size, predict_blocks, (model, params, model_state), part)
 
 
 def _fill_by_blocks(
     raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker
 ) -> Float[np.ndarray, "n raw"]:
-    """Fill in the raw outputs by one program call a block."""
-    predict = predict_block.with_others(model, params, model_state, take(0, BLOCK_ROWS))
-    return _fill(raw, BLOCK_ROWS, lambda start: predict(take(start, BLOCK_ROWS)))
+    """Fill in the raw outputs by one program call per block."""
+    return _fill(raw, BLOCK_ROWS, predict_block, (model, params, model_state), lambda start: take(start, BLOCK_ROWS))
 
 
-def _fill(raw: Float[np.ndarray, "n raw"], size: int, call: Callable[[int], Any]) -> Float[np.ndarray, "n raw"]:
+def _fill(
+    raw: Float[np.ndarray, "n raw"],
+    size: int,
+    program: Program,
+    fixed: tuple[Any, ...],
+    part_from: Callable[[int], Any],
+) -> Float[np.ndarray, "n raw"]:
     """Fill in the outputs of calls for `size` rows from a start on, a few of which are under way at once."""
     under_way: deque[tuple[int, Any]] = deque()
+    predict = None
     for start in range(0, len(raw), size):
-        under_way.append((start, call(start)))
+        part = part_from(start)
+        predict = predict or program.with_others(*fixed, part)
+        under_way.append((start, predict(part)))
         if len(under_way) > CALLS_UNDER_WAY:
             _collect(raw, *under_way.popleft())
     for start, output in under_way:
