@@ -1,7 +1,4 @@
-"""READ FIRST. What flows through a fit, and what a loss, optimizer, schedule, layer, network and augmentation is.
-
-Data flow (one file of `skdeep.core` a stage): `X, y` -> `Rows` of floats -> `Batch` -> one training
-step on a `TrainState` -> `Info` -> the fitted parameters -> raw outputs -> prediction.
+"""READ FIRST. The base classes of losses, optimizers, schedules, layers, networks and augmentations.
 
 Components (subclass these; write annotated fields and methods, nothing else):
 
@@ -14,27 +11,47 @@ Network      `build(in_shape, n_outputs) -> flax.linen.Module`, and `build_causa
 Augmentation `augmentation(key, x) -> x`, or `mix(key, x, other) -> (x, share)`
 ============ ====================================================================================
 
-Two more say how a fit uses these (`Objective`, `StoppingRule`); estimators choose them.
+The records that they are given, such as `Task`, are in `records.py`.
 
 Shapes: `n` rows, `raw` network outputs, `(n, raw)` the network's output before the link.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
+from jaxtyping import Array, Float, Shaped
 
 from skdeep.component import Component
+from skdeep.records import Batch, ModelState, OptimizerState, Params, Rows, SparseRows, Task, TaskKind
 
 if TYPE_CHECKING:
     import flax.linen as nn
     import optax
+
+__all__ = [
+    "KINDS",
+    "PLUGIN_API",
+    "Augmentation",
+    "Batch",
+    "Layer",
+    "Loss",
+    "ModelState",
+    "Network",
+    "NetworkFunctions",
+    "Optimizer",
+    "OptimizerState",
+    "Params",
+    "Rows",
+    "Schedule",
+    "SparseRows",
+    "Task",
+    "TaskKind",
+    "call_arguments",
+]
 
 PLUGIN_API = (1, 0)
 """The version of what this file describes: another major number breaks plugins, another minor one adds to it.
@@ -44,122 +61,6 @@ A plugin that needs more than `(1, 0)` says so by an attribute of its component,
 
 # What a module may take beside x, and its value while training and otherwise.
 _FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
-
-Params: TypeAlias = Any
-"""A nested dict of arrays (or any pytree) that training changes."""
-
-ModelState: TypeAlias = Any
-"""A nested dict of arrays that the network itself updates, such as running averages; often empty."""
-
-OptimizerState: TypeAlias = Any
-
-TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """What is predicted: the kind, and the number of classes, labels or outputs."""
-
-    kind: TaskKind
-    n_targets: int
-
-    @property
-    def n_raw(self) -> int:
-        """Raw outputs of a network that gives one number a class, label or output (one for binary)."""
-        return 1 if self.kind == "binary" else self.n_targets
-
-
-jax.tree_util.register_static(Task)
-
-
-class SparseRows(NamedTuple):
-    """The stored entries of each row of a sparse X: columns and values. Unused places hold column 0 and value 0."""
-
-    column: Int[Array, "n entries"]
-    value: Float[Array, "n entries"]
-
-
-class Rows(NamedTuple):
-    """The training or validation rows, padded to a shared size.
-
-    Rows from `n` on are padding and are never read.
-    """
-
-    x: Float[Array, "padded ..."] | SparseRows
-    target: Shaped[Array, "padded ..."]
-    weight: Float[Array, " padded"]
-    n: Int[Array, ""]
-
-
-class Batch(NamedTuple):
-    """Rows of one step. Where `mask` is 0 a row repeats another one and its weight is 0."""
-
-    x: Float[Array, "batch ..."] | SparseRows
-    target: Shaped[Array, "batch ..."]
-    weight: Float[Array, " batch"]
-    mask: Float[Array, " batch"]
-
-
-class Stopping(NamedTuple):
-    """Early stopping as state: what is best so far, and for how many epochs nothing got better.
-
-    `best_epoch` is 0 as long as there is none, -1 for a best one of an earlier fit. A stopping rule may
-    also lower the learning rate: `rate_factor` multiplies it.
-    """
-
-    best: Float[Array, ""]
-    reference: Float[Array, ""]
-    best_epoch: Int[Array, ""]
-    n_stale: Int[Array, ""]
-    rate_factor: Float[Array, ""]
-    best_params: Params
-    best_model_state: ModelState
-
-
-class TrainState(NamedTuple):
-    """All that one step hands to the next.
-
-    `position` counts the steps done in the current epoch; `epoch` those finished; `loss_sum` is what the
-    objective reported in this epoch; `status` is one of the constants of `skdeep.core.stopping`. `largest_batch` is how
-    many rows the largest batch of earlier trainings had that this one goes on from, 0 if it does not go on.
-    """
-
-    params: Params
-    model_state: ModelState
-    optimizer_state: OptimizerState
-    stopping: Stopping
-    key: UInt32[Array, "2"]
-    epoch: Int[Array, ""]
-    position: Int[Array, ""]
-    n_rows: Int[Array, ""]
-    steps_per_epoch: Int[Array, ""]
-    loss_sum: Float[Array, ""]
-    status: Int[Array, ""]
-    largest_batch: Int[Array, ""]
-
-
-class Info(NamedTuple):
-    """What a block of steps reports: one entry for each epoch it finished, then unused ones."""
-
-    train_loss: Float[Array, " epochs"]
-    val_loss: Float[Array, " epochs"]
-    learning_rate: Float[Array, " epochs"]
-    n_epochs: Int[Array, ""]
-
-
-class FitResult(NamedTuple):
-    """What training leaves: parameters as NumPy arrays, the history by column, and how it ended.
-
-    `best_epoch` (from 1) is the epoch of these parameters; `has_best` tells that it was the best one so far.
-    """
-
-    params: Params
-    model_state: ModelState
-    history: dict[str, list[float]]
-    n_epochs: int
-    best_epoch: int
-    has_best: bool
-    status: int
 
 
 class NetworkFunctions(NamedTuple):
@@ -332,7 +233,8 @@ class Schedule(Component):
     """A function of progress in [0, 1] to the factor that multiplies the learning rate.
 
     One number `()` goes in, one number of at least 0 comes out. Must be branch-free (`jnp.where`),
-    as progress and the fields are traced.
+    as progress and the fields are traced. Class variable: `looks_at_the_end` is False if the factor never changes,
+    so that a longer training begins as a shorter one.
 
     Examples
     --------
@@ -346,6 +248,7 @@ class Schedule(Component):
     """
 
     kind: ClassVar[str] = "schedule"
+    looks_at_the_end: ClassVar[bool] = True
 
     def __call__(self, progress: Any) -> Any:
         """Return the factor at this progress (0 at the start, 1 at `max_epochs`)."""
@@ -504,64 +407,6 @@ def call_arguments(module: Any, train: bool, row_mask: Any, step_mask: Any = Non
     }
     masks = {"row_mask": row_mask, "step_mask": step_mask}
     return arguments | {name: mask for name, mask in masks.items() if name in names}
-
-
-class Model(Component):
-    """A network bound to its shapes: all that prediction needs beside the parameters."""
-
-    network: Network
-    in_shape: tuple[int, ...]
-    n_raw: int
-
-
-class Objective(Component):
-    """From the losses of a batch's rows to the number that a step makes smaller, and the one it reports."""
-
-    def __call__(
-        self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Return the value to differentiate, and what is reported.
-
-        The sum of what an epoch reports, over its `n_rows`, is the epoch's training loss.
-        """
-        raise NotImplementedError
-
-
-class StoppingRule(Component):
-    """Decides after each epoch whether training ends; branch-free, as all numbers are traced."""
-
-    def __call__(
-        self, stopping: Stopping, score: Float[Array, ""], n_seen: Float[Array, ""]
-    ) -> tuple[Stopping, Bool[Array, ""]]:
-        """Return the record with `reference`, `n_stale` and `rate_factor` changed, and whether training ends.
-
-        `score` is a loss (lower is better), `n_seen` the rows trained on since the fit began, repeats counted.
-        """
-        raise NotImplementedError
-
-
-class FitConfig(Component):
-    """The whole configuration of one fit: numbers are traced, the rest decides which program runs.
-
-    The type that the numbers are cast to (`skdeep.core.as_traced`) is the type of training. `monitor`
-    says what the stopping rule watches: the training loss, the validation loss, or a score that the host
-    computes between two epochs. With `keep_best` the parameters of the best epoch are kept. Rows for
-    validation are judged by `validation_loss`, or by `loss` if that is None.
-    """
-
-    model: Model
-    loss: Loss
-    optimizer: Optimizer
-    schedule: Schedule
-    objective: Objective
-    stopping: StoppingRule
-    learning_rate: float
-    max_epochs: float
-    clip_norm: float | None = None
-    monitor: Literal["train", "validation", "host"] = "train"
-    keep_best: bool = False
-    validation_loss: Loss | None = None
-    augmentation: Augmentation | None = None
 
 
 KINDS: dict[str, type[Component]] = {

@@ -12,11 +12,11 @@ from sklearn.datasets import load_digits
 
 from skdeep import DeepClassifier, DeepRegressor, compile_counts
 from skdeep.augmentations import Chain, CutMix, GaussianNoise, Mixup, RandomCrop, RandomFlip
-from skdeep.contract import Batch
 from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.random import wrap_key
 from skdeep.errors import UnknownComponentError
 from skdeep.losses import CrossEntropy
+from skdeep.records import Batch
 
 IMAGES = np.random.default_rng(0).normal(size=(80, 5, 6, 2)).astype(np.float32)
 DIGITS, CLASSES = load_digits(return_X_y=True)

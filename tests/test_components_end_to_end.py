@@ -60,7 +60,7 @@ def test_schedule_free_predicts_with_its_average():
     model = DeepClassifier(**SMALL, optimizer="schedule_free_adamw")
     for _ in range(3):
         model.partial_fit(X, y)
-    training_params = model._memory.trained
+    training_params = model._memory.optimizer.trained
     assert any(not np.allclose(a, b) for a, b in zip(training_params, jax.tree.leaves(model.params_), strict=True))
 
 

@@ -13,7 +13,6 @@ from scipy import optimize, special, stats
 from sklearn import metrics
 
 from skdeep import losses
-from skdeep.contract import Task
 from skdeep.losses import (
     AbsoluteError,
     Bernoulli,
@@ -27,6 +26,7 @@ from skdeep.losses import (
     Quantile,
     SquaredError,
 )
+from skdeep.records import Task
 
 N_ROWS = 8
 TASKS = {

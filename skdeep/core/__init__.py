@@ -1,10 +1,16 @@
 """The pure functional core. Read in this order, one stage a file:
 
-encode, tokens, target, rows (host: X and y to rows of floats), sparse_rows, batch, network, composed, variational, language,
-augment, step, objective, programs, stopping, loop, inference, link, generation; beside them `fingerprint` (users' code in
-the keys of programs), `jitted` (copies and pickles of JAX's functions), `random` (the generator), `host` (initial values
-without a compile) and `lowering` (what the forward function becomes on a CPU, by the rules of `convolution`,
-with `sliding`, and `pooling`).
+1. From data to rows, on the host: `encode`, `target` and `encoding` (X and y to the numbers of training and back), `rows`
+   (weights, equal rows merged, held-out rows). For texts: `texts`, `tokens`, `text_encoding`.
+2. A training as a value: `job`, `placement` (device and type of numbers), `history`; `run` starts it, `identity` digests it.
+3. Rows to programs: `feeds`, then `sparse_rows` and `batch` inside the program.
+4. The program: `network`, `augment`, `objective`, `step`, `stopping`; `programs` compiles and caches it.
+5. `drivers` run it block by block, seen by a `watcher`.
+6. From parameters to predictions: `inference`, `link`; `generation` for texts.
+
+Networks made of networks are in `composed`, `variational` and `language`. Beside the path stand `fingerprint` (users' code
+in the keys of programs), `jitted` (copies and pickles of JAX's functions), `random` (the generator), and `cpu` (workarounds
+for XLA's CPU backend).
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Augmentation, Batch
+from skdeep.contract import Augmentation
+from skdeep.records import Batch
 
 _SALT = 0xA06
 

@@ -13,8 +13,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from skdeep.contract import Model, ModelState, Network, NetworkFunctions, Params
+from skdeep.config import Model
+from skdeep.contract import Network, NetworkFunctions
 from skdeep.core.network import functions_of
+from skdeep.records import ModelState, Params
 
 CODE = "the code"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,18 @@ def encode_rows(x: Any, dtype: Any = np.float32) -> Any:
     ValueError
         If a finite value is infinite in that type.
     """
-    if is_sparse(x):
-        if not x.has_canonical_format:  # an entry may be stored in parts, or out of order
-            x = x.copy()
-            x.sum_duplicates()
-        return x.__class__((_cast(x.data, np.dtype(dtype)), x.indices, x.indptr), shape=x.shape)
-    return _cast(x, np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    if not is_sparse(x):
+        return _cast(x, dtype, lambda i: tuple(map(int, np.unravel_index(i, x.shape))))
+
+    def place_of(entry: int) -> tuple[int, ...]:
+        return int(np.searchsorted(x.indptr, entry, side="right")) - 1, int(x.indices[entry])
+
+    if not x.has_canonical_format:  # an entry may be stored in parts, or out of order
+        x = x.astype(np.float64)
+        x.sum_duplicates()
+        _check_finite(x.data, x.data, dtype, place_of)
+    return x.__class__((_cast(x.data, dtype, place_of), x.indices, x.indptr), shape=x.shape)
 
 
 def is_sparse(x: Any) -> bool:
@@ -57,15 +64,24 @@ def dense_block(x: Any, index: Shaped[np.ndarray, " n"] | slice, shape: tuple[in
     return np.asarray(dense).reshape(-1, *shape)
 
 
-def _cast(values: Shaped[np.ndarray, "..."], dtype: np.dtype[Any]) -> Float[np.ndarray, "..."]:
+def _cast(
+    values: Shaped[np.ndarray, "..."], dtype: np.dtype[Any], place_of: Callable[[int], tuple[int, ...]]
+) -> Float[np.ndarray, "..."]:
+    """Return values in a type; `place_of` tells row and column of one by its number, for the error."""
     if values.dtype == dtype:
         return values
     with np.errstate(over="ignore"):
         encoded = values.astype(dtype)
     if not math.isfinite(float(np.sum(encoded, dtype=np.float64))):
-        position = np.unravel_index(np.argmax(~np.isfinite(encoded)), encoded.shape)
+        _check_finite(values, encoded, dtype, place_of)
+    return encoded
+
+
+def _check_finite(values: Any, encoded: Any, dtype: np.dtype[Any], place_of: Callable[[int], tuple[int, ...]]) -> None:
+    is_infinite = ~np.isfinite(encoded)
+    if is_infinite.any():
+        first = int(np.argmax(is_infinite))
         raise ValueError(
-            f"Input X contains a value too large for {dtype!r}: {values[position]!r} at {tuple(map(int, position))}. "
+            f"Input X contains a value too large for {dtype!r}: {values.ravel()[first]!r} at {place_of(first)}. "
             "Scale the column, for example with StandardScaler."
         )
-    return encoded

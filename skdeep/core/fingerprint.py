@@ -66,6 +66,19 @@ def fingerprint(arguments: Iterable[Any]) -> Fingerprint:
     return _read(arguments)[0]
 
 
+def atoms_of(value: Any) -> tuple[Any, ...]:
+    """Return what any object is made of, as values of plain types, code, and objects that are known by name.
+
+    Raises
+    ------
+    UnreadableError
+        If it has a state that cannot be read.
+    """
+    reader = _Reader()
+    reader.read(value)
+    return tuple(reader.atoms)
+
+
 def user_functions(arguments: Iterable[Any]) -> list[tuple[Any, int]]:
     """Return the functions of users that the structure of arguments refers to, each with a hash of what it is made of."""
     reader = _read(arguments)[1]
@@ -78,12 +91,12 @@ def _read(arguments: Iterable[Any]) -> tuple[Fingerprint, _Reader]:
     try:
         for argument in arguments:
             reader.read_argument(argument)
-    except _UnreadableError:
+    except UnreadableError:
         is_complete = False
     return Fingerprint(tuple(reader.atoms), is_complete), reader
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """Something has a state that cannot be read, or too much of it."""
 
 
@@ -115,7 +128,7 @@ class _Reader:
     def read(self, value: Any) -> None:
         """Read any object."""
         if len(self.atoms) > MAX_ATOMS:
-            raise _UnreadableError
+            raise UnreadableError
         kind = type(value)
         if kind in _PLAIN:
             self.atoms += (kind, value)
@@ -160,7 +173,7 @@ class _Reader:
                 array = jax.random.key_data(array)
             values = np.asarray(array)
         except (jax.errors.JAXTypeError, RuntimeError) as err:  # a tracer, or an array whose memory was given away
-            raise _UnreadableError from err
+            raise UnreadableError from err
         if values.dtype.hasobject:
             self.read(values.tolist())
         else:
@@ -285,7 +298,7 @@ class _Reader:
             self.read_dict(dict(vars(value)))
         self.read_items(getattr(value, name) for name in slots if hasattr(value, name))
         if _holds_more(cls) and not self._read_reduced(value):
-            raise _UnreadableError
+            raise UnreadableError
 
     def _read_reduced(self, value: Any) -> bool:
         """Read an object as pickle does, and tell whether it can; one that it finds by name is always the same."""

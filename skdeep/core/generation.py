@@ -14,11 +14,12 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from skdeep.contract import Model, ModelState, Params
-from skdeep.core.lowering import LeftAloneError, inside_a_loop
+from skdeep.config import Model
+from skdeep.core.cpu.lowering import inside_a_loop
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program
 from skdeep.core.random import key_of_seed, wrap_key
+from skdeep.records import ModelState, Params
 
 TOKENS_PER_CALL = 256
 TEMPERATURES = (1e-30, 1e30)
@@ -162,13 +163,13 @@ def generate(
 def _call(
     model: Model, params: Params, model_state: ModelState, progress: Progress, sampling: Sampling, n_wanted: int
 ) -> Progress:
-    try:
-        last: Progress = generate_tokens(model, params, model_state, progress, sampling, np.int32(n_wanted))
+    arguments = model, params, model_state, progress, sampling, np.int32(n_wanted)
+    if generate_tokens.suits_its_loop(*arguments):
+        last: Progress = generate_tokens(*arguments)
         return last
-    except LeftAloneError:  # slow inside a loop: one program call a token
-        while int(progress.n_new) < n_wanted and not progress.has_ended:
-            progress = generate_token(model, params, model_state, progress, sampling)
-        return progress
+    while int(progress.n_new) < n_wanted and not progress.has_ended:
+        progress = generate_token(model, params, model_state, progress, sampling)
+    return progress
 
 
 def check_is_causal(model: Model, params: Params, model_state: ModelState) -> None:

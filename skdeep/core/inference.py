@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Model, ModelState, Params, SparseRows
-from skdeep.core.arrays import aligned_empty
-from skdeep.core.encode import dense_block, is_sparse
-from skdeep.core.lowering import LeftAloneError, inside_a_loop
+from skdeep.config import Model
+from skdeep.core.cpu.lowering import inside_a_loop
+from skdeep.core.feeds.blocks import BLOCK_ROWS, Taker, taker_of
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program
-from skdeep.core.sparse_rows import entries_of, most_entries, takes_entries
+from skdeep.records import ModelState, Params
 
-Taker: TypeAlias = Callable[[int, int], Any]
-"""Returns the rows from a start on, padded to a size."""
-
-BLOCK_ROWS = 128
 MAX_VALUES = 2**20
 BLOCKS_PER_CALL = 32
 CALLS_UNDER_WAY = 4
@@ -88,16 +84,22 @@ def predict_raw(
         Type of the result; by default that of x.
     """
     raw = np.empty((x.shape[0], model.n_raw), dtype=x.dtype if dtype is None else dtype)
-    take = _entries_taker(x) if is_sparse(x) and takes_entries(x) else _dense_taker(x, model.in_shape)
+    take = taker_of(x, model.in_shape)
     n_blocks = _blocks_per_call(model, take) if len(raw) > BLOCK_ROWS else 1
     if len(raw) > n_blocks * BLOCK_ROWS:  # several calls
         params, model_state = jax.device_put((params, model_state))
-    if n_blocks > 1:
-        try:
-            return _fill_by_loops(raw, model, params, model_state, take, n_blocks * BLOCK_ROWS)
-        except LeftAloneError:  # slow inside a loop: one program call a block
-            pass
-    return _fill_by_blocks(raw, model, params, model_state, take)
+    fixed, size = (model, params, model_state), n_blocks * BLOCK_ROWS
+    if n_blocks == 1:
+        return _fill(raw, predict_block, fixed, _blocks_from(take, raw))
+
+    def part_from(start: int) -> Any:
+        return take(start, size), np.int32(-(-min(size, len(raw) - start) // BLOCK_ROWS))
+
+    parts = ((start, part_from(start)) for start in range(0, len(raw), size))
+    first = next(parts)
+    if not predict_blocks.suits_its_loop(*fixed, first[1]):
+        return _fill(raw, predict_block, fixed, _blocks_from(take, raw))
+    return _fill(raw, predict_blocks, fixed, chain([first], parts))
 
 
 def _blocks_per_call(model: Model, take: Taker) -> int:
@@ -106,36 +108,18 @@ def _blocks_per_call(model: Model, take: Taker) -> int:
     return max(1, min(BLOCKS_PER_CALL, MAX_VALUES // (BLOCK_ROWS * values_per_row)))
 
 
-def _fill_by_loops(
-    raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker, size: int
-) -> Float[np.ndarray, "n raw"]:
-    """Fill in the raw outputs by program calls that loop over many blocks each."""
-
-    def part(start: int) -> Any:
-        return take(start, size), np.int32(-(-min(size, len(raw) - start) // BLOCK_ROWS))
-
-    return _fill(raw, size, predict_blocks, (model, params, model_state), part)
-
-
-def _fill_by_blocks(
-    raw: Float[np.ndarray, "n raw"], model: Model, params: Params, model_state: ModelState, take: Taker
-) -> Float[np.ndarray, "n raw"]:
-    """Fill in the raw outputs by one program call per block."""
-    return _fill(raw, BLOCK_ROWS, predict_block, (model, params, model_state), lambda start: take(start, BLOCK_ROWS))
+def _blocks_from(take: Taker, raw: Float[np.ndarray, "n raw"]) -> Iterator[tuple[int, Any]]:
+    """Yield the start and the rows of one block after the other."""
+    return ((start, take(start, BLOCK_ROWS)) for start in range(0, len(raw), BLOCK_ROWS))
 
 
 def _fill(
-    raw: Float[np.ndarray, "n raw"],
-    size: int,
-    program: Program,
-    fixed: tuple[Any, ...],
-    part_from: Callable[[int], Any],
+    raw: Float[np.ndarray, "n raw"], program: Program, fixed: tuple[Any, ...], parts: Iterable[tuple[int, Any]]
 ) -> Float[np.ndarray, "n raw"]:
-    """Fill in the outputs of calls for `size` rows from a start on, a few of which are under way at once."""
+    """Fill in the outputs of one call per part, a few of which are under way at once; each part comes with its start."""
     under_way: deque[tuple[int, Any]] = deque()
     predict = None
-    for start in range(0, len(raw), size):
-        part = part_from(start)
+    for start, part in parts:
         predict = predict or program.with_others(*fixed, part)
         under_way.append((start, predict(part)))
         if len(under_way) > CALLS_UNDER_WAY:
@@ -148,29 +132,3 @@ def _fill(
 def _collect(raw: Float[np.ndarray, "n raw"], start: int, output: Any) -> None:
     part = raw[start : start + len(output)]
     part[...] = np.asarray(output)[: len(part)]
-
-
-def _dense_taker(x: Any, shape: tuple[int, ...]) -> Taker:
-    return lambda start, size: _padded(dense_block(x, slice(start, start + size), shape), size)
-
-
-def _entries_taker(x: Any) -> Taker:
-    n_entries = most_entries(x)
-
-    def take(start: int, size: int) -> SparseRows:
-        rows: SparseRows = jax.tree.map(
-            lambda values: _padded(values, size), entries_of(x[start : start + size], n_entries)
-        )
-        return rows
-
-    return take
-
-
-def _padded(x: Shaped[np.ndarray, "n ..."], size: int) -> Shaped[np.ndarray, "{size} ..."]:
-    """Return rows with more rows up to a size: zeros to the end of the last block, and then any values."""
-    if len(x) == size:
-        return x
-    padded = aligned_empty((size, *x.shape[1:]), x.dtype)
-    padded[: len(x)] = x
-    padded[len(x) : -(-len(x) // BLOCK_ROWS) * BLOCK_ROWS] = 0
-    return padded

@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from skdeep.contract import Loss, ModelState, Network, NetworkFunctions, Params, Task, TaskKind
+from skdeep.contract import Loss, Network, NetworkFunctions
 from skdeep.core.network import functions_of_module
 from skdeep.core.objective import row_losses
 from skdeep.core.tokens import NO_TARGET
+from skdeep.records import ModelState, Params, Task, TaskKind
 
 # Values of unit size, as layers expect of their input. Flax's smaller ones learn more slowly: after 10 epochs of the
 # benchmark `character_generator` an LSTM's perplexity is 6.4 with them and 4.7 with these; a transformer's is 7.1 either way.

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from skdeep.contract import Loss, Task
+from skdeep.contract import Loss
+from skdeep.records import Task
 
 # Above this a probability has a logarithm as exact as one computed from raw, and orders classes and rows alike.
 SMALLEST_EXACT = 1e-8

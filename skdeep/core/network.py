@@ -15,9 +15,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from skdeep import contract
-from skdeep.contract import ModelState, NetworkFunctions, Params, SparseRows, call_arguments
-from skdeep.core.lowering import lowered
+from skdeep.contract import NetworkFunctions, call_arguments
+from skdeep.core.cpu.lowering import lowered
 from skdeep.core.sparse_rows import apply_to_entries
+from skdeep.records import ModelState, Params, SparseRows
 
 BATCH_AVERAGES = "batch_stats"
 

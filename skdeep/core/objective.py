@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Batch, Loss, Objective, Params
+from skdeep.config import Objective
+from skdeep.contract import Loss
+from skdeep.records import Batch, Params
 
 
 class MeanLoss(Objective):
@@ -24,7 +26,7 @@ class MeanLoss(Objective):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.contract import Batch
+    >>> from skdeep.records import Batch
     >>> from skdeep.core.objective import MeanLoss
     >>> ones = jnp.ones(2)
     >>> batch = Batch(x=ones, target=ones, weight=ones, mask=ones)

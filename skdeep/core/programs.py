@@ -25,8 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from skdeep.component import Component
+from skdeep.core.cpu.lowering import LeftAloneError
 from skdeep.core.fingerprint import fingerprint, user_functions
-from skdeep.core.lowering import LeftAloneError
+from skdeep.core.placement import current_placement
 
 MAX_PROGRAMS = 64
 COMPILES_PER_RETURN = 8
@@ -150,6 +151,19 @@ class Program:
         _, compiled, out_tree = self._look_up(arguments)
         return lambda *others: jax.tree.unflatten(out_tree, compiled(*jax.tree.leaves(others)))
 
+    def suits_its_loop(self, *arguments: Any) -> bool:
+        """Return False if a network in this program is too slow inside the program's loop on a CPU.
+
+        The answer is kept beside the compiled program, so it costs no trace of its own.
+        """
+        if _is_eager():
+            return True
+        try:
+            self._look_up(arguments)
+        except LeftAloneError:
+            return False
+        return True
+
     def _look_up(self, arguments: tuple[Any, ...]) -> Any:
         _refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
@@ -192,7 +206,7 @@ class Program:
         if "callback" in text:  # the text does not say which Python function is called back
             return compile_it(), out_trees[0]
         digest = hashlib.sha256(text.encode()).digest()
-        return _by_text.get((digest, _settings()), compile_it), out_trees[0]
+        return _by_text.get((digest, current_placement(), _settings()), compile_it), out_trees[0]
 
 
 class TracedFunction:
@@ -203,7 +217,7 @@ class TracedFunction:
         self._function = function
 
     def __call__(self, *arguments: Any) -> Any:
-        from skdeep.core.host import evaluate
+        from skdeep.core.cpu.host import evaluate
 
         _refuse_fork()
         if _is_eager():
@@ -250,7 +264,8 @@ def _key(program: Any, arguments: tuple[Any, ...], leaves: list[Any], tree: Any)
     """Return what a program is looked up by; where code cannot be read, the very components, which one fit has."""
     read = fingerprint(arguments)
     same = _Same(tuple(argument for argument in arguments if isinstance(argument, Component)))
-    return program, tree, read if read.is_complete else same, tuple(map(_abstract, leaves)), _settings()
+    leaf_types = tuple(map(_abstract, leaves))
+    return program, tree, read if read.is_complete else same, leaf_types, current_placement(), _settings()
 
 
 _code_version = jax.make_user_context(0)

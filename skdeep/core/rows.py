@@ -161,7 +161,7 @@ def choose_held_out(
     wanted = fraction if isinstance(fraction, int) else max(1, round(fraction * n))
     if rng is None:
         held_out = np.arange(n)[max(0, n - wanted) :]
-    elif stratify:
+    elif stratify and wanted < n:
         held_out = _choose_by_class(target, wanted, rng)
     else:
         held_out = rng.permutation(n)[:wanted]
@@ -185,12 +185,12 @@ def _choose_by_class(codes: Int[np.ndarray, " n"], wanted: int, rng: np.random.G
     sizes = np.array([len(m) for m in members])
     quota = wanted * sizes / len(codes)
     take = np.minimum(np.floor(quota).astype(int), sizes - 1)
-    # Rounding down leaves some rows over. Classes without any come first, as a score may need all classes; then the
-    # largest remainders. The last member of a class always trains.
-    for index in np.lexsort((-(quota - take), take > 0)):
-        if take.sum() >= wanted:
-            break
-        take[index] += take[index] < sizes[index] - 1
+    # Rounding down leaves some rows over, and so do classes of one row. Classes without any come first, as a score may
+    # need all classes; then the largest remainders. The last member of a class always trains.
+    wanted = min(wanted, int((sizes - 1).sum()))
+    while take.sum() < wanted:
+        for index in np.lexsort((-(quota - take), take > 0)):
+            take[index] += take[index] < sizes[index] - 1 and take.sum() < wanted
     return np.concatenate([m[:k] for m, k in zip(members, take, strict=True)])
 
 
@@ -223,7 +223,7 @@ def _sort_collisions(
     return order
 
 
-def _row_bytes(rows: WeightedRows, index: int) -> bytes:
+def _row_bytes(rows: WeightedRows, index: np.integer[Any]) -> bytes:
     x = rows.x[[index]].toarray() if is_sparse(rows.x) else rows.x[index]
     return bytes((x + 0.0).tobytes() + (rows.target[index] + 0.0).tobytes())
 

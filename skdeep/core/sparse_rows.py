@@ -18,7 +18,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, JaxprEqn, jaxpr_as_fun
 from jaxtyping import Array, Float, Shaped
 
-from skdeep.contract import SparseRows
+from skdeep.records import SparseRows
 
 FEWEST_ENTRIES = 16
 LARGEST_SHARE = 1 / 16
@@ -37,6 +37,11 @@ def takes_entries(x: Any) -> bool:
     """Tell whether a CSR matrix is kept as entries: unless most places would be unused, or most columns used."""
     n_places = x.shape[0] * most_entries(x)
     return bool(most_entries(x) <= LARGEST_SHARE * x.shape[1] and n_places <= max(2**24, 8 * x.nnz))
+
+
+def stays_on_host(x: Any) -> bool:
+    """Tell whether X is sparse, but not sparse enough to be kept as entries: its rows are made dense on the host."""
+    return hasattr(x, "indptr") and not takes_entries(x)
 
 
 def entries_of(x: Any, n_entries: int) -> SparseRows:

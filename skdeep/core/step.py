@@ -10,17 +10,19 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Batch, FitConfig, Info, ModelState, Params, Rows, SparseRows, TrainState
+from skdeep.config import FitConfig, Model
+from skdeep.contract import Loss
 from skdeep.core import stopping
 from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
-from skdeep.core.lowering import inside_a_loop
+from skdeep.core.cpu.lowering import inside_a_loop
 from skdeep.core.network import functions_of, weighted_by_rows
 from skdeep.core.objective import row_losses, share_of_full_batch
 from skdeep.core.programs import Program, TracedFunction
 from skdeep.core.random import wrap_key
 from skdeep.core.rows import SMALLEST_SIZE
 from skdeep.core.sparse_rows import made_dense
+from skdeep.records import Batch, Info, ModelState, Params, Rows, SparseRows, TrainState
 
 EVALUATION_ROWS = 512
 EVALUATION_VALUES = 2**24
@@ -75,11 +77,18 @@ def learning_rate_of(config: FitConfig, state: TrainState) -> Any:
     return (config.learning_rate * factor).astype(state.loss_sum.dtype)
 
 
-def evaluate_rows(config: FitConfig, params: Params, model_state: ModelState, rows: Rows) -> Float[Array, ""]:
-    """Return the weighted sum of losses over the rows for validation, in inference mode."""
-    network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
+def validation_loss(config: FitConfig, params: Params, model_state: ModelState, rows: Rows) -> Float[Array, ""]:
+    """Return the weighted sum of the validation losses of rows."""
     loss = config.loss if config.validation_loss is None else config.validation_loss
-    size = min(rows.weight.shape[0], evaluation_rows(config.model.n_raw))
+    return weighted_loss_of_rows(config.model, loss, params, model_state, rows)
+
+
+def weighted_loss_of_rows(
+    model: Model, loss: Loss, params: Params, model_state: ModelState, rows: Rows
+) -> Float[Array, ""]:
+    """Return the weighted sum of the losses of rows, in inference mode."""
+    network = functions_of(model.network, model.in_shape, model.n_raw)
+    size = min(rows.weight.shape[0], evaluation_rows(model.n_raw))
 
     def add_chunk(i: Int[Array, ""], total: Float[Array, ""]) -> Float[Array, ""]:
         x, target, weight = jax.tree.map(
@@ -104,7 +113,7 @@ def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: R
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
     val_loss = jnp.zeros_like(train_loss)
     if validation is not None:
-        val_sum = evaluate_rows(config, params, state.model_state, validation)
+        val_sum = validation_loss(config, params, state.model_state, validation)
         val_loss = val_sum / validation.n.astype(val_sum.dtype)
     entries = Info(
         train_loss=info.train_loss.at[info.n_epochs].set(train_loss),
@@ -233,7 +242,7 @@ def _clip(config: FitConfig, grad: Params) -> Params:
 
 
 train_block = Program(block_of_steps, name="train_block", donate=(1,))
-evaluate = Program(evaluate_rows, name="evaluate")
+weighted_loss = Program(weighted_loss_of_rows, name="weighted_loss")
 judge_score = Program(record_score, name="judge_score", donate=(1,))
 evaluation_params = TracedFunction(params_to_predict_with, name="evaluation_params")
 new_state = TracedFunction(initial_state, name="new_state")

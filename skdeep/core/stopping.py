@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from skdeep.contract import ModelState, Params, Stopping, StoppingRule, TrainState
+from skdeep.config import StoppingRule
+from skdeep.records import ModelState, Params, Stopping, TrainState
 
 RUNNING = 0
 CONVERGED = 1

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from skdeep.contract import Loss, Task
+from skdeep.contract import Loss
+from skdeep.records import Task
 
 _DOMAINS = {"real": (-np.inf, np.inf, ""), "non-negative": (0.0, np.inf, ">= 0"), "unit": (0.0, 1.0, "in [0, 1]")}
 # Predictions may be so many scales away from the mean before they count as beyond float64.
@@ -162,6 +163,9 @@ def mean_and_deviation(
         mean = _scaled_mean(y, weight)
         with np.errstate(over="ignore"):
             residual = y - mean
+            if not np.isfinite(residual).all():  # so is the deviation, nearly: a quarter of both is not
+                mean_of_quarters, deviation = mean_and_deviation(0.25 * y, weight)
+                return 4.0 * mean_of_quarters, 4.0 * deviation
         peak = np.abs(residual).max(axis=0)
         peak = np.where(peak > 0, peak, 1.0)
         deviation = peak * np.sqrt(np.average((residual / peak) ** 2, axis=0, weights=weight))

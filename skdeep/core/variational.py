@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from skdeep.contract import Loss, Task, TaskKind
+from skdeep.contract import Loss
 from skdeep.core.composed import Autoencoder
+from skdeep.records import Task, TaskKind
 
 # Beyond, an exponential goes on as its tangent: at first steps on unscaled rows it would overflow.
 LARGEST_EXPONENT = 10.0

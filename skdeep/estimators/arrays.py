@@ -1,4 +1,4 @@
-"""What the estimators of arrays share: how X and y become rows, a scorer, and the shape of a row."""
+"""How arrays X and y become an encoding and rows, for the estimators of arrays of both families."""
 
 from __future__ import annotations
 
@@ -8,61 +8,94 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.contract import Task
-from skdeep.core.encode import encode_rows, row_shape
+from skdeep.core.encode import row_shape
+from skdeep.core.encoding import Encoding
 from skdeep.core.rows import WeightedRows
-from skdeep.estimators.base import DeepEstimator, check_some_weight
+from skdeep.estimators.base import TrainedEstimator, check_some_weight
+from skdeep.estimators.prepare import Earlier
+from skdeep.records import Task
 
 
-class ArrayEstimator(DeepEstimator):
-    """Base of the estimators whose X is an array with one row a sample."""
-
-    def __init__(self, *, scoring: Any, input_shape: tuple[int, ...] | None, **shared: Any) -> None:
-        super().__init__(**shared)
-        self.scoring = scoring
-        self.input_shape = input_shape
+class ArrayReader(TrainedEstimator):
+    """The part of an estimator that reads arrays with one row per sample."""
 
     @abstractmethod
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         """Return X and y as scikit-learn checks them."""
 
     @abstractmethod
-    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
-        """Return y as codes, 0/1 labels or float64 outputs, and the task; with `reset`, learn the classes."""
+    def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
+        """Return what is learned of y and y as codes, 0/1 labels or float64 outputs.
 
-    @abstractmethod
-    def _restore_target(self, rows: WeightedRows) -> np.ndarray:
-        """Return y as the user knows it, of rows as `_encode` returned them."""
+        Parameters
+        ----------
+        y : array as `_validated` returned it
+        weight : array (n,)
+        known : Classes, Labels, Values, RowItself or None
+            That of the fit that training goes on from, which y must be like.
+        classes : array or None
+            The classes that the user announced.
+        """
 
-    def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
-        X, y = self._validated(X, y, reset=reset)
-        if not reset:
-            self._check_row_shape(X)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    def _training_dtype(self, X: Any, earlier: Earlier | None) -> np.dtype[Any]:
+        """Return the type to train in."""
+        return np.dtype(np.float32)
+
+    def _known_target(self, earlier: Earlier | None) -> Any:
+        """Return the target that y must be like, if there is one."""
+        return earlier.encoding.target if earlier is not None and earlier.is_partial and earlier.encoding else None
+
+    def _keeps_columns(self, earlier: Earlier | None) -> bool:
+        """Tell whether X must have the columns of the earlier fit."""
+        return earlier is not None and earlier.is_partial
+
+    def _read(self, data: Any, earlier: Earlier | None) -> tuple[Encoding, WeightedRows]:
+        keeps_columns = self._keeps_columns(earlier)
+        X, y = self._validated(data.X, data.y, reset=not keeps_columns)
+        before = earlier.encoding if earlier is not None and keeps_columns else None
+        if before is not None:
+            self._check_row_shape(X, before.columns)
+        weight = _check_sample_weight(data.sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         check_some_weight(weight)
-        target, task = self._start_target(y, weight, reset=reset)
-        if not reset:
-            self._check_unchanged(task)
-        else:
-            self._task, self._columns = task, X.shape[1:]
-            self.input_shape_ = self._row_shape(X.shape[1:])
-        return WeightedRows(encode_rows(X), target, weight)
+        known = self._known_target(earlier)
+        target, values = self._read_target(y, weight, known, data.classes)
+        if known is not None:
+            _check_same_task(type(self).__name__, known.task, target.task)
+        encoding = Encoding(
+            target=target,
+            columns=X.shape[1:],
+            row_shape=self._row_shape(X.shape[1:]),
+            dtype=self._training_dtype(X, earlier).name,
+            x_dtype=X.dtype.name,
+            names=_names_of(self),
+        )
+        if before is not None:
+            self._check_same_rows(before, encoding)
+        return encoding, WeightedRows(encoding.encode(X), values, weight)
 
-    def _check_unchanged(self, task: Task) -> None:
-        """Raise ValueError if targets or `input_shape` are not as in the fit that these rows belong to."""
-        name = type(self).__name__
-        if task != self._task:
+    def _check_same_rows(self, before: Encoding, now: Encoding) -> None:
+        """Raise ValueError if `input_shape` is not as in the fit that training goes on from."""
+        if now.row_shape != before.row_shape:
             raise ValueError(
-                f"y has {task.kind} targets ({task.n_targets}), but {name} is fitted on {self._task.kind} ones "
-                f"({self._task.n_targets}). Give y in the same form, or fit a clone."
-            )
-        shape = self._row_shape(self._columns)
-        if shape != self.input_shape_:
-            raise ValueError(
-                f"{name} goes on with a network for rows of shape {self.input_shape_}, but input_shape={self.input_shape} makes "
-                f"them {shape}. Set it back, or fit a clone."
+                f"{type(self).__name__} goes on with a network for rows of shape {before.row_shape}, but "
+                f"input_shape={self.input_shape} makes them {now.row_shape}. Set it back, or fit a clone."
             )
 
     def _row_shape(self, columns: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of a row for the network."""
-        return row_shape(columns, None if self.input_shape is None else tuple(int(s) for s in self.input_shape))
+        given = getattr(self, "input_shape", None)
+        return row_shape(columns, None if given is None else tuple(int(s) for s in given))
+
+
+def _check_same_task(owner: str, before: Task, now: Task) -> None:
+    """Raise ValueError if targets are not as in the fit that training goes on from."""
+    if now != before:
+        raise ValueError(
+            f"y has {now.kind} targets ({now.n_targets}), but {owner} is fitted on {before.kind} ones "
+            f"({before.n_targets}). Give y in the same form, or fit a clone."
+        )
+
+
+def _names_of(estimator: Any) -> tuple[str, ...] | None:
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else tuple(map(str, names))

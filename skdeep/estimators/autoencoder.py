@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
 
-from skdeep.contract import Loss, Network, Task
+from skdeep.contract import Loss, Network
 from skdeep.core.composed import Autoencoder
+from skdeep.core.encoding import RowItself
 from skdeep.core.rows import WeightedRows, bounded_weights
 from skdeep.core.target import TargetScale, check_domain
 from skdeep.core.variational import VariationalAutoencoder, VariationalLoss
 from skdeep.errors import ComponentError
-from skdeep.estimators.arrays import ArrayEstimator
+from skdeep.estimators.arrays import ArrayReader
 from skdeep.estimators.availability import available_if
-from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.deep import DeepEstimator, trains_epoch_by_epoch
 from skdeep.estimators.parameter_types import (
     BatchSize,
     Coalesce,
@@ -32,12 +32,13 @@ from skdeep.estimators.parameter_types import (
 )
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, NON_NEGATIVE
 from skdeep.estimators.resolve import Resolved, resolve, resolve_all, resolve_ready
+from skdeep.estimators.training import FitData, train
 from skdeep.networks import MLP, Linear
 
 UNSCALED = TargetScale(np.zeros(1), np.ones(1))
 
 
-class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEstimator):
+class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEstimator, ArrayReader):
     """An encoder of rows into few numbers, trained together with the decoder that makes rows of them again.
 
     X is not scaled inside: put a scaler before. Parameters that are not listed here are those of `DeepRegressor`.
@@ -135,7 +136,6 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
     _accepts_sparse = False
 
     network_: Autoencoder
-    n_components_: int
 
     def __init__(
         self,
@@ -168,35 +168,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         verbose: int = 0,
         device: Device = "auto",
     ) -> None:
-        super().__init__(
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            l1=l1,
-            l2=l2,
-            clip_norm=clip_norm,
-            batch_size=batch_size,
-            max_epochs=max_epochs,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            scoring=scoring,
-            coalesce=coalesce,
-            input_shape=input_shape,
-            shuffle=shuffle,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            device=device,
-        )
-        self.n_components = n_components
-        self.encoder = encoder
-        self.decoder = decoder
-        self.noise = noise
-        self.variational = variational
-        self.beta = beta
+        self._store(locals())
 
     @with_callbacks
     def fit(
@@ -224,7 +196,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         NonFiniteLossError
             If the loss becomes NaN or infinite, unless early stopping has kept parameters.
         """
-        return self._fit(X, None, sample_weight, (X_val, None, sample_weight_val))
+        return train(self, FitData(X, None, sample_weight, X_val, None, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
@@ -241,7 +213,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         -------
         self
         """
-        return self._partial_fit(X, None, sample_weight)
+        return train(self, FitData(X, None, sample_weight), is_partial=True)
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of rows `(n, n_components)`; with `variational`, their means.
@@ -268,7 +240,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
                 f"X has {codes.shape[1]} components, but {type(self).__name__} encodes into {self.n_components_}."
             )
         rows = self._decoded(codes).astype(codes.dtype, copy=False)
-        return rows.reshape(len(rows), *self._columns)
+        return rows.reshape(len(rows), *self._encoding.columns)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the mean squared error of the reconstruction, over rows and their values.
@@ -297,12 +269,18 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         """Return the reconstruction as flat rows of float64."""
         model = self.network_.decoder_model(self.input_shape_, self.n_outputs_)
         raw = self._raw_of(model, self.params_["decoder"], self.model_state_["decoder"], codes)
-        loss = self._reconstruction_loss
-        return loss.point(loss.link(raw, self._task, np))
+        rows: np.ndarray = self._encoding.decode(self._reconstruction_loss, raw)
+        return rows
+
+    @property
+    def n_components_(self) -> int:
+        """How many numbers the code of a row has."""
+        self._learned("n_components_")
+        return int(self.network_.n_components)
 
     @property
     def _reconstruction_loss(self) -> Loss:
-        return self.loss_.reconstruction if isinstance(self.loss_, VariationalLoss) else self.loss_
+        return _of_reconstruction(self.loss_)
 
     @property
     def _n_features_out(self) -> int:
@@ -313,7 +291,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
             return mirrored(self.encoder)
         return super()._component_value(name)
 
-    def _resolve(self) -> Resolved:
+    def _resolve(self, encoding: Any) -> Resolved:
         """Return encoder and decoder as one network, and the loss with the divergence where there is one."""
         (encoder_id, encoder), (decoder_id, decoder) = (
             resolve_ready("network", self._component_value(name)) for name in ("encoder", "decoder")
@@ -331,15 +309,13 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         X = validate_data(self, X, reset=reset, dtype=(np.float64, np.float32), allow_nd=True)
         return X, X
 
-    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
+    def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
         """Return no target yet: it is X itself, and rows need not be compared and copied twice."""
-        if reset:
-            self.n_components_ = int(self.n_components)
-        return np.zeros((len(y), 0), np.float32), Task("regression", math.prod(y.shape[1:]))
+        return RowItself(y.shape[1:]), np.zeros((len(y), 0), np.float32)
 
-    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
-        target = rows.x.reshape(len(rows.x), -1)
-        check_domain(self._reconstruction_loss, target, UNSCALED, name="X")
+    def _finished(self, rows: WeightedRows, encoding: Any, loss: Any) -> WeightedRows:
+        target = encoding.encode_target(rows.x)
+        check_domain(_of_reconstruction(loss), target, UNSCALED, name="X")
         return rows._replace(target=target)
 
     def _restore_target(self, rows: WeightedRows) -> np.ndarray:
@@ -349,6 +325,10 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ArrayEs
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _of_reconstruction(loss: Loss) -> Loss:
+    return loss.reconstruction if isinstance(loss, VariationalLoss) else loss
 
 
 def mirrored(encoder: Any) -> Network:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import balanced_weights, decode_labels
+from skdeep.records import Task
 
 
 def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarray, task: Task) -> np.ndarray:
@@ -39,6 +40,24 @@ def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarra
             f"Give class_weight a weight for each of the classes {labels}."
         )
     return _checked([class_weight.get(label, 1.0) for label in labels], class_weight)
+
+
+def class_weigher(class_weight: Any, train: WeightedRows, target: Any) -> Callable[[WeightedRows], WeightedRows]:
+    """Return a function from rows to rows with their weights multiplied by those of their classes.
+
+    Parameters
+    ----------
+    class_weight : dict, list, "balanced" or None
+    train : WeightedRows
+        The rows that "balanced" is about; rows of several labels are balanced by themselves.
+    target : Classes or Labels
+    """
+    if class_weight is None:
+        return lambda rows: rows
+    if target.task.kind == "multilabel":
+        return lambda rows: weighted_by_labels(class_weight, rows, target.codes)
+    of_class = weights_of_classes(class_weight, train, target.classes, target.task)
+    return lambda rows: rows._replace(weight=rows.weight * of_class[rows.target])
 
 
 def weighted_by_labels(class_weight: Any, rows: WeightedRows, codes: np.ndarray) -> WeightedRows:

@@ -6,26 +6,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import column_or_1d
 
-from skdeep.contract import Task
-from skdeep.core.encode import is_sparse
-from skdeep.core.link import (
-    check_link,
-    class_probabilities,
-    cut_logits,
-    decision_scores,
-    log_probabilities,
-    predicted_classes,
-)
+from skdeep.core.encoding import Classes, Labels
+from skdeep.core.link import class_probabilities, cut_logits, decision_scores, log_probabilities
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import check_same_form, decode_labels, encode_classes, encode_labels, fit_label_codes
+from skdeep.core.target import check_same_form, fit_label_codes
 from skdeep.errors import ComponentError
 from skdeep.estimators.availability import available_if
-from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
-from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
-from skdeep.estimators.labels import kind_of_labels
+from skdeep.estimators.class_weight import class_weigher
+from skdeep.estimators.deep import trains_epoch_by_epoch
+from skdeep.estimators.given_targets import check_n_labels, check_same_classes, labels_given
 from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
@@ -43,6 +34,7 @@ from skdeep.estimators.parameter_types import (
 from skdeep.estimators.parameters import StrOptions
 from skdeep.estimators.resolve import resolve_ready
 from skdeep.estimators.supervised import SupervisedEstimator
+from skdeep.estimators.training import FitData, train
 from skdeep.estimators.warn import warn_caller
 
 # Where a float64 sigmoid still tells neighbouring float32 decisions apart, and stays inside (0, 1).
@@ -153,8 +145,6 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     }
     _default_loss = "cross_entropy"
 
-    _label_codes: np.ndarray
-
     def __init__(
         self,
         *,
@@ -185,34 +175,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
-        super().__init__(
-            network=network,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            augmentation=augmentation,
-            l1=l1,
-            l2=l2,
-            clip_norm=clip_norm,
-            batch_size=batch_size,
-            max_epochs=max_epochs,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            scoring=scoring,
-            coalesce=coalesce,
-            input_shape=input_shape,
-            shuffle=shuffle,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            device=device,
-            pretrain=pretrain,
-            freeze_pretrained=freeze_pretrained,
-        )
-        self.class_weight = class_weight
+        self._store(locals())
 
     @with_callbacks
     def fit(
@@ -248,7 +211,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite, unless early stopping has kept parameters.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return train(self, FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
@@ -267,11 +230,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         -------
         self
         """
-        self._given_classes = None if classes is None else np.unique(classes)
-        try:
-            return self._partial_fit(X, y, sample_weight)
-        finally:
-            del self._given_classes
+        classes = None if classes is None else np.unique(classes)
+        return train(self, FitData(X, y, sample_weight, classes=classes), is_partial=True)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores whose sign (binary, multilabel) or largest (multiclass) says what `predict` says.
@@ -290,7 +250,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable labels `(n,)`, or for multilabel `(n, labels)` in the codes of y."""
         raw = self._cut_raw(X)
-        return self._labels_of(predicted_classes(self.loss_, raw, self._task, np))
+        return self._encoding.decode(self.loss_, raw, np.float64)
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -315,72 +275,58 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     def _cut(self, raw: np.ndarray) -> np.ndarray:
         return cut_logits(self.loss_, raw, self._task, LARGEST_DECISION)
 
-    def _bind_components(self) -> None:
-        super()._bind_components()
-        check_link(self.loss_, self._task)
+    @property
+    def classes_(self) -> np.ndarray:
+        """The sorted classes, or the positions of the labels."""
+        classes: np.ndarray = self._learned("classes_").target.classes
+        return classes
 
-    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
-        y = y.toarray() if is_sparse(y) else y
-        kind = kind_of_labels(y)
-        is_indicator = kind == "multilabel-indicator"
-        if not reset:
-            check_same_form(self._task, kind, type(self).__name__)
-        return self._start_labels(y, reset=reset) if is_indicator else self._start_classes(y, weight, reset=reset)
+    def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
+        labels = labels_given(y)
+        if known is not None:
+            check_same_form(known.task, labels.kind, type(self).__name__)
+        if labels.is_indicator:
+            return self._read_indicator(labels.values, known, classes)
+        return self._read_classes(labels.values, weight, known, classes)
 
-    def _start_classes(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
-        y = column_or_1d(y, warn=True)
-        given = getattr(self, "_given_classes", None)
-        if reset:
-            self.classes_ = np.unique(y[weight > 0]) if given is None else given
-        elif given is not None and not np.array_equal(given, self.classes_):
-            raise ValueError(
-                f"`classes={given!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
-            )
-        n_classes = len(self.classes_)
-        if n_classes < 2:
+    def _read_classes(self, y: np.ndarray, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
+        if known is None:
+            target = Classes(np.unique(y[weight > 0]) if classes is None else classes)
+        else:
+            target = known
+            check_same_classes(classes, known.classes)
+        found = target.classes
+        if len(found) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes in the rows of positive weight. "
-                f"Got {n_classes} class: {', '.join(map(repr, self.classes_.tolist()))}."
+                f"Got {len(found)} class: {', '.join(map(repr, found.tolist()))}."
             )
         is_weighted = weight > 0
         codes = np.zeros(len(y), dtype=np.int32)
-        codes[is_weighted] = encode_classes(y[is_weighted], self.classes_)
-        return codes, Task("binary" if n_classes == 2 else "multiclass", n_classes)
+        codes[is_weighted] = target.encode(y[is_weighted])
+        return target, codes
 
-    def _start_labels(self, y: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
-        y = np.asarray(y)
+    def _read_indicator(self, y: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
         n_labels = y.shape[1]
-        if reset:
-            self.classes_ = np.arange(n_labels)
-            self._label_codes = fit_label_codes(y, getattr(self, "_given_classes", None))
-        elif n_labels != len(self.classes_):
-            raise ValueError(f"y has {n_labels} labels, but {type(self).__name__} was fitted on {len(self.classes_)}.")
-        labels = encode_labels(y, self._label_codes)
-        if reset and len(labels) > n_labels and (labels.sum(axis=1) == 1).all():
+        target = Labels(n_labels, fit_label_codes(y, classes)) if known is None else known
+        check_n_labels(type(self).__name__, n_labels, target.n_labels)
+        labels = target.encode(y)
+        if known is None and len(labels) > n_labels and (labels.sum(axis=1) == 1).all():
             warn_caller(
                 f"Each row of y has exactly one of its {n_labels} labels, and {type(self).__name__} learns them as labels of "
                 "their own (multilabel). If they are the classes of one target, pass y.argmax(axis=1) instead."
             )
-        return labels, Task("multilabel", n_labels)
+        return target, labels
 
-    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
+    def _finished(self, rows: WeightedRows, encoding: Any, loss: Any) -> WeightedRows:
         return rows
 
-    def _weigh(self, rows: WeightedRows, *, trains: bool) -> WeightedRows:
-        if self.class_weight is None:
-            return rows
-        if self._task.kind == "multilabel":
-            return weighted_by_labels(self.class_weight, rows, self._label_codes)
-        if trains:
-            self._class_weights = weights_of_classes(self.class_weight, rows, self.classes_, self._task)
-        return rows._replace(weight=rows.weight * self._class_weights[rows.target])
+    def _weigher(self, train: WeightedRows, encoding: Any) -> Any:
+        return class_weigher(self.class_weight, train, encoding.target)
 
     def _restore_target(self, rows: WeightedRows) -> np.ndarray:
-        return self._labels_of(rows.target)
-
-    def _labels_of(self, codes: np.ndarray) -> np.ndarray:
-        """Return labels `(n,)` of codes, or indicators `(n, labels)` in the user's codes."""
-        return decode_labels(codes, self._label_codes) if self._task.kind == "multilabel" else self.classes_[codes]
+        target: np.ndarray = self._encoding.target.restore(rows.target)
+        return target
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

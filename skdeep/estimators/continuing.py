@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from skdeep.component import Component, components_in
-from skdeep.contract import Loss, TrainState
-from skdeep.core.batch import Feed
+from skdeep.contract import Loss
 from skdeep.estimators.resolve import Resolved
+from skdeep.records import TrainState
 
 
 class Form:
@@ -68,32 +68,20 @@ def check_same_target(before: Any, now: Any) -> None:
 
     Parameters
     ----------
-    before, now : estimators
-        The estimator as its last fit left it, and as it is since it has seen the new y.
+    before, now : Encoding
+        That of the last fit, and that of the new data.
     """
-    if not hasattr(before, "_task"):
-        return
-    if before._task.kind != now._task.kind:
+    if before.task.kind != now.task.kind:
         raise ValueError(
             "warm_start can only be used where `y` is of the same kind as in the previous call to fit. "
-            f"Previously got {before._task.kind} targets, `y` has {now._task.kind} ones. Set warm_start=False, or fit a clone."
+            f"Previously got {before.task.kind} targets, `y` has {now.task.kind} ones. Set warm_start=False, or fit a clone."
         )
-    classes: list[Any] = [getattr(estimator, "classes_", None) for estimator in (before, now)]
+    classes: list[Any] = [getattr(getattr(encoding, "target", None), "classes", None) for encoding in (before, now)]
     if classes[0] is not None and not np.array_equal(classes[0], classes[1]):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
             f"Previously got {classes[0]}, `y` has {classes[1]}. Set warm_start=False, or fit a clone."
         )
-
-
-def with_largest_batch(estimator: Any, state: TrainState, feed: Feed, *, goes_on: bool) -> TrainState:
-    """Return the state with the rows of the largest batch so far, and let the estimator remember it with those of now.
-
-    A short chunk of a stream then moves running averages by its share, as a short last batch does.
-    """
-    before = estimator._largest_batch if goes_on else 0
-    estimator._largest_batch = max(before, min(feed.batch_size, feed.n))
-    return state._replace(largest_batch=np.asarray(before, np.int32))  # type: ignore[arg-type]  # on the host
 
 
 def check_same_demands(before: Loss, loss: Loss) -> None:

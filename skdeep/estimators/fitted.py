@@ -9,17 +9,18 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
-import jax
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdeep.contract import Model
+from skdeep.config import Model
 from skdeep.core import as_traced
 from skdeep.core.encode import encode_rows, is_sparse
 from skdeep.core.inference import predict_raw
+from skdeep.core.placement import Placement
 from skdeep.estimators.availability import AvailableMethod
-from skdeep.estimators.parameters import device_named
+from skdeep.estimators.parameters import placement_named
+from skdeep.records import Task
 
 
 def _rounding(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,10 +39,9 @@ class FittedNetwork(BaseEstimator):
     device: str
     params_: Any
     model_state_: Any
-    _columns: tuple[int, ...]
+    _encoding: Any
     _history: dict[str, list[float]]
     _model: Model
-    _largest_batch: int = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let numbers below those of the type of training become 0 in all public methods, whatever `np.seterr` says."""
@@ -53,6 +53,18 @@ class FittedNetwork(BaseEstimator):
                 setattr(cls, name, _rounding(method))
             elif isinstance(method, AvailableMethod):
                 method.method = _rounding(method.method)
+
+    def _learned(self, attribute: str) -> Any:
+        """Return the encoding, which a fitted attribute is read from; AttributeError before fit."""
+        encoding = self.__dict__.get("_encoding")
+        if encoding is None:
+            raise AttributeError(f"This {type(self).__name__} has no {attribute} yet: call fit first.")
+        return encoding
+
+    @property
+    def _task(self) -> Task:
+        task: Task = self._learned("task").task
+        return task
 
     @property
     def history_(self) -> Any:
@@ -81,23 +93,29 @@ class FittedNetwork(BaseEstimator):
 
     def _raw_of(self, model: Model, params: Any, model_state: Any, X: Any, dtype: Any = np.float32) -> np.ndarray:
         """Return the raw outputs of a model in float64, computed in `dtype`."""
-        with self._on_device(dtype):
+        with self._placement(dtype).active():
             return predict_raw(as_traced(model, dtype), params, model_state, encode_rows(X, dtype), np.float64)
+
+    def _placement(self, dtype: Any = np.float32) -> Placement:
+        """Return where predictions are computed, in which type."""
+        return placement_named(type(self).__name__, self.device, dtype)
 
     def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
         """Return the parameters to predict with, and the type to compute in."""
         return self.params_, np.dtype(np.float32)
 
-    def _check_row_shape(self, X: Any) -> None:
-        if X.shape[1:] != self._columns:
+    def _check_row_shape(self, X: Any, columns: tuple[int, ...] | None = None) -> None:
+        columns = self._encoding.columns if columns is None else columns
+        if X.shape[1:] != columns:
             raise ValueError(
-                f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} was fitted on rows of shape {self._columns}."
+                f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} was fitted on rows of shape {columns}."
             )
 
-    def _check_rows(self, X: Any) -> None:
+    def _check_rows(self, X: Any, model: Model | None = None) -> None:
         """Let the network look at rows, in its shape, before compiled code does, which cannot raise."""
+        model = self._model if model is None else model
         if not is_sparse(X):
-            self._model.network.check_rows(X.reshape(-1, *self._model.in_shape))
+            model.network.check_rows(X.reshape(-1, *model.in_shape))
 
     def _view(self, params: Any, model_state: Any) -> Self:
         """Return a copy that predicts with other parameters, on arrays without column names."""
@@ -105,17 +123,6 @@ class FittedNetwork(BaseEstimator):
         view.params_, view.model_state_ = params, model_state
         view.__dict__.pop("feature_names_in_", None)
         return view
-
-    @contextlib.contextmanager
-    def _on_device(self, dtype: Any = np.float32) -> Iterator[None]:
-        """Compute on the estimator's device, and in double precision where the type of training asks for it."""
-        with contextlib.ExitStack() as settings:
-            if np.dtype(dtype) == np.float64:
-                settings.enter_context(jax.enable_x64(True))
-            device = device_named(type(self).__name__, self.device)
-            if device is not None:
-                settings.enter_context(jax.default_device(device))
-            yield
 
     @contextlib.contextmanager
     def _replaced_when_fitted(self) -> Iterator[Self]:

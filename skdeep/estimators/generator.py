@@ -12,18 +12,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skdeep.contract import FitResult, Task, TrainState
 from skdeep.core import as_traced
-from skdeep.core.batch import pad_rows
+from skdeep.core.feeds import pad_rows
 from skdeep.core.generation import TEMPERATURES, Sampling, check_is_causal, generate
+from skdeep.core.job import Job
 from skdeep.core.language import NextToken, TokenLoss
 from skdeep.core.random import key_of_seed
 from skdeep.core.rows import WeightedRows, bounded_weights, unit_mean
-from skdeep.core.step import evaluate, evaluation_rows
-from skdeep.core.tokens import windows_of
+from skdeep.core.step import evaluation_rows, weighted_loss
+from skdeep.core.text_encoding import TextEncoding
+from skdeep.core.texts import tokens_of_text, tokens_of_texts, vocabulary_of
 from skdeep.estimators.availability import available_if
-from skdeep.estimators.base import DeepEstimator, check_some_weight, trains_epoch_by_epoch
+from skdeep.estimators.base import check_some_weight
 from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.deep import DeepEstimator, trains_epoch_by_epoch
 from skdeep.estimators.parameter_types import (
     BatchSize,
     Coalesce,
@@ -35,10 +37,11 @@ from skdeep.estimators.parameter_types import (
     ScheduleLike,
 )
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, StrOptions
+from skdeep.estimators.prepare import Draft, Earlier, Split
 from skdeep.estimators.resolve import Resolved, resolve_all
-from skdeep.estimators.splitting import Split
-from skdeep.estimators.texts import ids_of, tokens_of_text, tokens_of_texts, vocabulary_of
+from skdeep.estimators.training import FitData, train
 from skdeep.losses import CrossEntropy
+from skdeep.records import Outcome, TrainState
 
 MOST_TOKENS = 2**24
 # Parameters that decide what rows are, so that training cannot go on with others.
@@ -139,12 +142,6 @@ class SequenceGenerator(DeepEstimator):
     _default_loss = "cross_entropy"
     _accepts_sparse = False
 
-    vocabulary_: dict[Any, int]
-    boundaries_: bool
-    n_tokens_: int
-    context_length_: int
-    max_text_length_: int
-
     def __init__(
         self,
         *,
@@ -175,34 +172,7 @@ class SequenceGenerator(DeepEstimator):
         verbose: int = 0,
         device: Device = "auto",
     ) -> None:
-        super().__init__(
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            l1=l1,
-            l2=l2,
-            clip_norm=clip_norm,
-            batch_size=batch_size,
-            max_epochs=max_epochs,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            coalesce=coalesce,
-            shuffle=shuffle,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            device=device,
-        )
-        self.network = network
-        self.level = level
-        self.context_length = context_length
-        self.stride = stride
-        self.embedding_features = embedding_features
-        self.boundaries = boundaries
-        self.vocabulary = vocabulary
+        self._store(locals())
 
     @with_callbacks
     def fit(
@@ -232,7 +202,7 @@ class SequenceGenerator(DeepEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite, unless early stopping has kept parameters.
         """
-        return self._fit(X, None, sample_weight, (X_val, None, sample_weight_val))
+        return train(self, FitData(X, None, sample_weight, X_val, None, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
@@ -249,11 +219,7 @@ class SequenceGenerator(DeepEstimator):
         -------
         self
         """
-        self._more_texts_come = True
-        try:
-            return self._partial_fit(X, None, sample_weight)
-        finally:
-            del self._more_texts_come
+        return train(self, FitData(X, None, sample_weight, more_come=True), is_partial=True)
 
     def generate(
         self,
@@ -294,22 +260,21 @@ class SequenceGenerator(DeepEstimator):
         """
         check_is_fitted(self)
         name = type(self).__name__
-        text = () if prompt is None else tokens_of_text(name, prompt, self._level, "The prompt")
+        encoding = self._encoding
+        text = () if prompt is None else tokens_of_text(name, prompt, encoding.level, "The prompt")
         self._check_generation(len(text), n, temperature, top_k)
-        known = self._ids(text, "The prompt")[: -1 if self.boundaries_ else None]
+        known = encoding.ids(text, "The prompt")[: -1 if self.boundaries_ else None]
         sampling = Sampling(
             np.float32(min(temperature, TEMPERATURES[1])),
             np.int32(self.n_tokens_ if top_k is None else min(top_k, self.n_tokens_)),
-            np.int32(self._end if self.boundaries_ else -1),
+            np.int32(encoding.boundary if encoding.boundaries else -1),
             np.bool_(n is None),
             key_of_seed(int(check_random_state(random_state).randint(2**31 - 1))),
         )
-        with self._on_device():
+        with self._placement().active():
             n_wanted = self.max_text_length_ if n is None else int(n)
             ids = generate(as_traced(self._model), self.params_, self.model_state_, known, n_wanted, sampling)
-        tokens = list(self.vocabulary_)
-        new = [tokens[i] for i in ids if i != self._end]
-        return "".join(new) if self._level == "character" else new
+        return encoding.decode(ids)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean log-likelihood of a token, given those before it: at most 0, and higher is better.
@@ -325,15 +290,17 @@ class SequenceGenerator(DeepEstimator):
             Of texts; each of its tokens has the weight of a text.
         """
         check_is_fitted(self)
-        texts, weight = self._texts_and_weights(X, sample_weight, "X")
-        rows = self._rows_to_judge(texts, unit_mean(weight))
+        texts, weight = self._texts_and_weights(X, sample_weight, "X", self._encoding.level)
+        rows = _rows_to_judge(self._encoding, texts, unit_mean(weight))
         loss = TokenLoss(CrossEntropy(), self.n_tokens_, self.context_length_)
-        config = as_traced(self._config(has_validation=False, scores_on_host=False).replace(validation_loss=loss))
         total, size = 0.0, evaluation_rows(self.n_outputs_)
-        with self._on_device():
+        with self._placement().active():
             for start in range(0, len(rows.x), size):
                 part = WeightedRows(*(array[start : start + size] for array in rows))
-                total += float(evaluate(config, self.params_, self.model_state_, pad_rows(part, self.input_shape_)))
+                padded = pad_rows(part, self.input_shape_)
+                total += float(
+                    weighted_loss(as_traced(self._model), as_traced(loss), self.params_, self.model_state_, padded)
+                )
         return -total / float(rows.weight.sum())
 
     def perplexity(self, X: Any, sample_weight: Any = None) -> float:
@@ -345,23 +312,51 @@ class SequenceGenerator(DeepEstimator):
         """
         return math.exp(-self.score(X, sample_weight=sample_weight))
 
+    # What was learned of the texts.
+
+    @property
+    def vocabulary_(self) -> dict[Any, int]:
+        """The tokens, sorted, with their ids."""
+        vocabulary: dict[Any, int] = self._learned("vocabulary_").vocabulary
+        return vocabulary
+
+    @property
+    def boundaries_(self) -> bool:
+        """Whether beginnings and ends of texts were learned."""
+        return bool(self._learned("boundaries_").boundaries)
+
+    @property
+    def n_tokens_(self) -> int:
+        """Number of ids."""
+        return int(self._learned("n_tokens_").n_tokens)
+
+    @property
+    def context_length_(self) -> int:
+        """How many tokens the network sees at once."""
+        return int(self._learned("context_length_").context_length)
+
+    @property
+    def max_text_length_(self) -> int:
+        """Tokens of the longest text so far."""
+        return int(self._learned("max_text_length_").longest_text)
+
     # How texts become rows.
 
-    def _encode(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> WeightedRows:
-        if reset:
-            self._level, self._first_parameters = self.level, {name: getattr(self, name) for name in FIXED}
-        else:
-            self._check_unchanged()
-        texts, weight = self._texts_and_weights(X, sample_weight, "X")
-        if reset:
-            self._learn_tokens(texts)
-        self.max_text_length_ = max(0 if reset else self.max_text_length_, *map(len, texts.values()))
-        return self._rows_of(texts, weight, min(self.stride or self.context_length_, self.context_length_))
+    def _read(self, data: Any, earlier: Earlier | None) -> tuple[TextEncoding, WeightedRows]:
+        known = earlier.encoding if earlier is not None and earlier.is_partial else None
+        if known is not None:
+            self._check_unchanged(known)
+        level = self.level if known is None else known.level
+        texts, weight = self._texts_and_weights(data.X, data.sample_weight, "X", level)
+        encoding = self._learned_tokens(texts, data, earlier) if known is None else known
+        encoding = encoding.with_longest(max(map(len, texts.values())))
+        length = encoding.context_length
+        return encoding, encoding.encode(texts, weight, min(self.stride or length, length))
 
-    def _check_unchanged(self) -> None:
+    def _check_unchanged(self, known: TextEncoding) -> None:
         """Raise ValueError if a parameter that decides what rows are has changed since the fit before."""
         name = type(self).__name__
-        for parameter, before in self._first_parameters.items():
+        for parameter, before in known.given.items():
             now = getattr(self, parameter)
             if now != before:
                 raise ValueError(
@@ -370,16 +365,18 @@ class SequenceGenerator(DeepEstimator):
                 )
         if self.vocabulary is None:
             return
-        tokens = vocabulary_of(name, [self.vocabulary], self._level, "the vocabulary")
-        if tokens != self.vocabulary_:
+        tokens = vocabulary_of(name, [self.vocabulary], known.level, "the vocabulary")
+        if tokens != known.vocabulary:
             raise ValueError(
-                f"partial_fit of {name} goes on with the {len(self.vocabulary_)} tokens of the fit before, but vocabulary has "
+                f"partial_fit of {name} goes on with the {len(known.vocabulary)} tokens of the fit before, but vocabulary has "
                 "other tokens now. Set it back, or fit a clone."
             )
 
-    def _texts_and_weights(self, X: Any, sample_weight: Any, name: str) -> tuple[dict[str, Any], np.ndarray]:
+    def _texts_and_weights(
+        self, X: Any, sample_weight: Any, name: str, level: str
+    ) -> tuple[dict[str, Any], np.ndarray]:
         """Return the tokens of the texts of positive weight, by what errors call them, and their weights."""
-        texts = tokens_of_texts(type(self).__name__, X, self._level, name)
+        texts = tokens_of_texts(type(self).__name__, X, level, name)
         weight = _check_sample_weight(
             sample_weight, np.empty((len(texts), 1)), dtype=np.float64, ensure_non_negative=True
         )
@@ -387,62 +384,39 @@ class SequenceGenerator(DeepEstimator):
         named = {f"Text {number} of {name}": text for number, text in enumerate(texts) if weight[number] > 0}
         return named, bounded_weights(weight[weight > 0])
 
-    def _learn_tokens(self, texts: dict[str, Any]) -> None:
-        """Learn the vocabulary and the shape of rows; a warm start keeps the tokens that its parameters are of."""
+    def _learned_tokens(self, texts: dict[str, Any], data: Any, earlier: Earlier | None) -> TextEncoding:
+        """Return what there is to learn of texts; a warm start keeps the tokens that its parameters are of."""
         name, is_auto = type(self).__name__, isinstance(self.boundaries, str)
-        goes_on = self.warm_start and hasattr(self, "params_")
-        if not goes_on:
+        before = None if earlier is None else earlier.encoding
+        if before is None:
             known = self.vocabulary
             source = (texts.values(), "X") if known is None else ([known], "the vocabulary")
-            self.vocabulary_ = vocabulary_of(name, source[0], self._level, source[1])
-        if not (goes_on and is_auto):
-            self.boundaries_ = len(texts) > 1 if is_auto else bool(self.boundaries)
-        self.n_tokens_ = len(self.vocabulary_) + self.boundaries_
-        if self.n_tokens_ < 2:
+            vocabulary = vocabulary_of(name, source[0], self.level, source[1])
+        else:
+            vocabulary = before.vocabulary
+        boundaries = len(texts) > 1 if is_auto else bool(self.boundaries)
+        if before is not None and is_auto:
+            boundaries = before.boundaries
+        if len(vocabulary) + boundaries < 2:
             raise ValueError(
-                f"{name} needs at least 2 different tokens to learn what comes next. Got {len(self.vocabulary_)}."
+                f"{name} needs at least 2 different tokens to learn what comes next. Got {len(vocabulary)}."
             )
-        self.context_length_ = int(self.context_length)
-        if not getattr(self, "_more_texts_come", False):
+        context_length = int(self.context_length)
+        if not data.more_come:
             # By powers of two, so that folds of nearly the same length share a program.
             longest = max(map(len, texts.values()))
-            self.context_length_ = min(self.context_length_, 1 << max(1, longest).bit_length())
-        self._task = Task("multiclass", self.n_tokens_)
-        self._columns = self.input_shape_ = (self.context_length_,)
+            context_length = min(context_length, 1 << max(1, longest).bit_length())
+        given = {parameter: getattr(self, parameter) for parameter in FIXED}
+        return TextEncoding(self.level, vocabulary, boundaries, context_length, 0, given, name)
 
-    def _rows_of(self, texts: dict[str, Any], weight: np.ndarray, stride: int, once: bool = False) -> WeightedRows:
-        """Return the texts' windows; a window's weight is that of the tokens in it."""
-        ids = [self._ids(text, name) for name, text in texts.items()]
-        windows = windows_of(ids, self.context_length_, stride, once)
-        if not len(windows.x):
-            raise ValueError(
-                f"There is nothing to predict: without boundaries, {type(self).__name__} needs a text of at least 2 "
-                "tokens. Give longer texts, or fit with boundaries=True."
-            )
-        return WeightedRows(windows.x, windows.target, weight[windows.source] * windows.n_targets)
-
-    def _rows_to_judge(self, texts: dict[str, Any], weight: np.ndarray) -> WeightedRows:
-        """Return windows that overlap by half, in which each token is a target once."""
-        return self._rows_of(texts, weight, max(1, self.context_length_ // 2), once=True)
-
-    def _ids(self, text: Any, name: str) -> np.ndarray:
-        """Return the ids of a text's tokens, between those of its boundaries."""
-        ids = ids_of(type(self).__name__, self.vocabulary_, text, name)
-        return np.pad(ids, 1, constant_values=self._end) if self.boundaries_ else ids
-
-    @property
-    def _end(self) -> int:
-        """The id of the boundary between texts, where there is one."""
-        return len(self.vocabulary_)
-
-    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
+    def _finished(self, rows: WeightedRows, encoding: Any, loss: Any) -> WeightedRows:
         return rows
 
     # The network and its training.
 
-    def _resolve(self) -> Resolved:
+    def _resolve(self, encoding: Any) -> Resolved:
         resolved = resolve_all({kind: self._component_value(kind) for kind in self._components})
-        network = NextToken(resolved.network, self.n_tokens_, int(self.embedding_features))
+        network = NextToken(resolved.network, encoding.n_tokens, int(self.embedding_features))
         loss = resolved.loss
         if not loss.probabilistic and "multiclass" in loss.tasks:
             raise ValueError(
@@ -450,36 +424,35 @@ class SequenceGenerator(DeepEstimator):
                 f"{type(self).__name__}, such as {self._default_loss!r}."
             )
         if "multiclass" in loss.tasks:
-            loss = TokenLoss(loss, self.n_tokens_, self.context_length_)
+            loss = TokenLoss(loss, encoding.n_tokens, encoding.context_length)
         return resolved._replace(network=network, loss=loss)
 
-    def _split(self, given: WeightedRows, is_weighted: bool, validation: tuple[Any, Any, Any]) -> Split:
-        if (
-            validation[0] is None
-            and self.early_stopping
-            and (self.stride or self.context_length_) < self.context_length_
-        ):
+    def _parted(self, given: WeightedRows, data: Any, draft: Draft) -> Split:
+        length = draft.encoding.context_length
+        if data.X_val is None and self.early_stopping and (self.stride or length) < length:
             raise ValueError(
                 f"early_stopping=True holds out stretches of X, but with stride={self.stride} below the context length "
-                f"({self.context_length_}) the others would overlap them. Leave stride at None, or give X_val."
+                f"({length}) the others would overlap them. Leave stride at None, or give X_val."
             )
-        return super()._split(given, is_weighted, validation)
+        return super()._parted(given, data, draft)
 
-    def _given_validation(self, X: Any, y: Any, sample_weight: Any) -> WeightedRows:
-        return self._rows_to_judge(*self._texts_and_weights(X, sample_weight, "X_val"))
+    def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:
+        encoding = draft.encoding
+        texts, weight = self._texts_and_weights(data.X_val, data.sample_weight_val, "X_val", encoding.level)
+        return _rows_to_judge(encoding, texts, weight)
 
-    def _first_state(self, config: Any, counts: tuple[Any, Any]) -> TrainState:
-        state = super()._first_state(config, counts)
+    def _first_state(self, config: Any, counts: tuple[Any, Any], key: Any) -> TrainState:
+        state = super()._first_state(config, counts, key)
         check_is_causal(config.model, state.params, state.model_state)
         return state
 
-    def _store(self, result: FitResult, extends: bool = False) -> None:
-        super()._store(result, extends)
-        with self._on_device():  # once more: first weights of zero, for example, let nothing through
+    def _absorb(self, job: Job, outcome: Outcome) -> None:
+        super()._absorb(job, outcome)
+        with job.placement.active():  # once more: first weights of zero, for example, let nothing through
             check_is_causal(as_traced(self._model), self.params_, self.model_state_)
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
+    def _check_parameters(self, is_partial: bool) -> None:
+        super()._check_parameters(is_partial)
         if self.stride is not None and self.stride > self.context_length:
             raise InvalidParameterError(
                 f"The 'stride' parameter of {type(self).__name__} must be at most context_length={self.context_length}, or tokens "
@@ -516,3 +489,8 @@ class SequenceGenerator(DeepEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.string = self.level == "character"
         return tags
+
+
+def _rows_to_judge(encoding: TextEncoding, texts: dict[str, Any], weight: np.ndarray) -> WeightedRows:
+    """Return windows that overlap by half, in which each token is a target once."""
+    return encoding.encode(texts, weight, max(1, encoding.context_length // 2), once=True)

@@ -1,4 +1,4 @@
-"""The memory of an optimizer between two calls of `partial_fit`: it belongs to the optimizer that made it."""
+"""What a later `partial_fit` or warm start goes on from, beside the parameters: the memory of an optimizer, of stopping."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from skdeep.contract import Optimizer, TrainState
-from skdeep.core.arrays import aligned_copy
+from skdeep.config import FitConfig
+from skdeep.contract import Optimizer
+from skdeep.core.cpu.aligned import aligned_copy
 from skdeep.core.fingerprint import fingerprint
+from skdeep.core.job import Job
 from skdeep.estimators.continuing import structural_difference
+from skdeep.records import Outcome, TrainState
 
 
 class OptimizerMemory(NamedTuple):
@@ -24,6 +27,37 @@ class OptimizerMemory(NamedTuple):
     state: list[np.ndarray]
     trained: list[np.ndarray] | None
     predicting: list[np.ndarray] | None
+
+
+class StoppingMemory(NamedTuple):
+    """What the stopping rule had seen, as NumPy arrays; `watched` is "train" or "validation"."""
+
+    watched: str
+    best: np.ndarray
+    n_stale: np.ndarray
+    rate_factor: np.ndarray
+
+
+class Memory(NamedTuple):
+    """What training leaves for a later one: its key, the rows of its largest batch, and more where that goes on."""
+
+    key: np.ndarray
+    largest_batch: int
+    optimizer: OptimizerMemory | None = None
+    stopping: StoppingMemory | None = None
+
+
+def memory_of(job: Job, outcome: Outcome, *, keeps_optimizer: bool, keeps_stopping: bool) -> Memory:
+    """Return the memory of a training."""
+    record = outcome.state.stopping
+    largest = max(int(job.start.largest_batch), min(job.batch_size, len(job.rows.target)))
+    seen = [np.array(value) for value in (record.best, record.n_stale, record.rate_factor)]
+    return Memory(
+        key=np.array(job.start.key),
+        largest_batch=largest,
+        optimizer=remembered(job.config.optimizer, outcome.state, outcome.params) if keeps_optimizer else None,
+        stopping=StoppingMemory(_watched(job.config), *seen) if keeps_stopping else None,
+    )
 
 
 def remembered(optimizer: Optimizer, state: TrainState, params: Any) -> OptimizerMemory:
@@ -54,6 +88,31 @@ def recalled(state: TrainState, memory: OptimizerMemory | None, optimizer: Optim
             return state, False
         state = state._replace(params=jax.tree.unflatten(params_tree, _in_types_of(now, memory.trained)))
     return state._replace(optimizer_state=jax.tree.unflatten(tree, _in_types_of(leaves, memory.state))), True
+
+
+def resumed(state: TrainState, memory: Memory | None, config: FitConfig, *, keeps_optimizer: bool) -> TrainState:
+    """Return a new state in which the stopping rule goes on from what it had seen, if it watches the same.
+
+    The optimizer's memory and its learning rate go on only where `keeps_optimizer` (in `partial_fit`), and if they were
+    made by an optimizer of this structure.
+    """
+    if memory is None or memory.stopping is None:
+        return state
+    record: Any = state.stopping
+    seen, dtype = memory.stopping, state.loss_sum.dtype
+    if seen.watched == _watched(config):
+        record = record._replace(best=seen.best.astype(dtype), n_stale=seen.n_stale)
+        if config.keep_best:
+            record = record._replace(best_epoch=np.int32(-1))  # of an earlier fit
+    if keeps_optimizer:
+        state, is_same = recalled(state, memory.optimizer, config.optimizer)
+        if is_same:
+            record = record._replace(rate_factor=seen.rate_factor.astype(dtype))
+    return state._replace(stopping=record)
+
+
+def _watched(config: FitConfig) -> str:
+    return "train" if config.monitor == "train" else "validation"
 
 
 def _is_same_optimizer(before: Optimizer, now: Optimizer) -> bool:

@@ -6,13 +6,13 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skdeep.contract import FitResult
 from skdeep.core import stopping
 from skdeep.errors import NonFiniteLossError
 from skdeep.estimators.warn import warn_caller
+from skdeep.records import Outcome
 
 
-def check_outcome(estimator: Any, result: FitResult) -> None:
+def check_outcome(estimator: Any, result: Outcome) -> None:
     """Raise NonFiniteLossError if the loss broke down and no parameters of a better epoch were kept."""
     if result.status != stopping.NON_FINITE or result.has_best:
         return
@@ -22,7 +22,7 @@ def check_outcome(estimator: Any, result: FitResult) -> None:
     )
 
 
-def raise_or_warn(estimator: Any, result: FitResult, hint: str | None = None) -> None:
+def raise_or_warn(estimator: Any, result: Outcome, hint: str | None = None) -> None:
     """Pass Ctrl-C on, now that parameters are stored, or warn if training did not end well.
 
     A hint at what spoilt the training takes the place of the warning that it did not converge.
@@ -47,6 +47,6 @@ def raise_or_warn(estimator: Any, result: FitResult, hint: str | None = None) ->
         warn_caller(message, ConvergenceWarning)
 
 
-def _last_rate(estimator: Any, result: FitResult) -> float:
+def _last_rate(estimator: Any, result: Outcome) -> float:
     rates = result.history["learning_rate"]
     return rates[-1] if rates else float(estimator.learning_rate)

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import jax
+import numpy as np
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
@@ -15,6 +16,7 @@ from sklearn.utils._param_validation import (
 )
 
 from skdeep.contract import Loss, Network, Optimizer, Schedule
+from skdeep.core.placement import Placement, default_placement, placement_of
 from skdeep.estimators.resolve import Unresolved
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -54,7 +56,7 @@ def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict
         refuse_built_optax(owner, name, value)
     named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
     validate_parameter_constraints(constraints, named, caller_name=owner)
-    device_named(owner, params["device"])
+    placement_named(owner, params["device"])
     shape = params.get("input_shape")
     if shape is not None and not (len(shape) > 0 and all(isinstance(s, Integral) and int(s) > 0 for s in shape)):
         raise InvalidParameterError(
@@ -62,8 +64,8 @@ def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict
         )
 
 
-def device_named(owner: str, device: str) -> Any:
-    """Return the first device of a platform, or None for "auto".
+def placement_named(owner: str, device: str, dtype: Any = np.float32) -> Placement:
+    """Return the placement on the first device of a platform, or on JAX's default device for "auto".
 
     Raises
     ------
@@ -71,9 +73,9 @@ def device_named(owner: str, device: str) -> Any:
         If JAX has no such device here; the message lists those that there are.
     """
     if device == "auto":
-        return None
+        return default_placement(dtype)
     try:
-        return jax.devices(device)[0]
+        return placement_of(jax.devices(device)[0], dtype)
     except RuntimeError as err:
         there_are = ", ".join(f"{found.platform!r} ({found})" for found in jax.devices())
         raise InvalidParameterError(

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
-from skdeep.contract import ModelState, Network, Params, TrainState
+from skdeep.contract import Network
 from skdeep.core.composed import Pretrained, regrouped
 from skdeep.core.encode import row_shape
 from skdeep.estimators.autoencoder import DeepAutoencoder
 from skdeep.estimators.parameters import InvalidParameterError
+from skdeep.records import ModelState, Params, TrainState
 
 
 def check_pretrain(owner: str, value: Any) -> None:
@@ -55,7 +56,7 @@ def pretrained_row_shape(estimator: Any, autoencoder: DeepAutoencoder, columns: 
     shape = autoencoder.input_shape_
     given = None if estimator.input_shape is None else tuple(int(s) for s in estimator.input_shape)
     owner = type(estimator).__name__
-    known = (shape, autoencoder._columns, (math.prod(shape),))
+    known = (shape, autoencoder._encoding.columns, (math.prod(shape),))
     if columns not in known or given not in (None, shape):
         raise ValueError(
             f"The autoencoder in 'pretrain' was fitted on rows of shape {shape}, but {owner} got rows of shape "

@@ -9,22 +9,29 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
 
-from skdeep.contract import Task
-from skdeep.core.link import check_link, linked, predicted_point, predicted_std
+from skdeep.core.encoding import Values
+from skdeep.core.link import predicted_std
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import (
-    TargetScale,
-    check_domain,
-    decode_values,
-    encode_values,
-    fit_scale,
-    narrowed,
-    narrowest_dtype,
-)
+from skdeep.core.target import check_domain, fit_scale, narrowed
 from skdeep.estimators.availability import available_if
-from skdeep.estimators.base import trains_epoch_by_epoch
 from skdeep.estimators.callbacks import with_callbacks
+from skdeep.estimators.deep import trains_epoch_by_epoch
+from skdeep.estimators.given_targets import check_n_outputs
+from skdeep.estimators.parameter_types import (
+    AugmentationLike,
+    BatchSize,
+    Coalesce,
+    Device,
+    LossLike,
+    NetworkLike,
+    OptimizerLike,
+    Pretrained,
+    RandomState,
+    ScheduleLike,
+    ScoringLike,
+)
 from skdeep.estimators.supervised import SupervisedEstimator
+from skdeep.estimators.training import FitData, train
 
 
 class DeepRegressor(RegressorMixin, SupervisedEstimator):
@@ -61,9 +68,36 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
 
     _default_loss = "squared_error"
 
-    _scale: TargetScale
-    _y_is_1d: bool
-    _narrowest_dtype: np.dtype[Any]
+    def __init__(
+        self,
+        *,
+        network: NetworkLike = "mlp",
+        loss: LossLike = "auto",
+        optimizer: OptimizerLike = "adam",
+        learning_rate: float = 1e-3,
+        schedule: ScheduleLike = "constant",
+        augmentation: AugmentationLike = None,
+        l1: float | None = None,
+        l2: float | None = None,
+        clip_norm: float | None = None,
+        batch_size: BatchSize = "auto",
+        max_epochs: int = 200,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float | None = 1e-4,
+        scoring: ScoringLike = "loss",
+        coalesce: Coalesce = "auto",
+        input_shape: tuple[int, ...] | None = None,
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        device: Device = "auto",
+        pretrain: Pretrained = None,
+        freeze_pretrained: bool = False,
+    ) -> None:
+        self._store(locals())
 
     @with_callbacks
     def fit(
@@ -98,7 +132,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite, unless early stopping has kept parameters.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        return train(self, FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
@@ -115,7 +149,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         -------
         self
         """
-        return self._partial_fit(X, y, sample_weight)
+        return train(self, FitData(X, y, sample_weight), is_partial=True)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return predictions, in the form that y had.
@@ -139,15 +173,16 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
             If `return_std` is asked of a loss without a standard deviation.
         """
         raw, dtype = self._raw(X)
-        prediction = self._in_units_of_y(linked(self.loss_, raw, self._task, np), dtype)
+        prediction = self._encoding.decode(self.loss_, raw, dtype)
         if not return_std:
             return prediction
         if not self.loss_.has_std:
             raise ValueError(
                 f"The loss {type(self.loss_).__name__} predicts no standard deviation. Use loss='gaussian_nll'."
             )
-        std = predicted_std(self.loss_, raw, self._task) * self._scale.scale
-        return prediction, self._shaped(narrowed(std, np.result_type(dtype, self._narrowest_dtype)))
+        target = self._encoding.target
+        std = predicted_std(self.loss_, raw, self._task) * target.scale.scale
+        return prediction, target.restore(narrowed(std, np.result_type(dtype, target.narrowest_dtype)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2 of the predictions (of the middle quantile, where there are several).
@@ -158,43 +193,30 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         sample_weight : array-like (n,), default=None
         """
         raw, dtype = self._raw(X)
-        point = self._in_units_of_y(predicted_point(self.loss_, raw, self._task, np), dtype)
+        point = self._encoding.target.decode_point(self.loss_, raw, dtype)
         return float(r2_score(y, point, sample_weight=sample_weight))
 
-    def _in_units_of_y(self, prediction: np.ndarray, dtype: Any) -> np.ndarray:
-        """Return predictions in the form of y, in the type of X or the wider one that y needs."""
-        decoded = decode_values(prediction, self._scale)
-        return self._shaped(narrowed(decoded, np.result_type(dtype, self._narrowest_dtype)))
-
-    def _bind_components(self) -> None:
-        super()._bind_components()
-        check_link(self.loss_, self._task)
-
-    def _shaped(self, prediction: np.ndarray) -> np.ndarray:
-        return prediction[:, 0] if self._y_is_1d else prediction
-
-    def _start_target(self, y: Any, weight: Any, *, reset: bool) -> tuple[np.ndarray, Task]:
+    def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         if y.ndim > 2:
             raise ValueError(f"y must have one or two dimensions. Got {y.ndim}.")
-        if reset:
-            self._y_is_1d = y.ndim == 1
-        y = y.reshape(len(y), -1)
-        if not reset and y.shape[1] != self._task.n_targets:
-            raise ValueError(
-                f"y has {y.shape[1]} outputs, but {type(self).__name__} was fitted on {self._task.n_targets}."
-            )
-        return y, Task("regression", y.shape[1])
+        values = y.reshape(len(y), -1)
+        if known is None:
+            return Values(values.shape[1], is_1d=y.ndim == 1), values
+        check_n_outputs(type(self).__name__, values.shape[1], known.n_outputs)
+        return known, values
 
-    def _finish_target(self, rows: WeightedRows, *, reset: bool) -> WeightedRows:
-        check_domain(self.loss_, rows.target, None if reset else self._scale)
-        if reset:
-            self._scale = fit_scale(self.loss_, rows.target, rows.weight)
-            self._narrowest_dtype = narrowest_dtype(self._scale)
-        return rows._replace(target=encode_values(rows.target, self._scale))
+    def _with_scale(self, encoding: Any, train: WeightedRows, loss: Any) -> Any:
+        check_domain(loss, train.target)
+        return encoding.with_scale(fit_scale(loss, train.target, train.weight))
+
+    def _finished(self, rows: WeightedRows, encoding: Any, loss: Any) -> WeightedRows:
+        check_domain(loss, rows.target, encoding.target.scale)
+        return rows._replace(target=encoding.encode_target(rows.target))
 
     def _restore_target(self, rows: WeightedRows) -> np.ndarray:
-        return self._shaped(rows.target)
+        target: np.ndarray = self._encoding.target.restore(rows.target)
+        return target
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

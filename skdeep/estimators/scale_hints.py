@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from skdeep.contract import FitResult
 from skdeep.core.encode import is_sparse
 from skdeep.layers.recurrent import GRU, LSTM, Bidirectional
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
 from skdeep.networks.sequences import SequenceNetwork
 from skdeep.networks.sequential import Sequential
+from skdeep.records import Outcome
 
 # Losses of scaled targets and of classes are about 1 for a constant prediction.
 FAILED_LOSS = 10.0
@@ -29,7 +29,7 @@ _N_NAMED = 3
 _N_ROWS = 8
 
 
-def training_hint(estimator: Any, x: Any, result: FitResult) -> str | None:
+def training_hint(estimator: Any, x: Any, result: Outcome) -> str | None:
     """Return the sentence that warns of what probably spoilt this fit, None if nothing did.
 
     Parameters
@@ -38,12 +38,12 @@ def training_hint(estimator: Any, x: Any, result: FitResult) -> str | None:
         After its parameters are stored.
     x : array (n, ...) or sparse matrix
         The training rows.
-    result : FitResult
+    result : Outcome
     """
     return _failure(estimator, x, result) or _whole_numbers(estimator, x) or _softmax(estimator, x, result)
 
 
-def _failure(estimator: Any, x: Any, result: FitResult) -> str | None:
+def _failure(estimator: Any, x: Any, result: Outcome) -> str | None:
     losses = result.history["train_loss"]
     if not losses or not _is_failed(estimator, losses[-1]):
         return None
@@ -112,7 +112,7 @@ def _reads_measured_steps(network: Any) -> bool:
     return isinstance(network, SequenceNetwork) and getattr(network, "n_tokens", None) is None
 
 
-def _softmax(estimator: Any, x: Any, result: FitResult) -> str | None:
+def _softmax(estimator: Any, x: Any, result: Outcome) -> str | None:
     """Return a hint if the raw outputs of a user's module are probabilities, where the loss applies a softmax itself."""
     task, losses = estimator._task, result.history["train_loss"]
     if task.kind != "multiclass" or not isinstance(estimator.network_, FlaxNetwork | NNXNetwork | Sequential):

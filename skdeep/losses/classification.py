@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Shaped
 
-from skdeep.contract import Loss, TaskKind
+from skdeep.contract import Loss
+from skdeep.records import TaskKind
 
 _CLASSIFICATION: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel")
 

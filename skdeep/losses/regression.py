@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
-from skdeep.contract import Loss, Task, TaskKind
+from skdeep.contract import Loss
+from skdeep.records import Task, TaskKind
 
 _REGRESSION: tuple[TaskKind, ...] = ("regression",)
 

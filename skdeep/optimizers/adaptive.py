@@ -10,7 +10,8 @@ from typing import Any
 
 import jax
 
-from skdeep.contract import Optimizer, OptimizerState, Params
+from skdeep.contract import Optimizer
+from skdeep.records import OptimizerState, Params
 
 
 def are_kernels(params: Params) -> Any:

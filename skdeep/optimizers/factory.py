@@ -6,7 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, Self
 
-from skdeep.contract import Optimizer, OptimizerState, Params
+from skdeep.contract import Optimizer
+from skdeep.records import OptimizerState, Params
 
 
 class OptaxFactory(Optimizer):

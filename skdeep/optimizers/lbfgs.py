@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from skdeep.contract import Optimizer, OptimizerState, Params
+from skdeep.contract import Optimizer
+from skdeep.records import OptimizerState, Params
 
 
 class LBFGS(Optimizer):

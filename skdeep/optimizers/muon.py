@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 
-from skdeep.contract import Optimizer, Params
+from skdeep.contract import Optimizer
+from skdeep.records import Params
 
 
 def is_hidden_matrix(params: Params) -> Any:

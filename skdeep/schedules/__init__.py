@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -32,6 +32,8 @@ class Constant(Schedule):
     >>> float(Constant()(0.7))
     1.0
     """
+
+    looks_at_the_end: ClassVar[bool] = False
 
     def __call__(self, progress: Any) -> Any:
         return jnp.ones_like(progress)

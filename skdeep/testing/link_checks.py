@@ -10,8 +10,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from skdeep.contract import Loss, Task
-from skdeep.core.host import evaluate
+from skdeep.contract import Loss
+from skdeep.core.cpu.host import evaluate
+from skdeep.records import Task
 from skdeep.testing.loss_cases import N_ROWS, Case, cases_of, served_tasks, tasks_of, value_and_grad
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
 

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skdeep.contract import Loss, Task, TaskKind
+from skdeep.contract import Loss
 from skdeep.core import as_traced
 from skdeep.losses import FunctionLoss
+from skdeep.records import Task, TaskKind
 
 N_ROWS = 12
 N_TARGETS = {"binary": (2,), "multiclass": (3,), "multilabel": (3,), "regression": (1, 2)}

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from skdeep.component import Component
-from skdeep.contract import Layer, ModelState, Network, NetworkFunctions, Params
+from skdeep.contract import Layer, Network, NetworkFunctions
 from skdeep.core import as_traced
 from skdeep.core.network import functions_of_module
 from skdeep.core.programs import TracedFunction
 from skdeep.core.random import key_of_seed, wrap_key
+from skdeep.records import ModelState, Params
 from skdeep.testing.dataflow import Dataflow, dataflow_of
 
 N_ROWS, N_PADDED = 10, 16

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skdeep.contract import Optimizer, Params
+from skdeep.contract import Optimizer
 from skdeep.core import as_traced
+from skdeep.records import Params
 from skdeep.testing.component_checks import expect_each_used
 from skdeep.testing.dataflow import dataflow_of
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite, expect_same_form

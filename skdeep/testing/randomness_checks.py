@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from skdeep.core.host import evaluate
+from skdeep.core.cpu.host import evaluate
 from skdeep.core.random import key_of_seed
 from skdeep.testing.dataflow import Dataflow, is_patternless
 from skdeep.testing.module_programs import Made, Shape, flows_of, make

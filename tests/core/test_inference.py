@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import skdeep
 from skdeep import DeepClassifier, DeepRegressor, MLPRegressor
 from skdeep.core import programs
-from skdeep.core.arrays import ALIGNMENT, SMALL_BYTES
+from skdeep.core.cpu.aligned import ALIGNMENT, SMALL_BYTES
 from skdeep.networks import MLP
 
 rng = np.random.default_rng(0)
@@ -56,7 +56,7 @@ def test_all_row_counts_give_what_the_network_gives(fitted):
 def test_values_are_those_of_the_formula():
     model = DeepRegressor(network="linear", **SMALL).fit(X[:200], 3 * X[:200, 0] + 1)
     output = model.params_["output"]
-    scale = model._scale
+    scale = model._encoding.target.scale
     wanted = (X.astype(float) @ output["kernel"] + output["bias"]) * scale.scale + scale.mean
     assert_allclose(model.predict(X), wanted[:, 0], rtol=1e-4, atol=1e-5)
 

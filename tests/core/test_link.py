@@ -8,7 +8,6 @@ import pytest
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 import skdeep
-from skdeep.contract import Task
 from skdeep.core.link import (
     check_link,
     class_probabilities,
@@ -20,6 +19,7 @@ from skdeep.core.link import (
     predicted_point,
 )
 from skdeep.losses import CrossEntropy, Hinge, SquaredError
+from skdeep.records import Task
 
 BINARY, MULTICLASS, MULTILABEL = Task("binary", 2), Task("multiclass", 4), Task("multilabel", 3)
 REGRESSION = Task("regression", 2)

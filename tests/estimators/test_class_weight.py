@@ -7,9 +7,9 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from skdeep import DeepClassifier, MLPClassifier
-from skdeep.contract import Task
 from skdeep.core.rows import WeightedRows
 from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
+from skdeep.records import Task
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -256,10 +256,10 @@ def test_sparse_with_early_stopping_judges_on_the_host():
 
 
 def test_sparse_is_never_made_dense_as_a_whole(monkeypatch):
-    import skdeep.core.batch as batch
+    from skdeep.core.feeds import gathered
 
     largest = 0
-    dense_block = batch.dense_block
+    dense_block = gathered.dense_block
 
     def watched(x, index, shape):
         nonlocal largest
@@ -267,12 +267,12 @@ def test_sparse_is_never_made_dense_as_a_whole(monkeypatch):
         largest = max(largest, block.size)
         return block
 
-    monkeypatch.setattr(batch, "dense_block", watched)
+    monkeypatch.setattr(gathered, "dense_block", watched)
     wide = sp.random(1200, 20_000, density=1e-4, format="csr", random_state=0, dtype=np.float32)
     wide = sp.vstack([sp.csr_matrix(np.ones((1, 20_000), np.float32)), wide[1:]], format="csr")  # too full for entries
     target = np.arange(1200) % 2
     DeepClassifier(network="linear", max_epochs=1, tol=None, batch_size=64).fit(wide, target)
-    assert 0 < largest <= batch.MAX_BLOCK_VALUES < wide.shape[0] * wide.shape[1]
+    assert 0 < largest <= gathered.MAX_BLOCK_VALUES < wide.shape[0] * wide.shape[1]
 
 
 class Images(nn.Module):

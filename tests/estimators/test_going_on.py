@@ -137,9 +137,9 @@ def test_a_function_of_the_same_name_is_another_optimizer():
     model.set_params(optimizer=make("optax.sgd(rate, momentum=0.9)"), learning_rate=0.01).partial_fit(X, y)
     wanted = optax_loop([("sgd", optax.sgd(0.01, momentum=0.9), 1)], first)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), model.params_["output"], wanted)
-    velocity = model._memory.state
+    velocity = model._memory.optimizer.state
     model.set_params(optimizer=make("optax.sgd(rate, momentum=0.9)")).partial_fit(X, y)  # the same code again
-    assert any(not np.allclose(a, b) for a, b in zip(velocity, model._memory.state, strict=True))
+    assert any(not np.allclose(a, b) for a, b in zip(velocity, model._memory.optimizer.state, strict=True))
     twice = optax_loop([("sgd", optax.sgd(0.01, momentum=0.9), 2)], first)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), model.params_["output"], twice)
 
@@ -177,7 +177,7 @@ def test_a_perceptrons_memory_is_its_own(solver):
     for _ in range(3):
         model.partial_fit(X, y)
     anew = MLPRegressor(**params, solver="nadam").partial_fit(X, y)
-    anew._memory = None
+    anew._memory = anew._memory._replace(optimizer=None, stopping=None)
     for name in ("coefs_", "intercepts_"):
         setattr(anew, name, copy.deepcopy(getattr(model, name)))
     model.set_params(solver="nadam")
@@ -232,7 +232,7 @@ def test_edits_keep_the_momentum():
     anew = clone(model).partial_fit(X, y)
     for fitted in (model, anew):
         fitted.params_["output"]["kernel"][...] = 0.0
-    anew._memory = None
+    anew._memory = anew._memory._replace(optimizer=None, stopping=None)
     velocity = model.partial_fit(X, y).params_["output"]["kernel"] - anew.partial_fit(X, y).params_["output"]["kernel"]
     assert np.abs(velocity).max() > 1e-3
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from skdeep import DeepClassifier
-from skdeep.estimators.interrupts import held_back_interrupt
+from skdeep.core.drivers.interrupts import held_back_interrupt
 from skdeep.networks import MLP
 
 X = np.random.default_rng(0).normal(size=(2000, 20))

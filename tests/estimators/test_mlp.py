@@ -22,16 +22,17 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import skdeep
 from skdeep import MLPClassifier, MLPRegressor
-from skdeep.contract import FitConfig, Model, Rows
+from skdeep.config import FitConfig, Model
 from skdeep.core import as_traced
+from skdeep.core.drivers.lbfgs import loss_and_gradient, packed
+from skdeep.core.feeds import passes
 from skdeep.errors import NonFiniteLossError, UnknownComponentError
-from skdeep.estimators.mlp import lbfgs
-from skdeep.estimators.mlp.lbfgs import loss_and_gradient, packed
-from skdeep.estimators.mlp.perceptron import Perceptron, dense_params, initial_weights
-from skdeep.estimators.mlp.rules import BatchMean, EpochsWithoutGain
-from skdeep.estimators.mlp.solvers import SGDSolver
 from skdeep.losses import CrossEntropy, Huber, Poisson, Quantile, SquaredError
 from skdeep.optimizers import AdamW
+from skdeep.perceptron.network import Perceptron, dense_params, initial_weights
+from skdeep.perceptron.rules import BatchMean, EpochsWithoutGain
+from skdeep.perceptron.solvers import SGDSolver
+from skdeep.records import Rows
 from skdeep.schedules import Constant
 
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -141,8 +142,8 @@ def test_gradient(activation, loss, target):
 def test_lbfgs_by_parts_of_the_rows_finds_the_same(limit, monkeypatch):
     x = scipy.sparse.csr_array(np.where(X > 0, X, 0))
     whole = MLPClassifier(8, solver="lbfgs", max_iter=20, random_state=0).fit(x, y, np.arange(150) % 3)
-    monkeypatch.setattr(lbfgs, limit, {"ROWS_PER_CALL": 40, "DENSE_VALUES": 0}[limit])
-    monkeypatch.setattr(lbfgs, "SPARSE_ROWS_PER_CALL", 64)
+    monkeypatch.setattr(passes, limit, {"ROWS_PER_CALL": 40, "DENSE_VALUES": 0}[limit])
+    monkeypatch.setattr(passes, "SPARSE_ROWS_PER_CALL", 64)
     parts = MLPClassifier(8, solver="lbfgs", max_iter=20, random_state=0).fit(x, y, np.arange(150) % 3)
     np.testing.assert_allclose(parts.coefs_[0], whole.coefs_[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(parts.loss_, whole.loss_, rtol=1e-6)
@@ -467,14 +468,8 @@ def test_an_interrupt_warns_and_returns_what_there_is(solver, monkeypatch):
         if line["epoch"] == 3:
             raise KeyboardInterrupt
 
-    if solver == "lbfgs":
-        monkeypatch.setattr(
-            MLPClassifier,
-            "_after_lbfgs_iteration",
-            lambda self, reporter, history, params: press({"epoch": len(history["epoch"])}),
-        )
-    else:
-        monkeypatch.setattr("skdeep.estimators.mlp.printing.IterationPrinter.__call__", lambda self, line: press(line))
+    printer = "IterationPrinter" if solver == "lbfgs" else "SolverPrinter"
+    monkeypatch.setattr(f"skdeep.estimators.printing.{printer}.__call__", lambda self, line: press(line))
     model = MLPClassifier(solver=solver, verbose=True, random_state=0)
     with pytest.warns(UserWarning, match="Training interrupted by user"):
         model.fit(X, y)

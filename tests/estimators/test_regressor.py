@@ -152,9 +152,9 @@ def test_losses_fit_real_data(loss):
 
 def test_partial_fit_fixes_the_scale_with_the_first_call():
     model = DeepRegressor(**QUICK, network=MLP(widths=(8,))).partial_fit(X, y)
-    scale = model._scale
+    scale = model._encoding.target.scale
     model.partial_fit(X, 1000 * y)
-    assert model._scale is scale
+    assert model._encoding.target.scale is scale
     with pytest.raises(ValueError, match="y has 3 outputs, but DeepRegressor was fitted on 1"):
         model.partial_fit(X, Y)
 

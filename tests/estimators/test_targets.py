@@ -11,9 +11,9 @@ from sklearn import neural_network
 from sklearn.metrics import accuracy_score, r2_score
 
 from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
-from skdeep.contract import Task
-from skdeep.estimators.mlp.rules import UnexplainedVariance
 from skdeep.losses import SquaredError
+from skdeep.perceptron.rules import UnexplainedVariance
+from skdeep.records import Task
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -180,7 +180,7 @@ def test_losses_scaled_by_the_mean_and_deviations_carry_them_too(scale):
 def test_weighted_mean_and_scale_are_those_of_numpy():
     weight = rng.uniform(size=201)
     y = np.column_stack([target(2.0, 5.0), np.full(201, 0.1)])
-    scale = DeepRegressor(**{**DEEP, "max_epochs": 1}, coalesce=False).fit(X, y, weight)._scale
+    scale = DeepRegressor(**{**DEEP, "max_epochs": 1}, coalesce=False).fit(X, y, weight)._encoding.target.scale
     mean = np.average(y, axis=0, weights=weight)
     np.testing.assert_allclose(scale.mean, mean)
     np.testing.assert_allclose(scale.scale, [np.sqrt(np.average((y[:, 0] - mean[0]) ** 2, weights=weight)), 1.0])

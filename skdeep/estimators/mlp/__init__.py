@@ -1,7 +1,5 @@
-"""`MLPClassifier` and `MLPRegressor`: scikit-learn's perceptron on skdeep's core.
+"""`MLPClassifier` and `MLPRegressor`: scikit-learn's perceptron, trained by the path of all estimators.
 
-Read `base.py` first: the constructor and the path of `fit`. `perceptron.py` is the network and the order of
-its weights, `solvers.py` the updates, `rules.py` what is minimised, watched and when training ends,
-`orders.py` the shuffles, `memory.py` what a later call goes on from, `printing.py` the lines of `verbose`,
-`lbfgs.py` SciPy's L-BFGS-B over the compiled loss and gradient.
+`base.py` has what the two share: the answers that `prepare` asks for. `weights.py` keeps parameters as `coefs_` and
+`intercepts_`. The network, the solvers and the rules of scikit-learn's perceptron are in `skdeep.perceptron`.
 """

@@ -1,144 +1,136 @@
-"""What the two perceptrons share: scikit-learn's constructor, the components that it names, and the weights."""
+"""What the two perceptrons share: scikit-learn's parameters as the answers that `prepare` asks for."""
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from abc import abstractmethod
-from collections.abc import Sequence
-from functools import partial
-from itertools import pairwise
+from numbers import Integral
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
+from sklearn.base import is_regressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
-from skdeep.contract import FitConfig, Loss, Optimizer, Task
-from skdeep.core.arrays import aligned_copy
+from skdeep.config import FitConfig, Model
+from skdeep.contract import Loss, Optimizer
+from skdeep.core import stopping
+from skdeep.core.drivers.lbfgs import ScipyLBFGS
+from skdeep.core.drivers.steps import Steps
+from skdeep.core.encode import is_sparse
+from skdeep.core.feeds import CumulativeShuffles, EpochOrder, InOrder
+from skdeep.core.history import History
+from skdeep.core.job import Job
+from skdeep.core.link import check_link
 from skdeep.core.random import key_of_seed
-from skdeep.core.rows import WeightedRows
-from skdeep.core.step import new_state
-from skdeep.errors import NonFiniteLossError
-from skdeep.estimators.callbacks import CallbackSupportMixin
-from skdeep.estimators.fitted import FittedNetwork
-from skdeep.estimators.mlp.memory import Memory
-from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS
-from skdeep.estimators.mlp.perceptron import cast, dense_params, split_params
-from skdeep.estimators.mlp.solvers import AdamSolver, SGDSolver
-from skdeep.estimators.nested import NestedParameters
-from skdeep.estimators.parameter_types import ActivationLike, BatchSize, Device, LossLike, OptimizerLike, RandomState
-from skdeep.estimators.resolve import resolve_ready
-from skdeep.estimators.training import joined_history
+from skdeep.core.rows import WeightedRows, scaled_by_power_of_two, unit_mean, weight_exponent
+from skdeep.core.step import continued_state
+from skdeep.estimators.arrays import ArrayReader
+from skdeep.estimators.class_weight import check_some_class_weight
+from skdeep.estimators.memory import memory_of, resumed
+from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS, check_mlp_parameters, hidden_widths
+from skdeep.estimators.mlp.weights import PerceptronWeights, raise_non_finite
+from skdeep.estimators.prepare import Draft, Earlier, Split
+from skdeep.estimators.printing import IterationPrinter, SolverPrinter
+from skdeep.estimators.resolve import Resolved, resolve_ready
+from skdeep.estimators.warn import warn_caller
+from skdeep.perceptron.network import initial_weights, perceptron
+from skdeep.perceptron.rules import BatchMean, EpochsWithoutGain
+from skdeep.perceptron.solvers import AdamSolver, SGDSolver
+from skdeep.records import Outcome, Task, TrainState
+from skdeep.schedules import Constant
 
 OWN_SOLVERS = ("lbfgs", "sgd", "adam")
+_OF_EARLIER_FITS = ("loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_")
 
 
-class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
-    """The parameters that both perceptrons share, their components and weights."""
+def check_trains_by_epochs(estimator: Any) -> bool:
+    """Tell whether `partial_fit` exists: not with L-BFGS, which needs all rows at once."""
+    if estimator._is_lbfgs:
+        raise AttributeError(
+            f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
+        )
+    return True
+
+
+class Perceptron(PerceptronWeights, ArrayReader):
+    """Base of the perceptrons."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = MLP_CONSTRAINTS
     _components: ClassVar[dict[str, str]] = {"loss": "loss", "solver": "optimizer"}
     _own_losses: ClassVar[dict[str, Loss]]
-    _memory: Memory | None = None
-    _task: Task
-    _weight_exponent: int = 0
-    _other_params: dict[str, Any]
-    coefs_: list[Any]
-    intercepts_: list[Any]
     t_: int
-
-    @abstractmethod
-    def __init__(
-        self,
-        loss: LossLike,
-        hidden_layer_sizes: int | Sequence[int],
-        activation: ActivationLike,
-        solver: OptimizerLike,
-        alpha: float,
-        batch_size: BatchSize,
-        learning_rate: str,
-        learning_rate_init: float,
-        power_t: float,
-        max_iter: int,
-        shuffle: bool,
-        random_state: RandomState,
-        tol: float,
-        verbose: bool | int,
-        warm_start: bool,
-        momentum: float,
-        nesterovs_momentum: bool,
-        early_stopping: bool,
-        validation_fraction: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        n_iter_no_change: float,
-        max_fun: int,
-        dropout: float | None,
-        normalization: str | None,
-        device: Device,
-    ) -> None:
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.normalization = normalization
-        self.device = device
 
     # What the two do differently.
 
     @abstractmethod
-    def _encode_target(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
-        """Return y as codes, 0/1 labels or outputs, and the task; if it `learns`, take the classes from y."""
-
-    def _announce_classes(self, y: Any, classes: Any) -> None:
-        """Take the classes that `partial_fit` is told, where there are classes."""
-
-    @abstractmethod
-    def _weigh(self, rows: WeightedRows) -> WeightedRows:
-        """Return rows with the weights that training uses."""
+    def _finished(self, rows: WeightedRows, encoding: Any, loss: Loss) -> WeightedRows:
+        """Return rows with targets in the type of training, and weights with those of classes in them."""
 
     @abstractmethod
     def _out_activation(self) -> str:
         """Return scikit-learn's name of what follows the last layer."""
 
     @abstractmethod
-    def _loss_scales(self) -> tuple[float, float]:
+    def _loss_scales(self, task: Task) -> tuple[float, float]:
         """Return the factors of the loss of a row in what is minimised, and in what is reported."""
 
-    def _largest_reported(self, dtype: Any) -> float | None:
+    def _largest_reported(self, encoding: Any) -> float | None:
         """Return the largest loss of a row in what stochastic training reports, or None for no limit."""
         return None
 
     @abstractmethod
-    def _validation_loss(self, held_out: WeightedRows) -> Loss:
+    def _validation_loss(self, held_out: WeightedRows, draft: Draft) -> Loss:
         """Return the loss whose mean on the held-out rows is 1 minus the score."""
 
     @abstractmethod
-    def _strata(self, rows: WeightedRows) -> Any:
+    def _strata(self, rows: WeightedRows, task: Task) -> Any:
         """Return what the validation split is stratified by, or None."""
 
-    # The components that parameters name.
+    # The answers that `prepare` asks for.
+
+    def _check_parameters(self, is_partial: bool) -> None:
+        check_mlp_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+        hidden_widths(self.hidden_layer_sizes)
+        if is_partial and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+
+    def _earlier(self, is_partial: bool) -> Earlier | None:
+        if not hasattr(self, "coefs_") or not (is_partial or self.warm_start):
+            return None
+        encoding = self.__dict__.get("_encoding")
+        return Earlier(is_partial, self.params_, self.__dict__.get("model_state_", {}), encoding, None, self._memory)
+
+    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse=["csr", "csc"],
+            dtype=(np.float64, np.float32),
+            multi_output=True,
+            y_numeric=is_regressor(self),
+        )
+        return X.tocsr() if is_sparse(X) else X, y
+
+    def _keeps_columns(self, earlier: Earlier | None) -> bool:
+        return earlier is not None and earlier.encoding is not None
+
+    def _known_target(self, earlier: Earlier | None) -> Any:
+        return earlier.encoding.target if earlier is not None and earlier.encoding is not None else None
+
+    def _training_dtype(self, X: Any, earlier: Earlier | None) -> np.dtype[Any]:
+        if self._is_lbfgs:  # SciPy's L-BFGS-B works in float64, as it does in scikit-learn
+            return np.dtype(np.float64)
+        return X.dtype if earlier is None else self._weights_dtype
+
+    @property
+    def _default_loss(self) -> str:  # type: ignore[override]  # scikit-learn's perceptrons name it by task
+        return next(iter(self._own_losses))
 
     def _component_value(self, name: str) -> Any:
         value = getattr(self, name)
@@ -152,108 +144,225 @@ class PerceptronBase(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     def _resolved_solver(self) -> Optimizer:
         value = self._component_value("solver")
-        if value is None:
-            if self.solver == "sgd":
-                return SGDSolver(self.momentum, bool(self.nesterovs_momentum))
+        if value is not None:
+            optimizer: Optimizer = resolve_ready("optimizer", value)[1]
+            return optimizer
+        if self.solver == "adam":
             return AdamSolver(self.beta_1, self.beta_2, self.epsilon)
-        optimizer: Optimizer = resolve_ready("optimizer", value)[1]
-        if optimizer.full_batch and self.batch_size != "auto":
+        return SGDSolver(self.momentum, bool(self.nesterovs_momentum))  # L-BFGS has no use for it
+
+    def _resolve(self, encoding: Any) -> Resolved:
+        if self._is_lbfgs and (self.dropout or self.normalization == "batch"):
             raise ValueError(
-                f"The optimizer {type(optimizer).__name__} needs all rows at every step. Got batch_size={self.batch_size}. "
-                "Leave batch_size at 'auto'."
+                "solver='lbfgs' needs a loss that is the same at every call, which dropout and normalization='batch' do not "
+                "give. Set them to None, or choose another solver."
             )
-        return optimizer
+        loss = self._resolved_loss()
+        network = perceptron(hidden_widths(self.hidden_layer_sizes), self.activation, self.dropout, self.normalization)
+        return Resolved(network, loss, self._resolved_solver(), Constant(), ids={})
 
-    # Weights, and what is left of earlier training.
+    def _check_serves(self, resolved: Resolved, task: Task) -> None:
+        super()._check_serves(resolved, task)
+        check_link(resolved.loss, task)
+        resolved.network.check_fields()
 
-    def _key(self, rng: np.random.RandomState) -> np.ndarray:
+    def _units(self, model: Model) -> tuple[int, ...]:
+        return (*model.in_shape, *hidden_widths(self.hidden_layer_sizes), model.n_raw)
+
+    def _check_goes_on(self, encoding: Any, resolved: Resolved, model: Model, earlier: Earlier | None) -> None:
+        if earlier is not None:
+            self._check_shapes(self._units(model))
+
+    def _drafted(self, draft: Draft) -> Draft:
+        weights = None
+        if draft.earlier is None:
+            weights = initial_weights(self._units(draft.model), self.activation, draft.rng, draft.encoding.x_dtype)
+        return dataclasses.replace(draft, key=self._key(draft), first_params=weights)
+
+    def _key(self, draft: Draft) -> np.ndarray:
         """Return the key of dropout; not drawn from scikit-learn's stream, and another one in each `partial_fit`."""
-        state: Any = rng.get_state(legacy=False)["state"]
+        state: Any = draft.rng.get_state(legacy=False)["state"]
         seed = zlib.crc32(state["key"]) ^ int(state["pos"])
-        return key_of_seed(seed + (self._n_seen << 32))
+        return key_of_seed(seed + (self._n_seen(draft) << 32))
 
-    @property
-    def _n_seen(self) -> int:
-        return getattr(self, "t_", 0)  # weights may have been assigned to an estimator that was never fitted
+    def _n_seen(self, draft: Draft) -> int:
+        """Return how many rows earlier trainings saw; unknown for weights that a user assigned."""
+        return self.__dict__.get("t_", 0) if draft.earlier is not None else 0
 
     @property
     def _is_lbfgs(self) -> bool:
         return isinstance(self.solver, str) and self.solver == "lbfgs"
 
     @property
-    def _weights_dtype(self) -> np.dtype[Any]:
-        # Weights may have been assigned in a type that nothing is trained in.
-        return np.result_type(np.float32, *self.coefs_, *self.intercepts_)
+    def _driver(self) -> Any:
+        return ScipyLBFGS(self.tol, self.max_fun) if self._is_lbfgs else Steps()
 
-    def _training_dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the type to train in: SciPy's L-BFGS-B works in float64, as it does in scikit-learn."""
-        return np.dtype(np.float64) if self._is_lbfgs else dtype
+    def _split(self, given: WeightedRows, data: Any, draft: Draft) -> tuple[Draft, Split]:
+        """Return training rows and held-out rows, as `train_test_split` chooses them.
+
+        As in scikit-learn, the scale of weights decides how much `alpha` counts, so it is noted.
+        """
+        exponent = weight_exponent(given.weight)
+        rows = given._replace(weight=scaled_by_power_of_two(given.weight, -exponent))
+        rows = self._finished(rows, draft.encoding, draft.resolved.loss)
+        by_class = weight_exponent(rows.weight)
+        rows = rows._replace(weight=scaled_by_power_of_two(rows.weight, -by_class))
+        check_some_class_weight(type(self).__name__, rows.weight, "trains on")
+        train, held_out = self._parted(rows, draft)
+        return draft, Split(train, held_out, weight_exponent=-exponent - by_class)
+
+    def _parted(self, rows: WeightedRows, draft: Draft) -> tuple[WeightedRows, WeightedRows | None]:
+        if not self.early_stopping or self._is_lbfgs:
+            return rows, None
+        if self.validation_fraction == 0:
+            raise ValueError("early_stopping=True needs rows to validate on: set validation_fraction above 0.")
+        train, held_out = train_test_split(
+            np.arange(len(rows.target)),
+            random_state=draft.rng,
+            test_size=self.validation_fraction,
+            stratify=self._strata(rows, draft.encoding.task),
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        validation = rows.take(held_out)
+        if not (validation.weight > 0).any():
+            raise ValueError(
+                "All rows held out for early stopping have weight 0. Leave out rows of weight 0, or set early_stopping=False."
+            )
+        return rows.take(train), validation._replace(weight=unit_mean(validation.weight))
+
+    def _check_batch_size(self, n: int) -> None:
+        if self.batch_size > n and not self._is_lbfgs:
+            warn_caller("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
+
+    def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
+        resolved, held_out = draft.resolved, split.held_out
+        # Weights are scaled, so alpha is too: their ratio is what decides.
+        alpha = float(scaled_by_power_of_two(self.alpha, split.weight_exponent))
+        scales = self._loss_scales(draft.encoding.task)
+        return FitConfig(
+            model=draft.model,
+            loss=resolved.loss,
+            optimizer=resolved.optimizer,
+            schedule=resolved.schedule,
+            objective=BatchMean(
+                alpha, *scales, self._largest_reported(draft.encoding), by_rows=self.normalization == "batch"
+            ),
+            stopping=self._rule(draft),
+            learning_rate=float(self.learning_rate_init),
+            max_epochs=float(self.max_iter),
+            monitor=monitor,
+            keep_best=held_out is not None,
+            validation_loss=None if held_out is None else self._validation_loss(held_out, draft),
+        )
 
     @property
-    def params_(self) -> dict[str, Any]:
-        """The parameters as a nested dict of arrays, made of `coefs_` and `intercepts_`."""
-        if not hasattr(self, "coefs_"):
-            raise AttributeError(f"This {type(self).__name__} has no params_ yet: call fit first.")
-        return {**getattr(self, "_other_params", {}), **dense_params(self.coefs_, self.intercepts_)}
+    def _changes(self) -> str:
+        """How the learning rate changes: as in scikit-learn, not at all with "adam"."""
+        return "constant" if self.solver == "adam" else self.learning_rate
 
-    @params_.setter
-    def params_(self, params: dict[str, Any]) -> None:
-        n_hidden = sum(name.startswith("Dense_") for name in params)
-        self.coefs_, self.intercepts_, self._other_params = split_params(params, n_hidden)
+    def _rule(self, draft: Draft) -> EpochsWithoutGain:
+        return EpochsWithoutGain(
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            learning_rate=self.learning_rate_init,
+            adaptive=self._changes == "adaptive",
+            power_t=self.power_t if self._changes == "invscaling" else None,
+            n_seen_before=self._n_seen(draft),
+        )
 
-    def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
-        """Return the weights in the wider of their type and that of X, in which scikit-learn computes too."""
-        dtype = np.result_type(self._weights_dtype, X.dtype)
-        return cast(self.params_, dtype), dtype
+    def _start_state(self, config: FitConfig, counts: tuple[Any, Any], draft: Draft) -> TrainState:
+        """Return the state that training starts from: the weights, and what is left of earlier training."""
+        params, model_state = self._first_weights(config, draft)
+        state: TrainState = continued_state(config, params, model_state, draft.key, *counts, np.int32(0))
+        memory = None if draft.earlier is None else draft.earlier.memory
+        return resumed(state, memory, config, keeps_optimizer=draft.is_partial)
 
-    def _fitted_attributes(self) -> dict[str, Any]:
-        return {"coefs_": self.coefs_, "intercepts_": self.intercepts_}
+    def _order(self, n: int, draft: Draft) -> EpochOrder:
+        if not self.shuffle or self._is_lbfgs:
+            return InOrder(n)
+        return CumulativeShuffles(n, draft.rng.get_state(legacy=False))
 
-    def _first_params(self, config: FitConfig, key: Any) -> tuple[Any, Any]:
-        """Return the weights, with new parameters of normalisation layers unless there are some."""
-        dtype = config.learning_rate.dtype  # type: ignore[attr-defined]  # cast by as_traced
-        others, model_state = getattr(self, "_other_params", {}), getattr(self, "model_state_", {})
-        if self.normalization is None:
-            others, model_state = {}, {}
-        else:
-            fresh = new_state(config, key, np.int32(1), np.int32(1))
-            new_others = split_params(fresh.params, len(self.coefs_) - 1)[2]
-            if set(others) != set(new_others):  # the first training with this normalisation
-                others, model_state = new_others, fresh.model_state
-        dense = dense_params(self.coefs_, self.intercepts_)
-        params, model_state = cast(({**others, **dense}, model_state), dtype)
-        return params, model_state
+    @property
+    def _max_epochs(self) -> int:
+        return int(self.max_iter)
 
-    def _store_params(self, params: Any, model_state: Any) -> None:
-        """Keep weights in the type of the first ones, whatever the solver worked in."""
-        copied = partial(aligned_copy, dtype=self._weights_dtype)
-        params, self.model_state_ = jax.tree.map(copied, (params, model_state))
-        self.coefs_, self.intercepts_, self._other_params = split_params(params, len(self.coefs_) - 1)
+    def _history_to_extend(self, draft: Draft) -> History | None:
+        return self.__dict__.get("_history") if draft.earlier is not None else None
 
-    def _check_finite(self) -> None:
-        if not all(np.isfinite(w).all() for w in (*self.coefs_, *self.intercepts_)):
+    # What becomes of the outcome.
+
+    def _adopt(self, job: Job) -> None:
+        super()._adopt(job)
+        self._loss = job.config.loss
+        self.n_layers_ = len(hidden_widths(self.hidden_layer_sizes)) + 2
+        self.out_activation_ = self._out_activation()
+
+    def _printer(self, job: Job) -> IterationPrinter:
+        if self._is_lbfgs:
+            return IterationPrinter()
+        return SolverPrinter(
+            self.tol,
+            self.n_iter_no_change,
+            self.learning_rate_init,
+            early_stopping=job.validation is not None,
+            adaptive=self._changes == "adaptive",
+        )
+
+    def _absorb(self, job: Job, outcome: Outcome) -> None:
+        if outcome.status == stopping.NON_FINITE and not outcome.has_best:
             raise_non_finite()
+        goes_on = job.origin.goes_on
+        dtype = self._weights_dtype if goes_on else np.result_type(np.float32, job.encoding.x_dtype)
+        super()._absorb(job, outcome)
+        self._keep_weights(outcome.params, outcome.model_state, dtype)
+        for name in () if goes_on else ("t_", *_OF_EARLIER_FITS):
+            self.__dict__.pop(name, None)
+        self.t_ = self.__dict__.get("t_", 0)  # weights may have been assigned to an estimator that was never fitted
+        if self._is_lbfgs:
+            self._memory, self.loss_ = None, np.float64(outcome.loss)
+            return
+        if isinstance(job.order, CumulativeShuffles) and not isinstance(self.random_state, Integral):
+            job.order.advance(check_random_state(self.random_state), outcome.n_epochs)
+        self._memory = memory_of(job, outcome, keeps_optimizer=True, keeps_stopping=True)
+        self.t_ += len(job.rows.target) * outcome.n_epochs
+        self._keep_curves(job, outcome, np.array(outcome.state.stopping.best))
 
-    def _check_shapes(self, widths: tuple[int, ...]) -> None:
-        """Raise ValueError when weights from before do not fit the data and the parameters of now."""
-        units = (*self._columns, *widths, self.n_outputs_)
-        wanted = {"coefs_": list(pairwise(units)), "intercepts_": [(width,) for width in units[1:]]}
-        for name, shapes in wanted.items():
-            found = [np.shape(array) for array in getattr(self, name)]
-            if found != shapes:
-                raise ValueError(
-                    f"Training cannot go on from {name} of shapes {found}: hidden_layer_sizes={self.hidden_layer_sizes} and "
-                    f"the data need {shapes}. Set warm_start=False, or fit a clone."
-                )
+    def _keep_curves(self, job: Job, outcome: Outcome, best: np.ndarray) -> None:
+        self.loss_curve_ = [*self.__dict__.get("loss_curve_", []), *map(np.float64, outcome.history["train_loss"])]
+        if self.loss_curve_:
+            self.loss_ = self.loss_curve_[-1]
+        if not job.config.keep_best:
+            self.best_loss_: float | None = np.float64(best) if self.loss_curve_ else np.inf
+            self.validation_scores_: list[float] | None = None
+            self.best_validation_score_: float | None = None
+            return
+        scores = [1.0 - float(best.dtype.type(loss)) for loss in outcome.history["val_loss"]]
+        if outcome.status == stopping.NON_FINITE and scores:
+            scores[-1] = np.nan
+        self.validation_scores_ = [*(self.__dict__.get("validation_scores_") or []), *scores]
+        self.best_loss_, self.best_validation_score_ = None, 1.0 - float(best)
 
-    def _extend_history(self, history: dict[str, list[float]]) -> None:
-        """Append the lines of a run."""
-        self._history = joined_history(getattr(self, "_history", None), history)
+    def _report(self, job: Job, outcome: Outcome) -> None:
+        if outcome.status == stopping.INTERRUPTED:
+            warn_caller("Training interrupted by user.")
+        elif message := outcome.message or self._warning_of(outcome.status):
+            warn_caller(message, ConvergenceWarning)
 
+    def _warning_of(self, status: int) -> str:
+        """Return what to warn of after stochastic training, in scikit-learn's words where it has some."""
+        if status == stopping.OUT_OF_EPOCHS:
+            return f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet."
+        if status == stopping.NON_FINITE:
+            return (
+                f"Stochastic Optimizer: the loss became NaN or infinite in iteration {self.n_iter_}; training stopped and the "
+                "weights of the best validation score were kept. Lower learning_rate_init, or scale the columns of X."
+            )
+        return ""
 
-def raise_non_finite() -> None:
-    """Raise NonFiniteLossError in scikit-learn's words."""
-    raise NonFiniteLossError(
-        "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed. "
-        "Scale the columns of X (for example with StandardScaler), or lower learning_rate_init."
-    )
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -9,26 +9,19 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.multiclass import unique_labels
 
-from skdeep.contract import Loss, Task
-from skdeep.core.encode import is_sparse
-from skdeep.core.link import (
-    class_probabilities,
-    decision_scores,
-    has_built_in_link,
-    predicted_classes,
-)
+from skdeep.contract import Loss
+from skdeep.core.encoding import Classes, Encoding, Labels
+from skdeep.core.link import class_probabilities, decision_scores, has_built_in_link
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import check_same_form, decode_labels, encode_classes, encode_labels, fit_label_codes
+from skdeep.core.target import check_same_form, fit_label_codes
 from skdeep.errors import ComponentError
 from skdeep.estimators.callbacks import with_callbacks
-from skdeep.estimators.class_weight import weighted_by_labels, weights_of_classes
-from skdeep.estimators.labels import kind_of_labels
-from skdeep.estimators.mlp.fit import MLPEstimator, check_trains_by_epochs
+from skdeep.estimators.class_weight import class_weigher
+from skdeep.estimators.given_targets import check_found_classes, check_n_labels, check_same_classes, labels_given
+from skdeep.estimators.mlp.base import Perceptron, check_trains_by_epochs
 from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS, StrOptions
-from skdeep.estimators.mlp.rules import ZeroOne
 from skdeep.estimators.parameter_types import (
     ActivationLike,
     BatchSize,
@@ -38,7 +31,11 @@ from skdeep.estimators.parameter_types import (
     OptimizerLike,
     RandomState,
 )
+from skdeep.estimators.prepare import Draft, Earlier
+from skdeep.estimators.training import FitData, train
 from skdeep.losses import CrossEntropy
+from skdeep.perceptron.rules import ZeroOne
+from skdeep.records import Task
 
 
 def _gives_probabilities(estimator: Any) -> bool:
@@ -54,7 +51,7 @@ def _gives_probabilities(estimator: Any) -> bool:
     return True
 
 
-class MLPClassifier(ClassifierMixin, MLPEstimator):
+class MLPClassifier(ClassifierMixin, Perceptron):
     """A multi-layer perceptron classifier with the interface of `sklearn.neural_network.MLPClassifier`.
 
     From the same `random_state` it draws the same first weights and the same batches as scikit-learn's, and
@@ -143,9 +140,6 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
     }
     _own_losses: ClassVar[dict[str, Loss]] = {"log_loss": CrossEntropy()}
 
-    _label_codes: np.ndarray
-    _labels_were_sparse: bool
-
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
@@ -178,36 +172,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         class_weight: ClassWeight = None,
         device: Device = "auto",
     ) -> None:
-        super().__init__(
-            loss=loss,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dropout=dropout,
-            normalization=normalization,
-            device=device,
-        )
-        self.class_weight = class_weight
+        self._store(locals())
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -231,7 +196,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         ValueError
             If the data or a parameter is not what it must be, or weights become NaN or infinite.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        return train(self, FitData(X, y, sample_weight))
 
     @available_if(check_trains_by_epochs)
     @with_callbacks
@@ -248,7 +213,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         -------
         self
         """
-        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+        return train(self, FitData(X, y, sample_weight, classes=classes, more_come=True), is_partial=True)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores whose sign (binary, multilabel) or largest (multiclass) says what `predict` says.
@@ -266,13 +231,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable labels `(n,)`, or for multilabel `(n, labels)` in the codes of y, sparse if y was."""
         raw, dtype = self._raw(X)
-        if self._has_one_class:
-            return np.repeat(self.classes_, len(raw))
-        predicted = predicted_classes(self._loss, raw, self._task, np, dtype)
-        if self._task.kind != "multilabel":
-            return self.classes_[predicted]
-        labels = decode_labels(predicted, self._label_codes)
-        return csr_matrix(labels) if self._labels_were_sparse else labels
+        predicted = self._encoding.decode(self._loss, raw, dtype)
+        return csr_matrix(predicted) if getattr(self._encoding.target, "were_sparse", False) else predicted
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -299,90 +259,67 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
     def _has_one_class(self) -> bool:
         return self._task.kind != "multilabel" and len(self.classes_) == 1
 
-    def _announce_classes(self, y: Any, classes: Any) -> None:
-        """Take the classes of the first `partial_fit`, or compare them with those."""
-        if not hasattr(self, "classes_"):
-            if classes is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            is_multilabel = type_of_target(y).startswith("multilabel")
-            self.classes_ = np.arange(np.shape(y)[1]) if is_multilabel else unique_labels(classes)
-        elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
-            )
+    @property
+    def classes_(self) -> np.ndarray:
+        """The sorted classes, or the positions of the labels."""
+        classes: np.ndarray = self._learned("classes_").target.classes
+        return classes
 
-    def _encode_target(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
-        labels_are_sparse = is_sparse(y)
-        y = y.toarray() if labels_are_sparse else y
-        kind = kind_of_labels(y)
-        is_indicator = kind == "multilabel-indicator"
-        if not learns and hasattr(self, "_task"):
-            check_same_form(self._task, kind, type(self).__name__)
-        if is_indicator:
-            if learns or not hasattr(self, "_labels_were_sparse"):
-                self._labels_were_sparse = labels_are_sparse
-            return self._encode_labels(np.asarray(y), learns=learns)
-        y = column_or_1d(y, warn=True)
-        self._settle_classes(np.unique(y), learns=learns)
-        n_classes = len(self.classes_)
-        return encode_classes(y, self.classes_), Task("binary" if n_classes <= 2 else "multiclass", n_classes)
+    def _read(self, data: Any, earlier: Earlier | None) -> tuple[Encoding, WeightedRows]:
+        if data.more_come and data.classes is None and self._known_target(earlier) is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return super()._read(data, earlier)
 
-    def _encode_labels(self, y: np.ndarray, *, learns: bool) -> tuple[np.ndarray, Task]:
-        n_labels = y.shape[1]
-        if not learns and hasattr(self, "classes_") and n_labels != len(self.classes_):
-            raise ValueError(f"y has {n_labels} labels, but {type(self).__name__} was fitted on {len(self.classes_)}.")
-        self._settle_classes(np.arange(n_labels), learns=learns)
-        if learns or not hasattr(self, "_label_codes"):
-            codes = fit_label_codes(y)
-            # scikit-learn's perceptron predicts whole numbers, whatever type 0 and 1 had.
-            self._label_codes = codes.astype(np.int64) if codes[0] == 0 and codes[1] == 1 else codes
-        return encode_labels(y, self._label_codes), Task("multilabel", n_labels)
+    def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
+        labels = labels_given(y)
+        if known is not None:
+            check_same_form(known.task, labels.kind, type(self).__name__)
+            check_same_classes(None if classes is None else unique_labels(classes), known.classes)
+        target = known
+        if labels.is_indicator:
+            if known is None:
+                target = Labels(labels.values.shape[1], _codes_of(labels.values), labels.were_sparse)
+            check_n_labels(type(self).__name__, labels.values.shape[1], target.n_labels)
+            return target, target.encode(labels.values)
+        if known is None:
+            target = Classes(np.unique(labels.values) if classes is None else unique_labels(classes))
+        check_found_classes(np.unique(labels.values), target.classes, must_be_same=self.warm_start)
+        return target, target.encode(labels.values)
 
-    def _settle_classes(self, found: np.ndarray, *, learns: bool) -> None:
-        """Learn the classes of y, or see whether those fit the ones that are known."""
-        if learns or not hasattr(self, "classes_"):
-            self.classes_ = found
-        elif self.warm_start and set(found) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {self.classes_}, `y` has {found}"
-            )
-        elif len(np.setdiff1d(found, self.classes_)):
-            raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {found}."
-            )
-
-    def _weigh(self, rows: WeightedRows) -> WeightedRows:
-        if self.class_weight is None:
-            return rows
-        if self._task.kind == "multilabel":
-            return weighted_by_labels(self.class_weight, rows, self._label_codes)
-        of_class = weights_of_classes(self.class_weight, rows, self.classes_, self._task)
-        return rows._replace(weight=rows.weight * of_class[rows.target])
+    def _finished(self, rows: WeightedRows, encoding: Any, loss: Loss) -> WeightedRows:
+        if encoding.task.kind == "multilabel":
+            rows = rows._replace(target=rows.target.astype(rows.x.dtype, copy=False))
+        return class_weigher(self.class_weight, rows, encoding.target)(rows)
 
     def _out_activation(self) -> str:
         if not self._loss.probabilistic:
             return "identity"
         return "softmax" if self._task.kind == "multiclass" else "logistic"
 
-    def _loss_scales(self) -> tuple[float, float]:
-        is_summed = self._component_value("loss") is None and self._task.kind == "multilabel"
-        scale = float(self._task.n_targets) if is_summed else 1.0
+    def _loss_scales(self, task: Task) -> tuple[float, float]:
+        is_summed = self._component_value("loss") is None and task.kind == "multilabel"
+        scale = float(task.n_targets) if is_summed else 1.0
         return scale, scale
 
-    def _largest_reported(self, dtype: Any) -> float | None:
+    def _largest_reported(self, encoding: Any) -> float | None:
         # scikit-learn cuts probabilities off in the log loss that it reports, not in its gradient.
-        is_cut = self._component_value("loss") is None and self._task.kind != "multilabel"
-        return float(-np.log(np.finfo(dtype).eps)) if is_cut else None
+        is_cut = self._component_value("loss") is None and encoding.task.kind != "multilabel"
+        return float(-np.log(np.finfo(encoding.dtype).eps)) if is_cut else None
 
-    def _validation_loss(self, held_out: WeightedRows) -> Loss:
-        return ZeroOne(self._task, self._loss)
+    def _validation_loss(self, held_out: WeightedRows, draft: Draft) -> Loss:
+        return ZeroOne(draft.encoding.task, draft.resolved.loss)
 
-    def _strata(self, rows: WeightedRows) -> Any:
+    def _strata(self, rows: WeightedRows, task: Task) -> Any:
         # scikit-learn splits by class only where one output tells the classes.
-        return (rows.target == 1).reshape(-1, 1) if self._task.kind == "binary" else None
+        return (rows.target == 1).reshape(-1, 1) if task.kind == "binary" else None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _codes_of(y: np.ndarray) -> np.ndarray:
+    """Return the two values of an indicator matrix; scikit-learn's perceptron predicts whole numbers for 0 and 1."""
+    codes = fit_label_codes(y)
+    return codes.astype(np.int64) if codes[0] == 0 and codes[1] == 1 else codes

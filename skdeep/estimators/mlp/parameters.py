@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
 
 from skdeep.contract import Loss, Optimizer
-from skdeep.estimators.parameters import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, device_named, refuse_built_optax
+from skdeep.estimators.parameters import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, placement_named, refuse_built_optax
 from skdeep.estimators.resolve import Unresolved
 
 BELOW_ONE = Interval(Real, 0, 1, closed="left")
@@ -50,7 +50,7 @@ def check_mlp_parameters(owner: str, constraints: dict[str, list[Any]], params: 
     refuse_built_optax(owner, "solver", params["solver"], "learning_rate_init")
     named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
     validate_parameter_constraints(constraints, named, caller_name=owner)
-    device_named(owner, params["device"])
+    placement_named(owner, params["device"])
 
 
 def hidden_widths(hidden_layer_sizes: Any) -> tuple[int, ...]:

@@ -11,18 +11,22 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
-from skdeep.contract import Loss, Task
-from skdeep.core.link import linked, predicted_point
+from skdeep.contract import Loss
+from skdeep.core.encoding import Values
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import TargetScale, check_domain, encode_values, mean_and_deviation, narrowed
+from skdeep.core.target import TargetScale, check_domain, mean_and_deviation
 from skdeep.estimators.callbacks import with_callbacks
-from skdeep.estimators.mlp.fit import MLPEstimator, check_trains_by_epochs
-from skdeep.estimators.mlp.rules import UnexplainedVariance
+from skdeep.estimators.given_targets import check_n_outputs
+from skdeep.estimators.mlp.base import Perceptron, check_trains_by_epochs
 from skdeep.estimators.parameter_types import ActivationLike, BatchSize, Device, LossLike, OptimizerLike, RandomState
+from skdeep.estimators.prepare import Draft
+from skdeep.estimators.training import FitData, train
 from skdeep.losses import Poisson, SquaredError
+from skdeep.perceptron.rules import UnexplainedVariance
+from skdeep.records import Task
 
 
-class MLPRegressor(RegressorMixin, MLPEstimator):
+class MLPRegressor(RegressorMixin, Perceptron):
     """A multi-layer perceptron regressor with the interface of `sklearn.neural_network.MLPRegressor`.
 
     From the same `random_state` it draws the same first weights and the same batches as scikit-learn's, and
@@ -94,35 +98,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         normalization: str | None = None,
         device: Device = "auto",
     ) -> None:
-        super().__init__(
-            loss=loss,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dropout=dropout,
-            normalization=normalization,
-            device=device,
-        )
+        self._store(locals())
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -146,7 +122,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
             If the data or a parameter is not what it must be, y is outside the loss's domain, or weights
             become NaN or infinite.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        return train(self, FitData(X, y, sample_weight))
 
     @available_if(check_trains_by_epochs)
     @with_callbacks
@@ -161,7 +137,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         -------
         self
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        return train(self, FitData(X, y, sample_weight), is_partial=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return predictions `(n,)`, or `(n, outputs)` for several outputs.
@@ -169,7 +145,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         They have the type of X, or float64 if that is too narrow for one of them.
         """
         raw, dtype = self._raw(X)
-        return self._shaped(narrowed(linked(self._loss, raw, self._task, np), dtype))
+        return self._encoding.decode(self._loss, raw, dtype)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2 of the predictions (of the middle quantile, where there are several).
@@ -180,39 +156,36 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         sample_weight : array-like (n,), default=None
         """
         raw, dtype = self._raw(X)
-        point = narrowed(predicted_point(self._loss, raw, self._task, np), dtype)
-        return float(r2_score(y, self._shaped(point), sample_weight=sample_weight))
+        point = self._encoding.target.decode_point(self._loss, raw, dtype)
+        return float(r2_score(y, point, sample_weight=sample_weight))
 
-    def _shaped(self, prediction: np.ndarray) -> np.ndarray:
-        return prediction[:, 0] if self._task.n_targets == 1 else prediction
-
-    def _encode_target(self, y: Any, *, learns: bool) -> tuple[np.ndarray, Task]:
+    def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-        y = np.asarray(y, np.float64).reshape(len(y), -1)
-        known = getattr(self, "_task", None)
-        if not learns and known is not None and y.shape[1] != known.n_targets:
-            raise ValueError(f"y has {y.shape[1]} outputs, but {type(self).__name__} was fitted on {known.n_targets}.")
-        return y, Task("regression", y.shape[1])
+        values = np.asarray(y, np.float64).reshape(len(y), -1)
+        if known is None:
+            return Values(values.shape[1], is_1d=values.shape[1] == 1), values
+        check_n_outputs(type(self).__name__, values.shape[1], known.n_outputs)
+        return known, values
 
-    def _weigh(self, rows: WeightedRows) -> WeightedRows:
+    def _finished(self, rows: WeightedRows, encoding: Any, loss: Loss) -> WeightedRows:
         as_it_is = TargetScale(np.zeros(rows.target.shape[1]), np.ones(rows.target.shape[1]))
-        check_domain(self._resolved_loss(), rows.target, as_it_is)
-        return rows._replace(target=encode_values(rows.target, as_it_is, rows.x.dtype))
+        check_domain(loss, rows.target, as_it_is)
+        return rows._replace(target=encoding.encode_target(rows.target))
 
     def _out_activation(self) -> str:
         return "exp" if self._component_value("loss") is None and self.loss == "poisson" else "identity"
 
-    def _loss_scales(self) -> tuple[float, float]:
+    def _loss_scales(self, task: Task) -> tuple[float, float]:
         if self._component_value("loss") is not None:
             return 1.0, 1.0
-        n_outputs = float(self._task.n_targets)
+        n_outputs = float(task.n_targets)
         return (0.5 * n_outputs, 0.5) if self.loss == "squared_error" else (n_outputs, n_outputs)
 
-    def _validation_loss(self, held_out: WeightedRows) -> Loss:
+    def _validation_loss(self, held_out: WeightedRows, draft: Draft) -> Loss:
         _, deviations = mean_and_deviation(held_out.target, held_out.weight)
-        return UnexplainedVariance(self._loss, self._task, tuple(map(float, deviations)))
+        return UnexplainedVariance(draft.resolved.loss, draft.encoding.task, tuple(map(float, deviations)))
 
-    def _strata(self, rows: WeightedRows) -> Any:
+    def _strata(self, rows: WeightedRows, task: Task) -> Any:
         return None
 
     def __sklearn_tags__(self) -> Any:

@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from skdeep.contract import Layer, ModelState, Network, NetworkFunctions, Params
+from skdeep.contract import Layer, Network, NetworkFunctions
 from skdeep.layers.activation import Activation, activation_function
 from skdeep.layers.basic import Dense, Dropout
 from skdeep.layers.composite import NORMALIZATIONS
 from skdeep.networks.sequential import Sequential
+from skdeep.records import ModelState, Params
 
 
 class Perceptron(Network):
@@ -34,7 +35,7 @@ class Perceptron(Network):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeep.estimators.mlp.perceptron import Perceptron
+    >>> from skdeep.perceptron.network import Perceptron
     >>> init, apply = Perceptron((3,)).build((2,), 1)
     >>> params, state = init(None, np.ones((1, 2), np.float32))
     >>> {name: layer["kernel"].shape for name, layer in params.items()}

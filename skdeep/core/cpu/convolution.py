@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from skdeep.core.sliding import slide
+from skdeep.core.cpu.sliding import slide
 
 MIN_CHANNELS = 8
 """From how many input channels on patches cost more than `slide`."""

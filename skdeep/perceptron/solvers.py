@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from skdeep.contract import Optimizer, OptimizerState, Params
+from skdeep.contract import Optimizer
+from skdeep.records import OptimizerState, Params
 
 
 class SGDSolver(Optimizer):
@@ -29,7 +30,7 @@ class SGDSolver(Optimizer):
 
     Examples
     --------
-    >>> from skdeep.estimators.mlp.solvers import SGDSolver
+    >>> from skdeep.perceptron.solvers import SGDSolver
     >>> solver = SGDSolver(momentum=0.5, nesterov=False)
     >>> velocity, update = solver.update(1.0, solver.init(0.0), 0.0, 0.5, None, None)
     >>> float(update)
@@ -65,7 +66,7 @@ class AdamSolver(Optimizer):
 
     Examples
     --------
-    >>> from skdeep.estimators.mlp.solvers import AdamSolver
+    >>> from skdeep.perceptron.solvers import AdamSolver
     >>> solver = AdamSolver()
     >>> _, update = solver.update(2.0, solver.init(0.0), 0.0, 0.1, None, None)
     >>> round(float(update), 5)

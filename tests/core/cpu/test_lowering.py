@@ -14,9 +14,10 @@ from jax import lax
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skdeep import DeepClassifier, DeepRegressor
-from skdeep.core import convolution, lowering
-from skdeep.core.lowering import RULES, lowered
+from skdeep.core.cpu import convolution, lowering
+from skdeep.core.cpu.lowering import RULES, lowered
 from skdeep.core.network import functions_of_module
+from skdeep.core.placement import Placement
 from skdeep.core.random import wrap_key
 
 KEY = np.array([3, 0], np.uint32)
@@ -330,7 +331,7 @@ def test_nothing_to_do_for_empty_arrays():
 
 
 def test_on_accelerators_the_function_itself_runs(monkeypatch):
-    monkeypatch.setattr(lowering, "runs_on_cpu", lambda: False)
+    monkeypatch.setattr(lowering, "current_placement", lambda: Placement("gpu"))
     assert "conv_general_dilated" in names(lowered(conv), jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2)))
 
 
@@ -374,7 +375,7 @@ def test_modules_of_flax(monkeypatch, module, train):
 
     assert not names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
     found = run(functions.apply)
-    monkeypatch.setattr(lowering, "runs_on_cpu", lambda: False)
+    monkeypatch.setattr(lowering, "current_placement", lambda: Placement("gpu"))
     assert names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
     jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, run(functions.apply))
 

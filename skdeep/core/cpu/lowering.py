@@ -18,8 +18,9 @@ from typing import Any
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
-from skdeep.core.convolution import convolve
-from skdeep.core.pooling import pool_max, pool_min, pool_sum
+from skdeep.core.cpu.convolution import convolve
+from skdeep.core.cpu.pooling import pool_max, pool_min, pool_sum
+from skdeep.core.placement import current_placement
 
 Rule = Callable[..., Any]
 
@@ -57,21 +58,13 @@ def lowered(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def call(*arguments: Any) -> Any:
-        if not runs_on_cpu() or jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # made at run time
+        if not current_placement().is_cpu or jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # made at run time
             return function(*arguments)
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
         outputs = _evaluate(closed, jax.tree.leaves(arguments))
         return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
 
     return call
-
-
-def runs_on_cpu() -> bool:
-    """Tell whether programs of this thread run on the host's processor."""
-    device = jax.config.jax_default_device  # type: ignore[attr-defined]  # config attributes are made at run time
-    if device is None:
-        return jax.default_backend() == "cpu"
-    return bool(getattr(device, "platform", device) == "cpu")
 
 
 def _evaluate(closed: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:

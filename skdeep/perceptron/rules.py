@@ -7,9 +7,11 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from skdeep.contract import Batch, Loss, Objective, Params, Stopping, StoppingRule, Task
+from skdeep.config import Objective, StoppingRule
+from skdeep.contract import Loss
 from skdeep.core.link import predicted_classes, predicted_point
 from skdeep.core.objective import kernels_of, share_of_full_batch
+from skdeep.records import Batch, Params, Stopping, Task
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
 
@@ -36,8 +38,8 @@ class BatchMean(Objective):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeep.contract import Batch
-    >>> from skdeep.estimators.mlp.rules import BatchMean
+    >>> from skdeep.records import Batch
+    >>> from skdeep.perceptron.rules import BatchMean
     >>> weight, mask = np.array([1.0, 3.0, 0.0]), np.array([1.0, 1.0, 0.0])
     >>> batch = Batch(x=mask, target=mask, weight=weight, mask=mask)
     >>> value, reported = BatchMean(alpha=2.0)(np.array([2.0, 4.0, 9.0]), batch, {"kernel": np.eye(2)}, n_rows=2)
@@ -87,7 +89,7 @@ class EpochsWithoutGain(StoppingRule):
     --------
     >>> import numpy as np
     >>> from skdeep.core.stopping import start
-    >>> from skdeep.estimators.mlp.rules import EpochsWithoutGain
+    >>> from skdeep.perceptron.rules import EpochsWithoutGain
     >>> rule = EpochsWithoutGain(tol=0.1, n_iter_no_change=0, learning_rate=0.1, adaptive=True)
     >>> record = start({}, {}, False, np.float32)._replace(best=np.float32(1.0))
     >>> record, has_ended = rule(record, np.float32(0.95), 100)
@@ -130,8 +132,8 @@ class ZeroOne(Loss):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.contract import Task
-    >>> from skdeep.estimators.mlp.rules import ZeroOne
+    >>> from skdeep.records import Task
+    >>> from skdeep.perceptron.rules import ZeroOne
     >>> from skdeep.losses import CrossEntropy
     >>> ZeroOne(Task("binary", 2), CrossEntropy())(jnp.array([[0.5], [0.5]]), jnp.array([1, 0])).tolist()
     [0.0, 1.0]
@@ -165,8 +167,8 @@ class UnexplainedVariance(Loss):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.contract import Task
-    >>> from skdeep.estimators.mlp.rules import UnexplainedVariance
+    >>> from skdeep.records import Task
+    >>> from skdeep.perceptron.rules import UnexplainedVariance
     >>> from skdeep.losses import SquaredError
     >>> judge = UnexplainedVariance(SquaredError(), Task("regression", 1), (2.0,))
     >>> float(judge(jnp.array([[3.0]]), jnp.array([[1.0]]))[0])

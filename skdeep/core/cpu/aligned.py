@@ -22,7 +22,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> Shaped[np.ndarray, "...
 
     Examples
     --------
-    >>> from skdeep.core.arrays import aligned_empty
+    >>> from skdeep.core.cpu.aligned import aligned_empty
     >>> aligned_empty((3, 5), "float32").ctypes.data % 64
     0
     """

@@ -13,8 +13,8 @@ from jax.nn import initializers
 from numpy.testing import assert_allclose
 
 from skdeep.contract import call_arguments
-from skdeep.core import host
-from skdeep.core.host import evaluate
+from skdeep.core.cpu import host
+from skdeep.core.cpu.host import evaluate
 from skdeep.core.network import functions_of
 from skdeep.core.random import key_of_seed, wrap_key
 from skdeep.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual

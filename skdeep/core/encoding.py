@@ -1,0 +1,236 @@
+"""What a fit learned of X and y, as one value: it translates them to the numbers of training, and raw outputs back."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from skdeep.contract import Loss
+from skdeep.core.encode import encode_rows
+from skdeep.core.link import linked, predicted_classes, predicted_point
+from skdeep.core.target import (
+    TargetScale,
+    check_domain,
+    decode_labels,
+    decode_values,
+    encode_classes,
+    encode_labels,
+    encode_values,
+    narrowed,
+    narrowest_dtype,
+)
+from skdeep.records import Task
+
+
+@runtime_checkable
+class Target(Protocol):
+    """What was learned of y."""
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        ...
+
+    def encode(self, y: Any, dtype: Any) -> Any:
+        """Return y as the loss compares it with raw outputs."""
+        ...
+
+    def restore(self, encoded: Any) -> Any:
+        """Return y in the user's form, from what `encode` made of it."""
+        ...
+
+    def decode(self, loss: Loss, raw: Any, dtype: Any) -> Any:
+        """Return predictions in the form of y, from raw outputs."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Classes:
+    """y `(n,)` of labels: the sorted classes. Encoded: int codes `(n,)`."""
+
+    classes: Shaped[np.ndarray, " classes"]
+
+    @property
+    def task(self) -> Task:
+        """Binary for up to two classes, else multiclass."""
+        n = len(self.classes)
+        return Task("binary" if n <= 2 else "multiclass", n)
+
+    def encode(self, y: Shaped[np.ndarray, " n"], dtype: Any = np.float32) -> Any:
+        """Return the position of each label among the classes; ValueError for a label that is none of them."""
+        return encode_classes(y, self.classes)
+
+    def restore(self, encoded: Shaped[np.ndarray, " n"]) -> Any:
+        """Return labels of codes."""
+        return self.classes[encoded]
+
+    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = None) -> Any:
+        """Return the predicted labels `(n,)`, by probabilities in the type `dtype`; a single class is always predicted."""
+        if len(self.classes) == 1:
+            return np.repeat(self.classes, len(raw))
+        return self.restore(predicted_classes(loss, raw, self.task, np, dtype))
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """y `(n, labels)`, an indicator matrix: the codes for absent and present. Encoded: 0 and 1 `(n, labels)`."""
+
+    n_labels: int
+    codes: Shaped[np.ndarray, " 2"]
+    were_sparse: bool = False
+
+    @property
+    def task(self) -> Task:
+        """Multilabel."""
+        return Task("multilabel", self.n_labels)
+
+    @property
+    def classes(self) -> Shaped[np.ndarray, " labels"]:
+        """The positions of the labels."""
+        return np.arange(self.n_labels)
+
+    def encode(self, y: Shaped[np.ndarray, "n labels"], dtype: Any = np.float32) -> Any:
+        """Return 1 where a label is present, else 0; ValueError for a value that is neither code."""
+        return encode_labels(y, self.codes).astype(dtype, copy=False)
+
+    def restore(self, encoded: Shaped[np.ndarray, "n labels"]) -> Any:
+        """Return an indicator matrix in the user's codes."""
+        return decode_labels(encoded, self.codes)
+
+    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = None) -> Any:
+        """Return the predicted labels `(n, labels)` in the user's codes, by probabilities in the type `dtype`."""
+        return self.restore(predicted_classes(loss, raw, self.task, np, dtype))
+
+
+@dataclasses.dataclass(frozen=True)
+class Values:
+    """y of numbers, `(n,)` or `(n, outputs)`: their scale, None for none. Encoded: floats `(n, outputs)`."""
+
+    n_outputs: int
+    is_1d: bool
+    scale: TargetScale | None = None
+
+    @property
+    def task(self) -> Task:
+        """Regression."""
+        return Task("regression", self.n_outputs)
+
+    @property
+    def narrowest_dtype(self) -> np.dtype[Any]:
+        """float32 if that tells values of this mean and scale apart, else float64."""
+        return np.dtype(np.float32) if self.scale is None else narrowest_dtype(self.scale)
+
+    def encode(self, y: Float[np.ndarray, "n outputs"], dtype: Any = np.float32) -> Any:
+        """Return y `(n, outputs)` in units of training; ValueError for values too large for the type."""
+        return encode_values(y, self.scale or _no_scale(self.n_outputs), dtype)
+
+    def restore(self, encoded: Float[np.ndarray, "n outputs ..."]) -> Any:
+        """Return values in the form of y; they are in units of y. There may be several per output."""
+        return encoded[:, 0] if self.is_1d else encoded
+
+    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = np.float32) -> Any:
+        """Return predictions in the form and units of y, in the type `dtype` or a wider one that y needs."""
+        return self.in_units_of_y(linked(loss, raw, self.task, np), dtype)
+
+    def decode_point(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = np.float32) -> Any:
+        """Return the values that a score compares, one per output."""
+        return self.in_units_of_y(predicted_point(loss, raw, self.task, np), dtype)
+
+    def in_units_of_y(self, prediction: Any, dtype: Any) -> Any:
+        """Return predictions `(n, outputs, ...)` in the form and units of y."""
+        decoded = prediction if self.scale is None else decode_values(prediction, self.scale)
+        return self.restore(narrowed(decoded, np.result_type(dtype, self.narrowest_dtype)))
+
+
+@dataclasses.dataclass(frozen=True)
+class RowItself:
+    """The target is the row of X: what an autoencoder learns. Encoded: floats `(n, values of a row)`."""
+
+    columns: tuple[int, ...]
+
+    @property
+    def task(self) -> Task:
+        """Regression of each value of a row."""
+        return Task("regression", math.prod(self.columns))
+
+    def encode(self, y: Float[np.ndarray, "n ..."], dtype: Any = np.float32) -> Any:
+        """Return rows as flat ones."""
+        return y.reshape(len(y), -1)
+
+    def restore(self, encoded: Float[np.ndarray, "n values"]) -> Any:
+        """Return flat rows, as scorers compare them."""
+        return encoded
+
+    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = np.float32) -> Any:
+        """Return flat rows in float64."""
+        return predicted_point(loss, raw, self.task, np)
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """What a fit learned of X and y.
+
+    Parameters
+    ----------
+    target : Classes, Labels, Values or RowItself
+    columns : tuple of int
+        Shape of a row of X.
+    row_shape : tuple of int
+        Shape of a row for the network.
+    dtype, x_dtype : str
+        The type of training, and that of X.
+    names : tuple of str or None
+        Names of the columns of a table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.core.encoding import Classes, Encoding
+    >>> from skdeep.losses import CrossEntropy
+    >>> encoding = Encoding(Classes(np.array(["no", "yes"])), columns=(3,), row_shape=(3,))
+    >>> encoding.encode_target(np.array(["yes", "no"]))
+    array([1, 0], dtype=int32)
+    >>> encoding.decode(CrossEntropy(), np.array([[0.5], [-0.5]]))
+    array(['yes', 'no'], dtype='<U3')
+    """
+
+    target: Any
+    columns: tuple[int, ...]
+    row_shape: tuple[int, ...]
+    dtype: str = "float32"
+    x_dtype: str = "float32"
+    names: tuple[str, ...] | None = None
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        task: Task = self.target.task
+        return task
+
+    def encode(self, x: Any) -> Any:
+        """Return validated X in the type of training, sparse if it is; ValueError for values too large for it."""
+        return encode_rows(x, self.dtype)
+
+    def encode_target(self, y: Any) -> Any:
+        """Return validated y as the loss compares it with raw outputs."""
+        return self.target.encode(y, np.dtype(self.dtype))
+
+    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = None) -> Any:
+        """Return predictions in the form of y; `dtype` is the type of numbers, by default that of training."""
+        return self.target.decode(loss, raw, np.dtype(dtype or self.dtype))
+
+    def with_scale(self, scale: TargetScale | None) -> Encoding:
+        """Return the encoding with the scale of y."""
+        return dataclasses.replace(self, target=dataclasses.replace(self.target, scale=scale))
+
+    def check_domain(self, loss: Loss, values: Any, name: str = "y") -> None:
+        """Raise ValueError if targets are outside of the domain of the loss; `name` is what the user calls them."""
+        check_domain(loss, values, getattr(self.target, "scale", None), name)
+
+
+def _no_scale(n_outputs: int) -> TargetScale:
+    return TargetScale(np.zeros(n_outputs), np.ones(n_outputs))

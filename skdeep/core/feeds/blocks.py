@@ -1,0 +1,51 @@
+"""Rows to predict for, taken block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+from jaxtyping import Shaped
+
+from skdeep.core.cpu.aligned import aligned_empty
+from skdeep.core.encode import dense_block, is_sparse
+from skdeep.core.sparse_rows import entries_of, most_entries, takes_entries
+from skdeep.records import SparseRows
+
+Taker: TypeAlias = Callable[[int, int], Any]
+"""Returns the rows from a start on, padded to a size."""
+
+BLOCK_ROWS = 128
+
+
+def taker_of(x: Any, shape: tuple[int, ...]) -> Taker:
+    """Return a function that takes rows of X: dense rows of this shape, or sparse ones as their stored entries."""
+    return _entries_taker(x) if is_sparse(x) and takes_entries(x) else _dense_taker(x, shape)
+
+
+def _dense_taker(x: Any, shape: tuple[int, ...]) -> Taker:
+    return lambda start, size: _padded(dense_block(x, slice(start, start + size), shape), size)
+
+
+def _entries_taker(x: Any) -> Taker:
+    n_entries = most_entries(x)
+
+    def take(start: int, size: int) -> SparseRows:
+        rows: SparseRows = jax.tree.map(
+            lambda values: _padded(values, size), entries_of(x[start : start + size], n_entries)
+        )
+        return rows
+
+    return take
+
+
+def _padded(x: Shaped[np.ndarray, "n ..."], size: int) -> Shaped[np.ndarray, "{size} ..."]:
+    """Return rows with more rows up to a size: zeros to the end of the last block, and then any values."""
+    if len(x) == size:
+        return x
+    padded = aligned_empty((size, *x.shape[1:]), x.dtype)
+    padded[: len(x)] = x
+    padded[len(x) : -(-len(x) // BLOCK_ROWS) * BLOCK_ROWS] = 0
+    return padded

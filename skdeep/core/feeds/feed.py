@@ -1,0 +1,106 @@
+"""What the training loop asks of a feed, and which feed serves which rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
+
+from skdeep.core.encode import is_sparse
+from skdeep.core.feeds.orders import EpochOrder
+from skdeep.core.rows import WeightedRows, padded_size
+from skdeep.core.sparse_rows import most_entries, stays_on_host
+from skdeep.records import Rows
+
+MAX_INDEX_ENTRIES = 2**18
+
+
+class BlockRows(NamedTuple):
+    """What one block of steps reads: rows, and for each step the positions of its batch among them."""
+
+    rows: Rows
+    order: Int[np.ndarray, "steps batch"]
+
+
+@runtime_checkable
+class Feed(Protocol):
+    """Hands out the rows of blocks of steps, one block after the other.
+
+    `n` rows make `steps_per_epoch` batches of `batch_size`; a block has at most `max_steps`, which the caller may lower
+    before the first block.
+    """
+
+    n: int
+    batch_size: int
+    steps_per_epoch: int
+    max_steps: int
+
+    def seek(self, epoch: int, position: int) -> None:
+        """Let the next block begin at a step of an epoch, both counted from 0."""
+        ...
+
+    def next_block(self, n_steps: int) -> BlockRows:
+        """Return the rows of the next `n_steps` steps, and their order `(max_steps, batch_size)`."""
+        ...
+
+
+def feed_of(rows: WeightedRows, shape: tuple[int, ...], batch_size: int, order: EpochOrder) -> Feed:
+    """Return a feed of these rows, at the start of the first epoch.
+
+    Parameters
+    ----------
+    rows : WeightedRows
+        All rows to train on; X may be sparse.
+    shape : tuple of int
+        Shape of a row for the network.
+    batch_size : int
+    order : EpochOrder
+        For example from `epoch_order`.
+    """
+    from skdeep.core.feeds.gathered import GatheredFeed
+    from skdeep.core.feeds.resident import ResidentFeed
+
+    kind = GatheredFeed if stays_on_host(rows.x) else ResidentFeed
+    return kind(rows, shape, batch_size, order)
+
+
+def form_of(rows: WeightedRows, shape: tuple[int, ...], batch_size: int) -> tuple[Any, ...]:
+    """Return what a program depends on of such a feed: equal for row counts of one padded size."""
+    n = len(rows.target)
+    of_target = rows.target.shape[1:], str(rows.target.dtype)
+    common = (padded_size(n), batch_size, shape, str(rows.x.dtype), of_target)
+    if not is_sparse(rows.x):
+        return ("dense", *common)
+    return ("gathered", *common) if stays_on_host(rows.x) else ("entries", most_entries(rows.x), *common)
+
+
+class Batches:
+    """Which rows are in the batches of consecutive steps; knows where in an epoch it is."""
+
+    def __init__(self, n: int, batch_size: int, order: EpochOrder) -> None:
+        self.batch_size, self.steps_per_epoch = batch_size, math.ceil(n / batch_size)
+        self._order = order
+        self.seek(0, 0)
+
+    def seek(self, epoch: int, position: int) -> None:
+        """Go to a step of an epoch, both counted from 0."""
+        self._epoch, self._position = epoch, position
+        self._of_epoch: Int[np.ndarray, "steps batch"] | None = None  # made when a step of it is asked for
+
+    def next_steps(self, n_steps: int, size: int) -> Int[np.ndarray, "size batch"]:
+        """Return the positions of the rows in the next steps, and zeros up to `size` steps."""
+        order = np.zeros((size, self.batch_size), dtype=np.int32)
+        filled = 0
+        while filled < n_steps:
+            if self._position == self.steps_per_epoch:
+                self.seek(self._epoch + 1, 0)
+            if self._of_epoch is None:
+                # The last batch is filled with rows from the start, at weight 0.
+                self._of_epoch = np.resize(self._order.rows_of(self._epoch), (self.steps_per_epoch, self.batch_size))
+            take = min(n_steps - filled, self.steps_per_epoch - self._position)
+            order[filled : filled + take] = self._of_epoch[self._position : self._position + take]
+            self._position += take
+            filled += take
+        return order

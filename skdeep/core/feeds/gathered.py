@@ -1,0 +1,46 @@
+"""A feed whose rows stay on the host: each block's rows are gathered there and made dense."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from skdeep.core.encode import dense_block
+from skdeep.core.feeds.feed import MAX_INDEX_ENTRIES, Batches, BlockRows
+from skdeep.core.feeds.orders import EpochOrder
+from skdeep.core.feeds.resident import largest_block
+from skdeep.core.rows import WeightedRows
+from skdeep.records import Rows
+
+MAX_BLOCK_VALUES = 2**24
+
+
+class GatheredFeed:
+    """Hands out blocks of dense rows, for sparse rows that have too many entries to be kept as such."""
+
+    def __init__(self, rows: WeightedRows, shape: tuple[int, ...], batch_size: int, order: EpochOrder) -> None:
+        self.n = len(rows.target)
+        self.batch_size = batch_size
+        most_entries = min(MAX_INDEX_ENTRIES, MAX_BLOCK_VALUES // max(1, math.prod(shape)))
+        self.max_steps = largest_block(self.n, batch_size, most_entries)
+        self._rows, self._shape = rows, shape
+        self._batches = Batches(self.n, batch_size, order)
+        self.steps_per_epoch = self._batches.steps_per_epoch
+
+    def seek(self, epoch: int, position: int) -> None:
+        """Let the next block begin at a step of an epoch, both counted from 0."""
+        self._batches.seek(epoch, position)
+
+    def next_block(self, n_steps: int) -> BlockRows:
+        """Return the rows of the next `n_steps` steps in their order; those of the steps beyond are zero."""
+        rows = self._rows
+        index = self._batches.next_steps(n_steps, self.max_steps).ravel()
+        n_read = n_steps * self.batch_size
+        x = np.zeros((len(index), *self._shape), dtype=rows.x.dtype)
+        x[:n_read] = dense_block(rows.x, index[:n_read], self._shape)
+        weight = rows.weight[index].astype(rows.x.dtype)
+        parts: list[Any] = [x, rows.target[index], weight, np.int32(self.n)]
+        order = np.arange(index.size, dtype=np.int32).reshape(self.max_steps, self.batch_size)
+        return BlockRows(Rows(*parts), order)

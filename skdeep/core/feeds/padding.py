@@ -1,0 +1,39 @@
+"""Rows padded to a shared size, so that row counts that are close share one program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Shaped
+
+from skdeep.core.cpu.aligned import ALIGNMENT, aligned_empty
+from skdeep.core.encode import is_sparse
+from skdeep.core.placement import current_placement
+from skdeep.core.rows import WeightedRows, padded_size
+from skdeep.core.sparse_rows import entries_of, most_entries
+from skdeep.records import Rows
+
+
+def pad_rows(rows: WeightedRows, shape: tuple[int, ...]) -> Rows:
+    """Return rows padded to a shared size, sparse ones as their stored entries; on the device, where that is not the host."""
+    n = len(rows.target)
+    size = padded_size(n)
+    x = entries_of(rows.x, most_entries(rows.x)) if is_sparse(rows.x) else rows.x.reshape(n, *shape)
+    x = jax.tree.map(lambda values: _padded(values, size, values.dtype), x)
+    target = _padded(rows.target, size, rows.target.dtype)
+    weight = _padded(rows.weight, size, rows.x.dtype)
+    arrays = (x, target, weight)
+    parts: list[Any] = [*(arrays if current_placement().is_cpu else jax.device_put(arrays)), np.int32(n)]
+    return Rows(*parts)
+
+
+def _padded(values: Any, size: int, dtype: np.dtype[Any]) -> Shaped[np.ndarray, "{size} ..."]:
+    """Copy rows into a longer zeroed array; aligned, so that the device can use it without another copy."""
+    if len(values) == size and values.dtype == dtype and values.ctypes.data % ALIGNMENT == 0:
+        return np.ascontiguousarray(values)
+    padded = aligned_empty((size, *values.shape[1:]), dtype)
+    padded[len(values) :] = 0
+    padded[: len(values)] = values
+    return padded

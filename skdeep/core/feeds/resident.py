@@ -1,0 +1,34 @@
+"""A feed that holds all rows where programs read them, sparse ones as their stored entries."""
+
+from __future__ import annotations
+
+from skdeep.core.feeds.feed import MAX_INDEX_ENTRIES, Batches, BlockRows
+from skdeep.core.feeds.orders import EpochOrder
+from skdeep.core.feeds.padding import pad_rows
+from skdeep.core.rows import WeightedRows, padded_size
+
+
+class ResidentFeed:
+    """Hands out index arrays for blocks of steps; the rows are the same in each block."""
+
+    def __init__(self, rows: WeightedRows, shape: tuple[int, ...], batch_size: int, order: EpochOrder) -> None:
+        self.n = len(rows.target)
+        self.batch_size = batch_size
+        self.max_steps = largest_block(self.n, batch_size, MAX_INDEX_ENTRIES)
+        self._rows = pad_rows(rows, shape)
+        self._batches = Batches(self.n, batch_size, order)
+        self.steps_per_epoch = self._batches.steps_per_epoch
+
+    def seek(self, epoch: int, position: int) -> None:
+        """Let the next block begin at a step of an epoch, both counted from 0."""
+        self._batches.seek(epoch, position)
+
+    def next_block(self, n_steps: int) -> BlockRows:
+        """Return the rows, and the order of the next `n_steps` steps."""
+        return BlockRows(self._rows, self._batches.next_steps(n_steps, self.max_steps))
+
+
+def largest_block(n: int, batch_size: int, most_entries: int) -> int:
+    """Return how many steps a block has at most: a function of padded sizes only, since it is a shape of the program."""
+    steps = -(-padded_size(n) // batch_size)
+    return max(1, min(most_entries // batch_size, 64 * steps))

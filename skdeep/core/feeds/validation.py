@@ -1,0 +1,44 @@
+"""The loss on rows for validation: computed by the training program, or between two epochs on rows that stay on the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skdeep.config import FitConfig
+from skdeep.core.encode import ROWS_PER_BLOCK, dense_block, is_sparse
+from skdeep.core.feeds.padding import pad_rows
+from skdeep.core.rows import WeightedRows
+from skdeep.records import ModelState, Params, Rows
+
+
+def validates_in_program(rows: WeightedRows) -> bool:
+    """True if the training program itself can compute the loss on these rows at the end of each epoch."""
+    return not is_sparse(rows.x)
+
+
+class Validation:
+    """The rows for validation, in the form in which their loss is computed.
+
+    `in_program` holds them for the training program, or is None if `loss` must be called between two epochs.
+    """
+
+    def __init__(self, rows: WeightedRows, shape: tuple[int, ...]) -> None:
+        self._rows, self._shape = rows, shape
+        self.in_program: Rows | None = pad_rows(rows, shape) if validates_in_program(rows) else None
+
+    def loss(self, config: FitConfig, params: Params, model_state: ModelState) -> float:
+        """Return the weighted mean loss, on rows that are made dense a block at a time."""
+        from skdeep.core.step import weighted_loss
+
+        loss = config.loss if config.validation_loss is None else config.validation_loss
+        rows, n = self._rows, len(self._rows.target)
+        size, total = min(ROWS_PER_BLOCK, n), 0.0
+        for start in range(0, n, size):
+            index = np.arange(start, start + size) % n
+            weight = np.where(np.arange(start, start + size) < n, rows.weight[index], 0.0)
+            x = dense_block(rows.x, index, self._shape)
+            parts: list[Any] = [x, rows.target[index], weight.astype(rows.x.dtype), np.int32(size)]
+            total += float(weighted_loss(config.model, loss, params, model_state, Rows(*parts)))
+        return total / n

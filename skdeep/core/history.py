@@ -1,0 +1,30 @@
+"""The course of a training by column, one entry per epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+History: TypeAlias = dict[str, list[Any]]
+
+COLUMNS = ("epoch", "train_loss", "val_loss", "val_score", "learning_rate", "seconds")
+
+
+def new_history() -> History:
+    """Return a history without epochs."""
+    return {name: [] for name in COLUMNS}
+
+
+def joined_history(earlier: History | None, history: History) -> History:
+    """Return earlier epochs and later ones, numbered from 1; columns that the later ones lack are filled with NaN.
+
+    Examples
+    --------
+    >>> from skdeep.core.history import joined_history
+    >>> joined_history(None, {"epoch": [7], "train_loss": [0.5]})["epoch"]
+    [1]
+    """
+    unknown = [math.nan] * len(history["epoch"])
+    joined = {name: (earlier[name] if earlier else []) + history.get(name, unknown) for name in COLUMNS}
+    joined["epoch"] = list(range(1, len(joined["epoch"]) + 1))
+    return joined

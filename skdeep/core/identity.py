@@ -1,0 +1,196 @@
+"""The two digests of a job: which jobs share a program, and which are the same training.
+
+Both are made of names and content, never of addresses, so that they are equal in all processes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import hashlib
+import types
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
+
+import jax
+import numpy as np
+
+from skdeep.component import Component
+from skdeep.core.feeds.feed import form_of
+from skdeep.core.feeds.validation import validates_in_program
+from skdeep.core.fingerprint import atoms_of
+from skdeep.core.rows import WeightedRows, padded_size
+
+PACKAGES = ("skdeep-flax", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
+"""The packages whose versions decide the numbers of a training."""
+
+
+def signature_of(job: Any) -> str:
+    """Return a digest of what decides which program a job runs, and the shapes of all that the program is given."""
+    shape = job.config.model.in_shape
+    return _digest(
+        [
+            structure_atoms(job.config),
+            structure_atoms(job.driver),
+            form_of(job.rows, shape, job.batch_size),
+            _form_of_validation(job.validation, shape),
+            job.score is not None,
+            dataclasses.astuple(job.placement),
+            str(jax.tree.structure(job.start)),
+            [(leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(job.start)],
+        ]
+    )
+
+
+def identity_of(job: Any) -> str:
+    """Return a digest of what decides the result of a training, however far it goes."""
+    config = job.config
+    if not config.schedule.looks_at_the_end:
+        config = config.replace(max_epochs=0.0)
+    return _digest(
+        [
+            structure_atoms(config),
+            [float(number).hex() for number in jax.tree.leaves(config)],
+            structure_atoms(job.driver),
+            [float(number).hex() for number in jax.tree.leaves(job.driver)],
+            job.batch_size,
+            _order_atoms(job.order),
+            job.placement.dtype,
+            content_of(job.rows),
+            content_of(job.validation),
+            None if job.score is None else job.score.identity_parts(),
+            [_array_digest(leaf) for leaf in jax.tree.leaves(job.start)],
+            _versions(),
+        ]
+    )
+
+
+def structure_atoms(component: Component) -> list[Any]:
+    """Return what a component is made of but its numbers: classes, structure fields, and the code of users in them."""
+    parts: list[Any] = [_name_of(type(component)), _version_of(type(component).__module__)]
+    for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every component is one
+        value = getattr(component, field.name)
+        parts.append(field.name)
+        parts.append(_data_atoms(value) if field.name in component._data_fields else list(atoms_of(value)))
+    return [*parts, list(atoms_of(type(component)))]
+
+
+def _data_atoms(value: Any) -> Any:
+    """Return the structure of a field of traced numbers or components."""
+    if isinstance(value, Component):
+        return structure_atoms(value)
+    if isinstance(value, tuple):
+        return [_data_atoms(item) for item in value]
+    return None if value is None else "number"
+
+
+def _order_atoms(order: Any) -> Any:
+    state = order.__getstate__() if not dataclasses.is_dataclass(order) else dataclasses.asdict(order)  # type: ignore[arg-type]
+    return [_name_of(type(order)), state]
+
+
+def _form_of_validation(rows: WeightedRows | None, shape: tuple[int, ...]) -> Any:
+    if rows is None:
+        return None
+    return padded_size(len(rows.target)) if validates_in_program(rows) else "on the host"
+
+
+def content_of(rows: WeightedRows | None) -> Any:
+    """Return digests of the arrays that rows are made of."""
+    if rows is None:
+        return None
+    x = [rows.x.data, rows.x.indices, rows.x.indptr, rows.x.shape] if hasattr(rows.x, "indptr") else [rows.x]
+    return [_array_digest(np.asarray(part)) for part in (*x, rows.target, rows.weight)]
+
+
+def _array_digest(array: Any) -> Any:
+    values = np.ascontiguousarray(array)
+    # BLAKE2 reads about a gigabyte per second.
+    return (
+        values.shape,
+        str(values.dtype),
+        hashlib.blake2b(values.reshape(-1).view(np.uint8), digest_size=16).hexdigest(),  # type: ignore[arg-type]  # a buffer,
+    )
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    return tuple((package, _distribution_version(package)) for package in PACKAGES)
+
+
+def _distribution_version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _version_of(module: str) -> str:
+    """Return the version of the package that a module is of; "" for code that no package installed."""
+    top = module.partition(".")[0]
+    if top in ("skdeep", "__main__"):
+        return ""
+    packages = metadata.packages_distributions().get(top, [])
+    return ",".join(_distribution_version(package) for package in packages)
+
+
+def _digest(parts: Iterable[Any]) -> str:
+    found = hashlib.sha256()
+    for piece in _written(list(parts)):
+        found.update(piece)
+        found.update(b";")
+    return found.hexdigest()[:32]
+
+
+def _written(value: Any) -> Iterable[bytes]:
+    """Yield bytes that say what a value is, for values that the atoms of a fingerprint may be.
+
+    Raises
+    ------
+    TypeError
+        If there is no way to say it that holds in other processes.
+    """
+    if isinstance(value, bool | int | str | bytes | float | types.NoneType | types.EllipsisType):
+        yield f"{type(value).__name__}:{value!r}".encode()
+    elif isinstance(value, enum.Enum):
+        yield f"enum:{_name_of(type(value))}.{value.name}".encode()
+    elif isinstance(value, list | tuple):
+        yield f"items:{len(value)}".encode()
+        for item in value:
+            yield from _written(item)
+    elif isinstance(value, dict):
+        yield from _written([item for key in sorted(value, key=str) for item in (key, value[key])])
+    elif isinstance(value, set | frozenset):
+        yield from sorted(b";".join(_written(item)) for item in value)
+    elif isinstance(value, np.ndarray | np.generic):
+        yield repr(_array_digest(value)).encode()
+    elif isinstance(value, types.CodeType):
+        yield from _written_code(value)
+    elif isinstance(value, types.ModuleType):
+        yield f"module:{value.__name__}".encode()
+    elif isinstance(value, np.dtype):
+        yield f"dtype:{value}".encode()
+    else:
+        yield f"name:{_name_of(value)}:{_version_of(_module_of(value))}".encode()
+
+
+def _written_code(code: types.CodeType) -> Iterable[bytes]:
+    """Yield what code does: neither the file nor the lines that it stands in."""
+    yield code.co_code
+    yield from _written([code.co_names, code.co_varnames, code.co_freevars, code.co_argcount, code.co_flags])
+    yield from _written(list(code.co_consts))
+
+
+def _module_of(value: Any) -> str:
+    module = getattr(value, "__module__", None) or getattr(getattr(value, "__objclass__", None), "__module__", "")
+    return str(module or "")
+
+
+def _name_of(value: Any) -> str:
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    if not isinstance(name, str):
+        raise TypeError(f"{value!r} has no name that is known in other processes.")
+    return f"{_module_of(value)}.{name}"

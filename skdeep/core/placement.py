@@ -1,0 +1,110 @@
+"""Where a training or prediction runs, and the type of its numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import jax
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """A device of this process, by platform and number, and the type of numbers.
+
+    It is part of a job and of the key of each program, and pickles: in another process it names the device of the same
+    platform and number there.
+
+    Examples
+    --------
+    >>> from skdeep.core.placement import Placement, current_placement
+    >>> with Placement("cpu", 0, "float64").active():
+    ...     current_placement().dtype
+    'float64'
+    """
+
+    platform: str
+    index: int = 0
+    dtype: str = "float32"
+
+    @property
+    def device(self) -> Any:
+        """The JAX device.
+
+        Raises
+        ------
+        RuntimeError
+            If this process has no such device.
+        """
+        return _device(self.platform, self.index)
+
+    @property
+    def is_cpu(self) -> bool:
+        """True if programs run on the host's processor."""
+        return self.platform == "cpu"
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Trace, compile and run programs with this placement inside the block, in this thread."""
+        token = _active.set(self)
+        try:
+            with contextlib.ExitStack() as settings:
+                if self.dtype == "float64":
+                    settings.enter_context(jax.enable_x64(True))
+                if self.device != _default_device():
+                    settings.enter_context(jax.default_device(self.device))
+                yield
+        finally:
+            _active.reset(token)
+
+
+_active: ContextVar[Placement | None] = ContextVar("_active", default=None)
+
+
+def current_placement() -> Placement:
+    """Return the placement that is active in this thread, else the one that JAX's settings name."""
+    return _active.get() or placement_of(_default_device())
+
+
+def placement_of(device: Any, dtype: Any = np.float32) -> Placement:
+    """Return the placement on a JAX device; numbers are of type `dtype`."""
+    return Placement(device.platform, _index_of(device), np.dtype(dtype).name)
+
+
+def default_placement(dtype: Any = np.float32) -> Placement:
+    """Return the placement on the device that JAX uses by default."""
+    return placement_of(_default_device(), dtype)
+
+
+def _default_device() -> Any:
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]  # config attributes are made at run time
+    if device is None:
+        return _first_device()
+    return _device(device, 0) if isinstance(device, str) else device
+
+
+# A process keeps the devices that it has when it first asks for them, so they are looked up once.
+
+
+@functools.cache
+def _first_device() -> Any:
+    return jax.local_devices()[0]
+
+
+@functools.cache
+def _device(platform: str, index: int) -> Any:
+    devices = jax.local_devices(backend=platform)
+    if index >= len(devices):
+        raise RuntimeError(f"There is no {platform} device number {index} in this process, which has {len(devices)}.")
+    return devices[index]
+
+
+@functools.cache
+def _index_of(device: Any) -> int:
+    index: int = jax.local_devices(backend=device.platform).index(device)
+    return index

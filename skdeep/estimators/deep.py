@@ -1,0 +1,287 @@
+"""What the Deep estimators share: their components, how they split rows, and what they keep."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+
+from skdeep.config import FitConfig, Model
+from skdeep.core import stopping
+from skdeep.core.feeds import EpochOrder, epoch_order
+from skdeep.core.history import History
+from skdeep.core.job import Job
+from skdeep.core.objective import MeanLoss
+from skdeep.core.random import host_generator, key_of_seed
+from skdeep.core.rows import (
+    DistinctRows,
+    WeightedRows,
+    bounded_weights,
+    choose_held_out,
+    drop_zero_weights,
+    merge_equal_rows,
+    unit_mean,
+)
+from skdeep.core.step import continued_state, new_state
+from skdeep.core.stopping import Patience
+from skdeep.estimators.base import TrainedEstimator, n_parameters
+from skdeep.estimators.class_weight import check_some_class_weight
+from skdeep.estimators.continuing import (
+    Form,
+    check_continues,
+    check_same_components,
+    check_same_demands,
+    check_same_target,
+    same_form,
+)
+from skdeep.estimators.memory import memory_of, recalled
+from skdeep.estimators.outcome import check_outcome, raise_or_warn
+from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
+from skdeep.estimators.prepare import Draft, Earlier, Split
+from skdeep.estimators.printing import EpochPrinter
+from skdeep.estimators.resolve import Resolved
+from skdeep.estimators.scale_hints import training_hint
+from skdeep.estimators.scoring import EstimatorScore, ScoredRows
+from skdeep.records import Outcome, TrainState
+
+_SPLIT_STREAM = 2**32 - 1
+
+
+def trains_epoch_by_epoch(estimator: Any) -> bool:
+    """Return True if `partial_fit` exists, else raise AttributeError: early stopping needs rows held out for good."""
+    if estimator.early_stopping:
+        raise AttributeError(
+            f"partial_fit is not available with early_stopping=True: it trains {type(estimator).__name__} for one epoch on the "
+            "rows it is given. Set early_stopping=False."
+        )
+    return True
+
+
+class DeepEstimator(TrainedEstimator):
+    """Base of the Deep estimators."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
+    n_iter_: int
+    _form: Form | None = None
+
+    # What the kinds of Deep estimator do differently.
+
+    @abstractmethod
+    def _finished(self, rows: WeightedRows, encoding: Any, loss: Any) -> WeightedRows:
+        """Return rows with the target that training uses; raise ValueError if the loss is not defined for one."""
+
+    def _with_scale(self, encoding: Any, train: WeightedRows, loss: Any) -> Any:
+        """Return the encoding with what it has to learn of the rows that train."""
+        return encoding
+
+    def _weigher(self, train: WeightedRows, encoding: Any) -> Any:
+        """Return a function from rows to rows with the weights of their classes, learned from rows that train."""
+        return lambda rows: rows
+
+    @property
+    def input_shape_(self) -> tuple[int, ...]:
+        """Shape of a row for the network."""
+        shape: tuple[int, ...] = self._learned("input_shape_").row_shape
+        return shape
+
+    # The answers that `prepare` asks for.
+
+    def _check_parameters(self, is_partial: bool) -> None:
+        check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+
+    def _earlier(self, is_partial: bool) -> Earlier | None:
+        if not hasattr(self, "params_") or not (is_partial or self.warm_start):
+            return None
+        params, model_state = self._edited_params()
+        encoding, loss = self.__dict__.get("_encoding"), getattr(self, "loss_", None)
+        return Earlier(is_partial and encoding is not None, params, model_state, encoding, loss, self._memory)
+
+    def _edited_params(self) -> tuple[Any, Any]:
+        """Return the parameters and model state of the last fit, with the user's edits."""
+        if self._form is None:  # parameters were assigned to an estimator that was never fitted
+            return self.params_, self.model_state_
+        return same_form(type(self).__name__, self._form, self.params_, self.model_state_)
+
+    def _check_goes_on(self, encoding: Any, resolved: Resolved, model: Model, earlier: Earlier | None) -> None:
+        if earlier is None or earlier.encoding is None:
+            return
+        if earlier.is_partial:
+            check_same_components(self, resolved)
+            return
+        check_same_target(earlier.encoding, encoding)
+        if earlier.loss is not None:
+            check_same_demands(earlier.loss, resolved.loss)
+
+    def _drafted(self, draft: Draft) -> Draft:
+        if draft.goes_on:
+            return dataclasses.replace(draft, key=draft.earlier.memory.key)  # type: ignore[union-attr]  # a fit leaves one
+        return dataclasses.replace(draft, key=key_of_seed(int(draft.rng.randint(2**31 - 1))))
+
+    def _split(self, given: WeightedRows, data: Any, draft: Draft) -> tuple[Draft, Split]:
+        """Return training rows and validation rows: those given, or a share held out, or none."""
+        split = self._parted(given, data, draft)
+        loss, encoding = draft.resolved.loss, draft.encoding
+        if not draft.goes_on:
+            encoding = self._with_scale(encoding, split.train, loss)
+        train = self._finished(split.train, encoding, loss)
+        train = train._replace(weight=bounded_weights(train.weight))
+        weigh = self._weigher(train, encoding)
+        split = split._replace(train=self._weighed(weigh(train), "trains on"))
+        if split.held_out is not None:
+            held_out = self._finished(split.held_out, encoding, loss)
+            held_out = weigh(held_out._replace(weight=bounded_weights(held_out.weight)))
+            split = split._replace(held_out=self._weighed(held_out, "validates on"))
+        return dataclasses.replace(draft, encoding=encoding), split
+
+    def _weighed(self, rows: WeightedRows, use: str) -> WeightedRows:
+        check_some_class_weight(type(self).__name__, rows.weight, use)
+        return rows._replace(weight=unit_mean(rows.weight))
+
+    def _parted(self, given: WeightedRows, data: Any, draft: Draft) -> Split:
+        """Return the rows of positive weight in parts, before targets are in units of training.
+
+        Equal rows are merged before the split, so that none is on both sides. A scorer gets the held-out rows as
+        they were before, with weights only if the user gave some.
+        """
+        if draft.is_partial:
+            return Split(_distinct(given, merges=False, keep_order=True).rows)
+        found = _distinct(given, self._merges_rows, keep_order=not self.shuffle)
+        if data.X_val is not None:
+            held_out = self._given_validation(data, draft)
+            return Split(found.rows, held_out, self._scored(held_out, data.sample_weight_val is not None))
+        if data.y_val is not None or data.sample_weight_val is not None:
+            raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val too.")
+        if not self.early_stopping:
+            return Split(found.rows)
+        fraction = self.validation_fraction
+        fraction = int(fraction) if isinstance(fraction, Integral) else float(fraction)
+        rng = host_generator(draft.key, _SPLIT_STREAM) if self.shuffle else None
+        is_by_class = draft.encoding.task.kind in ("binary", "multiclass") and given.target.ndim == 1
+        is_held_out = choose_held_out(found.rows.target, fraction, is_by_class, rng)
+        train, held_out = (found.rows.take(np.flatnonzero(marks)) for marks in (~is_held_out, is_held_out))
+        scored = given.take(found.members(is_held_out)) if self.scoring != "loss" else None
+        return Split(train, held_out, scored and self._scored(scored, data.sample_weight is not None))
+
+    def _scored(self, rows: WeightedRows, is_weighted: bool) -> ScoredRows | None:
+        return None if self.scoring == "loss" else ScoredRows(rows, is_weighted)
+
+    @property
+    def _merges_rows(self) -> bool:
+        if self.coalesce == "auto":
+            return bool(self.shuffle)
+        return bool(self.coalesce)
+
+    def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:
+        """Return the rows of positive weight that the user gave to validate on."""
+        known = Earlier(True, None, None, draft.encoding, None, None)
+        validation = dataclasses.replace(
+            data, X=data.X_val, y=data.y_val, sample_weight=data.sample_weight_val, classes=None
+        )
+        _, rows = self._read(validation, known)
+        self._check_rows(rows.x, draft.model)
+        return drop_zero_weights(rows).rows
+
+    def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
+        resolved = draft.resolved
+        return FitConfig(
+            model=draft.model,
+            loss=resolved.loss,
+            optimizer=resolved.optimizer,
+            schedule=resolved.schedule,
+            augmentation=resolved.augmentation,
+            objective=MeanLoss(_float(self.l1), _float(self.l2)),
+            stopping=Patience(_float(self.tol), float(self.n_iter_no_change)),
+            learning_rate=float(self.learning_rate),
+            max_epochs=float(self.max_epochs),
+            clip_norm=_float(self.clip_norm),
+            monitor=monitor,
+            keep_best=bool(self.early_stopping),
+        )
+
+    def _start_state(self, config: FitConfig, counts: tuple[Any, Any], draft: Draft) -> TrainState:
+        earlier = draft.earlier
+        if earlier is None:
+            return self._first_state(config, counts, draft.key)
+        epoch = np.int32(self.n_iter_ if draft.goes_on else 0)
+        state: TrainState = continued_state(config, earlier.params, earlier.model_state, draft.key, *counts, epoch)
+        if draft.goes_on:
+            memory = earlier.memory
+            return recalled(state, memory and memory.optimizer, config.optimizer)[0]
+        fresh = self._first_state(config, counts, draft.key)
+        check_continues(type(self).__name__, (earlier.params, earlier.model_state), fresh)
+        return state
+
+    def _first_state(self, config: FitConfig, counts: tuple[Any, Any], key: Any) -> TrainState:
+        """Return the state before the first step of a training that goes on from nothing."""
+        state: TrainState = new_state(config, key, *counts)
+        return state
+
+    def _order(self, n: int, draft: Draft) -> EpochOrder:
+        return epoch_order(n, draft.key, bool(self.shuffle))
+
+    @property
+    def _max_epochs(self) -> int:
+        return int(self.max_epochs)
+
+    def _scorer(self, scored: ScoredRows, must_be_number: bool) -> EstimatorScore:
+        return EstimatorScore(self, scored, self._restore_target(scored.rows), must_be_number)
+
+    def _restore_target(self, rows: WeightedRows) -> np.ndarray:
+        """Return y as the user knows it, of rows as `_read` returned them."""
+        raise NotImplementedError
+
+    def _history_to_extend(self, draft: Draft) -> History | None:
+        return self._history if draft.goes_on else None
+
+    def _component_value(self, name: str) -> Any:
+        value = getattr(self, name)
+        return self._default_loss if name == "loss" and isinstance(value, str) and value == "auto" else value
+
+    # What becomes of the outcome.
+
+    def _adopt(self, job: Job) -> None:
+        super()._adopt(job)
+        config = job.config
+        self.network_, self.loss_ = config.model.network, config.loss
+        self.optimizer_, self.schedule_, self.augmentation_ = config.optimizer, config.schedule, config.augmentation
+        self.resolved_components_ = dict(job.ids)
+        self.n_parameters_ = n_parameters(job.start.params)
+
+    def _printer(self, job: Job) -> EpochPrinter:
+        return EpochPrinter(job.last_epoch)
+
+    def _absorb(self, job: Job, outcome: Outcome) -> None:
+        check_outcome(self, outcome)
+        super()._absorb(job, outcome)
+        self.params_, self.model_state_ = outcome.params, outcome.model_state
+        self.best_epoch_ = outcome.best_epoch
+        if job.origin.history is None:
+            self._form = Form(outcome.params, outcome.model_state)
+        self._memory = memory_of(job, outcome, keeps_optimizer=job.origin.is_partial, keeps_stopping=False)
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        return {"params_": self.params_, "model_state_": self.model_state_}
+
+    def _report(self, job: Job, outcome: Outcome) -> None:
+        hint = None if outcome.status == stopping.INTERRUPTED else training_hint(self, job.rows.x, outcome)
+        raise_or_warn(self, outcome, hint)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = bool(self._accepts_sparse)
+        return tags
+
+
+def _distinct(given: WeightedRows, merges: bool, keep_order: bool) -> DistinctRows:
+    """Return the rows of positive weight, equal ones merged if wanted, with weights that can be added."""
+    if merges:
+        return merge_equal_rows(given, keep_order)
+    rows, position = drop_zero_weights(given)
+    return DistinctRows(rows._replace(weight=bounded_weights(rows.weight)), position)
+
+
+def _float(number: Any) -> float | None:
+    return None if number is None else float(number)

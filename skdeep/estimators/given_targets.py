@@ -1,0 +1,93 @@
+"""What y holds and whether it is as before, for both families of estimators."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
+
+from skdeep.core.encode import is_sparse
+
+_WITHOUT_REMARK = ("binary", "multilabel-indicator")
+
+
+class GivenLabels(NamedTuple):
+    """y as a dense array, scikit-learn's `type_of_target` of it, and whether it came as a sparse matrix."""
+
+    values: np.ndarray
+    kind: str
+    were_sparse: bool
+
+    @property
+    def is_indicator(self) -> bool:
+        """Whether y is an indicator matrix `(n, labels)`; else it is `(n,)`."""
+        return self.kind == "multilabel-indicator"
+
+
+def labels_given(y: Any) -> GivenLabels:
+    """Return y, looked at.
+
+    Raises
+    ------
+    ValueError
+        If y holds numbers, or several columns of classes.
+    """
+    were_sparse = is_sparse(y)
+    y = y.toarray() if were_sparse else y
+    kind = kind_of_labels(y)
+    values = np.asarray(y) if kind == "multilabel-indicator" else column_or_1d(y, warn=True)
+    return GivenLabels(values, kind, were_sparse)
+
+
+def kind_of_labels(y: Any) -> str:
+    """Return scikit-learn's `type_of_target`: "binary", "multiclass" or "multilabel-indicator".
+
+    Raises
+    ------
+    ValueError
+        If y holds numbers, or several columns of classes.
+
+    Examples
+    --------
+    >>> kind_of_labels(["no", "yes", "no"])
+    'binary'
+    """
+    kind: str = type_of_target(y, input_name="y")
+    if kind not in _WITHOUT_REMARK:  # scikit-learn finds the kind again, and what to remark
+        check_classification_targets(y)
+    if kind == "multiclass-multioutput":
+        raise ValueError(
+            "y has several columns of classes, which is not supported. Give 0/1 labels, or use MultiOutputClassifier."
+        )
+    return kind
+
+
+def check_same_classes(announced: Any, known: np.ndarray) -> None:
+    """Raise ValueError if a later `partial_fit` announces other classes than the first one."""
+    if announced is not None and not np.array_equal(announced, known):
+        raise ValueError(f"`classes={announced!r}` is not the same as on last call to partial_fit, was: {known!r}")
+
+
+def check_found_classes(found: np.ndarray, known: np.ndarray, *, must_be_same: bool) -> None:
+    """Raise ValueError if y has classes that are not known, or, in a warm start, lacks one of those."""
+    if must_be_same and set(found) != set(known):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+            f"Previously got {known}, `y` has {found}"
+        )
+    if len(np.setdiff1d(found, known)):
+        raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {found}.")
+
+
+def check_n_labels(owner: str, n_labels: int, known: int) -> None:
+    """Raise ValueError if y has another number of labels than before."""
+    if n_labels != known:
+        raise ValueError(f"y has {n_labels} labels, but {owner} was fitted on {known}.")
+
+
+def check_n_outputs(owner: str, n_outputs: int, known: int) -> None:
+    """Raise ValueError if y has another number of outputs than before."""
+    if n_outputs != known:
+        raise ValueError(f"y has {n_outputs} outputs, but {owner} was fitted on {known}.")

@@ -1,0 +1,159 @@
+"""An estimator and its data -> a job: check, encode, split, configure, and make the first state."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skdeep.config import Model
+from skdeep.contract import Loss
+from skdeep.core import as_traced
+from skdeep.core.feeds.validation import validates_in_program
+from skdeep.core.job import Job, Origin
+from skdeep.core.rows import WeightedRows, padded_size
+from skdeep.estimators.memory import Memory
+from skdeep.estimators.parameters import placement_named
+from skdeep.estimators.resolve import Resolved
+from skdeep.estimators.scoring import ScoredRows
+
+AUTO_BATCH_SIZE = 200
+
+
+class Earlier(NamedTuple):
+    """An earlier fit that a training goes on from: by `partial_fit`, or else by a warm start.
+
+    `encoding` and `loss` are None where a user assigned parameters to an estimator that was never fitted.
+    """
+
+    is_partial: bool
+    params: Any
+    model_state: Any
+    encoding: Any
+    loss: Loss | None
+    memory: Memory | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Draft:
+    """What is settled about a job before its rows are split."""
+
+    encoding: Any
+    resolved: Resolved
+    model: Model
+    rng: np.random.RandomState
+    key: np.ndarray
+    earlier: Earlier | None
+    is_partial: bool
+    first_params: Any = None
+
+    @property
+    def goes_on(self) -> bool:
+        """True for a `partial_fit` after the first one."""
+        return self.earlier is not None and self.earlier.is_partial
+
+
+class Split(NamedTuple):
+    """Rows to train on, rows to validate on by the loss, and the latter as the user gave them for `scoring`.
+
+    Weights were multiplied by `2**weight_exponent`, where that matters.
+    """
+
+    train: WeightedRows
+    held_out: WeightedRows | None = None
+    scored: ScoredRows | None = None
+    weight_exponent: int = 0
+
+
+def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
+    """Return the training that an estimator's parameters ask for on some data, as a job.
+
+    Parameters
+    ----------
+    estimator : TrainedEstimator
+        Takes what callbacks and scorers need before training ends: a copy of the one that a user holds.
+    data : FitData
+    is_partial : bool, default=False
+        Train one epoch, from where the last call stopped.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter or the data is not what it must be, or training cannot go on from the earlier fit.
+    """
+    estimator._check_parameters(is_partial)
+    earlier = estimator._earlier(is_partial)
+    encoding, given = estimator._read(data, earlier)
+    resolved = estimator._resolve(encoding)
+    estimator._check_serves(resolved, encoding.task)
+    model = Model(resolved.network, encoding.row_shape, resolved.loss.n_raw(encoding.task))
+    estimator._check_goes_on(encoding, resolved, model, earlier)
+    estimator._check_rows(given.x, model)
+    rng = check_random_state(estimator.random_state)
+    draft = estimator._drafted(Draft(encoding, resolved, model, rng, np.zeros(2, np.uint32), earlier, is_partial))
+    draft, split = estimator._split(given, data, draft)
+    job = _job(estimator, draft, split)
+    estimator._adopt(job)
+    if split.scored is None:
+        return job
+    return job.replace(score=estimator._scorer(split.scored, must_be_number=job.config.monitor == "host"))
+
+
+def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
+    """Raise ValueError if loss or optimizer cannot serve this task and these parameters."""
+    owner = type(estimator).__name__
+    if task.kind not in resolved.loss.tasks:
+        raise ValueError(
+            f"The loss {type(resolved.loss).__name__} does not serve {task.kind} targets, but {', '.join(resolved.loss.tasks)}. "
+            f"Choose another loss for {owner}, such as {estimator._default_loss!r}."
+        )
+    if resolved.optimizer.full_batch and estimator.batch_size != "auto":
+        raise ValueError(
+            f"The optimizer {type(resolved.optimizer).__name__} needs all rows at every step. Got batch_size={estimator.batch_size}. "
+            "Leave batch_size at 'auto' (its learning_rate has no effect: a line search finds each step)."
+        )
+
+
+def _job(estimator: Any, draft: Draft, split: Split) -> Job:
+    """Put everything in place: batches, configuration, and the state before the first step."""
+    n, encoding = len(split.train.target), draft.encoding
+    is_full = draft.resolved.optimizer.full_batch
+    batch_size = padded_size(n) if is_full else min(_wanted_batch_size(estimator, n), padded_size(n))
+    config = estimator._config(draft, split, _monitored(estimator, split))
+    placement = placement_named(type(estimator).__name__, estimator.device, encoding.dtype)
+    counts = np.int32(n), np.int32(math.ceil(n / batch_size))
+    with placement.active():
+        start = estimator._start_state(as_traced(config, encoding.dtype), counts, draft)
+    before = draft.earlier.memory.largest_batch if draft.goes_on and draft.earlier.memory else 0  # type: ignore[union-attr]
+    n_epochs = 1 if draft.is_partial else estimator._max_epochs
+    return Job(
+        config=config,
+        rows=split.train,
+        order=estimator._order(n, draft),
+        batch_size=batch_size,
+        start=start._replace(largest_batch=np.asarray(before, np.int32)),
+        placement=placement,
+        last_epoch=int(start.epoch) + n_epochs,
+        driver=estimator._driver,
+        validation=split.held_out,
+        encoding=encoding,
+        ids=draft.resolved.ids,
+        origin=Origin(draft.is_partial, draft.earlier is not None, estimator._history_to_extend(draft)),
+    )
+
+
+def _wanted_batch_size(estimator: Any, n: int) -> int:
+    if isinstance(estimator.batch_size, str):
+        return AUTO_BATCH_SIZE
+    estimator._check_batch_size(n)
+    return int(estimator.batch_size)
+
+
+def _monitored(estimator: Any, split: Split) -> Literal["train", "validation", "host"]:
+    """Return what early stopping watches."""
+    if split.held_out is None or not estimator.early_stopping:
+        return "train"
+    return "validation" if split.scored is None and validates_in_program(split.held_out) else "host"

@@ -1,0 +1,275 @@
+"""A job is a value: it runs anywhere with the same bits, can be cut anywhere, and its digests tell what it is."""
+
+import dataclasses
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import jax
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor, SequenceGenerator
+from skdeep.core import stopping
+from skdeep.core.run import run
+from skdeep.core.watcher import Watcher
+from skdeep.estimators.prepare import prepare
+from skdeep.estimators.training import FitData
+from skdeep.layers import BatchNorm, Dense, Dropout
+from skdeep.networks import MLP
+from skdeep.registry import names
+
+rng = np.random.RandomState(0)
+X = rng.randn(60, 5).astype(np.float32)
+Y = np.digitize(X[:, 0] + X[:, 1], [-0.6, 0.6])
+VALUES = X[:, 0] - X[:, 1] ** 2
+SPARSE = sp.random(60, 20, density=0.3, format="csr", random_state=0, dtype=np.float32)
+ENTRIES = sp.random(60, 300, density=0.01, format="csr", random_state=0, dtype=np.float32)
+SMALL = {"network": MLP(widths=(4,)), "batch_size": 16, "max_epochs": 4, "tol": None, "random_state": 0}
+STOPS = {"early_stopping": True, "n_iter_no_change": 2, "tol": 1e-3}
+NORMS = [Dense(4), BatchNorm(), "relu", Dropout(0.3)]
+MLP_SMALL = {"hidden_layer_sizes": (4,), "batch_size": 16, "max_iter": 4, "random_state": 0}
+TEXTS = ["to be or not to be", "that is the question"]
+
+
+def job_of(estimator, X=X, y=Y, **given):
+    return prepare(estimator, FitData(X, y, **given))
+
+
+JOBS = {
+    "classifier": lambda: job_of(DeepClassifier(**SMALL)),
+    "early stopping": lambda: job_of(DeepClassifier(**SMALL | STOPS)),
+    "norms and dropout": lambda: job_of(DeepClassifier(**SMALL | {"network": NORMS} | STOPS)),
+    "sparse": lambda: job_of(DeepClassifier(**SMALL | STOPS), SPARSE),
+    "entries": lambda: job_of(DeepClassifier(**SMALL), ENTRIES),
+    "regressor": lambda: job_of(DeepRegressor(**SMALL | {"loss": "gaussian_nll"}), y=VALUES),
+    "mixup": lambda: job_of(DeepRegressor(**SMALL | {"augmentation": "mixup"}), y=VALUES),
+    "scoring": lambda: job_of(DeepClassifier(**SMALL | STOPS, scoring="accuracy")),
+    "autoencoder": lambda: job_of(
+        DeepAutoencoder(n_components=2, encoder=MLP(widths=(4,)), batch_size=16, max_epochs=4, random_state=0), y=None
+    ),
+    "generator": lambda: job_of(
+        SequenceGenerator(network="gru", context_length=4, batch_size=4, max_epochs=2, random_state=0), TEXTS, None
+    ),
+    "perceptron": lambda: job_of(MLPClassifier(**MLP_SMALL)),
+    "perceptron early stopping": lambda: job_of(MLPClassifier(**MLP_SMALL, early_stopping=True)),
+    "perceptron norms": lambda: job_of(MLPClassifier(**MLP_SMALL, dropout=0.2, normalization="batch")),
+    "perceptron regressor": lambda: job_of(
+        MLPRegressor(**MLP_SMALL, solver="sgd", learning_rate="adaptive", tol=0.5, n_iter_no_change=1), y=VALUES
+    ),
+}
+
+
+def assert_same_outcome(found, expected):
+    for one, other in ((found.params, expected.params), (found.model_state, expected.model_state)):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+    for column in set(expected.history) - {"seconds"}:
+        np.testing.assert_array_equal(found.history[column], expected.history[column], err_msg=column)
+    assert (found.status, found.n_epochs, found.best_epoch) == (expected.status, expected.n_epochs, expected.best_epoch)
+
+
+class CutAfter(Watcher):
+    """Stops after a number of steps, each of which is a block."""
+
+    seconds_per_block = 0.0
+
+    def __init__(self, n_blocks):
+        self.n_left, self.progress = n_blocks, None
+
+    def end_block(self, course):
+        self.n_left -= 1
+        if self.n_left == 0:
+            self.progress = course.progress()
+        return self.n_left == 0
+
+
+def cut_and_continued(job, n_blocks):
+    """Return the outcome of a job that is cut, written, read in NumPy and continued; the same job if it ends before."""
+    watcher = CutAfter(n_blocks)
+    outcome = run(job, watcher)
+    if watcher.progress is None:
+        return outcome
+    state = watcher.progress.state
+    assert all(isinstance(leaf, np.ndarray | np.generic) for leaf in jax.tree.leaves(state))
+    return run(job.replace(progress=pickle.loads(pickle.dumps(watcher.progress))))
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Jobs and their outcomes, each made once."""
+    made = {}
+
+    def get(name, make):
+        if name not in made:
+            job = make()
+            made[name] = job, run(job)
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", JOBS)
+@settings(max_examples=4, deadline=None, derandomize=True)
+@given(n_blocks=st.integers(1, 16))
+def test_a_training_that_is_cut_anywhere_ends_with_the_same_bits(whole, name, n_blocks):
+    job, expected = whole(name, JOBS[name])
+    assert_same_outcome(cut_and_continued(job, n_blocks), expected)
+
+
+@pytest.mark.parametrize("optimizer", sorted(set(names("optimizer")) - {"lbfgs"}))
+def test_every_optimizers_state_is_complete(whole, optimizer):
+    def make():
+        return job_of(DeepClassifier(**SMALL | {"optimizer": optimizer, "max_epochs": 2}))
+
+    job, expected = whole(optimizer, make)
+    for n_blocks in (1, 5):
+        assert_same_outcome(cut_and_continued(job, n_blocks), expected)
+
+
+def test_full_batch_optimizers_are_cut_between_epochs():
+    job = job_of(DeepClassifier(**SMALL | {"optimizer": "lbfgs", "batch_size": "auto"}))
+    assert_same_outcome(cut_and_continued(job, 2), run(job))
+
+
+def test_a_job_is_not_changed_by_running_it():
+    job = job_of(DeepClassifier(**SMALL | {"network": MLP(widths=(300, 300))}))  # large enough to be read in place
+    before = jax.tree.map(np.array, job.start)
+    run(job)
+    jax.tree.map(np.testing.assert_array_equal, job.start, before)
+    assert_same_outcome(run(job), run(job))
+
+
+def test_an_ended_training_stays_as_it_is_and_more_epochs_continue_it():
+    job = job_of(DeepClassifier(**SMALL))
+    watcher = CutAfter(16)  # the last step of the last epoch
+    first = run(job, watcher)
+    assert first.n_epochs == 4
+    ended = job.replace(progress=watcher.progress)
+    assert run(ended).n_epochs == 4
+    longer = run(ended.replace(last_epoch=6))
+    assert_same_outcome(longer, run(job.replace(last_epoch=6)))
+
+
+SCRIPT = """
+    import pickle, sys
+    job = pickle.load(open(sys.argv[1], "rb"))
+    from skdeep.core.run import run
+    outcome = run(job)
+    assert "sklearn" not in sys.modules
+    assert not [name for name in sys.modules if name.startswith("skdeep.estimators")]
+    pickle.dump(([outcome.params, outcome.model_state, outcome.history, outcome.status], job.signature(), job.identity()),
+                open(sys.argv[2], "wb"))
+"""
+
+
+@pytest.mark.parametrize("name", ["norms and dropout", "sparse", "perceptron early stopping", "generator"])
+def test_another_process_without_scikit_learn_ends_with_the_same_bits(whole, name, tmp_path):
+    job, expected = whole(name, JOBS[name])
+    (tmp_path / "job").write_bytes(pickle.dumps(job.replace(encoding=None)))
+    arguments = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path / "job"), str(tmp_path / "outcome")]
+    subprocess.run(arguments, check=True, timeout=300, env=os.environ | {"JAX_NUMPY_RANK_PROMOTION": "raise"})
+    outcome, signature, identity = pickle.loads((tmp_path / "outcome").read_bytes())
+    params, model_state, history, status = outcome
+    found = expected._replace(params=params, model_state=model_state, history=history, status=status)
+    assert_same_outcome(found, expected)
+    assert (signature, identity) == (job.signature(), job.identity())
+
+
+def test_the_encoding_pickles_too():
+    job = pickle.loads(pickle.dumps(job_of(DeepClassifier(**SMALL), y=np.array(["a", "b", "c"])[Y])))
+    assert job.encoding.decode(job.config.loss, np.eye(3)).tolist() == ["a", "b", "c"]
+
+
+# The two digests, over a table of changes: the estimator's parameters, X, y, and which digest moves.
+
+CHANGES = {
+    "learning_rate": ({"learning_rate": 0.5}, {}, "identity"),
+    "seed": ({"random_state": 1}, {}, "identity"),
+    "max_epochs": ({"max_epochs": 7}, {}, "neither"),
+    "max_epochs of a schedule": ({"max_epochs": 7, "schedule": "cosine"}, {}, "identity"),
+    "verbose": ({"verbose": 1}, {}, "neither"),
+    "n_iter_no_change": ({"n_iter_no_change": 3}, {}, "identity"),
+    "tol": ({"tol": 0.1}, {}, "both"),  # None and a number are two programs
+    "float field": ({"network": MLP(widths=(4,), dropout_rate=0.5)}, {}, "identity"),
+    "width": ({"network": MLP(widths=(5,))}, {}, "both"),
+    "optimizer": ({"optimizer": "sgd"}, {}, "both"),
+    "loss": ({"loss": "hinge"}, {}, "both"),
+    "batch_size": ({"batch_size": 20}, {}, "both"),
+    "l2": ({"l2": 0.1}, {}, "both"),
+    "one value of X": ({}, {"X": np.where(np.arange(300).reshape(60, 5) == 7, 9.0, X).astype(np.float32)}, "identity"),
+    "labels": ({}, {"y": (Y + 1) % 3}, "identity"),
+    "names of classes": ({}, {"y": np.array(["a", "b", "c"])[Y]}, "neither"),
+    "row count of one padded size": ({}, {"X": X[:50], "y": Y[:50]}, "identity"),
+    "row count of another": ({}, {"X": X[:30], "y": Y[:30]}, "both"),
+    "weights": ({}, {"sample_weight": np.arange(60) + 1.0}, "identity"),
+    "scale of weights": ({}, {"sample_weight": np.full(60, 7.0)}, "neither"),
+    "order of rows": ({"shuffle": False, "coalesce": True}, {}, "identity"),
+    "early stopping": ({"early_stopping": True}, {}, "both"),
+    "sparse": ({}, {"X": sp.csr_matrix(X)}, "both"),
+    "validation": ({}, {"X_val": X, "y_val": Y}, "both"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_digests_move_where_they_should(name):
+    params, data, moves = CHANGES[name]
+    schedule = {"schedule": "cosine"} if "schedule" in params else {}
+    before = job_of(DeepClassifier(**SMALL | schedule))
+    after = job_of(DeepClassifier(**SMALL | params), **{"X": X, "y": Y} | data)
+    moved = [before.signature() != after.signature(), before.identity() != after.identity()]
+    assert moved == {"neither": [False, False], "identity": [False, True], "both": [True, True]}[moves]
+
+
+def test_equal_signatures_share_a_program():
+    import skdeep
+
+    skdeep.clear_cache()
+    jobs = [
+        job_of(DeepClassifier(**SMALL | {"learning_rate": rate, "random_state": seed}), X[:n], Y[:n])
+        for rate, seed, n in ((0.1, 0, 60), (0.01, 1, 50), (0.5, 2, 40))
+    ]
+    assert len({job.signature() for job in jobs}) == 1
+    assert len({job.identity() for job in jobs}) == 3
+    for job in jobs:
+        run(job)
+    assert skdeep.compile_counts()["train_block"].compiles == 1
+
+
+def test_the_identity_of_a_job_on_its_way_is_that_of_the_job():
+    job = job_of(DeepClassifier(**SMALL))
+    watcher = CutAfter(3)
+    run(job, watcher)
+    later = job.replace(progress=watcher.progress, last_epoch=99)
+    assert (later.identity(), later.signature()) == (job.identity(), job.signature())
+
+
+def test_the_device_is_in_the_signature_only():
+    job = job_of(DeepClassifier(**SMALL))
+    elsewhere = job.replace(placement=dataclasses.replace(job.placement, platform="gpu"))
+    assert elsewhere.identity() == job.identity()
+    assert elsewhere.signature() != job.signature()
+
+
+def test_code_of_users_is_in_both_digests():
+    def made(code):
+        scope = {}
+        exec(f"import jax.numpy as jnp\ndef loss(raw, target):\n    return {code}", scope)
+        return job_of(DeepRegressor(**SMALL | {"loss": scope["loss"]}), y=VALUES)
+
+    first, same, other = map(made, ("(raw[:, 0] - target[:, 0]) ** 2",) * 2 + ("abs(raw[:, 0] - target[:, 0])",))
+    assert (first.signature(), first.identity()) == (same.signature(), same.identity())
+    assert first.signature() != other.signature()
+    assert first.identity() != other.identity()
+
+
+def test_a_job_ends_like_the_fit_that_it_is_of():
+    params = SMALL | STOPS | {"max_epochs": 60, "learning_rate": 0.05}  # enough to converge
+    model, outcome = DeepClassifier(**params).fit(X, Y), run(job_of(DeepClassifier(**params)))
+    jax.tree.map(np.testing.assert_array_equal, outcome.params, model.params_)
+    assert outcome.status == stopping.CONVERGED
+    np.testing.assert_array_equal(outcome.history["val_loss"], model.history_["val_loss"])
