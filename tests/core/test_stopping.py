@@ -125,3 +125,6 @@ def test_kept_parameters_share_no_memory_with_those_that_train():
     stopping = start({"kernel": kernel}, {}, True, np.float32)
     kernel[...] = 2.0
     np.testing.assert_array_equal(stopping.best_params["kernel"], np.ones((300, 100)))
+    on_device = jnp.asarray(kernel)  # a training step may reuse its memory
+    (kept,) = jax.tree.leaves(start({}, {"mean": on_device}, True, np.float32).best_model_state)
+    assert kept.unsafe_buffer_pointer() != on_device.unsafe_buffer_pointer()
