@@ -84,6 +84,7 @@ CASES = {
     "images": drawn((2, 5, 6, 2), (3, 3, 2, 3), (1, 1), ((1, 1), (1, 1))),
     "images, all at once": drawn((2, 6, 5, 2), (2, 3, 2, 3), (2, 3), ((1, 0), (2, 4)), (2, 1), (1, 2)),
     "images of many channels": drawn((3, 5, 6, 8), (3, 2, 8, 3), (1, 1), ((1, 1), (0, 2))),
+    "nothing but padding": drawn((2, 5, 6, 8), (3, 2, 8, 3), (1, 1), ((-5, 8), (0, 0))),
     "a kernel of one pixel": drawn((2, 3, 4, 8), (1, 1, 8, 3), (1, 1), ((0, 0), (0, 0))),
     "groups": drawn((2, 5, 6, 4), (3, 3, 2, 6), (1, 2), ((1, 1), (1, 1)), groups=2),
     "depthwise": drawn((2, 5, 6, 3), (3, 3, 1, 6), (1, 1), ((1, 1), (1, 1)), groups=3),
@@ -148,6 +149,8 @@ def test_what_is_left_to_xla():
     x, kernel, options = CASES["strided"]
     assert run(x[:0], kernel, *options) is None
     assert run(x[:, :1], kernel, (2,), ((0, 0),), *options[2:]) is None  # no window fits
+    images, image_kernel, image_options = CASES["images of many channels"]
+    assert run(images[:, :2], image_kernel, (1, 1), ((0, 0), (0, 0)), *image_options[2:]) is None
     assert run(x, kernel[:, :, :0], *options) is None
     assert run(np.concatenate([x, x]), kernel, *options, batch_group_count=2) is None
 
