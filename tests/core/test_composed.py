@@ -61,7 +61,17 @@ def test_an_autoencoder_is_its_decoder_after_its_encoder():
         assert after == state
 
 
-def test_first_values_differ_between_encoder_and_decoder():
+def test_each_part_keeps_a_state_of_its_own():
+    """Running averages of the encoder are those of the rows, of the decoder those of the codes."""
+    normed = Sequential((BatchNorm(momentum=0.5),))
+    functions, params, state = initialised(Autoencoder(normed, normed, 2), 5)
+    _, after = apply(functions, params, state, X, True, key())
+    averages = [next(iter(after[part]["batch_stats"].values()))["norm"]["mean"] for part in ("encoder", "decoder")]
+    assert [mean.shape for mean in averages] == [(5,), (2,)]
+    assert_allclose(averages[0], 0.5 * X.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_initial_parameters_differ_between_encoder_and_decoder():
     functions = functions_of(as_traced(Autoencoder(Linear(), Linear(), 5)), (5,), 5)
     params, _ = jax.jit(functions.init)(key(), jnp.asarray(X))
     encoder, decoder = (np.asarray(params[part]["output"]["kernel"]) for part in ("encoder", "decoder"))

@@ -132,7 +132,7 @@ def test_a_text_ends_with_its_end_or_without_it():
 
 
 @pytest.mark.parametrize("n", [0, 1, 4, 11])
-@pytest.mark.parametrize("in_loops", [True, False], ids=["in a loop", "one call a token"])
+@pytest.mark.parametrize("in_loops", [True, False], ids=["in a loop", "one call per token"])
 def test_texts_do_not_depend_on_the_calls_that_make_them(monkeypatch, n, in_loops):
     expected = text(n, temperature=1.0)
     assert len(expected) == n

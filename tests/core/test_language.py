@@ -86,7 +86,7 @@ def test_the_network_sees_the_vector_of_each_token():
     assert_array_equal(apply(functions, params, state, x)[1]["seen"], np.zeros((1, N_STEPS, 3)))
 
 
-def test_first_vectors_are_of_unit_size():
+def test_initial_vectors_are_of_unit_size():
     _, params, _ = initialised(NextToken(Summed(), 300, 10), np.zeros((1, 2), np.float32))
     assert stats.kstest(np.asarray(params["embedding"]).ravel(), "norm").pvalue > 1e-3
 
