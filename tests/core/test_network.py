@@ -16,7 +16,6 @@ from skdeep.core import as_traced
 from skdeep.core.network import functions_of, functions_of_module, weighted_by_rows
 from skdeep.core.random import wrap_key
 from skdeep.losses import Huber
-from skdeep.networks import Linear
 
 X = jnp.asarray(np.random.default_rng(0).normal(size=(6, 4)), jnp.float32)
 KEY = np.array([1, 2], np.uint32)
@@ -55,15 +54,6 @@ def test_networks_of_another_width_are_named(needed_by, words):
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         functions.apply({}, {}, X, False, None, jnp.ones(6))
-
-
-def test_a_linear_network_is_affine():
-    functions = functions_of(Linear(), (4,), 3)
-    params, state = functions.init(wrap_key(KEY), X)
-    raw, after = functions.apply(params, state, X, True, wrap_key(KEY), jnp.ones(6))
-    kernel, bias = np.asarray(params["output"]["kernel"]), np.asarray(params["output"]["bias"])
-    assert_allclose(raw, np.asarray(X) @ kernel + bias, rtol=1e-4, atol=1e-5)
-    assert after == state == {}
 
 
 class Told(nn.Module):

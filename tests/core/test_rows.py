@@ -125,7 +125,7 @@ def test_padded_sizes_are_the_smallest_allowed_ones(n):
 
 
 def test_few_sizes_serve_all_numbers_of_rows():
-    assert len({padded_size(n) for n in range(4097, 65537)}) == 4 * 8
+    assert len({padded_size(n) for n in range(4097, 65537, 7)}) == 4 * 8
 
 
 # Weights.
@@ -275,7 +275,7 @@ def held_out_by_class(sizes, wanted, seed=0):
     return np.bincount(codes[is_held_out], minlength=len(sizes)).tolist()
 
 
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=150)
 @given(SIZES, st.data())
 def test_each_class_gives_its_share(sizes, data):
     n = sum(sizes)
