@@ -1,18 +1,13 @@
-"""Windows of texts, and tokens drawn from raw outputs, against loops and closed forms."""
+"""Windows of texts, against loops."""
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special, stats
 
-from skdeep.core.generation import Sampling, choose
-from skdeep.core.random import key_of_seed
-from skdeep.core.tokens import windows_of
+from skdeep.core.tokens import NO_TARGET, windows_of
 
 
 @settings(deadline=None, max_examples=60)
@@ -46,45 +41,22 @@ def test_context_before_a_target_is_at_least_what_overlaps():
         assert (np.diff(ids[: (wanted >= 0).sum() + 5]) == 1).all()
 
 
-RAW = np.array([0.3, -1.0, 2.0, 0.9, -0.2], np.float32)
+def test_windows_are_those_written_out():
+    texts = [np.array([5, 6, 7, 8, 9]), np.array([3]), np.array([], int), np.array([1, 2])]
+    windows = windows_of(texts, length=3, stride=2)
+    np.testing.assert_array_equal(windows.x, [[5, 6, 7], [7, 8, 0], [1, 0, 0]])
+    np.testing.assert_array_equal(windows.target, [[6, 7, 8], [8, 9, NO_TARGET], [2, NO_TARGET, NO_TARGET]])
+    np.testing.assert_array_equal(windows.source, [0, 0, 3])
+    np.testing.assert_array_equal(windows.n_targets, [3, 2, 1])
+    assert (windows.x.dtype, windows.target.dtype) == (np.float32, np.int32)
+    once = windows_of(texts, length=3, stride=2, once=True)
+    np.testing.assert_array_equal(once.x, windows.x)
+    np.testing.assert_array_equal(once.target, [[6, 7, 8], [NO_TARGET, 9, NO_TARGET], [2, NO_TARGET, NO_TARGET]])
+    assert once.n_targets.sum() == 4 + 0 + 0 + 1
 
 
-def draws(n=4000, **changes):
-    sampling = Sampling(np.float32(1), np.int32(5), np.int32(-1), np.bool_(False), key_of_seed(0))
-    sampling = sampling._replace(
-        **{name: np.asarray(value, getattr(sampling, name).dtype) for name, value in changes.items()}
-    )
-    keys = jax.random.split(jax.random.key(0), n)
-    return np.asarray(jax.jit(jax.vmap(lambda key: choose(jnp.asarray(RAW), sampling, key)))(keys))
-
-
-@pytest.mark.parametrize(
-    ("changes", "log_probability"),
-    [
-        ({}, RAW),
-        ({"temperature": 0.5}, RAW / 0.5),
-        ({"temperature": 3.0}, RAW / 3),
-        ({"top_k": 2}, np.where(RAW >= 0.9, RAW, -np.inf)),
-        ({"end": 2}, np.where(np.arange(5) == 2, -np.inf, RAW)),
-        ({"end": 2, "may_end": True}, RAW),
-        ({"end": 2, "top_k": 2}, np.where(np.isin(np.arange(5), [0, 3]), RAW, -np.inf)),
-    ],
-)
-def test_tokens_are_drawn_with_the_probabilities_of_the_closed_form(changes, log_probability):
-    counts = np.bincount(draws(**changes), minlength=5)
-    expected = special.softmax(log_probability.astype(float)) * counts.sum()
-    assert (counts[expected == 0] == 0).all()
-    assert stats.chisquare(counts[expected > 0], expected[expected > 0]).pvalue > 1e-3
-
-
-def test_equally_likely_tokens_are_taken_in_order():
-    sampling = Sampling(np.float32(0), np.int32(5), np.int32(0), np.bool_(False), key_of_seed(0))
-    equal = jnp.zeros(5)
-    assert {int(choose(equal, sampling, jax.random.key(seed))) for seed in range(10)} == {1}
-    two = sampling._replace(temperature=np.float32(1), top_k=np.int32(2))
-    assert {int(choose(equal, two, jax.random.key(seed))) for seed in range(20)} == {1, 2}
-
-
-@pytest.mark.parametrize("changes", [{"temperature": 0.0}, {"top_k": 1}, {"temperature": 1e-20}])
-def test_the_likeliest_is_taken(changes):
-    assert set(draws(100, **changes)) == {2}
+@pytest.mark.parametrize("texts", [[], [np.array([4])], [np.array([], int)] * 2])
+def test_texts_without_a_next_token_have_no_window(texts):
+    windows = windows_of(texts, length=3, stride=3)
+    assert windows.x.shape == windows.target.shape == (0, 3)
+    assert windows.source.shape == windows.n_targets.shape == (0,)

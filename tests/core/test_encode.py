@@ -1,0 +1,111 @@
+"""From X to rows of floats: shapes of rows, types, sparse entries in parts, and values that are too large."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from skdeep.core.encode import dense_block, encode_rows, is_sparse, row_shape
+
+X = np.arange(24.0).reshape(4, 6)
+FORMS = {
+    "csr_matrix": sp.csr_matrix,
+    "csr_array": sp.csr_array,
+}
+
+
+@pytest.mark.parametrize(
+    ("columns", "input_shape", "expected"),
+    [
+        ((6,), None, (6,)),
+        ((2, 3), None, (2, 3)),
+        ((6,), (2, 3), (2, 3)),
+        ((2, 3), (6,), (6,)),
+        ((6,), (3, 1, 2), (3, 1, 2)),
+    ],
+)
+def test_rows_have_the_shape_that_is_asked_for(columns, input_shape, expected):
+    assert row_shape(columns, input_shape) == expected
+
+
+def test_a_shape_of_another_size_is_refused():
+    message = (
+        "The 'input_shape' parameter is (2, 4), which is 8 values a row, but X has 6 values a row. "
+        "Give an input_shape whose product is 6."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        row_shape((2, 3), (2, 4))
+
+
+@pytest.mark.parametrize("given", [np.int64, np.uint8, np.bool_, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_cast_and_copied_only_if_they_must(given, dtype):
+    x = X.astype(given)
+    encoded = encode_rows(x, dtype)
+    assert encoded.dtype == dtype
+    np.testing.assert_array_equal(encoded, x)
+    assert (encoded is x) == (given == dtype)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_entries_in_parts_and_out_of_order_are_put_together(form, dtype):
+    """The dense array is added up by NumPy."""
+    row, column = [0, 0, 0, 2, 2, 2, 3], [5, 1, 5, 4, 0, 4, 3]
+    value = [1.0, 2.0, 0.5, -1.0, 3.0, 1.0, 0.0]
+    expected = np.zeros((4, 6))
+    np.add.at(expected, (row, column), value)
+    x = FORMS[form]((np.array(value), np.array(column), np.array([0, 3, 3, 6, 7])), shape=(4, 6))
+    before = x.data.copy(), x.indices.copy(), x.indptr.copy()
+    encoded = encode_rows(x, dtype)
+    assert type(encoded) is FORMS[form]
+    assert encoded.dtype == dtype
+    assert encoded.has_canonical_format
+    assert encoded.nnz == 5
+    np.testing.assert_array_equal(encoded.toarray(), expected)
+    for left, right in zip((x.data, x.indices, x.indptr), before, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+LARGE = X.copy()
+LARGE[2, 3] = -1e39
+
+
+def test_the_largest_float32_passes():
+    """Halfway to the next power of two, float64 rounds to infinity."""
+    largest = float(np.finfo(np.float32).max)
+    np.testing.assert_array_equal(encode_rows(np.array([[largest, -largest]] * 3)), [[largest, -largest]] * 3)
+    with pytest.raises(ValueError, match="too large"):
+        encode_rows(np.array([[largest + 2.0**103]]))
+
+
+@pytest.mark.parametrize("n_axes", [2, 3])
+def test_values_beyond_the_type_are_named_with_their_place(n_axes):
+    x = LARGE if n_axes == 2 else LARGE.reshape(4, 2, 3)
+    place = (2, 3) if n_axes == 2 else (2, 1, 0)
+    message = (
+        f"Input X contains a value too large for dtype('float32'): {np.float64(-1e39)!r} at {place}. "
+        "Scale the column, for example with StandardScaler."
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        encode_rows(x)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_sparse_values_beyond_the_type_are_refused(form):
+    with pytest.raises(ValueError, match=re.escape(f"too large for dtype('float32'): {np.float64(-1e39)!r}")):
+        encode_rows(form(LARGE))
+
+
+@pytest.mark.parametrize("form", [np.asarray, *FORMS.values()], ids=["dense", *FORMS])
+@pytest.mark.parametrize("shape", [(6,), (2, 3), (3, 1, 2)])
+@pytest.mark.parametrize("index", [slice(1, 3), np.array([3, 0, 3]), slice(0, 0)], ids=["slice", "positions", "none"])
+def test_blocks_are_dense_rows_of_the_shape(form, shape, index):
+    x = form(X)
+    assert is_sparse(x) == (form is not np.asarray)
+    block = dense_block(x, index, shape)
+    assert type(block) is np.ndarray
+    np.testing.assert_array_equal(block, X[index].reshape(-1, *shape))
