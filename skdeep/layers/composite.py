@@ -7,6 +7,7 @@ from typing import Any, Self
 from skdeep.contract import Layer
 from skdeep.layers.activation import Activation
 from skdeep.layers.basic import BatchNorm, Dense, Dropout, LayerNorm
+from skdeep.layers.parts import parts_of
 from skdeep.linen import made_anew, user_fields, values_of, with_fields
 
 NORMALIZATIONS = {"batch": BatchNorm, "layer": LayerNorm}
@@ -66,9 +67,9 @@ class Residual(Layer):
     layers: tuple[Layer, ...] = (Dense(), Activation("relu"))
 
     def build(self) -> Any:
-        from skdeep.layers.modules import ResidualStack
+        from skdeep.layers.linen.residual import ResidualStack
 
-        return ResidualStack(self.layers)
+        return ResidualStack(parts_of(self.layers))
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
         # Masks of windows need no more of x than the number of its axes; what is between the layers is not seen here.
