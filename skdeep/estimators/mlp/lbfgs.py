@@ -17,7 +17,7 @@ from skdeep.contract import FitConfig, ModelState, Params, Rows
 from skdeep.core.batch import pad_rows
 from skdeep.core.encode import is_sparse
 from skdeep.core.network import functions_of
-from skdeep.core.objective import row_losses
+from skdeep.core.objective import are_penalised, row_losses
 from skdeep.core.programs import Program
 from skdeep.core.random import wrap_key
 from skdeep.core.rows import WeightedRows
@@ -84,7 +84,9 @@ class _Loss:
         self._config, self._objective, self._model_state, self._rows = config, objective, model_state, rows
         self._weight = float(rows.weight.sum())
         # 1 for parameters that are penalised, else 0.
-        self._is_kernel = packed([np.full(leaf.shape, float(leaf.ndim >= 2)) for leaf in jax.tree.leaves(params)])
+        self._is_kernel = packed(
+            jax.tree.map(lambda leaf, mark: np.full(leaf.shape, float(mark)), params, are_penalised(params))
+        )
         stays_sparse = is_sparse(rows.x) and math.prod(rows.x.shape) > DENSE_VALUES
         n_calls = -(-len(rows.target) // (SPARSE_ROWS_PER_CALL if stays_sparse else ROWS_PER_CALL))
         self._parts = np.array_split(np.arange(len(rows.target)), n_calls)
