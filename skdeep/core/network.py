@@ -1,7 +1,6 @@
 """Stage 5: a network component -> pure functions `init` and `apply`. The only file of the core that runs Flax.
 
-Linen modules take what they name in `__call__`: `train`, `row_mask`, or one of the older flags
-`training`, `deterministic`, `use_running_average`. NNX modules are built from their factory inside
+Linen modules are called by the conventions in `skdeep/linen.py`. NNX modules are built from their factory inside
 the traced program, split into parameters, random streams and the rest, and merged for each call.
 """
 
