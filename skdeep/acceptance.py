@@ -12,7 +12,7 @@ from typing import Any
 from skdeep.component import Component
 from skdeep.contract import KINDS, PLUGIN_API
 from skdeep.errors import with_article
-from skdeep.pickling import is_linen_class
+from skdeep.linen import is_linen_class, user_fields
 
 # How a plain function of each kind is called, and what it stands for.
 FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -98,8 +98,7 @@ def _refused_linen(kind: str, value: Any) -> str | None:
         return f"it is a flax.linen module, which serves as a layer or a network, not as {with_article(kind)}"
     if not inspect.isclass(value):
         return None
-    fields: tuple[Any, ...] = dataclasses.fields(value)  # type: ignore[arg-type]  # linen modules are dataclasses
-    return _without_default(value, [f for f in fields if f.init and f.name not in ("parent", "name")])
+    return _without_default(value, list(user_fields(value)))
 
 
 def _without_default(cls: type, fields: list[Any]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import dataclasses
 import inspect
 import numbers
 import types
@@ -14,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 import jax
 import numpy as np
 
-from skdeep.pickling import is_linen_class
+from skdeep.linen import constructor_fields, copied, is_linen_class, values_of
 
 MISFIT = object()
 """What `Rule.fit` returns for a value that its annotation does not allow."""
@@ -147,10 +146,10 @@ def without_numpy(value: Any) -> Any:
 
 
 def _plain_module(module: Any) -> Any:
-    names = [f.name for f in dataclasses.fields(module) if f.init and f.name != "parent"]
-    changed = {name: without_numpy(getattr(module, name)) for name in names}
-    changed = {name: value for name, value in changed.items() if value is not getattr(module, name)}
-    return module.clone(**changed) if changed else module
+    values = values_of(module, constructor_fields(module))
+    plain = {name: without_numpy(value) for name, value in values.items()}
+    changed = {name: value for name, value in plain.items() if value is not values[name]}
+    return copied(module, **changed) if changed else module
 
 
 def _plain(annotation: Any) -> Any:

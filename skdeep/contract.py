@@ -18,7 +18,6 @@ Shapes: `n` rows, `raw` network outputs, `(n, raw)` the network's output before 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -26,6 +25,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from skdeep.component import Component
+from skdeep.linen import call_arguments
 from skdeep.records import Batch, ModelState, OptimizerState, Params, Rows, SparseRows, Task, TaskKind
 
 if TYPE_CHECKING:
@@ -58,9 +58,6 @@ PLUGIN_API = (1, 0)
 
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
 """
-
-# What a module may take beside x, and its value while training and otherwise.
-_FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
 
 
 class NetworkFunctions(NamedTuple):
@@ -392,21 +389,6 @@ class Augmentation(Component):
     ) -> tuple[Float[Array, "n ..."], Any]:
         """Return rows made of pairs, and the share of `x` in them: one number, or one a row `(n,)`."""
         raise NotImplementedError
-
-
-def call_arguments(module: Any, train: bool, row_mask: Any, step_mask: Any = None) -> dict[str, Any]:
-    """Return what of `train`, its synonyms, `row_mask` and `step_mask` a Flax module's `__call__` takes.
-
-    A flag that the module already has as a field is left out, since Flax refuses to be told twice.
-    """
-    names = inspect.signature(type(module).__call__).parameters
-    arguments: dict[str, Any] = {
-        name: train is meaning
-        for name, meaning in _FLAGS.items()
-        if name in names and getattr(module, name, None) is None
-    }
-    masks = {"row_mask": row_mask, "step_mask": step_mask}
-    return arguments | {name: mask for name, mask in masks.items() if name in names}
 
 
 KINDS: dict[str, type[Component]] = {

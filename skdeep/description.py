@@ -8,6 +8,8 @@ import re
 from importlib import metadata
 from typing import Any, NamedTuple
 
+from skdeep.linen import user_fields
+
 
 class FieldDescription(NamedTuple):
     """A field of a component; a traced one takes another number without a new compile."""
@@ -64,9 +66,7 @@ def _fields(value: Any) -> list[FieldDescription]:
         return []
     traced = getattr(value, "_data_fields", ())
     return [
-        FieldDescription(f.name, _type_name(f.type), _default(value, f), f.name in traced)
-        for f in dataclasses.fields(value)
-        if f.init and f.name not in ("parent", "name")
+        FieldDescription(f.name, _type_name(f.type), _default(value, f), f.name in traced) for f in user_fields(value)
     ]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Self
 
 import flax.linen as nn
 
+from skdeep.linen import constructor_fields
 from skdeep.pickling import reduced
 
 
@@ -31,7 +31,7 @@ class Module(nn.Module):
     """
 
     def __reduce__(self) -> Any:
-        return reduced(self, (f.name for f in dataclasses.fields(self) if f.init and f.name != "parent"))
+        return reduced(self, (field.name for field in constructor_fields(self)))
 
     def __sklearn_clone__(self) -> Self:
         return self

@@ -7,7 +7,6 @@ package it needs, in place of pickle's bare "No module named".
 from __future__ import annotations
 
 import copyreg
-import dataclasses
 import importlib
 import operator
 import sys
@@ -17,6 +16,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from skdeep import errors
+from skdeep.linen import constructor_fields, is_linen_class
 
 _origins: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
@@ -60,7 +60,7 @@ def picklable(value: Any) -> Any:
 
 def _given_fields(module: Any) -> list[str]:
     """Return the fields of a linen module that do not hold their default."""
-    fields = [field for field in dataclasses.fields(module) if field.init and field.name != "parent"]
+    fields = constructor_fields(module)
     return [field.name for field in fields if getattr(module, field.name) is not field.default]
 
 
@@ -75,13 +75,6 @@ def found_by(module: str, name: str) -> Any:
 def reduced(value: Any, names: Iterable[str]) -> Any:
     """Return what `__reduce__` of an object must: its class and the named fields, made picklable."""
     return make, (picklable(type(value)), {name: picklable(getattr(value, name)) for name in names})
-
-
-def is_linen_class(value: Any) -> bool:
-    """Tell whether something is a class of linen modules, without importing flax."""
-    return isinstance(value, type) and any(
-        cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in value.__mro__
-    )
 
 
 class _ByName:

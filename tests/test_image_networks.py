@@ -16,6 +16,7 @@ from skdeep import DeepClassifier, DeepRegressor
 from skdeep.core.network import functions_of
 from skdeep.core.random import wrap_key
 from skdeep.layers import Activation, BatchNorm, Conv, Dense, Dropout, Flatten, LayerNorm, MaxPool
+from skdeep.layers.parts import parts_of
 from skdeep.networks import CNN, ResNet
 
 KEY = np.array([7, 0], np.uint32)
@@ -74,9 +75,9 @@ def test_order_of_layers_in_a_cnn():
     network = CNN(widths=(4,), pool=3, hidden=(5,), normalization="layer", dropout_rate=0.2)
     convolution = (Conv(4), LayerNorm(), Activation("relu"), MaxPool(3))
     dense = (Dense(5), LayerNorm(), Activation("relu"), Dropout(0.2))
-    assert network.build((9, 8, 2), 3).layers == (*convolution, Flatten(), *dense)
-    without = CNN(widths=(4,), dropout_rate=0.2).build((9, 8, 2), 3).layers
-    assert without == (Conv(4), Activation("relu"), MaxPool(2), Flatten(), Dropout(0.2))
+    assert network.build((9, 8, 2), 3).parts == parts_of((*convolution, Flatten(), *dense))
+    without = CNN(widths=(4,), dropout_rate=0.2).build((9, 8, 2), 3).parts
+    assert without == parts_of((Conv(4), Activation("relu"), MaxPool(2), Flatten(), Dropout(0.2)))
 
 
 def test_resnet_20_has_as_many_parameters_as_in_the_paper():
@@ -138,7 +139,7 @@ def test_resnet_takes_images_sequences_and_volumes_of_any_size(in_shape):
 def test_convolutions_have_a_bias_where_nothing_normalises():
     names = shapes(ResNet(width=2, normalization=None), (8, 8, 1))
     assert sum(name.endswith("/bias") for name in names) == 8
-    assert ResNet().build((8, 8, 1), 3).layers[:2] == (Conv(16, use_bias=False), BatchNorm())
+    assert ResNet().build((8, 8, 1), 3).parts[:2] == parts_of((Conv(16, use_bias=False), BatchNorm()))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "skdeep"
+
+# What knows of components, or makes them.
+COMPONENTS = [
+    "skdeep.component",
+    "skdeep.contract",
+    "skdeep.core",
+    "skdeep.registry",
+    "skdeep.estimators",
+    "optax",
+    "sklearn",
+]
 
 # Module (or folder) -> what it must not import, at any depth of its own source.
 FORBIDDEN = {
@@ -71,11 +83,17 @@ FORBIDDEN = {
     "core/programs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/random.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "layers": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "skdeep.networks", "sklearn"],
+    "layers/linen": [*COMPONENTS, "skdeep.networks"],
+    "layers/initializers.py": ["flax", *COMPONENTS, "skdeep.networks"],
+    "layers/masks.py": ["flax", *COMPONENTS, "skdeep.networks"],
+    "layers/rows.py": ["flax", *COMPONENTS, "skdeep.networks"],
     "losses": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "flax", "optax", "sklearn"],
     "optimizers": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "flax", "sklearn"],
     "schedules": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "flax", "sklearn"],
     "augmentations": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "flax", "sklearn"],
     "networks": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "sklearn"],
+    "networks/linen": COMPONENTS,
+    "linen.py": ["flax", *COMPONENTS, "skdeep.layers", "skdeep.networks"],
     "pickling.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.component", "skdeep.registry"],
     "acceptance.py": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "policy.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
@@ -85,19 +103,49 @@ FORBIDDEN = {
 }
 
 
-def imported_modules(path):
-    """Return all imports but those under `if TYPE_CHECKING`."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
+def imported_modules(path, in_functions=True):
+    """Return the imports of a file but those under `if TYPE_CHECKING`, with or without those inside functions."""
+    left_out = (ast.FunctionDef, ast.Lambda) if not in_functions else ()
+    found, waiting = set(), [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            node.body = []
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+            waiting.extend(node.orelse)
+        elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif not isinstance(node, left_out):
+            waiting.extend(ast.iter_child_nodes(node))
     return found
+
+
+FILES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
+"""The files of the package by the name of their module."""
+
+
+def imported_files(name, in_functions):
+    """Return the modules of skdeep that one imports, by name; a package stands for its `__init__.py`."""
+    found = imported_modules(FILES[name], in_functions)
+    return {module if module in FILES else module.rpartition(".")[0] for module in found} & FILES.keys()
+
+
+def reached_from(names):
+    """Return the modules of skdeep that others import, directly or by way of others, inside functions or not."""
+    reached, waiting = set(), list(names)
+    while waiting:
+        new = imported_files(waiting.pop(), in_functions=True) - reached
+        reached |= new
+        waiting.extend(new)
+    return reached
+
+
+def is_inside(name, *packages):
+    """Tell whether a module is one of these packages or in one of them."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 @pytest.mark.parametrize("place", FORBIDDEN)
@@ -116,6 +164,36 @@ def test_every_file_of_the_core_is_in_the_table():
         "core/__init__.py",
         "core/__pycache__",
     } <= set(FORBIDDEN)
+
+
+def test_no_circles():
+    """Imports inside functions count in layers and networks: there, none is needed to break a circle."""
+    graph = {
+        name: imported_files(name, in_functions=is_inside(name, "skdeep.layers", "skdeep.networks")) for name in FILES
+    }
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as err:
+        pytest.fail(f"These import each other: {' <- '.join(err.args[1])}")
+
+
+MODULES = ("skdeep.layers.linen", "skdeep.networks.linen")
+
+
+@pytest.mark.parametrize("package", MODULES)
+def test_modules_reach_no_component(package):
+    """Not by way of other files either: what both sides need is in files that know of neither."""
+    modules = [name for name in FILES if is_inside(name, package)]
+    assert len(modules) > 3
+    assert not {name for name in reached_from(modules) if is_inside(name, "skdeep.component", "skdeep.contract")}
+
+
+def test_components_import_modules_inside_functions_only():
+    components = [n for n in FILES if is_inside(n, "skdeep.layers", "skdeep.networks") and not is_inside(n, *MODULES)]
+    assert len(components) > 20
+    for name in components:
+        found = imported_modules(FILES[name], in_functions=False)
+        assert not [imported for imported in found if is_inside(imported, "flax", *MODULES)], name
 
 
 def test_importing_the_estimators_loads_neither_flax_nor_optax():

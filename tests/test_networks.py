@@ -17,7 +17,8 @@ from skdeep.core.random import wrap_key
 from skdeep.errors import UnknownComponentError
 from skdeep.estimators.resolve import resolve
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
-from skdeep.networks import MLP, ConvDecoder, FlaxNetwork, Linear, NNXNetwork, Sequential
+from skdeep.layers.parts import parts_of
+from skdeep.networks import LSTM, MLP, ConvDecoder, FlaxNetwork, Linear, NNXNetwork, Sequential
 from skdeep.testing import check_network
 
 KEY = np.array([7, 0], np.uint32)
@@ -143,8 +144,25 @@ def test_mlp_is_affine_maps_and_activations(activation, function):
 
 
 def test_mlp_order_is_dense_norm_activation_dropout():
-    layers = MLP(widths=(8,), normalization="batch", dropout_rate=0.2).build((4,), 3).layers
-    assert layers == (Dense(8), BatchNorm(), Activation("relu"), Dropout(0.2))
+    module = MLP(widths=(8,), normalization="batch", dropout_rate=0.2).build((4,), 3)
+    assert module.parts == parts_of((Dense(8), BatchNorm(), Activation("relu"), Dropout(0.2)))
+
+
+@pytest.mark.parametrize(
+    ("make", "other"),
+    [
+        (lambda: MLP((4,), normalization="batch", residual=True), MLP((5,), normalization="batch", residual=True)),
+        (lambda: LSTM(4, bidirectional=True), LSTM(4, bidirectional=True, dropout_rate=0.1)),
+        (lambda: Sequential((Dense(4), Dropout(0.2))), Sequential((Dense(4), Dropout(0.3)))),
+    ],
+)
+def test_modules_of_equal_networks_are_equal(make, other):
+    """A module is a value: one that is a static argument of a user's `jax.jit` compiles once."""
+    first, second = make().build((4,), 3), make().build((4,), 3)
+    assert first is not second
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != other.build((4,), 3)
 
 
 def test_dropout_rate_is_traced():

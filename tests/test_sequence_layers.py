@@ -28,7 +28,7 @@ from skdeep.layers import (
     SimpleRNN,
     TransformerBlock,
 )
-from skdeep.layers.recurrence import GRUCell, LSTMCell, SimpleCell, recur
+from skdeep.layers.linen.recurrence import GRUCell, LSTMCell, SimpleCell, recur
 
 KEY = np.array([7, 0], np.uint32)
 N, T, F, U = 4, 6, 3, 5

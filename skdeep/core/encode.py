@@ -43,7 +43,8 @@ def encode_rows(x: Any, dtype: Any = np.float32) -> Any:
         return _cast(x, dtype, lambda i: tuple(map(int, np.unravel_index(i, x.shape))))
 
     def place_of(entry: int) -> tuple[int, ...]:
-        return int(np.searchsorted(x.indptr, entry, side="right")) - 1, int(x.indices[entry])
+        place = int(np.searchsorted(x.indptr, entry, side="right")) - 1, int(x.indices[entry])
+        return place if x.format == "csr" else place[::-1]
 
     if not x.has_canonical_format:  # an entry may be stored in parts, or out of order
         x = x.astype(np.float64)

@@ -31,6 +31,7 @@ import numpy as np
 
 from skdeep.component import Component
 from skdeep.core.jitted import JITTED, wrapped_by
+from skdeep.linen import constructor_fields, is_linen_class
 
 MAX_ATOMS = 20_000
 """What refers to more than so many values is traced again at each fit rather than read at each lookup."""
@@ -282,9 +283,8 @@ class _Reader:
     def read_instance(self, value: Any) -> None:
         cls: Any = type(value)
         self.read(cls)
-        if dataclasses.is_dataclass(cls) and _is_linen(cls):  # beside its fields it has an id of its own
-            fields = [f.name for f in dataclasses.fields(cls) if f.init and f.name != "parent"]
-            self.read_items(getattr(value, name) for name in fields)
+        if dataclasses.is_dataclass(cls) and is_linen_class(cls):  # beside its fields it has an id of its own
+            self.read_items(getattr(value, field.name) for field in constructor_fields(cls))
             return
         # An installed package says what the value of an object is when it is pickled; beside it are caches.
         if _is_installed(cls.__module__) and self._read_reduced(value):
@@ -437,10 +437,6 @@ def _holds_more(cls: Any) -> bool:
 
 _POINTER = struct.calcsize("P")
 _READ_AS_ITEMS = {object, dict, list, tuple, set, frozenset}
-
-
-def _is_linen(cls: Any) -> bool:
-    return any(base.__module__ == "flax.linen.module" and base.__name__ == "Module" for base in cls.__mro__)
 
 
 def _slots_of(cls: type) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
-"""Stage 5: a network component -> pure functions `init` and `apply`. The only file that knows Flax.
+"""Stage 5: a network component -> pure functions `init` and `apply`. The only file of the core that runs Flax.
 
-Linen modules take what they name in `__call__`: `train`, `row_mask`, or one of the older flags
-`training`, `deterministic`, `use_running_average`. NNX modules are built from their factory inside
+Linen modules are called by the conventions in `skdeep/linen.py`. NNX modules are built from their factory inside
 the traced program, split into parameters, random streams and the rest, and merged for each call.
 """
 
@@ -15,12 +14,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from skdeep import contract
-from skdeep.contract import NetworkFunctions, call_arguments
+from skdeep.contract import NetworkFunctions
 from skdeep.core.cpu.lowering import lowered
 from skdeep.core.sparse_rows import apply_to_entries
+from skdeep.linen import BATCH_STATS, call_arguments
 from skdeep.records import ModelState, Params, SparseRows
-
-BATCH_AVERAGES = "batch_stats"
 
 
 def functions_of(
@@ -72,7 +70,7 @@ def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, 
     """
 
     def blend(path: Any, old: Any, new: Any) -> Any:
-        is_average = any(getattr(key, "key", None) == BATCH_AVERAGES for key in path)
+        is_average = any(getattr(key, "key", None) == BATCH_STATS for key in path)
         return (share * new + (1 - share) * old).astype(new.dtype) if is_average else new
 
     return jax.tree_util.tree_map_with_path(blend, before, after)

@@ -68,6 +68,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     learning_rate : float, default=1e-3
     schedule : str, Schedule or callable, default="constant"
     l1, l2, clip_norm : float or None, default=None
+        As in `DeepClassifier`.
     batch_size : int or "auto", default="auto"
     max_epochs : int, default=200
     early_stopping : bool, default=False

@@ -73,7 +73,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     augmentation : str, Augmentation, callable, list of these or None, default=None
         Random changes of the rows of each training batch: a name, an augmentation, a function `f(key, x) -> x`.
     l1, l2 : float or None, default=None
-        Penalties `l1 * sum|w|` and `0.5 * l2 * sum w^2` on kernels, added to the mean loss.
+        Penalties `l1 * sum|w|` and `0.5 * l2 * sum w^2` on kernels, added to the mean loss. Kernels are the parameters of two
+        or more dimensions except embeddings: those whose name has the word "embed", "embedding" or "table" in it.
     clip_norm : float or None, default=None
         Largest global norm of the gradient.
     batch_size : int or "auto", default="auto"

@@ -79,6 +79,7 @@ class SequenceGenerator(DeepEstimator):
     learning_rate : float, default=1e-3
     schedule : str, Schedule or callable, default="constant"
     l1, l2, clip_norm : float or None, default=None
+        As in `DeepClassifier`; the penalties act on kernels, not on the embedding of the tokens.
     batch_size : int or "auto", default="auto"
         In stretches.
     max_epochs : int, default=200

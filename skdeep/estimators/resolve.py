@@ -11,7 +11,8 @@ from skdeep import errors, registry
 from skdeep.acceptance import made_if_class
 from skdeep.component import Component, check_structure, components_in, fields_of, kind_inside
 from skdeep.contract import KINDS, Augmentation, Layer, Loss, Network, Optimizer, Schedule
-from skdeep.pickling import is_linen_class, reduced
+from skdeep.linen import is_linen_class
+from skdeep.pickling import reduced
 
 
 class Resolved(NamedTuple):

@@ -70,7 +70,7 @@ class Activation(Layer):
     function: str | Callable[[Any], Any] = "relu"
 
     def build(self) -> Any:
-        from skdeep.layers.modules import Function
+        from skdeep.layers.linen.function import Function
 
         return Function(activation_function(self.function))
 

@@ -41,7 +41,7 @@ class SelfAttention(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (5, 8)
 
     def build(self) -> Any:
-        from skdeep.layers.attention_modules import SelfAttention
+        from skdeep.layers.linen.attention import SelfAttention
 
         return SelfAttention(self.n_heads, self.head_features, self.dropout_rate, self.causal)
 
@@ -77,7 +77,7 @@ class PositionalEncoding(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (5, 4)
 
     def build(self) -> Any:
-        from skdeep.layers.attention_modules import LearnedPositions, SinusoidalPositions
+        from skdeep.layers.linen.positions import LearnedPositions, SinusoidalPositions
 
         return LearnedPositions(self.max_length) if self.encoding == "learned" else SinusoidalPositions()
 
@@ -124,7 +124,7 @@ class TransformerBlock(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (5, 8)
 
     def build(self) -> Any:
-        from skdeep.layers.attention_modules import TransformerBlock
+        from skdeep.layers.linen.attention import TransformerBlock
 
         return TransformerBlock(self.n_heads, self.widths_factor, self.dropout_rate, self.causal)
 

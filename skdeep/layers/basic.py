@@ -6,8 +6,7 @@ from typing import Any, ClassVar
 
 from skdeep.contract import Layer
 from skdeep.layers.fields import check_dropout_rate, check_one_of, check_positive
-
-INITIALIZERS = [f"{k}_{d}" for k in ("he", "glorot", "lecun", "kaiming", "xavier") for d in ("normal", "uniform")]
+from skdeep.layers.initializers import INITIALIZERS, initializer
 
 
 class Dense(Layer):
@@ -64,7 +63,7 @@ class Dropout(Layer):
     rate: float = 0.5
 
     def build(self) -> Any:
-        from skdeep.layers.modules import TracedDropout
+        from skdeep.layers.linen.dropout import TracedDropout
 
         return TracedDropout(self.rate)
 
@@ -98,7 +97,7 @@ class BatchNorm(Layer):
     epsilon: float = 1e-5
 
     def build(self) -> Any:
-        from skdeep.layers.modules import MaskedBatchNorm
+        from skdeep.layers.linen.norm import MaskedBatchNorm
 
         return MaskedBatchNorm(self.momentum, self.epsilon)
 
@@ -152,7 +151,7 @@ class GroupNorm(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (3, 2, 16)
 
     def build(self) -> Any:
-        from skdeep.layers.modules import GroupNorm
+        from skdeep.layers.linen.norm import GroupNorm
 
         return GroupNorm(self.n_groups, self.epsilon)
 
@@ -171,20 +170,9 @@ class Flatten(Layer):
     """
 
     def build(self) -> Any:
-        from skdeep.layers.modules import Function
+        from skdeep.layers.linen.function import Function, flattened
 
-        return Function(_flatten_rows)
+        return Function(flattened)
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
         return None
-
-
-def _flatten_rows(x: Any) -> Any:
-    return x.reshape(x.shape[0], -1)
-
-
-def initializer(name: str) -> Any:
-    """Return the initializer of `jax.nn.initializers` of this name."""
-    import jax
-
-    return getattr(jax.nn.initializers, name)()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Self
 
-from skdeep import errors
 from skdeep.contract import Layer
 from skdeep.layers.activation import Activation
 from skdeep.layers.basic import BatchNorm, Dense, Dropout, LayerNorm
+from skdeep.layers.parts import parts_of
+from skdeep.linen import made_anew, user_fields, values_of, with_fields
 
 NORMALIZATIONS = {"batch": BatchNorm, "layer": LayerNorm}
 
@@ -31,39 +31,15 @@ class ModuleLayer(Layer):
     module: Any
 
     def build(self) -> Any:
-        # Made anew where it is called: a module made there belongs to the network, a copy would not.
-        fields = {f.name: getattr(self.module, f.name) for f in dataclasses.fields(self.module) if f.init}
-        del fields["parent"]
-        return type(self.module)(**fields)
+        return made_anew(self.module)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields of the module."""
-        return module_fields(self.module)
+        return values_of(self.module, user_fields(self.module))
 
     def replace(self, **changes: Any) -> Self:
         """Return a layer whose module has these fields changed."""
         return type(self)(with_fields(self.module, changes))
-
-
-def module_fields(module: Any) -> dict[str, Any]:
-    """Return the fields of a linen module that a user may set."""
-    names = (f.name for f in dataclasses.fields(module) if f.init and f.name not in ("parent", "name"))
-    return {name: getattr(module, name) for name in names}
-
-
-def with_fields(module: Any, changes: dict[str, Any]) -> Any:
-    """Return a linen module with some fields changed.
-
-    Raises
-    ------
-    ValueError
-        If there is no such field; the message lists the known ones.
-    """
-    known = module_fields(module)
-    for name in changes:
-        if name not in known:
-            raise errors.UnknownFieldError(errors.unknown_field(type(module).__name__, name, known))
-    return module.clone(**changes)
 
 
 class Residual(Layer):
@@ -91,9 +67,9 @@ class Residual(Layer):
     layers: tuple[Layer, ...] = (Dense(), Activation("relu"))
 
     def build(self) -> Any:
-        from skdeep.layers.modules import ResidualStack
+        from skdeep.layers.linen.residual import ResidualStack
 
-        return ResidualStack(self.layers)
+        return ResidualStack(parts_of(self.layers))
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
         # Masks of windows need no more of x than the number of its axes; what is between the layers is not seen here.

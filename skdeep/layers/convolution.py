@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from skdeep.contract import Layer
-from skdeep.layers.basic import INITIALIZERS
 from skdeep.layers.fields import check_one_of, check_positive, check_sizes
+from skdeep.layers.initializers import INITIALIZERS, initializer
+from skdeep.layers.rows import per_axis
+
+Numbers: TypeAlias = int | tuple[int, ...]
+"""One for all axes, or one per axis."""
 
 PADDINGS = ("same", "valid", "causal", "circular")
 
@@ -35,6 +38,9 @@ class Convolving(Layer):
         for offset in range(dilation, reach + 1, dilation):
             mask = mask & step_mask[:, offset : offset + n]
         return mask[:, ::stride]
+
+    def _shared(self) -> tuple[int, Numbers, Numbers, str, Numbers]:
+        return self.features, self.kernel_size, self.strides, self.padding, self.dilation
 
     def check_fields(self) -> None:
         check_positive(self, "features")
@@ -77,9 +83,9 @@ class Conv(Convolving):
     kernel_init: str = "he_uniform"
 
     def build(self) -> Any:
-        from skdeep.layers.convolution_modules import Conv
+        from skdeep.layers.linen.convolution import Conv
 
-        return Conv(self)
+        return Conv(*self._shared(), self.groups, self.use_bias, initializer(self.kernel_init))
 
     def check_fields(self) -> None:
         super().check_fields()
@@ -124,42 +130,10 @@ class SeparableConv(Convolving):
     use_bias: bool = True
 
     def build(self) -> Any:
-        from skdeep.layers.convolution_modules import SeparableConv
+        from skdeep.layers.linen.convolution import SeparableConv
 
-        return SeparableConv(self)
+        return SeparableConv(*self._shared(), self.multiplier, self.use_bias)
 
     def check_fields(self) -> None:
         super().check_fields()
         check_positive(self, "multiplier")
-
-
-def per_axis(value: Any, n_axes: int) -> tuple[int, ...]:
-    """Return one number for each axis."""
-    return tuple(value) if isinstance(value, tuple) else (value,) * n_axes
-
-
-def check_axes(layer: Layer, x: Any, names: Iterable[str]) -> None:
-    """Raise ValueError unless rows have channels behind other axes, one for each number of these fields."""
-    lengths, owner = x.shape[1:-1], type(layer).__name__
-    if not lengths:
-        raise ValueError(
-            f"{owner} needs rows with channels behind their other axes. Got rows of shape {x.shape[1:]} instead. Give the "
-            "estimator their shape, for example input_shape=(28, 28, 1)."
-        )
-    for name in names:
-        n_numbers = len(per_axis(getattr(layer, name), len(lengths)))
-        if n_numbers != len(lengths):
-            raise ValueError(
-                f"The {name!r} field of {owner} has {n_numbers} numbers, but rows of shape {x.shape[1:]} have {len(lengths)} "
-                "axes before the channels. Give one number for each of them, or one for all."
-            )
-
-
-def check_windows(layer: Layer, x: Any, name: str, sizes: tuple[int, ...]) -> None:
-    """Raise ValueError unless windows of these sizes fit into the axes of the rows."""
-    lengths, owner = x.shape[1:-1], type(layer).__name__
-    if any(size > length for size, length in zip(sizes, lengths, strict=True)):
-        raise ValueError(
-            f"The windows of {owner}, {sizes}, are longer than the axes of its rows, {lengths}. Make {name!r} smaller, or "
-            "use padding='same'."
-        )

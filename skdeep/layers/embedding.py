@@ -8,7 +8,7 @@ import numpy as np
 
 from skdeep.contract import Layer
 from skdeep.layers.fields import check_positive
-from skdeep.layers.masking import both_masks, steps_other_than
+from skdeep.layers.masks import both_masks, steps_other_than
 
 
 class Embedding(Layer):
@@ -47,7 +47,7 @@ class Embedding(Layer):
         return min(4, self.n_tokens)
 
     def build(self) -> Any:
-        from skdeep.layers.embedding_modules import Embedding
+        from skdeep.layers.linen.embedding import Embedding
 
         return Embedding(self.n_tokens, self.features)
 

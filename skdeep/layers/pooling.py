@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from skdeep.contract import Layer
-from skdeep.layers.convolution import per_axis
 from skdeep.layers.fields import check_sizes
 
 
@@ -16,27 +15,14 @@ class Pool(Layer):
     strides: int | tuple[int, ...] | None = None
     padding: str = "valid"
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
-    is_max: ClassVar[bool]
-
-    def build(self) -> Any:
-        from skdeep.layers.convolution_modules import Pooling
-
-        return Pooling(self)
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
         """Return which windows hold a step that is real."""
         if step_mask is None:
             return None
-        import flax.linen as nn
+        from skdeep.layers.linen.pooling import pooled_mask, window_sizes
 
-        window, strides = self.sizes(x.ndim - 2)
-        is_real = step_mask[..., None].astype(x.dtype)
-        return nn.max_pool(is_real, window[:1], strides[:1], self.padding.upper())[..., 0] > 0
-
-    def sizes(self, n_axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the window and the strides along each axis."""
-        window = per_axis(self.window, n_axes)
-        return window, window if self.strides is None else per_axis(self.strides, n_axes)
+        return pooled_mask(x, step_mask, *window_sizes(self.window, self.strides, x.ndim - 2), self.padding)
 
     def check_fields(self) -> None:
         check_sizes(self, "window", *(() if self.strides is None else ("strides",)))
@@ -64,7 +50,10 @@ class MaxPool(Pool):
     2
     """
 
-    is_max = True
+    def build(self) -> Any:
+        from skdeep.layers.linen.pooling import MaxPool
+
+        return MaxPool(self.window, self.strides, self.padding)
 
 
 class AvgPool(Pool):
@@ -85,7 +74,10 @@ class AvgPool(Pool):
     2
     """
 
-    is_max = False
+    def build(self) -> Any:
+        from skdeep.layers.linen.pooling import AvgPool
+
+        return AvgPool(self.window, self.strides, self.padding)
 
 
 class GlobalMaxPool(Layer):
@@ -101,7 +93,7 @@ class GlobalMaxPool(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
 
     def build(self) -> Any:
-        from skdeep.layers.convolution_modules import GlobalPooling
+        from skdeep.layers.linen.pooling import GlobalPooling
 
         return GlobalPooling(is_max=True)
 
@@ -122,7 +114,7 @@ class GlobalAvgPool(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
 
     def build(self) -> Any:
-        from skdeep.layers.convolution_modules import GlobalPooling
+        from skdeep.layers.linen.pooling import GlobalPooling
 
         return GlobalPooling(is_max=False)
 

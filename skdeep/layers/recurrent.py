@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from skdeep.contract import Layer
 from skdeep.layers.activation import activation_function
 from skdeep.layers.fields import check_positive
+from skdeep.layers.parts import parts_of
 
 
 class _Recurrent(Layer):
@@ -53,7 +54,7 @@ class LSTM(_Recurrent):
     """
 
     def build(self) -> Any:
-        from skdeep.layers import recurrent_modules as modules
+        from skdeep.layers.linen import recurrent as modules
 
         return modules.LSTM(self.units, self.return_sequences, self.reverse)
 
@@ -85,7 +86,7 @@ class GRU(_Recurrent):
     """
 
     def build(self) -> Any:
-        from skdeep.layers import recurrent_modules as modules
+        from skdeep.layers.linen import recurrent as modules
 
         return modules.GRU(self.units, self.return_sequences, self.reverse)
 
@@ -120,7 +121,7 @@ class SimpleRNN(_Recurrent):
     activation: str | Callable[[Any], Any] = "tanh"
 
     def build(self) -> Any:
-        from skdeep.layers import recurrent_modules as modules
+        from skdeep.layers.linen import recurrent as modules
 
         function = activation_function(self.activation)
         return modules.SimpleRNN(self.units, self.return_sequences, self.reverse, function)
@@ -153,10 +154,10 @@ class Bidirectional(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
 
     def build(self) -> Any:
-        from skdeep.layers import recurrent_modules as modules
+        from skdeep.layers.linen import recurrent as modules
 
         backward = self.layer.replace(reverse=not self.layer.reverse)  # type: ignore[attr-defined]  # see check_fields
-        return modules.Bidirectional((self.layer, backward))
+        return modules.Bidirectional(parts_of((self.layer, backward)))
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
         return self.layer.output_mask(x, step_mask)

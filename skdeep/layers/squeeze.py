@@ -33,7 +33,7 @@ class SqueezeExcitation(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (3, 2, 8)
 
     def build(self) -> Any:
-        from skdeep.layers.convolution_modules import SqueezeExcitation
+        from skdeep.layers.linen.squeeze import SqueezeExcitation
 
         return SqueezeExcitation(self.ratio)
 

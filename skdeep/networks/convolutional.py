@@ -11,6 +11,7 @@ from skdeep.layers.basic import Dropout, Flatten
 from skdeep.layers.composite import NORMALIZATIONS, Residual, stack_layers
 from skdeep.layers.convolution import Conv
 from skdeep.layers.fields import check_dropout_rate, check_one_of, check_positive, check_widths
+from skdeep.layers.parts import parts_of
 from skdeep.layers.pooling import GlobalAvgPool, MaxPool
 
 
@@ -55,7 +56,7 @@ class CNN(Network):
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.layers.modules import Stack
+        from skdeep.layers.linen.stack import Stack
 
         self._check_shape(in_shape)
         blocks: list[Layer] = []
@@ -63,7 +64,8 @@ class CNN(Network):
             norm = normalizing(self.normalization)
             blocks += [Conv(width, self.kernel_size), *norm, Activation(self.activation), MaxPool(self.pool)]
         dense = stack_layers(self.hidden, self.activation, self.dropout_rate, self.normalization, False)
-        return Stack((*blocks, Flatten(), *(dense or (Dropout(self.dropout_rate),))), n_outputs)
+        last = dense or (Dropout(self.dropout_rate),)
+        return Stack(parts_of((*blocks, Flatten(), *last)), n_outputs)
 
     def check_fields(self) -> None:
         check_widths(self, "widths", "hidden")
@@ -119,11 +121,12 @@ class ResNet(Network):
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.layers.modules import Stack
+        from skdeep.layers.linen.stack import Stack
 
         check_has_channels("ResNet", in_shape)
         first = (*self._convolution(self.width), Activation(self.activation))
-        return Stack((*first, *self._blocks(), GlobalAvgPool(), Dropout(self.dropout_rate)), n_outputs)
+        last = GlobalAvgPool(), Dropout(self.dropout_rate)
+        return Stack(parts_of((*first, *self._blocks(), *last)), n_outputs)
 
     def check_fields(self) -> None:
         if not (isinstance(self.depth, int) and self.depth >= 8 and self.depth % 6 == 2):

@@ -44,7 +44,7 @@ class ConvDecoder(Network):
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         import math
 
-        from skdeep.networks.modules import TransposedConvolutions
+        from skdeep.networks.linen.decoder import TransposedConvolutions
 
         shape = (1, 1, n_outputs) if self.out_shape is None else self.out_shape
         if len(shape) < 2 or math.prod(shape) != n_outputs:

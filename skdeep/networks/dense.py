@@ -9,6 +9,7 @@ from skdeep.contract import Network
 from skdeep.layers.activation import activation_function
 from skdeep.layers.composite import NORMALIZATIONS, stack_layers
 from skdeep.layers.fields import check_dropout_rate, check_one_of, check_widths
+from skdeep.layers.parts import parts_of
 
 
 class MLP(Network):
@@ -41,10 +42,10 @@ class MLP(Network):
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         from skdeep.layers.basic import Flatten
-        from skdeep.layers.modules import Stack
+        from skdeep.layers.linen.stack import Stack
 
         hidden = stack_layers(self.widths, self.activation, self.dropout_rate, self.normalization, self.residual)
-        return Stack((Flatten(), *hidden) if len(in_shape) > 1 else hidden, n_outputs)
+        return Stack(parts_of((Flatten(), *hidden) if len(in_shape) > 1 else hidden), n_outputs)
 
     def check_fields(self) -> None:
         activation_function(self.activation)
@@ -64,6 +65,6 @@ class Linear(Network):
     """
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.layers.modules import Stack
+        from skdeep.layers.linen.stack import Stack
 
         return Stack((), n_outputs)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from skdeep.contract import Network
-from skdeep.layers.composite import module_fields, with_fields
+from skdeep.linen import user_fields, values_of, with_fields, with_outputs
 
 
 class FlaxNetwork(Network):
@@ -30,9 +30,7 @@ class FlaxNetwork(Network):
     module: Any
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        if getattr(self.module, "n_outputs", n_outputs) is None:
-            return self.module.clone(n_outputs=n_outputs)
-        return self.module.clone()
+        return with_outputs(self.module, n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         """Return the module as `build` does; that it gives `n_outputs` at each step is up to it."""
@@ -40,7 +38,7 @@ class FlaxNetwork(Network):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields of the module."""
-        return module_fields(self.module)
+        return values_of(self.module, user_fields(self.module))
 
     def replace(self, **changes: Any) -> Self:
         """Return a network whose module has these fields changed."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from skdeep import layers
 from skdeep.contract import Layer
 from skdeep.layers.fields import check_dropout_rate, check_positive
+from skdeep.layers.parts import parts_of
 from skdeep.networks.sequences import SequenceNetwork, check_sequence_shape, check_unmasked
 
 
@@ -23,14 +24,14 @@ class _Recurrent(SequenceNetwork):
     layer_class: ClassVar[Any]
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.networks.sequence_modules import RecurrentNetwork
+        from skdeep.networks.linen.recurrent import RecurrentNetwork
 
         check_sequence_shape(type(self).__name__, in_shape, self.n_tokens)
-        stack = self._stack(last_returns_sequences=False)
-        return RecurrentNetwork(stack, self.mask_value, self.n_tokens, self.units, n_outputs)
+        parts = parts_of(self._stack(last_returns_sequences=False))
+        return RecurrentNetwork(parts, self.mask_value, self.n_tokens, self.units, n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.networks.sequence_modules import RecurrentNetwork
+        from skdeep.networks.linen.recurrent import RecurrentNetwork
 
         check_unmasked(type(self).__name__, self.mask_value)
         if self.bidirectional:
@@ -39,8 +40,8 @@ class _Recurrent(SequenceNetwork):
                 "comes next. Set bidirectional=False."
             )
         # Steps are vectors already, whatever the tokens were.
-        stack = self._stack(last_returns_sequences=True)
-        return RecurrentNetwork(stack, self.mask_value, None, self.units, n_outputs)
+        parts = parts_of(self._stack(last_returns_sequences=True))
+        return RecurrentNetwork(parts, self.mask_value, None, self.units, n_outputs)
 
     def _stack(self, last_returns_sequences: bool) -> tuple[Layer, ...]:
         stack: list[Layer] = []

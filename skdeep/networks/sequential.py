@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skdeep.contract import Layer, Network
+from skdeep.layers.parts import parts_of
 
 
 class Sequential(Network):
@@ -29,15 +30,15 @@ class Sequential(Network):
     layers: tuple[Layer, ...]
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.layers.modules import Stack
+        from skdeep.layers.linen.stack import Stack
 
-        return Stack(self.layers, n_outputs)
+        return Stack(parts_of(self.layers), n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         """Return the layers with a dense layer at each step; that they keep the steps apart is up to them."""
-        from skdeep.layers.modules import Stack, checked_sequences
+        from skdeep.layers.linen.stack import Stack, checked_sequences
 
-        return Stack(self.layers, n_outputs, checked_sequences)
+        return Stack(parts_of(self.layers), n_outputs, checked_sequences)
 
     @property
     def example_ids(self) -> int | None:

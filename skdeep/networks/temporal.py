@@ -49,19 +49,21 @@ class TCN(SequenceNetwork):
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.networks import sequence_modules as modules
+        from skdeep.networks.linen.sequences import last_real_step
+        from skdeep.networks.linen.temporal import TCN
 
         check_sequence_shape("TCN", in_shape, self.n_tokens)
         fields = self.widths, self.kernel_size, self.dropout_rate, self.mask_value, self.n_tokens
-        return modules.TCN(*fields, modules.last_real_step, n_outputs)
+        return TCN(*fields, last_real_step, n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.networks import sequence_modules as modules
+        from skdeep.networks.linen.sequences import every_step
+        from skdeep.networks.linen.temporal import TCN
 
         check_unmasked("TCN", self.mask_value)
         # Steps are vectors already, whatever the tokens were.
         fields = self.widths, self.kernel_size, self.dropout_rate, self.mask_value, None
-        return modules.TCN(*fields, modules.every_step, n_outputs)
+        return TCN(*fields, every_step, n_outputs)
 
     def check_fields(self) -> None:
         check_widths(self, "widths", at_least=1)

@@ -50,19 +50,21 @@ class Transformer(SequenceNetwork):
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.networks import sequence_modules as modules
+        from skdeep.networks.linen.sequences import mean_of_real_steps
+        from skdeep.networks.linen.transformer import Transformer
 
         check_sequence_shape("Transformer", in_shape, self.n_tokens)
         fields = self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, self.n_tokens
-        return modules.Transformer(*fields, False, modules.mean_of_real_steps, n_outputs)
+        return Transformer(*fields, False, mean_of_real_steps, n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        from skdeep.networks import sequence_modules as modules
+        from skdeep.networks.linen.sequences import every_step
+        from skdeep.networks.linen.transformer import Transformer
 
         check_unmasked("Transformer", self.mask_value)
         # Steps are vectors already, whatever the tokens were.
         fields = self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, None
-        return modules.Transformer(*fields, True, modules.every_step, n_outputs)
+        return Transformer(*fields, True, every_step, n_outputs)
 
     def check_fields(self) -> None:
         check_positive(self, "n_layers", "features", "n_heads")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from skdeep.contract import Layer, call_arguments
+from skdeep.contract import Layer
 from skdeep.core.programs import TracedFunction
 from skdeep.core.random import key_of_seed, wrap_key
 from skdeep.layers import ModuleLayer
+from skdeep.linen import call_arguments, is_told_of_training, takes_step_mask
 from skdeep.testing.module_programs import Shape, make, predict
 from skdeep.testing.running import contract_check, expect, expect_close
 
@@ -32,11 +32,11 @@ def check_step_mask(layer: Layer, in_shape: Shape) -> None:
     if len(in_shape) < 2:
         return
     made, mask = make(layer, in_shape), _example_mask(in_shape[0])
-    if not _takes_mask(layer):
+    if not takes_step_mask(layer.build()):
         if len(in_shape) == 2 and not isinstance(layer, ModuleLayer):
             _expect_left_out(lambda x, _: predict(*made._replace(x=x)), layer, made.x, mask, "predicting")
         return
-    modes = {"predicting": _predicting} | ({"training": _training} if _takes_flag(layer) else {})
+    modes = {"predicting": _predicting} | ({"training": _training} if is_told_of_training(layer.build()) else {})
     for name, run in modes.items():
 
         def outputs(x: Any, mask: Any, run: Callable[..., Any] = run) -> Any:
@@ -69,22 +69,13 @@ def _real(layer: Layer, x: np.ndarray, mask: np.ndarray, output: Any) -> Any:
     output = np.asarray(output)
     out_mask = layer.output_mask(jnp.asarray(x), jnp.asarray(mask))
     if out_mask is None:
-        return output if _takes_mask(layer) else None
+        return output if takes_step_mask(layer.build()) else None
     out_mask = np.asarray(out_mask)
     if out_mask.shape != output.shape[:2]:
         raise AssertionError(
             f"output_mask has shape {out_mask.shape}, but the output has {output.shape[:2]} rows and steps."
         )
     return np.where(out_mask.reshape(*out_mask.shape, *(1,) * (output.ndim - 2)), output, 0)
-
-
-def _takes_mask(layer: Layer) -> bool:
-    return "step_mask" in inspect.signature(type(layer.build()).__call__).parameters
-
-
-def _takes_flag(layer: Layer) -> bool:
-    """Tell whether the module is told that it trains."""
-    return bool(call_arguments(layer.build(), True, None).keys() - {"row_mask", "step_mask"})
 
 
 def _example_mask(n_steps: int) -> np.ndarray:

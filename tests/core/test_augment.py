@@ -12,9 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import skdeep
-from skdeep.contract import Batch
 from skdeep.core.augment import Mixture, augment, losses_of_pairs
 from skdeep.core.random import wrap_key
+from skdeep.records import Batch
 
 WEIGHT = np.array([1.0, 3.0, 0.5, 2.0, 0.0, 0.0], np.float32)
 MASK = np.array([1, 1, 1, 1, 0, 0], np.float32)

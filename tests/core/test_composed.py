@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import skdeep
-from skdeep.contract import Model
+from skdeep.config import Model
 from skdeep.core import as_traced
 from skdeep.core.composed import Autoencoder, Pretrained, functions_of_model, regrouped
 from skdeep.core.network import functions_of

@@ -109,3 +109,16 @@ def test_blocks_are_dense_rows_of_the_shape(form, shape, index):
     block = dense_block(x, index, shape)
     assert type(block) is np.ndarray
     np.testing.assert_array_equal(block, X[index].reshape(-1, *shape))
+
+
+def test_entries_in_parts_that_add_up_to_infinity_are_refused():
+    for dtype, large in ((np.float32, 3e38), (np.float64, 1.5e308)):
+        x = sp.csr_matrix((np.array([large, large], dtype), [1, 1], [0, 0, 2]), shape=(2, 3))
+        with pytest.raises(ValueError, match=r"too large for .* at \(1, 1\)"):
+            encode_rows(x, dtype)
+
+
+def test_the_place_of_a_sparse_value_is_its_row_and_column():
+    x = sp.csr_matrix(np.array([[1.0, 0, 0], [0, 0, 1e39]]))
+    with pytest.raises(ValueError, match=r"at \(1, 2\)"):
+        encode_rows(x)

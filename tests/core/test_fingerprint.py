@@ -31,7 +31,7 @@ import skdeep
 from skdeep import DeepRegressor
 from skdeep.core.fingerprint import fingerprint
 from skdeep.layers import Dense
-from skdeep.layers.modules import Function
+from skdeep.layers.linen.function import Function
 from skdeep.networks import FlaxNetwork, Sequential
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)

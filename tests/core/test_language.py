@@ -12,13 +12,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special, stats
 
 import skdeep
-from skdeep.contract import Task
 from skdeep.core import as_traced
 from skdeep.core.language import NextToken, TokenLoss
 from skdeep.core.network import functions_of
 from skdeep.core.random import wrap_key
 from skdeep.core.tokens import NO_TARGET
 from skdeep.losses import CrossEntropy
+from skdeep.records import Task
 
 N_TOKENS, N_STEPS = 4, 5
 KEY = np.array([7, 1], np.uint32)

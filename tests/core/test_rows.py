@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections import Counter
 from fractions import Fraction
@@ -95,6 +94,19 @@ def test_a_class_of_one_row_trains():
     codes = np.array([0] * 20 + [1])
     for seed in range(20):
         assert not choose_held_out(codes, 0.5, True, np.random.default_rng(seed))[-1]
+
+
+def test_many_classes_of_one_row_leave_their_share_to_the_others():
+    codes = np.array([*range(10), *[10] * 10])
+    is_held_out = choose_held_out(codes, 5, True, np.random.default_rng(0))
+    assert (is_held_out.sum(), is_held_out[:10].sum()) == (5, 0)
+    assert choose_held_out(codes, 15, True, np.random.default_rng(0)).sum() == 9  # the last of a class trains
+
+
+@pytest.mark.parametrize("n_wanted", [20, 30])
+def test_stratified_rows_are_never_all_held_out(n_wanted):
+    with pytest.raises(ValueError, match="leaves 0 to train on and 20 to validate on"):
+        choose_held_out(np.arange(20) % 2, n_wanted, True, np.random.default_rng(0))
 
 
 def test_without_a_generator_the_last_rows_are_held_out():
@@ -197,8 +209,6 @@ def content(rows):
 def hashes(request, monkeypatch):
     """Leave three hashes, or a single one, for all rows: then unequal rows collide."""
     monkeypatch.setattr(rows_module, "hash_rows", HASHES[request.param])
-    # Its annotation asks for an int where a NumPy integer comes, which only a check of types objects to.
-    monkeypatch.setattr(rows_module, "_row_bytes", inspect.unwrap(rows_module._row_bytes))
 
 
 HASHES = {

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import Array, Float
 
-from skdeep.contract import StoppingRule, TrainState
+from skdeep.config import StoppingRule
 from skdeep.core import as_traced
-from skdeep.core.arrays import aligned_empty
+from skdeep.core.cpu.aligned import aligned_empty
 from skdeep.core.stopping import CONVERGED, NON_FINITE, RUNNING, Patience, start, update
+from skdeep.records import TrainState
 
 N_ROWS = 50
 QUICK = settings(deadline=None, max_examples=40, derandomize=True)

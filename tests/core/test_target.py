@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from skdeep.contract import Task
 from skdeep.core.target import (
     TargetScale,
     balanced_weights,
@@ -31,6 +30,7 @@ from skdeep.core.target import (
     narrowest_dtype,
 )
 from skdeep.losses import Bernoulli, Poisson, SquaredError
+from skdeep.records import Task
 
 QUICK = settings(deadline=None, max_examples=100, derandomize=True)
 rng = np.random.default_rng(0)
@@ -347,3 +347,11 @@ def test_a_class_without_weight_gets_1_and_the_others_share(weight):
     present = [code for code, w in zip(codes, weight, strict=True) if w]
     expected = [sum(weight) / len(present) / weight[list(codes).index(k)] if k in present else 1.0 for k in range(4)]
     np.testing.assert_allclose(found, expected)
+
+
+def test_values_whose_deviations_overflow_are_measured_all_the_same():
+    y = np.array([1.7e308] * 9 + [-1.7e308])[:, None]
+    mean, deviation = mean_and_deviation(y, np.ones(10))
+    np.testing.assert_allclose([mean, deviation], [[0.8 * 1.7e308], [0.6 * 1.7e308]])
+    with pytest.raises(ValueError, match="values too large for dtype"):
+        fit_scale(SquaredError(), y, np.ones(10))

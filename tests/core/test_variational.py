@@ -9,13 +9,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, stats
 
-from skdeep.contract import Task
 from skdeep.core import as_traced
 from skdeep.core.network import functions_of
 from skdeep.core.random import wrap_key
 from skdeep.core.variational import LARGEST_EXPONENT, VariationalAutoencoder, VariationalLoss
 from skdeep.losses import GaussianNLL, Poisson, SquaredError
 from skdeep.networks import Linear
+from skdeep.records import Task
 
 X = np.random.default_rng(0).normal(size=(400, 5)).astype(np.float32)
 

@@ -16,7 +16,7 @@ from skdeep.core import as_traced, stopping
 from skdeep.core.feeds.passes import Passes
 from skdeep.core.history import History
 from skdeep.core.network import functions_of
-from skdeep.core.objective import row_losses
+from skdeep.core.objective import are_penalised, row_losses
 from skdeep.core.programs import Program
 from skdeep.core.random import wrap_key
 from skdeep.core.watcher import Watcher
@@ -87,7 +87,9 @@ class _Loss:
         self._config, self._objective = as_traced(job.config, job.placement.dtype), job.config.objective
         self._model_state, self._weight = model_state, float(job.rows.weight.sum())
         # 1 for parameters that are penalised, else 0.
-        self._is_kernel = packed([np.full(leaf.shape, float(leaf.ndim >= 2)) for leaf in jax.tree.leaves(params)])
+        self._is_kernel = packed(
+            jax.tree.map(lambda leaf, mark: np.full(leaf.shape, float(mark)), params, are_penalised(params))
+        )
         self._passes = Passes(job.rows, job.config.model.in_shape)
         flat = packed(params)
         self._calls = [

@@ -11,8 +11,8 @@ import pytest
 from jax import lax
 from numpy.testing import assert_allclose
 
-from skdeep.core import convolution
-from skdeep.core.convolution import Windows, convolve
+from skdeep.core.cpu import convolution
+from skdeep.core.cpu.convolution import Windows, convolve
 
 LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 

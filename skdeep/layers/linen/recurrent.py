@@ -1,6 +1,6 @@
-"""The linen modules of recurrent layers (imports flax, so only `build` methods import this file).
+"""Recurrent modules, and two of them side by side.
 
-Parameters are those of Flax's cells, by name, shape and first value; the steps are those of `recurrence`.
+Parameters are those of Flax's cells, by name, shape and initial value; the steps are those of `recurrence`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from skdeep.contract import Layer
-from skdeep.layers.recurrence import Cell, GRUCell, LSTMCell, SimpleCell, recur
+from skdeep.layers.linen.recurrence import Cell, GRUCell, LSTMCell, SimpleCell, recur
+from skdeep.layers.linen.stack import Part
 from skdeep.layers.rows import check_sequences
 
 _INPUT_INIT = jax.nn.initializers.lecun_normal()
@@ -37,7 +37,7 @@ class Affine(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """What the recurrent modules share; a subclass gives its cell and kernel.
+    """Base of the recurrent modules; a subclass gives its cell and kernel.
 
     `(n, time, features) -> (n, time, units)` with `return_sequences`, else `(n, units)`, h after the last step.
     """
@@ -123,13 +123,13 @@ class SimpleRNN(Recurrent):
 
 
 class Bidirectional(nn.Module):
-    """Two layers over the same steps, their outputs side by side."""
+    """Two modules over the same steps, their outputs side by side."""
 
-    layers: tuple[Layer, Layer]
+    parts: tuple[Part, ...]
 
     def setup(self) -> None:
         """Build the modules here, so that they and their parameters belong to this one, by these names."""
-        self.forward, self.backward = (layer.build() for layer in self.layers)
+        self.forward, self.backward = (part.build() for part in self.parts)
 
     def __call__(self, x: Any, step_mask: Any = None) -> Any:
         return jnp.concatenate([self.forward(x, step_mask), self.backward(x, step_mask)], axis=-1)

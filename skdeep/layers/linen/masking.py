@@ -1,4 +1,4 @@
-"""The linen module of masking (imports flax, so only `build` methods import this file)."""
+"""Masks of steps, as a module."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import flax.linen as nn
 
-from skdeep.layers.masking import both_masks, steps_other_than, zero_masked
+from skdeep.layers.masks import both_masks, steps_other_than, zero_masked
 
 
 class Masking(nn.Module):

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from skdeep.core.pooling import MAX_SLICES, pool_max, pool_min, pool_sum
+from skdeep.core.cpu.pooling import MAX_SLICES, pool_max, pool_min, pool_sum
 
 KINDS = {"max": (pool_max, -np.inf, np.argmax), "min": (pool_min, np.inf, np.argmin), "sum": (pool_sum, 0.0, None)}
 

@@ -1,4 +1,4 @@
-"""The linen module of embeddings (imports flax, so only `build` methods import this file)."""
+"""Embeddings of ids."""
 
 from __future__ import annotations
 

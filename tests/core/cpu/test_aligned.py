@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from skdeep.core.arrays import ALIGNMENT, SMALL_BYTES, aligned_copy, aligned_empty
+from skdeep.core.cpu.aligned import ALIGNMENT, SMALL_BYTES, aligned_copy, aligned_empty
 
 SHAPES = [(), (0,), (1,), (7,), (3, 5), (2, 0, 4), (129, 129), (33, 64, 17)]
 

@@ -1,4 +1,4 @@
-"""The linen modules behind the networks (imports flax, so only `build` methods import this file)."""
+"""Networks from a code to an image."""
 
 from __future__ import annotations
 

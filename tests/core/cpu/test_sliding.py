@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import signal
 
-from skdeep.core.sliding import N_PARTS, slide
+from skdeep.core.cpu.sliding import N_PARTS, slide
 
 # Sizes of the batch, the images and the kernel, and the padding.
 CASES = {

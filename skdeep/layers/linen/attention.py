@@ -1,15 +1,12 @@
-"""The linen modules of attention (imports flax, so only `build` methods import this file)."""
+"""Attention between the steps of a sequence, and the block of a transformer."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import flax.linen as nn
-import jax
-import jax.numpy as jnp
-import numpy as np
 
-from skdeep.layers.modules import TracedDropout
+from skdeep.layers.linen.dropout import TracedDropout
 from skdeep.layers.rows import check_sequences
 
 
@@ -41,37 +38,9 @@ class SelfAttention(nn.Module):
         return n_features
 
     def _mask(self, x: Any, step_mask: Any) -> Any:
-        """Return which step (axis 2) may look at which (axis 3); all alike where a row has no real step at all."""
+        """Return which step (axis 2) may look at which (axis 3); all alike if a row has no real step at all."""
         causal = nn.make_causal_mask(x[..., 0], dtype=bool) if self.causal else None
         return nn.combine_masks(causal, None if step_mask is None else step_mask[:, None, None, :], dtype=bool)
-
-
-class SinusoidalPositions(nn.Module):
-    """Adds sines and cosines of the position."""
-
-    def __call__(self, x: Any) -> Any:
-        check_sequences("PositionalEncoding", x)
-        return x + jnp.asarray(sinusoids(*x.shape[1:]), x.dtype)[None]
-
-
-class LearnedPositions(nn.Module):
-    """Adds a learned vector a position."""
-
-    max_length: int | None
-
-    @nn.compact
-    def __call__(self, x: Any) -> Any:
-        check_sequences("PositionalEncoding", x)
-        _, n_steps, n_features = x.shape
-        if self.max_length is not None and n_steps > self.max_length:
-            raise ValueError(
-                f"The 'max_length' field of PositionalEncoding is {self.max_length}, but the rows have {n_steps} steps. "
-                f"Give max_length={n_steps} or more."
-            )
-        table = self.param(
-            "table", jax.nn.initializers.normal(0.02), (self.max_length or n_steps, n_features), jnp.float32
-        )
-        return x + table[None, :n_steps]
 
 
 class TransformerBlock(nn.Module):
@@ -90,10 +59,3 @@ class TransformerBlock(nn.Module):
         n_features = x.shape[-1]
         y = nn.gelu(nn.Dense(self.widths_factor * n_features)(nn.LayerNorm(use_fast_variance=False)(x)))
         return x + TracedDropout(self.dropout_rate)(nn.Dense(n_features)(y), train)
-
-
-def sinusoids(n_steps: int, n_features: int) -> np.ndarray:
-    """Return `(time, features)`: sines at even features, cosines at odd ones, each pair of one wavelength."""
-    feature = np.arange(n_features)
-    angles = np.arange(n_steps)[:, None] / 10_000.0 ** (feature // 2 * 2 / n_features)[None, :]
-    return np.where(feature % 2 == 0, np.sin(angles), np.cos(angles))

@@ -1,0 +1,1 @@
+"""The linen modules that networks build, by the rules of `skdeep.layers.linen`."""

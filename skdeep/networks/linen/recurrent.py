@@ -1,0 +1,27 @@
+"""Recurrent networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+
+from skdeep.layers.linen.stack import Part, call_parts
+from skdeep.networks.linen.sequences import Output, embedded, masked_sequences
+
+
+class RecurrentNetwork(nn.Module):
+    """Recurrent parts, the last of which gives one state per row or all of them, and an output of each."""
+
+    parts: tuple[Part, ...]
+    mask_value: Any
+    n_tokens: int | None
+    embedding_features: int
+    n_outputs: int
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
+        x, step_mask = masked_sequences(x, self.mask_value)
+        x = embedded(x, self.n_tokens, self.embedding_features)
+        x, _ = call_parts(self.parts, x, train, row_mask, step_mask)
+        return Output(self.n_outputs, name="output")(x)
