@@ -116,7 +116,7 @@ class Info(NamedTuple):
     n_epochs: Int[Array, ""]
 
 
-class Progress(NamedTuple):
+class Snapshot(NamedTuple):
     """Where a training stands, as NumPy arrays and plain numbers: what a checkpoint holds beside the job.
 
     `state` has the one position; `history` the finished epochs of this training by column; `seconds` is the time that the

@@ -62,7 +62,7 @@ def torch_network() -> Any:
 
 
 def _without_the_pass() -> Any:
-    return mock.patch.dict("skdeep.core.cpu.lowering.RULES", clear=True)
+    return mock.patch.dict("skdeep.core.cpu.rewriting.RULES", clear=True)
 
 
 def _contender(name: str, network: Any, notes: str, **options: Any) -> Contender:

@@ -15,9 +15,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from skdeep.config import Model
-from skdeep.core.cpu.lowering import inside_a_loop
+from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.network import functions_of
-from skdeep.core.programs import Program
+from skdeep.core.programs import program
 from skdeep.core.random import key_of_seed, wrap_key
 from skdeep.records import ModelState, Params
 
@@ -36,7 +36,7 @@ class Sampling(NamedTuple):
     key: UInt32[Any, "2"]
 
 
-class Progress(NamedTuple):
+class Continuation(NamedTuple):
     """The window, how many of its tokens are known, the new tokens of this call, how many they are, those before it."""
 
     window: Float[Any, " time"]
@@ -60,19 +60,18 @@ def choose(raw: Float[Array, " tokens"], sampling: Sampling, key: Any) -> Int[Ar
     return jax.random.categorical(key, jnp.where(is_kept, scaled, -jnp.inf)).astype(jnp.int32)
 
 
-def one_token(
-    model: Model, params: Params, model_state: ModelState, progress: Progress, sampling: Sampling
-) -> Progress:
-    """Return the progress with one more token."""
+@program()
+def generate_token(model: Model, params: Params, model_state: ModelState, text: Continuation, sampling: Sampling) -> Continuation:
+    """Return the text with one more token."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
-    window, n_known, tokens, n_new, n_before, _ = progress
+    window, n_known, tokens, n_new, n_before, _ = text
     raw, _ = network.apply(params, model_state, window[None], False, None, jnp.ones(1, window.dtype))
     key = jax.random.fold_in(wrap_key(sampling.key), n_before + n_new)
     token = choose(raw.reshape(len(window), -1)[n_known - 1], sampling, key)
     is_full = n_known == len(window)
     window = jnp.where(is_full, jnp.roll(window, -1), window)
     window = window.at[jnp.where(is_full, n_known - 1, n_known)].set(token.astype(window.dtype))
-    return Progress(
+    return Continuation(
         window,
         jnp.where(is_full, n_known, n_known + 1),
         tokens.at[n_new].set(token),
@@ -82,27 +81,27 @@ def one_token(
     )
 
 
-def many_tokens(
+@program()
+def generate_tokens(
     model: Model,
     params: Params,
     model_state: ModelState,
-    progress: Progress,
+    text: Continuation,
     sampling: Sampling,
     n_wanted: Int[Array, ""],
-) -> Progress:
-    """Return the progress with `n_wanted` tokens, or fewer if the text ended."""
+) -> Continuation:
+    """Return the text with `n_wanted` tokens, or fewer if the text ended."""
     with inside_a_loop():
-        last: Progress = lax.while_loop(
+        last: Continuation = lax.while_loop(
             lambda p: (p.n_new < n_wanted) & ~p.has_ended,
-            lambda p: one_token(model, params, model_state, p, sampling),
-            progress,
+            lambda p: generate_token.function(model, params, model_state, p, sampling),
+            text,
         )
     return last
 
 
-def sees_later_steps(
-    model: Model, params: Params, model_state: ModelState, x: Float[Array, "2 time"]
-) -> Bool[Array, ""]:
+@program()
+def look_ahead(model: Model, params: Params, model_state: ModelState, x: Float[Array, "2 time"]) -> Bool[Array, ""]:
     """Tell whether outputs in the first half differ between two rows that differ in the second half only.
 
     As in training, where a normalisation may mix what it does not in prediction; random numbers are the same.
@@ -117,11 +116,6 @@ def sees_later_steps(
     first, second = lax.map(outputs, x)
     # NaN is none of this check's business: the loss will tell.
     return jnp.any(jnp.abs(first - second) > 1e-4 * (1 + jnp.max(jnp.abs(first))))
-
-
-generate_token = Program(one_token, name="generate_token")
-generate_tokens = Program(many_tokens, name="generate_tokens")
-look_ahead = Program(sees_later_steps, name="look_ahead")
 
 
 def generate(
@@ -150,26 +144,24 @@ def generate(
     window[: len(known)] = known
     empty = np.zeros(TOKENS_PER_CALL, np.int32)
     start: Any = (window, np.int32(len(known)), empty, np.int32(0), np.int32(0), np.bool_(False))
-    progress, parts, n_done = Progress(*start), [empty[:0]], 0
-    while n_done < n_wanted and not progress.has_ended:
-        progress = progress._replace(tokens=empty, n_new=np.int32(0), n_before=np.int32(n_done))
+    text, parts, n_done = Continuation(*start), [empty[:0]], 0
+    while n_done < n_wanted and not text.has_ended:
+        text = text._replace(tokens=empty, n_new=np.int32(0), n_before=np.int32(n_done))
         n_now = min(TOKENS_PER_CALL, n_wanted - n_done)
-        progress = _call(model, params, model_state, progress, sampling, n_now)
-        parts.append(np.asarray(progress.tokens)[: int(progress.n_new)])
-        n_done += int(progress.n_new)
+        text = _call(model, params, model_state, text, sampling, n_now)
+        parts.append(np.asarray(text.tokens)[: int(text.n_new)])
+        n_done += int(text.n_new)
     return np.concatenate(parts)
 
 
-def _call(
-    model: Model, params: Params, model_state: ModelState, progress: Progress, sampling: Sampling, n_wanted: int
-) -> Progress:
-    arguments = model, params, model_state, progress, sampling, np.int32(n_wanted)
+def _call(model: Model, params: Params, model_state: ModelState, text: Continuation, sampling: Sampling, n_wanted: int) -> Continuation:
+    arguments = model, params, model_state, text, sampling, np.int32(n_wanted)
     if generate_tokens.suits_its_loop(*arguments):
-        last: Progress = generate_tokens(*arguments)
+        last: Continuation = generate_tokens(*arguments)
         return last
-    while int(progress.n_new) < n_wanted and not progress.has_ended:
-        progress = generate_token(model, params, model_state, progress, sampling)
-    return progress
+    while int(text.n_new) < n_wanted and not text.has_ended:
+        text = generate_token(model, params, model_state, text, sampling)
+    return text
 
 
 def check_is_causal(model: Model, params: Params, model_state: ModelState) -> None:

@@ -19,10 +19,10 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from skdeep.config import Model
-from skdeep.core.cpu.lowering import inside_a_loop
+from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.feeds.blocks import BLOCK_ROWS, Taker, taker_of
 from skdeep.core.network import functions_of
-from skdeep.core.programs import Program
+from skdeep.core.programs import Program, program
 from skdeep.records import ModelState, Params
 
 MAX_VALUES = 2**20
@@ -30,7 +30,8 @@ BLOCKS_PER_CALL = 32
 CALLS_UNDER_WAY = 4
 
 
-def raw_of_block(model: Model, params: Params, model_state: ModelState, x: Any) -> Float[Array, "block raw"]:
+@program()
+def predict_block(model: Model, params: Params, model_state: ModelState, x: Any) -> Float[Array, "block raw"]:
     """Return the raw outputs of one block of rows, in inference mode."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
     values = jax.tree.leaves(x)[-1]
@@ -38,7 +39,8 @@ def raw_of_block(model: Model, params: Params, model_state: ModelState, x: Any) 
     return raw
 
 
-def raw_of_blocks(
+@program()
+def predict_blocks(
     model: Model, params: Params, model_state: ModelState, part: tuple[Any, Int[Array, ""]]
 ) -> Float[Array, "rows raw"]:
     """Return the raw outputs of the first blocks of rows; the rest is zero.
@@ -54,7 +56,7 @@ def raw_of_blocks(
     def fill(i: Int[Array, ""], raw: Float[Array, "rows raw"]) -> Float[Array, "rows raw"]:
         block = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, i * BLOCK_ROWS, BLOCK_ROWS), x)
         return lax.dynamic_update_slice_in_dim(
-            raw, raw_of_block(model, params, model_state, block), i * BLOCK_ROWS, axis=0
+            raw, predict_block.function(model, params, model_state, block), i * BLOCK_ROWS, axis=0
         )
 
     values = jax.tree.leaves(x)[-1]
@@ -63,10 +65,6 @@ def raw_of_blocks(
             0, n_blocks, fill, jnp.zeros((len(values), model.n_raw), values.dtype)
         )
     return raw
-
-
-predict_block = Program(raw_of_block, name="predict_block")
-predict_blocks = Program(raw_of_blocks, name="predict_blocks")
 
 
 def predict_raw(
@@ -114,13 +112,13 @@ def _blocks_from(take: Taker, raw: Float[np.ndarray, "n raw"]) -> Iterator[tuple
 
 
 def _fill(
-    raw: Float[np.ndarray, "n raw"], program: Program, fixed: tuple[Any, ...], parts: Iterable[tuple[int, Any]]
+    raw: Float[np.ndarray, "n raw"], predictor: Program, fixed: tuple[Any, ...], parts: Iterable[tuple[int, Any]]
 ) -> Float[np.ndarray, "n raw"]:
     """Fill in the outputs of one call per part, a few of which are under way at once; each part comes with its start."""
     under_way: deque[tuple[int, Any]] = deque()
     predict = None
     for start, part in parts:
-        predict = predict or program.with_others(*fixed, part)
+        predict = predict or predictor.with_others(*fixed, part)
         under_way.append((start, predict(part)))
         if len(under_way) > CALLS_UNDER_WAY:
             _collect(raw, *under_way.popleft())

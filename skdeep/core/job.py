@@ -14,7 +14,7 @@ from skdeep.core.identity import identity_of, signature_of
 from skdeep.core.placement import Placement
 from skdeep.core.rows import WeightedRows
 from skdeep.core.watcher import Watcher
-from skdeep.records import ModelState, Outcome, Params, Progress, TrainState
+from skdeep.records import ModelState, Outcome, Params, Snapshot, TrainState
 
 
 @runtime_checkable
@@ -66,7 +66,7 @@ class Job:
         Encoded rows whose loss is computed after each epoch.
     score : callable or None, default=None
         `score(params, model_state)`, greater is better, called after each epoch.
-    progress : Progress or None, default=None
+    snapshot : Snapshot or None, default=None
         Where the training stands if it is continued.
     encoding : object, default=None
         How X and y were encoded and how raw outputs are decoded; training does not read it.
@@ -90,7 +90,7 @@ class Job:
     driver: Any = _STEPS
     validation: WeightedRows | None = None
     score: Callable[[Params, ModelState], float] | None = None
-    progress: Progress | None = None
+    snapshot: Snapshot | None = None
     encoding: Any = None
     ids: Mapping[str, str] = dataclasses.field(default_factory=dict)
     origin: Origin = _UNKNOWN

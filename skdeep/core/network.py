@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from skdeep import contract
 from skdeep.contract import NetworkFunctions
-from skdeep.core.cpu.lowering import lowered
+from skdeep.core.cpu.rewriting import rewritten_for_cpu
 from skdeep.core.sparse_rows import apply_to_entries
 from skdeep.linen import BATCH_STATS, call_arguments
 from skdeep.records import ModelState, Params, SparseRows
@@ -51,7 +51,7 @@ def functions_of_module(module: Any) -> NetworkFunctions:
     """Return the pure functions of a linen module, or of a function `f(rngs) -> flax.nnx.Module`.
 
     Flax is not imported for a network that is pure functions already. Convolutions and pools are rewritten
-    where the device is a CPU (see `lowering.py`).
+    where the device is a CPU (see `rewriting.py`).
     """
     if isinstance(module, NetworkFunctions):
         functions = module
@@ -59,7 +59,7 @@ def functions_of_module(module: Any) -> NetworkFunctions:
         import flax.linen as nn
 
         functions = _from_linen(module) if isinstance(module, nn.Module) else _from_nnx(module)
-    return functions._replace(apply=_lowered(functions.apply))
+    return functions._replace(apply=_rewritten_for_cpu(functions.apply))
 
 
 def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, ""]) -> ModelState:
@@ -76,11 +76,11 @@ def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, 
     return jax.tree_util.tree_map_with_path(blend, before, after)
 
 
-def _lowered(apply: Callable[..., Any]) -> Callable[..., Any]:
+def _rewritten_for_cpu(apply: Callable[..., Any]) -> Callable[..., Any]:
     """Return `apply` in operations that suit the device; `train` is no array."""
 
     def call(params: Params, model_state: ModelState, x: Array, train: bool, *rest: Any) -> Any:
-        return lowered(lambda params, model_state, x, *rest: apply(params, model_state, x, train, *rest))(
+        return rewritten_for_cpu(lambda params, model_state, x, *rest: apply(params, model_state, x, train, *rest))(
             params, model_state, x, *rest
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import itertools
 import operator
@@ -25,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from skdeep.component import Component
-from skdeep.core.cpu.lowering import LeftAloneError
+from skdeep.core.cpu.rewriting import LeftAloneError
 from skdeep.core.fingerprint import fingerprint, user_functions
 from skdeep.core.placement import current_placement
 
@@ -113,20 +114,27 @@ def compile_counts() -> dict[str, Counts]:
 
 
 class Program:
-    """A pure function of pytrees, compiled once a structure; called like the function.
+    """A pure function of pytrees, compiled once per structure; called like the function.
 
-    `donate` gives the positions of arguments whose memory the outputs may reuse.
+    Parameters
+    ----------
+    function : callable
+        Also called as `program.function`, inside other traced functions.
+    name : str, default=None
+        In the counts of compiles; by default that of the function.
+    donate : tuple of int
+        The positions of arguments whose memory the outputs may reuse.
     """
 
-    def __init__(self, function: Callable[..., Any], name: str, donate: tuple[int, ...] = ()) -> None:
-        self.name = name
-        self._function = function
+    def __init__(self, function: Callable[..., Any], name: str | None = None, donate: tuple[int, ...] = ()) -> None:
+        self.name = name or function.__name__
+        self.function = function
         self._donate = donate
-        self.__doc__ = function.__doc__
+        functools.update_wrapper(self, function)
 
     def __call__(self, *arguments: Any) -> Any:
         if _is_eager():
-            return self._function(*_on_device(arguments))
+            return self.function(*_on_device(arguments))
         leaves, compiled, out_tree = self._look_up(arguments)
         return jax.tree.unflatten(out_tree, compiled(*leaves))
 
@@ -184,7 +192,7 @@ class Program:
         out_trees = []
 
         def flat(*flat_arguments: Any) -> list[Any]:
-            outputs, out_tree = jax.tree.flatten(self._function(*jax.tree.unflatten(tree, flat_arguments)))
+            outputs, out_tree = jax.tree.flatten(self.function(*jax.tree.unflatten(tree, flat_arguments)))
             out_trees.append(out_tree)
             return outputs
 
@@ -209,19 +217,25 @@ class Program:
         return _by_text.get((digest, current_placement(), _settings()), compile_it), out_trees[0]
 
 
-class TracedFunction:
-    """A pure function of pytrees that is traced once a structure and evaluated on the host."""
+def program(*, donate: tuple[int, ...] = ()) -> Callable[[Callable[..., Any]], Program]:
+    """Make a program of a function, as a decorator; see `Program`."""
+    return lambda function: Program(function, donate=donate)
 
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
-        self.name = name
-        self._function = function
+
+class TracedFunction:
+    """A pure function of pytrees that is traced once per structure and evaluated on the host; also a decorator."""
+
+    def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
+        self.name = name or function.__name__
+        self.function = function
+        functools.update_wrapper(self, function)
 
     def __call__(self, *arguments: Any) -> Any:
         from skdeep.core.cpu.host import evaluate
 
         _refuse_fork()
         if _is_eager():
-            return jax.tree.map(np.asarray, self._function(*_on_device(arguments)))
+            return jax.tree.map(np.asarray, self.function(*_on_device(arguments)))
         leaves, tree = jax.tree.flatten(arguments)
         key = _key(self, arguments, leaves, tree)
         closed, out_tree = _traced.get(key, lambda: self._trace(arguments, leaves, tree))
@@ -230,7 +244,7 @@ class TracedFunction:
 
     def _trace(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
         def flat(*flat_arguments: Any) -> Any:
-            return self._function(*jax.tree.unflatten(tree, flat_arguments))
+            return self.function(*jax.tree.unflatten(tree, flat_arguments))
 
         _count(self.name, 0)
         with _code_version(_current_version(arguments)):

@@ -15,10 +15,10 @@ from skdeep.contract import Loss
 from skdeep.core import stopping
 from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
-from skdeep.core.cpu.lowering import inside_a_loop
+from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.network import functions_of, weighted_by_rows
 from skdeep.core.objective import row_losses, share_of_full_batch
-from skdeep.core.programs import Program, TracedFunction
+from skdeep.core.programs import TracedFunction, program
 from skdeep.core.random import wrap_key
 from skdeep.core.rows import SMALLEST_SIZE
 from skdeep.core.sparse_rows import made_dense
@@ -80,12 +80,12 @@ def learning_rate_of(config: FitConfig, state: TrainState) -> Any:
 def validation_loss(config: FitConfig, params: Params, model_state: ModelState, rows: Rows) -> Float[Array, ""]:
     """Return the weighted sum of the validation losses of rows."""
     loss = config.loss if config.validation_loss is None else config.validation_loss
-    return weighted_loss_of_rows(config.model, loss, params, model_state, rows)
+    total: Float[Array, ""] = weighted_loss.function(config.model, loss, params, model_state, rows)
+    return total
 
 
-def weighted_loss_of_rows(
-    model: Model, loss: Loss, params: Params, model_state: ModelState, rows: Rows
-) -> Float[Array, ""]:
+@program()
+def weighted_loss(model: Model, loss: Loss, params: Params, model_state: ModelState, rows: Rows) -> Float[Array, ""]:
     """Return the weighted sum of the losses of rows, in inference mode."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
     size = min(rows.weight.shape[0], evaluation_rows(model.n_raw))
@@ -134,7 +134,8 @@ def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: R
     return state, entries
 
 
-def block_of_steps(
+@program(donate=(1,))
+def train_block(
     config: FitConfig,
     state: TrainState,
     rows: Rows,
@@ -192,22 +193,28 @@ def block_of_steps(
     return state, info
 
 
-def record_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -> TrainState:
+@program(donate=(1,))
+def judge_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -> TrainState:
     """Return the state after a score that the host computed (lower is better) for the epoch just finished."""
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
     judged, status = stopping.update(config.stopping, state, score, state.epoch, params)
     return state._replace(stopping=judged, status=status)
 
 
-def initial_state(config: FitConfig, key: Any, n_rows: Any, steps_per_epoch: Any) -> TrainState:
+@TracedFunction
+def new_state(config: FitConfig, key: Any, n_rows: Any, steps_per_epoch: Any) -> TrainState:
     """Return the state before the first step, with new parameters made from the key."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
     example = jnp.zeros((1, *config.model.in_shape), config.learning_rate.dtype)  # type: ignore[attr-defined]  # cast
     params, model_state = network.init(jax.random.fold_in(wrap_key(key), np.uint32(0xFFFFFFFF)), example)
-    return state_of_params(config, params, model_state, key, n_rows, steps_per_epoch, jnp.int32(0))
+    state: TrainState = continued_state.function(
+        config, params, model_state, key, n_rows, steps_per_epoch, jnp.int32(0)
+    )
+    return state
 
 
-def state_of_params(
+@TracedFunction
+def continued_state(
     config: FitConfig, params: Params, model_state: ModelState, key: Any, n_rows: Any, steps_per_epoch: Any, epoch: Any
 ) -> TrainState:
     """Return the state before the first step from given parameters."""
@@ -228,7 +235,8 @@ def state_of_params(
     )
 
 
-def params_to_predict_with(config: FitConfig, state: TrainState) -> Params:
+@TracedFunction
+def evaluation_params(config: FitConfig, state: TrainState) -> Params:
     """Return the parameters that the optimizer wants to be judged by."""
     return config.optimizer.eval_params(state.params, state.optimizer_state)
 
@@ -239,11 +247,3 @@ def _clip(config: FitConfig, grad: Params) -> Params:
     norm = jnp.sqrt(sum(jnp.sum(g * g) for g in jax.tree.leaves(grad)))
     factor = jnp.minimum(1.0, config.clip_norm / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny))
     return jax.tree.map(lambda g: g * factor, grad)
-
-
-train_block = Program(block_of_steps, name="train_block", donate=(1,))
-weighted_loss = Program(weighted_loss_of_rows, name="weighted_loss")
-judge_score = Program(record_score, name="judge_score", donate=(1,))
-evaluation_params = TracedFunction(params_to_predict_with, name="evaluation_params")
-new_state = TracedFunction(initial_state, name="new_state")
-continued_state = TracedFunction(state_of_params, name="continued_state")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from skdeep.core.history import History
-from skdeep.records import ModelState, Params, Progress
+from skdeep.records import ModelState, Params, Snapshot
 
 SECONDS_PER_BLOCK = 0.25
 
@@ -21,7 +21,7 @@ class Course(Protocol):
         """Epochs done."""
         ...
 
-    def progress(self) -> Progress:
+    def snapshot(self) -> Snapshot:
         """Return where the training stands, as copies of all arrays."""
         ...
 

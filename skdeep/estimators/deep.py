@@ -130,10 +130,10 @@ class DeepEstimator(TrainedEstimator):
         train = train._replace(weight=bounded_weights(train.weight))
         weigh = self._weigher(train, encoding)
         split = split._replace(train=self._weighed(weigh(train), "trains on"))
-        if split.held_out is not None:
-            held_out = self._finished(split.held_out, encoding, loss)
-            held_out = weigh(held_out._replace(weight=bounded_weights(held_out.weight)))
-            split = split._replace(held_out=self._weighed(held_out, "validates on"))
+        if split.validation is not None:
+            validation = self._finished(split.validation, encoding, loss)
+            validation = weigh(validation._replace(weight=bounded_weights(validation.weight)))
+            split = split._replace(validation=self._weighed(validation, "validates on"))
         return dataclasses.replace(draft, encoding=encoding), split
 
     def _weighed(self, rows: WeightedRows, use: str) -> WeightedRows:
@@ -150,8 +150,8 @@ class DeepEstimator(TrainedEstimator):
             return Split(_distinct(given, merges=False, keep_order=True).rows)
         found = _distinct(given, self._merges_rows, keep_order=not self.shuffle)
         if data.X_val is not None:
-            held_out = self._given_validation(data, draft)
-            return Split(found.rows, held_out, self._scored(held_out, data.sample_weight_val is not None))
+            validation = self._given_validation(data, draft)
+            return Split(found.rows, validation, self._scored(validation, data.sample_weight_val is not None))
         if data.y_val is not None or data.sample_weight_val is not None:
             raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val too.")
         if not self.early_stopping:
@@ -161,9 +161,9 @@ class DeepEstimator(TrainedEstimator):
         rng = host_generator(draft.key, _SPLIT_STREAM) if self.shuffle else None
         is_by_class = draft.encoding.task.kind in ("binary", "multiclass") and given.target.ndim == 1
         is_held_out = choose_held_out(found.rows.target, fraction, is_by_class, rng)
-        train, held_out = (found.rows.take(np.flatnonzero(marks)) for marks in (~is_held_out, is_held_out))
+        train, validation = (found.rows.take(np.flatnonzero(marks)) for marks in (~is_held_out, is_held_out))
         scored = given.take(found.members(is_held_out)) if self.scoring != "loss" else None
-        return Split(train, held_out, scored and self._scored(scored, data.sample_weight is not None))
+        return Split(train, validation, scored and self._scored(scored, data.sample_weight is not None))
 
     def _scored(self, rows: WeightedRows, is_weighted: bool) -> ScoredRows | None:
         return None if self.scoring == "loss" else ScoredRows(rows, is_weighted)

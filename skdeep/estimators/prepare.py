@@ -63,7 +63,7 @@ class Split(NamedTuple):
     """
 
     train: WeightedRows
-    held_out: WeightedRows | None = None
+    validation: WeightedRows | None = None
     scored: ScoredRows | None = None
     weight_exponent: int = 0
 
@@ -138,7 +138,7 @@ def _job(estimator: Any, draft: Draft, split: Split) -> Job:
         placement=placement,
         last_epoch=int(start.epoch) + n_epochs,
         driver=estimator._driver,
-        validation=split.held_out,
+        validation=split.validation,
         encoding=encoding,
         ids=draft.resolved.ids,
         origin=Origin(draft.is_partial, draft.earlier is not None, estimator._history_to_extend(draft)),
@@ -154,6 +154,6 @@ def _wanted_batch_size(estimator: Any, n: int) -> int:
 
 def _monitored(estimator: Any, split: Split) -> Literal["train", "validation", "host"]:
     """Return what early stopping watches."""
-    if split.held_out is None or not estimator.early_stopping:
+    if split.validation is None or not estimator.early_stopping:
         return "train"
-    return "validation" if split.scored is None and validates_in_program(split.held_out) else "host"
+    return "validation" if split.scored is None and validates_in_program(split.validation) else "host"

@@ -79,12 +79,12 @@ class CutAfter(Watcher):
     seconds_per_block = 0.0
 
     def __init__(self, n_blocks):
-        self.n_left, self.progress = n_blocks, None
+        self.n_left, self.snapshot = n_blocks, None
 
     def end_block(self, course):
         self.n_left -= 1
         if self.n_left == 0:
-            self.progress = course.progress()
+            self.snapshot = course.snapshot()
         return self.n_left == 0
 
 
@@ -92,11 +92,11 @@ def cut_and_continued(job, n_blocks):
     """Return the outcome of a job that is cut, written, read in NumPy and continued; the same job if it ends before."""
     watcher = CutAfter(n_blocks)
     outcome = run(job, watcher)
-    if watcher.progress is None:
+    if watcher.snapshot is None:
         return outcome
-    state = watcher.progress.state
+    state = watcher.snapshot.state
     assert all(isinstance(leaf, np.ndarray | np.generic) for leaf in jax.tree.leaves(state))
-    return run(job.replace(progress=pickle.loads(pickle.dumps(watcher.progress))))
+    return run(job.replace(snapshot=pickle.loads(pickle.dumps(watcher.snapshot))))
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_an_ended_training_stays_as_it_is_and_more_epochs_continue_it():
     watcher = CutAfter(16)  # the last step of the last epoch
     first = run(job, watcher)
     assert first.n_epochs == 4
-    ended = job.replace(progress=watcher.progress)
+    ended = job.replace(snapshot=watcher.snapshot)
     assert run(ended).n_epochs == 4
     longer = run(ended.replace(last_epoch=6))
     assert_same_outcome(longer, run(job.replace(last_epoch=6)))
@@ -244,7 +244,7 @@ def test_the_identity_of_a_job_on_its_way_is_that_of_the_job():
     job = job_of(DeepClassifier(**SMALL))
     watcher = CutAfter(3)
     run(job, watcher)
-    later = job.replace(progress=watcher.progress, last_epoch=99)
+    later = job.replace(snapshot=watcher.snapshot, last_epoch=99)
     assert (later.identity(), later.signature()) == (job.identity(), job.signature())
 
 

@@ -1,4 +1,4 @@
-"""Convolution in forms that XLA's CPU backend does well, for the pass in `lowering.py`.
+"""Convolution in forms that XLA's CPU backend does well, for the pass in `rewriting.py`.
 
 Over two axes in steps of one, `sliding.py` has it. All else is patches and one matrix product.
 """
@@ -56,7 +56,7 @@ def convolve(
 
     edges = [(low, high, d - 1) for (low, high), d in zip(padding, lhs_dilation, strict=True)]
     x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
-    windows = Windows.of(x.shape[1:-1], kernel.shape[:-2], window_strides, rhs_dilation)
+    windows = Patches.of(x.shape[1:-1], kernel.shape[:-2], window_strides, rhs_dilation)
     if batch_group_count != 1 or 0 in (*x.shape, *kernel.shape, *windows.counts):
         return None
 
@@ -90,7 +90,7 @@ def _slides(x: Any, kernel: Any, padding: Sequence[tuple[int, int]], precision: 
     return precision is None and pays and fits and lies_within and 0 not in (*x.shape, *kernel.shape)
 
 
-class Windows(NamedTuple):
+class Patches(NamedTuple):
     """Where a kernel looks: its offsets, how many windows there are along each axis, and in which steps."""
 
     offsets: tuple[tuple[int, ...], ...]
@@ -100,7 +100,7 @@ class Windows(NamedTuple):
     @classmethod
     def of(
         cls, lengths: Sequence[int], sizes: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
-    ) -> Windows:
+    ) -> Patches:
         axes = zip(lengths, sizes, strides, dilation, strict=True)
         counts = tuple(max(0, (length - (size - 1) * d - 1) // stride + 1) for length, size, stride, d in axes)
         offsets = itertools.product(*(range(0, size * d, d) for size, d in zip(sizes, dilation, strict=True)))
@@ -112,7 +112,7 @@ class Windows(NamedTuple):
         return lax.slice(x, (0, *offset, 0), (x.shape[0], *stops, x.shape[-1]), (1, *self.strides, 1))
 
 
-def _bounded(product: Callable[..., Any], x: Any, windows: Windows, kernel: Any) -> Any:
+def _bounded(product: Callable[..., Any], x: Any, windows: Patches, kernel: Any) -> Any:
     """Return the product over all offsets, in blocks whose patches stay within the bound."""
     flat = kernel.reshape(-1, *kernel.shape[-2:])
     values_per_row = math.prod(windows.counts) * len(windows.offsets) * x.shape[-1]

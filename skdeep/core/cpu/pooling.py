@@ -1,4 +1,4 @@
-"""Maxima, minima and sums over windows as elementwise operations on slices, for the pass in `lowering.py`."""
+"""Maxima, minima and sums over windows as elementwise operations on slices, for the pass in `rewriting.py`."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from skdeep.core.feeds.passes import Passes
 from skdeep.core.history import History
 from skdeep.core.network import functions_of
 from skdeep.core.objective import are_penalised, row_losses
-from skdeep.core.programs import Program
+from skdeep.core.programs import program
 from skdeep.core.random import wrap_key
 from skdeep.core.watcher import Watcher
-from skdeep.records import ModelState, Outcome, Params, Progress, Rows
+from skdeep.records import ModelState, Outcome, Params, Rows, Snapshot
 
 
 class ScipyLBFGS(Component):
@@ -45,7 +45,8 @@ class ScipyLBFGS(Component):
         return _Course(job, watcher, self).minimise()
 
 
-def loss_and_gradient_of_rows(
+@program()
+def loss_and_gradient(
     config: FitConfig, model_state: ModelState, rows: Rows, flat: Float[Array, " parameters"]
 ) -> tuple[Float[Array, ""], Float[Array, " parameters"]]:
     """Return the weighted sum of the losses of rows, and its gradient by all parameters in one vector."""
@@ -58,9 +59,6 @@ def loss_and_gradient_of_rows(
         return jnp.sum(jnp.where(rows.weight > 0, losses * rows.weight, 0.0))
 
     return jax.value_and_grad(loss_sum)(flat)
-
-
-loss_and_gradient = Program(loss_and_gradient_of_rows, name="loss_and_gradient")
 
 
 def packed(params: Params) -> np.ndarray:
@@ -170,10 +168,10 @@ class _Course:
         """Return the parameters of the last iteration, and the model state."""
         return unpacked(self._last, self._job.start.params), self._job.start.model_state
 
-    def progress(self) -> Progress:
+    def snapshot(self) -> Snapshot:
         """Return where the solver stands; it cannot be continued, as SciPy keeps its memory to itself."""
         state: Any = self._job.start._replace(params=self.current_params()[0], epoch=np.int32(self.epoch))
-        return Progress(state, {name: list(values) for name, values in self.history.items()}, 0.0)
+        return Snapshot(state, {name: list(values) for name, values in self.history.items()}, 0.0)
 
     def _outcome(
         self, flat: np.ndarray, status: int, n_iter: int | None = None, message: str = "", loss: float | None = None

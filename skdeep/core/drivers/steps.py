@@ -20,7 +20,7 @@ from skdeep.core.feeds.validation import Validation
 from skdeep.core.history import COLUMNS, new_history
 from skdeep.core.step import evaluation_params, judge_score, train_block
 from skdeep.core.watcher import Watcher
-from skdeep.records import Info, ModelState, Outcome, Params, Progress, TrainState
+from skdeep.records import Info, ModelState, Outcome, Params, Snapshot, TrainState
 
 
 class Steps(Component):
@@ -45,7 +45,7 @@ class _Course:
         shape = job.config.model.in_shape
         self.feed: Feed = feed_of(job.rows, shape, job.batch_size, job.order)
         self.validation = None if job.validation is None else Validation(job.validation, shape)
-        at: Progress = job.progress or Progress(job.start, new_history(), 0.0)
+        at: Snapshot = job.snapshot or Snapshot(job.start, new_history(), 0.0)
         self.state: TrainState = at.state
         self.history = {name: list(at.history[name]) for name in COLUMNS}
         self.seconds = at.seconds
@@ -75,10 +75,10 @@ class _Course:
         """Whether control must return to Python after each epoch."""
         return self.watcher.is_epoch_wise or self.is_judged_on_host
 
-    def progress(self) -> Progress:
+    def snapshot(self) -> Snapshot:
         """Return where the training stands, as copies."""
         state = jax.tree.map(aligned_copy, self.state)
-        return Progress(state, {name: list(values) for name, values in self.history.items()}, self.seconds)
+        return Snapshot(state, {name: list(values) for name, values in self.history.items()}, self.seconds)
 
     def current_params(self) -> tuple[Params, ModelState]:
         """Return the parameters that the optimizer wants to be judged by, and the model state, on the host."""

@@ -83,7 +83,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
         return None
 
     @abstractmethod
-    def _validation_loss(self, held_out: WeightedRows, draft: Draft) -> Loss:
+    def _validation_loss(self, validation: WeightedRows, draft: Draft) -> Loss:
         """Return the loss whose mean on the held-out rows is 1 minus the score."""
 
     @abstractmethod
@@ -208,25 +208,25 @@ class Perceptron(PerceptronWeights, ArrayReader):
         by_class = weight_exponent(rows.weight)
         rows = rows._replace(weight=scaled_by_power_of_two(rows.weight, -by_class))
         check_some_class_weight(type(self).__name__, rows.weight, "trains on")
-        train, held_out = self._parted(rows, draft)
-        return draft, Split(train, held_out, weight_exponent=-exponent - by_class)
+        train, validation = self._parted(rows, draft)
+        return draft, Split(train, validation, weight_exponent=-exponent - by_class)
 
     def _parted(self, rows: WeightedRows, draft: Draft) -> tuple[WeightedRows, WeightedRows | None]:
         if not self.early_stopping or self._is_lbfgs:
             return rows, None
         if self.validation_fraction == 0:
             raise ValueError("early_stopping=True needs rows to validate on: set validation_fraction above 0.")
-        train, held_out = train_test_split(
+        train, chosen = train_test_split(
             np.arange(len(rows.target)),
             random_state=draft.rng,
             test_size=self.validation_fraction,
             stratify=self._strata(rows, draft.encoding.task),
         )
-        if len(held_out) < 2:
+        if len(chosen) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        validation = rows.take(held_out)
+        validation = rows.take(chosen)
         if not (validation.weight > 0).any():
             raise ValueError(
                 "All rows held out for early stopping have weight 0. Leave out rows of weight 0, or set early_stopping=False."
@@ -238,7 +238,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
             warn_caller("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
 
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
-        resolved, held_out = draft.resolved, split.held_out
+        resolved, validation = draft.resolved, split.validation
         # Weights are scaled, so alpha is too: their ratio is what decides.
         alpha = float(scaled_by_power_of_two(self.alpha, split.weight_exponent))
         scales = self._loss_scales(draft.encoding.task)
@@ -254,8 +254,8 @@ class Perceptron(PerceptronWeights, ArrayReader):
             learning_rate=float(self.learning_rate_init),
             max_epochs=float(self.max_iter),
             monitor=monitor,
-            keep_best=held_out is not None,
-            validation_loss=None if held_out is None else self._validation_loss(held_out, draft),
+            keep_best=validation is not None,
+            validation_loss=None if validation is None else self._validation_loss(validation, draft),
         )
 
     @property

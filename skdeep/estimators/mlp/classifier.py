@@ -306,7 +306,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         is_cut = self._component_value("loss") is None and encoding.task.kind != "multilabel"
         return float(-np.log(np.finfo(encoding.dtype).eps)) if is_cut else None
 
-    def _validation_loss(self, held_out: WeightedRows, draft: Draft) -> Loss:
+    def _validation_loss(self, validation: WeightedRows, draft: Draft) -> Loss:
         return ZeroOne(draft.encoding.task, draft.resolved.loss)
 
     def _strata(self, rows: WeightedRows, task: Task) -> Any:

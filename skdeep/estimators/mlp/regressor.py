@@ -181,8 +181,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         n_outputs = float(task.n_targets)
         return (0.5 * n_outputs, 0.5) if self.loss == "squared_error" else (n_outputs, n_outputs)
 
-    def _validation_loss(self, held_out: WeightedRows, draft: Draft) -> Loss:
-        _, deviations = mean_and_deviation(held_out.target, held_out.weight)
+    def _validation_loss(self, validation: WeightedRows, draft: Draft) -> Loss:
+        _, deviations = mean_and_deviation(validation.target, validation.weight)
         return UnexplainedVariance(draft.resolved.loss, draft.encoding.task, tuple(map(float, deviations)))
 
     def _strata(self, rows: WeightedRows, task: Task) -> Any:

@@ -12,7 +12,7 @@ from jax import lax
 from numpy.testing import assert_allclose
 
 from skdeep.core.cpu import convolution
-from skdeep.core.cpu.convolution import Windows, convolve
+from skdeep.core.cpu.convolution import Patches, convolve
 
 LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
@@ -160,7 +160,7 @@ def test_what_is_left_to_xla():
     [((7,), (3,), (1,), (1,), (5,)), ((7, 9), (3, 2), (2, 3), (2, 4), (2, 2)), ((2,), (3,), (1,), (1,), (0,))],
 )
 def test_windows_are_those_that_fit(lengths, sizes, strides, dilation, counts):
-    windows = Windows.of(lengths, sizes, strides, dilation)
+    windows = Patches.of(lengths, sizes, strides, dilation)
     assert windows.counts == counts
     places = [[d * i for i in range(size)] for size, d in zip(sizes, dilation, strict=True)]
     assert list(windows.offsets) == list(itertools.product(*places))

@@ -43,7 +43,7 @@ class LeftAloneError(Exception):
 
 @contextmanager
 def inside_a_loop() -> Iterator[None]:
-    """Let `lowered` raise LeftAloneError for what it cannot rewrite, which outside of a loop runs well enough."""
+    """Let `rewritten_for_cpu` raise LeftAloneError for what it cannot rewrite, which outside of a loop runs well enough."""
     token = _refuses.set(True)
     try:
         yield
@@ -51,7 +51,7 @@ def inside_a_loop() -> Iterator[None]:
         _refuses.reset(token)
 
 
-def lowered(function: Callable[..., Any]) -> Callable[..., Any]:
+def rewritten_for_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of pytrees of arrays that gives the same in operations that suit the device.
 
     Call it inside a traced function only.

@@ -14,8 +14,8 @@ from jax import lax
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skdeep import DeepClassifier, DeepRegressor
-from skdeep.core.cpu import convolution, lowering
-from skdeep.core.cpu.lowering import RULES, lowered
+from skdeep.core.cpu import convolution, rewriting
+from skdeep.core.cpu.rewriting import RULES, rewritten_for_cpu
 from skdeep.core.network import functions_of_module
 from skdeep.core.placement import Placement
 from skdeep.core.random import wrap_key
@@ -50,7 +50,7 @@ def names(function, *arguments):
 def assert_rewritten(function, *arguments, gradients=True):
     """Compare values and gradients with those of the untouched function, and see that nothing was left alone."""
     assert names(function, *arguments) & set(RULES)
-    assert not names(lowered(function), *arguments) & set(RULES)
+    assert not names(rewritten_for_cpu(function), *arguments) & set(RULES)
 
     def run(function, *arguments):
         if not gradients:
@@ -59,7 +59,7 @@ def assert_rewritten(function, *arguments, gradients=True):
         return output, pull_back(jnp.sin(1.0 + output))
 
     expected = jax.jit(lambda *arguments: run(function, *arguments))(*arguments)
-    found = jax.jit(lambda *arguments: run(lowered(function), *arguments))(*arguments)
+    found = jax.jit(lambda *arguments: run(rewritten_for_cpu(function), *arguments))(*arguments)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         assert a.dtype == b.dtype
         assert_allclose(a, b, rtol=2e-5, atol=2e-5)
@@ -118,7 +118,7 @@ def test_patches_stay_within_the_bound(monkeypatch):
     def function(x, kernel):
         return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    trace = jax.make_jaxpr(jax.grad(lambda *a: lowered(function)(*a).sum(), (0, 1)))(x, kernel)
+    trace = jax.make_jaxpr(jax.grad(lambda *a: rewritten_for_cpu(function)(*a).sum(), (0, 1)))(x, kernel)
     patches = [e.outvars[0].aval for e in operations(trace.jaxpr) if e.primitive.name == "concatenate"]
     assert patches
     assert max(aval.size for aval in patches) == 4 * 648
@@ -157,11 +157,11 @@ def test_convolutions_in_steps_of_one(examples):
             output, pull_back = jax.vjp(function, x, kernel)
             return output, pull_back(jnp.sin(1.0 + output))
 
-        found, expected = (jax.jit(lambda f=f: run(f))() for f in (lowered(function), function))
+        found, expected = (jax.jit(lambda f=f: run(f))() for f in (rewritten_for_cpu(function), function))
         for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
             assert a.dtype == b.dtype
             assert_allclose(a, b, rtol=2e-5, atol=1e-4)
-        trace = jax.make_jaxpr(lambda: run(lowered(function)))()
+        trace = jax.make_jaxpr(lambda: run(rewritten_for_cpu(function)))()
         assert orders(trace) == {CANONICAL}  # in another, a gradient is slow inside loops
         assert "concatenate" not in {equation.primitive.name for equation in operations(trace.jaxpr)}
 
@@ -188,7 +188,7 @@ def test_second_derivatives_of_convolutions():
         gradient = jax.grad(lambda x, kernel: jnp.sum(function(x, kernel) ** 3), (0, 1))
         return lambda x, kernel: sum(jnp.sum(g**2) for g in gradient(x, kernel))
 
-    found = jax.jit(jax.grad(norm_of_gradient(lowered(function)), (0, 1)))(x, kernel)
+    found = jax.jit(jax.grad(norm_of_gradient(rewritten_for_cpu(function)), (0, 1)))(x, kernel)
     expected = jax.jit(jax.grad(norm_of_gradient(function), (0, 1)))(x, kernel)
     for a, b in zip(found, expected, strict=True):
         assert_allclose(a, b, rtol=1e-4, atol=1e-4 * float(jnp.abs(b).max()))
@@ -251,7 +251,7 @@ def test_pools_of_other_types(dtype, combine):
 @pytest.mark.parametrize(("neutral", "combine"), [(-np.inf, lax.max), (np.inf, lax.min), (0.0, lax.add)])
 def test_a_window_with_nan_is_nan(neutral, combine):
     x = jnp.array([1.0, jnp.nan, 3.0, 2.0, jnp.nan, 5.0])
-    found = lowered(lambda x: lax.reduce_window(x, neutral, combine, (2,), (2,), "VALID"))(x)
+    found = rewritten_for_cpu(lambda x: lax.reduce_window(x, neutral, combine, (2,), (2,), "VALID"))(x)
     assert_array_equal(np.isnan(found), [True, False, True])
 
 
@@ -264,7 +264,7 @@ def test_windows_without_a_rule_stay_as_they_are(dtype, combine):
     def pool(x):
         return lax.reduce_window(x, neutral, getattr(lax, combine), (1, 3, 1), (1, 2, 1), "SAME")
 
-    assert_array_equal(jax.jit(lowered(pool))(x), pool(x))
+    assert_array_equal(jax.jit(rewritten_for_cpu(pool))(x), pool(x))
 
 
 class WindowsOfFlags(nn.Module):
@@ -320,19 +320,19 @@ def test_functions_with_a_derivative_of_their_own_are_left_alone():
 
     doubled.defvjp(lambda x, kernel: (conv(x, kernel), x), lambda x, ct: (2 * ct, jnp.zeros((3, 2, 2))))
     x, kernel = jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2))
-    assert names(lowered(doubled), x, kernel) & set(RULES)
-    assert_allclose(lowered(doubled)(x, kernel), doubled(x, kernel))
-    assert_array_equal(jax.grad(lambda x: lowered(doubled)(x, kernel).sum())(x), np.full(x.shape, 2.0))
+    assert names(rewritten_for_cpu(doubled), x, kernel) & set(RULES)
+    assert_allclose(rewritten_for_cpu(doubled)(x, kernel), doubled(x, kernel))
+    assert_array_equal(jax.grad(lambda x: rewritten_for_cpu(doubled)(x, kernel).sum())(x), np.full(x.shape, 2.0))
 
 
 def test_nothing_to_do_for_empty_arrays():
     for x in (jnp.ones((0, 8, 2)), jnp.ones((3, 0, 2))):
-        assert_array_equal(lowered(conv)(x, jnp.ones((3, 2, 2))), conv(x, jnp.ones((3, 2, 2))))
+        assert_array_equal(rewritten_for_cpu(conv)(x, jnp.ones((3, 2, 2))), conv(x, jnp.ones((3, 2, 2))))
 
 
 def test_on_accelerators_the_function_itself_runs(monkeypatch):
-    monkeypatch.setattr(lowering, "current_placement", lambda: Placement("gpu"))
-    assert "conv_general_dilated" in names(lowered(conv), jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2)))
+    monkeypatch.setattr(rewriting, "current_placement", lambda: Placement("gpu"))
+    assert "conv_general_dilated" in names(rewritten_for_cpu(conv), jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2)))
 
 
 class LinenNet(nn.Module):
@@ -375,7 +375,7 @@ def test_modules_of_flax(monkeypatch, module, train):
 
     assert not names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
     found = run(functions.apply)
-    monkeypatch.setattr(lowering, "current_placement", lambda: Placement("gpu"))
+    monkeypatch.setattr(rewriting, "current_placement", lambda: Placement("gpu"))
     assert names(lambda *a: loss(*a, functions.apply), params, x) & set(RULES)
     jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, run(functions.apply))
 
@@ -417,8 +417,8 @@ def test_what_is_left_alone_is_kept_out_of_loops(early_stopping):
 
 def test_a_loop_refuses_what_is_left_alone():
     x, kernel = jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2))
-    with lowering.inside_a_loop():
-        lowered(conv)(x, kernel)
-        with pytest.raises(lowering.LeftAloneError, match="custom_vjp_call"):
-            lowered(conv_of_its_own)(x, kernel)
-    assert_allclose(lowered(conv_of_its_own)(x, kernel), conv(x, kernel))
+    with rewriting.inside_a_loop():
+        rewritten_for_cpu(conv)(x, kernel)
+        with pytest.raises(rewriting.LeftAloneError, match="custom_vjp_call"):
+            rewritten_for_cpu(conv_of_its_own)(x, kernel)
+    assert_allclose(rewritten_for_cpu(conv_of_its_own)(x, kernel), conv(x, kernel))
