@@ -12,11 +12,14 @@ from skdeep.records import Batch, Params, Stopping
 
 
 class Model(Component):
-    """A network bound to its shapes: all that prediction needs beside the parameters."""
+    """A network bound to its shapes: all that prediction needs beside the parameters.
+
+    `n_raw` is the width of the raw output, or pairs of names and widths where there are several.
+    """
 
     network: Network
     in_shape: tuple[int, ...]
-    n_raw: int
+    n_raw: int | tuple[tuple[str, int], ...]
 
 
 class Objective(Component):

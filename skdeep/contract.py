@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Shaped
 
 from skdeep.component import Component
 from skdeep.linen import call_arguments
-from skdeep.records import Batch, ModelState, OptimizerState, Params, Rows, SparseRows, Task, TaskKind
+from skdeep.records import Batch, ModelState, OptimizerState, Params, Raw, Rows, SparseRows, Task, TaskKind
 
 if TYPE_CHECKING:
     import flax.linen as nn
@@ -53,10 +53,11 @@ __all__ = [
     "call_arguments",
 ]
 
-PLUGIN_API = (1, 0)
+PLUGIN_API = (1, 1)
 """The version of what this file describes: another major number breaks plugins, another minor one adds to it.
 
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
+`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`) and `Schedule.looks_at_the_end`.
 """
 
 
@@ -69,7 +70,7 @@ class NetworkFunctions(NamedTuple):
     """
 
     init: Callable[..., tuple[Params, ModelState]]
-    apply: Callable[..., tuple[Float[Array, "n raw"], ModelState]]
+    apply: Callable[..., tuple[Raw, ModelState]]
 
 
 class Loss(Component):
@@ -115,8 +116,21 @@ class Loss(Component):
         """
         raise NotImplementedError
 
-    def n_raw(self, task: Task) -> int:
-        """Return how many raw outputs the network must have.
+    def n_raw(self, task: Task) -> int | dict[str, int]:
+        """Return how many raw outputs the network must have, or how many under each name.
+
+        With names, `raw` is a dict of arrays `(n, width)` in all methods of the loss, whatever network it serves:
+
+        >>> import skdeep
+        >>> class NormalNLL(skdeep.Loss):
+        ...     tasks = ("regression",)
+        ...     def n_raw(self, task):
+        ...         return {"mean": task.n_targets, "log_scale": task.n_targets}
+        ...     def __call__(self, raw, target):
+        ...         z = (target - raw["mean"]) * jnp.exp(-raw["log_scale"])
+        ...         return (0.5 * z**2 + raw["log_scale"]).mean(axis=1)
+        ...     def link(self, raw, task, xp):
+        ...         return raw["mean"]
 
         Raise ValueError if the loss does not serve this number of targets; `skdeep.testing` then leaves it out.
         """
@@ -309,6 +323,8 @@ class Network(Component):
 
     Rows `(n, *in_shape)` go in, and the output must be `(n, n_outputs)`. The module may take `train`
     and `row_mask` like a layer's. `example_shape`, `example_ids` and `check_rows` are as of a layer.
+    A loss may need raw outputs by name. The columns of the output are then given those names in alphabetical order, unless
+    the network does it itself: with `names_outputs = True`, `n_outputs` is a dict of widths, and the output a dict of arrays.
 
     Examples
     --------
@@ -323,9 +339,10 @@ class Network(Component):
     """
 
     kind: ClassVar[str] = "network"
+    names_outputs: ClassVar[bool] = False
     example_shape: ClassVar[tuple[int, ...]] = (6,)
 
-    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> nn.Module | Callable[..., Any] | NetworkFunctions:
+    def build(self, in_shape: tuple[int, ...], n_outputs: Any) -> nn.Module | Callable[..., Any] | NetworkFunctions:
         """Return the linen module, a function `f(rngs) -> flax.nnx.Module`, or pure functions."""
         raise NotImplementedError
 

@@ -22,6 +22,9 @@ ModelState: TypeAlias = Any
 
 OptimizerState: TypeAlias = Any
 
+Raw: TypeAlias = Any
+"""The output of a network before the link: an array `(n, raw)`, or a dict of such arrays where the loss names them."""
+
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
 

@@ -1,7 +1,7 @@
 """Stage 5a: networks made of two networks: an encoder with its decoder, and an encoder under a head.
 
-What such a network passes on beside its prediction (a mean and a log variance) is part of its raw output, and a loss
-that knows where it stands reads it there: the training step is the same for all networks.
+What such a network passes on beside its prediction (a mean and a log variance) has a name of its own among the raw
+outputs, by which a loss reads it: the training step is the same for all networks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from skdeep.config import Model
 from skdeep.contract import Network, NetworkFunctions
 from skdeep.core.network import functions_of
-from skdeep.records import ModelState, Params
+from skdeep.records import ModelState, Params, Raw
 
 CODE = "the code"
 
@@ -45,11 +45,6 @@ class Autoencoder(Network):
         """How many outputs the encoder has."""
         return self.n_components
 
-    @property
-    def n_carried(self) -> int:
-        """How many of the raw outputs, the last ones, are not the decoder's."""
-        return 0
-
     def check_rows(self, x: Any) -> None:
         self.encoder.check_rows(x)
 
@@ -61,15 +56,23 @@ class Autoencoder(Network):
         """Return the encoder bound to its shapes."""
         return Model(self.encoder, in_shape, self.n_codes)
 
-    def decoder_model(self, in_shape: tuple[int, ...], n_outputs: int) -> Model:
-        """Return the decoder bound to its shapes."""
+    def decoder_model(self, in_shape: tuple[int, ...], n_values: int) -> Model:
+        """Return the decoder bound to its shapes, with `n_values` outputs."""
         wants_shape = self.decoder.get_params(deep=False).get("out_shape", in_shape) is None
         decoder = self.decoder.replace(out_shape=in_shape) if wants_shape else self.decoder
-        return Model(decoder, (self.n_components,), n_outputs - self.n_carried)
+        return Model(decoder, (self.n_components,), n_values)
 
-    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
+    def n_decoded(self, n_outputs: Any) -> int:
+        """Return how many of the outputs are the decoder's."""
+        return int(n_outputs)
+
+    def with_codes(self, decoded: Any, codes: Any) -> Any:
+        """Return the raw output, from that of the decoder and the codes."""
+        return decoded
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: Any) -> NetworkFunctions:
         encoder = functions_of_model(self.encoder_model(in_shape), CODE)
-        decoder = functions_of_model(self.decoder_model(in_shape, n_outputs))
+        decoder = functions_of_model(self.decoder_model(in_shape, self.n_decoded(n_outputs)))
 
         def init(key: Array, x: Array) -> tuple[Params, ModelState]:
             first, second = jax.random.split(key)
@@ -78,14 +81,13 @@ class Autoencoder(Network):
 
         def apply(
             params: Params, state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
-        ) -> tuple[Array, ModelState]:
+        ) -> tuple[Raw, ModelState]:
             keys = [None] * 4 if key is None else list(jax.random.split(key, 4))
             x = _with_noise(x, self.noise, keys[0]) if train else x
             codes, first = encoder.apply(params["encoder"], state["encoder"], x, train, keys[1], row_mask)
             z = self.latent(codes, train, keys[2])
             raw, second = decoder.apply(params["decoder"], state["decoder"], z, train, keys[3], row_mask)
-            raw = jnp.concatenate([raw, codes], axis=1) if self.n_carried else raw
-            return raw, {"encoder": first, "decoder": second}
+            return self.with_codes(raw, codes), {"encoder": first, "decoder": second}
 
         return NetworkFunctions(init, apply)
 
@@ -126,7 +128,7 @@ class Pretrained(Network):
 
         def apply(
             params: Params, state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
-        ) -> tuple[Array, ModelState]:
+        ) -> tuple[Raw, ModelState]:
             keys = (None, None) if key is None else jax.random.split(key)
             encoder_params = state["frozen"] if self.frozen else params["encoder"]
             trains = train and not self.frozen

@@ -23,7 +23,7 @@ from skdeep.core.target import (
     narrowed,
     narrowest_dtype,
 )
-from skdeep.records import Task
+from skdeep.records import Raw, Task
 
 
 @runtime_checkable
@@ -68,7 +68,7 @@ class Classes:
         """Return labels of codes."""
         return self.classes[encoded]
 
-    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = None) -> Any:
+    def decode(self, loss: Loss, raw: Raw, dtype: Any = None) -> Any:
         """Return the predicted labels `(n,)`, by probabilities in the type `dtype`; a single class is always predicted."""
         if len(self.classes) == 1:
             return np.repeat(self.classes, len(raw))
@@ -101,7 +101,7 @@ class Labels:
         """Return an indicator matrix in the user's codes."""
         return decode_labels(encoded, self.codes)
 
-    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = None) -> Any:
+    def decode(self, loss: Loss, raw: Raw, dtype: Any = None) -> Any:
         """Return the predicted labels `(n, labels)` in the user's codes, by probabilities in the type `dtype`."""
         return self.restore(predicted_classes(loss, raw, self.task, np, dtype))
 
@@ -132,11 +132,11 @@ class Values:
         """Return values in the form of y; they are in units of y. There may be several per output."""
         return encoded[:, 0] if self.is_1d else encoded
 
-    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = np.float32) -> Any:
+    def decode(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
         """Return predictions in the form and units of y, in the type `dtype` or a wider one that y needs."""
         return self.in_units_of_y(linked(loss, raw, self.task, np), dtype)
 
-    def decode_point(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = np.float32) -> Any:
+    def decode_point(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
         """Return the values that a score compares, one per output."""
         return self.in_units_of_y(predicted_point(loss, raw, self.task, np), dtype)
 
@@ -165,7 +165,7 @@ class RowItself:
         """Return flat rows, as scorers compare them."""
         return encoded
 
-    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = np.float32) -> Any:
+    def decode(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
         """Return flat rows in float64."""
         return predicted_point(loss, raw, self.task, np)
 
@@ -219,7 +219,7 @@ class Encoding:
         """Return validated y as the loss compares it with raw outputs."""
         return self.target.encode(y, np.dtype(self.dtype))
 
-    def decode(self, loss: Loss, raw: Float[np.ndarray, "n raw"], dtype: Any = None) -> Any:
+    def decode(self, loss: Loss, raw: Raw, dtype: Any = None) -> Any:
         """Return predictions in the form of y; `dtype` is the type of numbers, by default that of training."""
         return self.target.decode(loss, raw, np.dtype(dtype or self.dtype))
 

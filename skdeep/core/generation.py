@@ -61,7 +61,9 @@ def choose(raw: Float[Array, " tokens"], sampling: Sampling, key: Any) -> Int[Ar
 
 
 @program()
-def generate_token(model: Model, params: Params, model_state: ModelState, text: Continuation, sampling: Sampling) -> Continuation:
+def generate_token(
+    model: Model, params: Params, model_state: ModelState, text: Continuation, sampling: Sampling
+) -> Continuation:
     """Return the text with one more token."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
     window, n_known, tokens, n_new, n_before, _ = text
@@ -111,7 +113,8 @@ def look_ahead(model: Model, params: Params, model_state: ModelState, x: Float[A
     def outputs(row: Float[Array, " time"]) -> Float[Array, "half raw"]:
         key = wrap_key(jnp.asarray(key_of_seed(0)))
         raw, _ = network.apply(params, model_state, row[None], True, key, jnp.ones(1, x.dtype))
-        return raw.reshape(len(row), -1)[: len(row) // 2]
+        of_steps: Float[Array, "time raw"] = raw.reshape(len(row), -1)
+        return of_steps[: len(row) // 2]
 
     first, second = lax.map(outputs, x)
     # NaN is none of this check's business: the loss will tell.
@@ -154,7 +157,9 @@ def generate(
     return np.concatenate(parts)
 
 
-def _call(model: Model, params: Params, model_state: ModelState, text: Continuation, sampling: Sampling, n_wanted: int) -> Continuation:
+def _call(
+    model: Model, params: Params, model_state: ModelState, text: Continuation, sampling: Sampling, n_wanted: int
+) -> Continuation:
     arguments = model, params, model_state, text, sampling, np.int32(n_wanted)
     if generate_tokens.suits_its_loop(*arguments):
         last: Continuation = generate_tokens(*arguments)

@@ -16,13 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from skdeep.config import Model
 from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.feeds.blocks import BLOCK_ROWS, Taker, taker_of
 from skdeep.core.network import functions_of
 from skdeep.core.programs import Program, program
+from skdeep.core.raw import empty, total_width
 from skdeep.records import ModelState, Params
 
 MAX_VALUES = 2**20
@@ -31,7 +32,7 @@ CALLS_UNDER_WAY = 4
 
 
 @program()
-def predict_block(model: Model, params: Params, model_state: ModelState, x: Any) -> Float[Array, "block raw"]:
+def predict_block(model: Model, params: Params, model_state: ModelState, x: Any) -> Any:
     """Return the raw outputs of one block of rows, in inference mode."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
     values = jax.tree.leaves(x)[-1]
@@ -40,9 +41,7 @@ def predict_block(model: Model, params: Params, model_state: ModelState, x: Any)
 
 
 @program()
-def predict_blocks(
-    model: Model, params: Params, model_state: ModelState, part: tuple[Any, Int[Array, ""]]
-) -> Float[Array, "rows raw"]:
+def predict_blocks(model: Model, params: Params, model_state: ModelState, part: tuple[Any, Int[Array, ""]]) -> Any:
     """Return the raw outputs of the first blocks of rows; the rest is zero.
 
     Parameters
@@ -53,24 +52,20 @@ def predict_blocks(
     """
     x, n_blocks = part
 
-    def fill(i: Int[Array, ""], raw: Float[Array, "rows raw"]) -> Float[Array, "rows raw"]:
+    def fill(i: Int[Array, ""], raw: Any) -> Any:
         block = jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, i * BLOCK_ROWS, BLOCK_ROWS), x)
-        return lax.dynamic_update_slice_in_dim(
-            raw, predict_block.function(model, params, model_state, block), i * BLOCK_ROWS, axis=0
+        of_block = predict_block.function(model, params, model_state, block)
+        return jax.tree.map(
+            lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, i * BLOCK_ROWS, axis=0), raw, of_block
         )
 
     values = jax.tree.leaves(x)[-1]
     with inside_a_loop():
-        raw: Float[Array, "rows raw"] = lax.fori_loop(
-            0, n_blocks, fill, jnp.zeros((len(values), model.n_raw), values.dtype)
-        )
-    return raw
+        return lax.fori_loop(0, n_blocks, fill, empty(model.n_raw, len(values), values.dtype, jnp))
 
 
-def predict_raw(
-    model: Model, params: Params, model_state: ModelState, x: Any, dtype: Any = None
-) -> Float[np.ndarray, "n raw"]:
-    """Return the raw outputs of all rows, on the host.
+def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any, dtype: Any = None) -> Any:
+    """Return the raw outputs of all rows, on the host: `(n, raw)`, or several by name.
 
     Parameters
     ----------
@@ -81,39 +76,39 @@ def predict_raw(
     dtype : NumPy dtype, default=None
         Type of the result; by default that of x.
     """
-    raw = np.empty((x.shape[0], model.n_raw), dtype=x.dtype if dtype is None else dtype)
+    n, raw = x.shape[0], empty(model.n_raw, x.shape[0], x.dtype if dtype is None else dtype)
     take = taker_of(x, model.in_shape)
-    n_blocks = _blocks_per_call(model, take) if len(raw) > BLOCK_ROWS else 1
-    if len(raw) > n_blocks * BLOCK_ROWS:  # several calls
+    n_blocks = _blocks_per_call(model, take) if n > BLOCK_ROWS else 1
+    if n > n_blocks * BLOCK_ROWS:  # several calls
         params, model_state = jax.device_put((params, model_state))
     fixed, size = (model, params, model_state), n_blocks * BLOCK_ROWS
     if n_blocks == 1:
-        return _fill(raw, predict_block, fixed, _blocks_from(take, raw))
+        return _fill(raw, predict_block, fixed, _blocks_from(take, n))
 
     def part_from(start: int) -> Any:
-        return take(start, size), np.int32(-(-min(size, len(raw) - start) // BLOCK_ROWS))
+        return take(start, size), np.int32(-(-min(size, n - start) // BLOCK_ROWS))
 
-    parts = ((start, part_from(start)) for start in range(0, len(raw), size))
+    parts = ((start, part_from(start)) for start in range(0, n, size))
     first = next(parts)
     if not predict_blocks.suits_its_loop(*fixed, first[1]):
-        return _fill(raw, predict_block, fixed, _blocks_from(take, raw))
+        return _fill(raw, predict_block, fixed, _blocks_from(take, n))
     return _fill(raw, predict_blocks, fixed, chain([first], parts))
 
 
 def _blocks_per_call(model: Model, take: Taker) -> int:
     """Return how many blocks one program call loops over: few enough that their copy stays small."""
-    values_per_row: int = max(model.n_raw, *(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(take(0, 1))))
+    values_per_row: int = max(
+        total_width(model.n_raw), *(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(take(0, 1)))
+    )
     return max(1, min(BLOCKS_PER_CALL, MAX_VALUES // (BLOCK_ROWS * values_per_row)))
 
 
-def _blocks_from(take: Taker, raw: Float[np.ndarray, "n raw"]) -> Iterator[tuple[int, Any]]:
+def _blocks_from(take: Taker, n: int) -> Iterator[tuple[int, Any]]:
     """Yield the start and the rows of one block after the other."""
-    return ((start, take(start, BLOCK_ROWS)) for start in range(0, len(raw), BLOCK_ROWS))
+    return ((start, take(start, BLOCK_ROWS)) for start in range(0, n, BLOCK_ROWS))
 
 
-def _fill(
-    raw: Float[np.ndarray, "n raw"], predictor: Program, fixed: tuple[Any, ...], parts: Iterable[tuple[int, Any]]
-) -> Float[np.ndarray, "n raw"]:
+def _fill(raw: Any, predictor: Program, fixed: tuple[Any, ...], parts: Iterable[tuple[int, Any]]) -> Any:
     """Fill in the outputs of one call per part, a few of which are under way at once; each part comes with its start."""
     under_way: deque[tuple[int, Any]] = deque()
     predict = None
@@ -127,6 +122,10 @@ def _fill(
     return raw
 
 
-def _collect(raw: Float[np.ndarray, "n raw"], start: int, output: Any) -> None:
+def _collect(raw: Any, start: int, output: Any) -> None:
+    if isinstance(raw, dict):
+        for name, values in raw.items():
+            _collect(values, start, output[name])
+        return
     part = raw[start : start + len(output)]
     part[...] = np.asarray(output)[: len(part)]

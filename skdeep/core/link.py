@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from skdeep.contract import Loss
-from skdeep.records import Task
+from skdeep.core.raw import empty, hashable, n_rows
+from skdeep.records import Raw, Task
 
 # Above this a probability has a logarithm as exact as one computed from raw, and orders classes and rows alike.
 SMALLEST_EXACT = 1e-8
@@ -35,13 +36,14 @@ def linked(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
     """
     with np.errstate(under="ignore"):
         values = xp.asarray(loss.link(raw, task, xp))
-    allowed, rule = _shapes(task, raw.shape[0])
+    n = n_rows(raw)
+    allowed, rule = _shapes(task, n)
     if values.shape not in allowed and not (
         task.kind == "regression" and values.ndim == 3 and values.shape[:2] == allowed[0]
     ):
         raise ValueError(
-            f"The link of the loss {type(loss).__name__} must return {rule} for {raw.shape[0]} rows of a {task.kind} task. "
-            f"Got shape {values.shape} for raw outputs of shape {raw.shape}. Change link, or n_raw."
+            f"The link of the loss {type(loss).__name__} must return {rule} for {n} rows of a {task.kind} task. "
+            f"Got shape {values.shape} for raw outputs of shape {_shape(raw)}. Change link, or n_raw."
         )
     return values
 
@@ -49,7 +51,7 @@ def linked(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
 def check_link(loss: Loss, task: Task) -> None:
     """Raise ValueError if the link, `point` or `std` of the loss has a wrong shape, before training starts."""
     n = 3 if task.n_targets != 3 else 4
-    raw = np.zeros((n, loss.n_raw(task)))
+    raw = empty(hashable(loss.n_raw(task)), n, np.float64)
     with np.errstate(all="ignore"):
         if task.kind != "regression":
             linked(loss, raw, task, np)
@@ -61,10 +63,10 @@ def check_link(loss: Loss, task: Task) -> None:
 
 def class_probabilities(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
     """Return the probabilities of a probabilistic loss: `(n, classes)`, or `(n, labels)` for multilabel."""
-    if xp is np and raw.size > VALUES_PER_PART:
+    if xp is np and isinstance(raw, np.ndarray) and raw.size > VALUES_PER_PART:
         return _in_parts(loss, raw, task)
     values = linked(loss, raw, task, xp)
-    if task.kind != "binary" or values.shape == (raw.shape[0], 2):
+    if task.kind != "binary" or values.shape == (n_rows(raw), 2):
         return values
     second = values.reshape(-1, 1)
     return xp.concatenate([1 - second, second], axis=1)
@@ -113,7 +115,7 @@ def _largest_raw(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dtype:
     return predicted
 
 
-def decision_scores(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dtype: Any) -> Any:
+def decision_scores(loss: Loss, raw: Raw, task: Task, dtype: Any) -> Any:
     """Return scores that say what `predicted_classes` says: `(n,)` for binary, `(n, classes)` or `(n, labels)`.
 
     They are the raw outputs where the loss has the built-in link, the link's own values where these are no
@@ -125,9 +127,7 @@ def decision_scores(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dty
     return scores[:, 0] if task.kind == "binary" else scores
 
 
-def log_probabilities(
-    loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, probability: Float[np.ndarray, "n _"]
-) -> Any:
+def log_probabilities(loss: Loss, raw: Raw, task: Task, probability: Float[np.ndarray, "n _"]) -> Any:
     """Return the logarithms of the probabilities of these raw outputs, in their type.
 
     Small ones of the built-in link are computed from raw, which is not rounded to a probability of 0.
@@ -172,7 +172,7 @@ def predicted_point(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
     return _checked(loss, "point", loss.point(linked(loss, raw, task, xp)), raw, task)
 
 
-def predicted_std(loss: Loss, raw: np.ndarray, task: Task) -> Any:
+def predicted_std(loss: Loss, raw: Raw, task: Task) -> Any:
     """Return the predicted standard deviation, `(n, outputs)`.
 
     Raises
@@ -184,13 +184,17 @@ def predicted_std(loss: Loss, raw: np.ndarray, task: Task) -> Any:
 
 
 def _checked(loss: Loss, method: str, values: Any, raw: Any, task: Task) -> Any:
-    wanted = (raw.shape[0], task.n_targets)
+    wanted = (n_rows(raw), task.n_targets)
     if np.shape(values) != wanted:
         raise ValueError(
             f"The method '{method}' of the loss {type(loss).__name__} must return shape {wanted} for {wanted[0]} rows and "
             f"{wanted[1]} outputs. Got shape {np.shape(values)}. Override '{method}'."
         )
     return values
+
+
+def _shape(raw: Any) -> Any:
+    return {name: values.shape for name, values in raw.items()} if isinstance(raw, dict) else raw.shape
 
 
 def _shapes(task: Task, n: int) -> tuple[list[tuple[int, ...]], str]:
@@ -209,7 +213,7 @@ def _scores(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
         return linked_logits(raw, task)
     if not loss.probabilistic:
         values = linked(loss, raw, task, xp)
-        return linked_logits(values.reshape(raw.shape[0], -1), task)
+        return linked_logits(values.reshape(n_rows(raw), -1), task)
     probability = class_probabilities(loss, raw, task, xp)
     log_probability = _log(probability, xp)
     if task.kind == "multilabel":

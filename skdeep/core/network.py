@@ -16,23 +16,27 @@ from jaxtyping import Array, Float
 from skdeep import contract
 from skdeep.contract import NetworkFunctions
 from skdeep.core.cpu.rewriting import rewritten_for_cpu
+from skdeep.core.raw import by_name, hashable, n_rows, shapes_of, split, total_width
 from skdeep.core.sparse_rows import apply_to_entries
 from skdeep.linen import BATCH_STATS, call_arguments
-from skdeep.records import ModelState, Params, SparseRows
+from skdeep.records import ModelState, Params, Raw, SparseRows
 
 
 def functions_of(
-    network: contract.Network, in_shape: tuple[int, ...], n_outputs: int, needed_by: str = "the loss"
+    network: contract.Network, in_shape: tuple[int, ...], n_outputs: Any, needed_by: str = "the loss"
 ) -> NetworkFunctions:
     """Return the pure functions of a network; call it inside a traced function only.
 
+    Where outputs have names and the network knows of none, it gives one array, whose columns get the names in their order.
     `needed_by` says in errors what the outputs are for.
     """
-    functions = functions_of_module(network.build(in_shape, n_outputs))
+    widths = hashable(n_outputs)
+    asked = by_name(widths) if network.names_outputs else total_width(widths)
+    functions = functions_of_module(network.build(in_shape, asked))
 
     def apply(
         params: Params, model_state: ModelState, x: Array | SparseRows, train: bool, *rest: Any
-    ) -> tuple[Array, ModelState]:
+    ) -> tuple[Raw, ModelState]:
         if isinstance(x, SparseRows):
             raw, model_state = apply_to_entries(
                 lambda params, x, state, *rest: functions.apply(params, state, x, train, *rest),
@@ -40,9 +44,11 @@ def functions_of(
             )  # fmt: skip
         else:
             raw, model_state = functions.apply(params, model_state, x, train, *rest)
-        n = len(jax.tree.leaves(x)[0])
-        _check_raw_shape(network, raw.shape, (n, n_outputs), needed_by)
-        return raw, model_state
+        if isinstance(raw, dict):
+            _check_raw_shape(network, raw, shapes_of(widths, n_rows(x)), needed_by)
+            return raw, model_state
+        _check_raw_shape(network, raw, (n_rows(x), total_width(widths)), needed_by)
+        return split(raw, widths), model_state
 
     return NetworkFunctions(functions.init, apply)
 
@@ -87,16 +93,27 @@ def _rewritten_for_cpu(apply: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _check_raw_shape(
-    network: contract.Network, shape: tuple[int, ...], wanted: tuple[int, int], needed_by: str
-) -> None:
-    if shape == wanted:
+def _check_raw_shape(network: contract.Network, raw: Any, wanted: Any, needed_by: str) -> None:
+    """Raise ValueError if raw outputs have other names or shapes than wanted."""
+    found = {name: jnp.shape(raw[name]) for name in raw} if isinstance(raw, dict) else jnp.shape(raw)
+    if found == wanted:
         return
+    if isinstance(found, dict):
+        raise ValueError(
+            f"The network {network} returns {_worded(found)}, but {needed_by} needs "
+            f"{_worded(wanted) if isinstance(wanted, dict) else f'one array of shape {wanted}'}. Give it the same names and widths."
+        )
     raise ValueError(
-        f"The network {network} returns an array of shape {shape} for {wanted[0]} rows, but {needed_by} needs "
+        f"The network {network} returns {_worded(found)} for {wanted[0]} rows, but {needed_by} needs "
         f"{wanted[1]} outputs a row, that is {wanted}. Make its last layer {wanted[1]} wide, or give the module "
         "a field 'n_outputs: int | None = None' and use it there: fit fills it in."
     )
+
+
+def _worded(shapes: Any) -> str:
+    if isinstance(shapes, dict):
+        return "{" + ", ".join(f"{name!r}: {shapes[name]}" for name in sorted(shapes)) + "}"
+    return f"an array of shape {shapes}"
 
 
 def _from_linen(module: Any) -> NetworkFunctions:
@@ -111,7 +128,7 @@ def _from_linen(module: Any) -> NetworkFunctions:
 
     def apply(
         params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
-    ) -> tuple[Array, ModelState]:
+    ) -> tuple[Raw, ModelState]:
         arguments = call_arguments(module, train, row_mask)
         rngs = {} if key is None else {"dropout": key}
         variables = {"params": params, **model_state}
@@ -146,7 +163,7 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
 
     def apply(
         params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
-    ) -> tuple[Array, ModelState]:
+    ) -> tuple[Raw, ModelState]:
         graph, params_form, streams_form, rest_form = graphs[train]
         key = _any_key() if key is None else key
         leaves, tree = jax.tree.flatten(nnx.to_pure_dict(streams_form))

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from skdeep.config import Objective
 from skdeep.contract import Loss
+from skdeep.core.raw import n_rows
 from skdeep.records import Batch, Params
 
 LOOKED_UP = {"embed", "embedding", "embeddings", "table", "tables"}
@@ -95,12 +96,13 @@ def _last_name(path: tuple[Any, ...]) -> str:
     return next((key for key in keys if isinstance(key, str)), "")
 
 
-def row_losses(loss: Loss, raw: Float[Array, "n raw"], target: Any) -> Float[Array, " n"]:
+def row_losses(loss: Loss, raw: Any, target: Any) -> Float[Array, " n"]:
     """Return the loss of each row, after a look at its shape: a loss that reduces would ignore the weights."""
     values = loss(raw, target)
-    if jnp.shape(values) != raw.shape[:1]:
+    n = n_rows(raw)
+    if jnp.shape(values) != (n,):
         raise ValueError(
-            f"The loss {loss} returned shape {jnp.shape(values)} for {raw.shape[0]} rows, but it must return one "
-            f"value a row, {raw.shape[:1]}. Leave out the mean or sum over rows: weights and the mean are applied later."
+            f"The loss {loss} returned shape {jnp.shape(values)} for {n} rows, but it must return one "
+            f"value a row, {(n,)}. Leave out the mean or sum over rows: weights and the mean are applied later."
         )
     return values

@@ -20,6 +20,7 @@ from skdeep.core.network import functions_of, weighted_by_rows
 from skdeep.core.objective import row_losses, share_of_full_batch
 from skdeep.core.programs import TracedFunction, program
 from skdeep.core.random import wrap_key
+from skdeep.core.raw import total_width
 from skdeep.core.rows import SMALLEST_SIZE
 from skdeep.core.sparse_rows import made_dense
 from skdeep.records import Batch, Info, ModelState, Params, Rows, SparseRows, TrainState
@@ -88,7 +89,7 @@ def validation_loss(config: FitConfig, params: Params, model_state: ModelState, 
 def weighted_loss(model: Model, loss: Loss, params: Params, model_state: ModelState, rows: Rows) -> Float[Array, ""]:
     """Return the weighted sum of the losses of rows, in inference mode."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
-    size = min(rows.weight.shape[0], evaluation_rows(model.n_raw))
+    size = min(rows.weight.shape[0], evaluation_rows(total_width(model.n_raw)))
 
     def add_chunk(i: Int[Array, ""], total: Float[Array, ""]) -> Float[Array, ""]:
         x, target, weight = jax.tree.map(

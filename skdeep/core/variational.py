@@ -1,6 +1,6 @@
-"""Stage 5b: variational autoencoders, the network and the loss that agree on what the raw output holds.
+"""Stage 5b: variational autoencoders, the network and the loss that agree on the names of the raw outputs.
 
-The raw output is that of the decoder, then the means and then the log variances of the code.
+They are "reconstruction", the raw output of the decoder, and "mean" and "log_variance" of the code.
 """
 
 from __future__ import annotations
@@ -33,9 +33,14 @@ class VariationalAutoencoder(Autoencoder):
     def n_codes(self) -> int:
         return 2 * self.n_components
 
-    @property
-    def n_carried(self) -> int:
-        return self.n_codes
+    names_outputs: ClassVar[bool] = True
+
+    def n_decoded(self, n_outputs: Any) -> int:
+        return int(n_outputs["reconstruction"])
+
+    def with_codes(self, decoded: Any, codes: Any) -> Any:
+        mean, log_variance = codes[:, : self.n_components], codes[:, self.n_components :]
+        return {"reconstruction": decoded, "mean": mean, "log_variance": log_variance}
 
     def latent(self, codes: Float[Array, "n codes"], train: bool, key: Any) -> Float[Array, "n components"]:
         mean, log_variance = codes[:, : self.n_components], codes[:, self.n_components :]
@@ -68,7 +73,8 @@ class VariationalLoss(Loss):
     >>> from skdeep.core.variational import VariationalLoss
     >>> from skdeep.losses import SquaredError
     >>> loss = VariationalLoss(SquaredError(), n_components=1)
-    >>> loss(jnp.array([[3.0, 2.0, 0.0]]), jnp.array([[1.0]]))  # 2^2 + 2^2 / 2
+    >>> raw = {"reconstruction": jnp.array([[3.0]]), "mean": jnp.array([[2.0]]), "log_variance": jnp.array([[0.0]])}
+    >>> loss(raw, jnp.array([[1.0]]))  # 2^2 + 2^2 / 2
     Array([6.], dtype=float32)
     """
 
@@ -78,23 +84,20 @@ class VariationalLoss(Loss):
 
     tasks: ClassVar[tuple[TaskKind, ...]] = ("regression",)
 
-    def n_raw(self, task: Task) -> int:
-        return self.reconstruction.n_raw(task) + 2 * self.n_components
+    def n_raw(self, task: Task) -> Any:
+        of_code = dict.fromkeys(("mean", "log_variance"), self.n_components)
+        return {"reconstruction": self.reconstruction.n_raw(task), **of_code}
 
-    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        codes = raw[:, -2 * self.n_components :]
-        mean, log_variance = codes[:, : self.n_components], codes[:, self.n_components :]
+    def __call__(self, raw: Any, target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        mean, log_variance = raw["mean"], raw["log_variance"]
         divergence = 0.5 * jnp.sum(mean**2 + _exp(log_variance) - log_variance - 1.0, axis=1)
-        return self.reconstruction(self._of_decoder(raw), target) + self.beta * divergence / target.shape[1]
+        return self.reconstruction(raw["reconstruction"], target) + self.beta * divergence / target.shape[1]
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
-        return self.reconstruction.link(self._of_decoder(raw), task, xp)
+        return self.reconstruction.link(raw["reconstruction"], task, xp)
 
     def point(self, prediction: Any) -> Any:
         return self.reconstruction.point(prediction)
-
-    def _of_decoder(self, raw: Any) -> Any:
-        return raw[:, : -2 * self.n_components]
 
 
 def _exp(exponent: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 from skdeep.contract import Loss, Network
 from skdeep.core.composed import Autoencoder
 from skdeep.core.encoding import RowItself
+from skdeep.core.raw import by_name
 from skdeep.core.rows import WeightedRows, bounded_weights
 from skdeep.core.target import TargetScale, check_domain
 from skdeep.core.variational import VariationalAutoencoder, VariationalLoss
@@ -268,7 +269,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
 
     def _decoded(self, codes: np.ndarray) -> np.ndarray:
         """Return the reconstruction as flat rows of float64."""
-        model = self.network_.decoder_model(self.input_shape_, self.n_outputs_)
+        model = self.network_.decoder_model(self.input_shape_, self.network_.n_decoded(by_name(self._model.n_raw)))
         raw = self._raw_of(model, self.params_["decoder"], self.model_state_["decoder"], codes)
         rows: np.ndarray = self._encoding.decode(self._reconstruction_loss, raw)
         return rows

@@ -10,6 +10,7 @@ import numpy as np
 
 from skdeep.component import Component, components_in
 from skdeep.contract import Loss
+from skdeep.core.raw import by_name
 from skdeep.estimators.resolve import Resolved
 from skdeep.records import TrainState
 
@@ -116,10 +117,10 @@ def check_same_components(estimator: Any, resolved: Resolved) -> None:
             f"{different[1]!r} there and is {different[2]!r} now. {cure}"
         )
     before, loss = estimator.loss_, resolved.loss
-    n_raw = loss.n_raw(estimator._task)
-    if n_raw != estimator.n_outputs_:
+    n_raw, known = loss.n_raw(estimator._task), by_name(estimator._model.n_raw)
+    if n_raw != known:
         raise ValueError(
-            f"partial_fit of {owner} goes on with the network of the fit before, which has {estimator.n_outputs_} raw outputs "
+            f"partial_fit of {owner} goes on with the network of the fit before, which has {known} raw outputs "
             f"for the loss {type(before).__name__}, but the loss {type(loss).__name__} needs {n_raw}. {cure}"
         )
     if _demands(before) != _demands(loss):

@@ -14,6 +14,7 @@ from skdeep.contract import Loss
 from skdeep.core import as_traced
 from skdeep.core.feeds.validation import validates_in_program
 from skdeep.core.job import Job, Origin
+from skdeep.core.raw import hashable
 from skdeep.core.rows import WeightedRows, padded_size
 from skdeep.estimators.memory import Memory
 from skdeep.estimators.parameters import placement_named
@@ -89,7 +90,7 @@ def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
     encoding, given = estimator._read(data, earlier)
     resolved = estimator._resolve(encoding)
     estimator._check_serves(resolved, encoding.task)
-    model = Model(resolved.network, encoding.row_shape, resolved.loss.n_raw(encoding.task))
+    model = Model(resolved.network, encoding.row_shape, hashable(resolved.loss.n_raw(encoding.task)))
     estimator._check_goes_on(encoding, resolved, model, earlier)
     estimator._check_rows(given.x, model)
     rng = check_random_state(estimator.random_state)

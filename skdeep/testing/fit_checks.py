@@ -12,6 +12,7 @@ import numpy as np
 from skdeep import compile_counts
 from skdeep.component import Component
 from skdeep.contract import Layer, Loss, Network, Optimizer
+from skdeep.core.raw import empty
 from skdeep.errors import NonFiniteLossError
 from skdeep.estimators.classifier import DeepClassifier
 from skdeep.estimators.regressor import DeepRegressor
@@ -135,8 +136,8 @@ def _part(model: Any, component: Component) -> Any:
 
 
 def _raw(model: Any, X: np.ndarray) -> np.ndarray:
-    raw: np.ndarray = model._raw(X)[0]
-    return raw
+    """Return the raw outputs, named ones side by side."""
+    return np.concatenate(jax.tree.leaves(model._raw(X)[0]), axis=1)
 
 
 def expect_predictions(model: Any, X: np.ndarray) -> None:
@@ -171,7 +172,7 @@ def expect_predictions(model: Any, X: np.ndarray) -> None:
 
 def _expect_numbers(model: Any, X: np.ndarray, prediction: Any) -> None:
     task = model._task
-    inner = np.shape(model.loss_.link(np.zeros((1, model.loss_.n_raw(task))), task, np))[2:]
+    inner = np.shape(model.loss_.link(empty(model._model.n_raw, 1, np.float64), task, np))[2:]
     outputs = () if task.n_targets == 1 else (task.n_targets,)
     _expect_shape("predict", prediction, (len(X), *outputs, *inner))
     expect(np.isfinite(prediction).all(), "A prediction is NaN or infinite.")

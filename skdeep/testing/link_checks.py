@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from skdeep.contract import Loss
 from skdeep.core.cpu.host import evaluate
+from skdeep.core.raw import hashable, total_width
 from skdeep.records import Task
 from skdeep.testing.loss_cases import N_ROWS, Case, cases_of, served_tasks, tasks_of, value_and_grad
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
@@ -158,7 +159,7 @@ def check_std_fits_loss(loss: Loss) -> None:
             total, grad = value_and_grad(loss, np.tile(raw, (N_ROWS, 1)), target)
             return float(total) / N_ROWS, np.asarray(grad, np.float64).mean(axis=0)
 
-        best = minimize(mean_and_grad, np.zeros(loss.n_raw(task)), jac=True, method="L-BFGS-B").x
+        best = minimize(mean_and_grad, np.zeros(total_width(hashable(loss.n_raw(task)))), jac=True, method="L-BFGS-B").x
         std = np.asarray(loss.std(best[None, :], task, np))[0]
         expect(
             (std < 2 * deviation).all() and (std > deviation / 2).all(),

@@ -11,6 +11,7 @@ import numpy as np
 
 from skdeep.contract import Loss
 from skdeep.core import as_traced
+from skdeep.core.raw import hashable, total_width
 from skdeep.losses import FunctionLoss
 from skdeep.records import Task, TaskKind
 
@@ -58,7 +59,7 @@ def _cases_of_task(loss: Loss, kind: TaskKind) -> Iterator[Case]:
         loss.n_raw(Task(kind, N_TARGETS[kind][0]))  # raises
     rng = np.random.default_rng(0)
     for task in tasks:
-        raw = rng.normal(size=(N_ROWS, loss.n_raw(task)))
+        raw = rng.normal(size=(N_ROWS, total_width(hashable(loss.n_raw(task)))))
         yield Case(task, raw, _targets(loss, task, rng))
 
 

@@ -34,12 +34,17 @@ def divergence(mean, log_variance):
     return value
 
 
+def named(reconstruction, mean, log_variance):
+    values = {"reconstruction": reconstruction, "mean": mean, "log_variance": log_variance}
+    return {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
+
+
 def test_the_divergence_is_the_integral():
     rng = np.random.default_rng(0)
     mean, log_variance = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
     rebuilt, target = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
     divergences = [sum(map(divergence, m, s)) for m, s in zip(mean, log_variance, strict=True)]
-    raw = jnp.asarray(np.hstack([rebuilt, mean, log_variance]), jnp.float32)
+    raw = named(rebuilt, mean, log_variance)
     run = jax.jit(lambda loss, raw, target: loss(raw, target))
     for beta in (0.0, 0.7, 3.0):
         loss = as_traced(VariationalLoss(SquaredError(), n_components=2, beta=beta))
@@ -50,19 +55,20 @@ def test_the_divergence_is_the_integral():
 def test_beyond_its_largest_exponent_the_divergence_goes_on_as_a_tangent():
     s, top = np.array([-200.0, 0.0, 9.999, 10.0, 10.001, 12.0, 1e4]), LARGEST_EXPONENT
     loss = VariationalLoss(SquaredError(), n_components=1)
-    raw = jnp.zeros((7, 3)).at[:, 2].set(s)
-    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(lambda row: loss(row[None], jnp.zeros((1, 1)))[0])))(raw)
+    zero = np.zeros((7, 1, 1))
+    value_and_slope = jax.value_and_grad(lambda row: loss(row, jnp.zeros((1, 1)))[0])
+    values, slopes = jax.jit(jax.vmap(value_and_slope))(named(zero, zero, s[:, None, None]))
     exponential = np.where(s <= top, np.exp(np.minimum(s, top)), np.exp(top) * (1 + s - top))
     assert_allclose(values, 0.5 * (exponential - s - 1), rtol=1e-4)
     is_smooth = s != top
     expected = 0.5 * (np.exp(np.minimum(s, top)) - 1)
-    assert_allclose(slopes[is_smooth, 2], expected[is_smooth], rtol=1e-4, atol=1e-6)
+    assert_allclose(slopes["log_variance"][is_smooth, 0, 0], expected[is_smooth], rtol=1e-4, atol=1e-6)
 
 
 def test_a_standard_normal_code_costs_nothing():
     loss = VariationalLoss(SquaredError(), n_components=3)
     rebuilt = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
-    raw = jnp.asarray(np.hstack([rebuilt, np.zeros((6, 6), np.float32)]))
+    raw = named(rebuilt, np.zeros((6, 3)), np.zeros((6, 3)))
     assert_array_equal(jax.jit(lambda raw, target: loss(raw, target))(raw, rebuilt), np.zeros(6))
 
 
@@ -72,10 +78,10 @@ def test_a_standard_normal_code_costs_nothing():
 def test_predictions_are_those_of_the_reconstruction(reconstruction):
     task, loss = Task("regression", 3), VariationalLoss(reconstruction, n_components=2)
     n_raw = reconstruction.n_raw(task)
-    assert loss.n_raw(task) == n_raw + 4
-    raw = np.random.default_rng(0).normal(size=(6, n_raw + 4))
-    expected = reconstruction.link(raw[:, :n_raw], task, np)
-    found = loss.link(raw, task, np)
+    assert loss.n_raw(task) == {"reconstruction": n_raw, "mean": 2, "log_variance": 2}
+    raw = np.random.default_rng(0).normal(size=(6, n_raw))
+    expected = reconstruction.link(raw, task, np)
+    found = loss.link({"reconstruction": raw, "mean": np.ones((6, 2)), "log_variance": np.ones((6, 2))}, task, np)
     assert_array_equal(found, expected)
     assert_array_equal(loss.point(found), reconstruction.point(expected))
 
@@ -83,8 +89,8 @@ def test_predictions_are_those_of_the_reconstruction(reconstruction):
 def test_codes_have_mean_and_variance_of_the_encoder_while_training():
     """The decoder is invertible, so the code is found from its output; outside of training it is the mean."""
     network = VariationalAutoencoder(Linear(), Linear(), 3)
-    assert (network.n_codes, network.n_carried) == (6, 6)
-    functions = functions_of(as_traced(network), (5,), 3 + 6)
+    assert network.n_codes == 6
+    functions = functions_of(as_traced(network), (5,), {"reconstruction": 3, "mean": 3, "log_variance": 3})
     params, state = jax.jit(functions.init)(wrap_key(np.array([1, 2], np.uint32)), jnp.asarray(X))
     assert jax.tree.map(np.shape, params) == {
         "encoder": {"output": {"kernel": (5, 6), "bias": (6,)}},
@@ -96,12 +102,13 @@ def test_codes_have_mean_and_variance_of_the_encoder_while_training():
     codes = X @ encoder
     mean, std = codes[:, :3], np.exp(codes[:, 3:] / 2)
     predicted, _ = apply(functions, params, state, False, None)
-    assert_allclose(predicted, np.hstack([mean @ decoder, codes]), rtol=1e-3, atol=1e-4)
+    assert_allclose(predicted["reconstruction"], mean @ decoder, rtol=1e-3, atol=1e-4)
+    assert_allclose(np.hstack([predicted["mean"], predicted["log_variance"]]), codes, rtol=1e-3, atol=1e-4)
     draws = []
     for seed in (3, 4):
         raw, _ = apply(functions, params, state, True, wrap_key(np.array([seed, 0], np.uint32)))
-        assert_allclose(raw[:, 3:], codes, rtol=1e-3, atol=1e-4)
-        draws.append(((np.asarray(raw)[:, :3] @ np.linalg.inv(decoder)) - mean) / std)
+        assert_allclose(np.hstack([raw["mean"], raw["log_variance"]]), codes, rtol=1e-3, atol=1e-4)
+        draws.append(((np.asarray(raw["reconstruction"]) @ np.linalg.inv(decoder)) - mean) / std)
         for is_wide in (std > 1, std < 1):
             assert stats.kstest(draws[-1][is_wide], "norm").pvalue > 1e-3
     assert abs(np.corrcoef(*map(np.ravel, draws))[0, 1]) < 4 / np.sqrt(1200)

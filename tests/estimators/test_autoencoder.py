@@ -26,6 +26,7 @@ from skdeep.core.random import wrap_key
 from skdeep.core.variational import VariationalAutoencoder, VariationalLoss
 from skdeep.losses import SquaredError
 from skdeep.networks import MLP, ConvDecoder, Linear
+from skdeep.records import Task
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -145,7 +146,8 @@ def apply(network, x, train, words=(1, 2), n_outputs=6, params=None):
     initial = functions.init(wrap_key(jnp.array([5, 6], "uint32")), x)
     params, state = (params or initial[0]), initial[1]
     key = wrap_key(jnp.array(words, "uint32")) if train else None
-    return np.asarray(functions.apply(params, state, x, train, key, jnp.ones(len(x)))[0]), params
+    raw = functions.apply(params, state, x, train, key, jnp.ones(len(x)))[0]
+    return jax.tree.map(np.asarray, raw), params
 
 
 IDENTITY = {"encoder": {"output": {"kernel": np.eye(6, dtype="f4"), "bias": np.zeros(6, "f4")}}}
@@ -185,33 +187,38 @@ def test_divergence_is_the_formula():
     reconstruction, mean, log_variance = rng.normal(size=(5, 4)), rng.normal(size=(5, 2)), rng.normal(size=(5, 2))
     target = rng.normal(size=(5, 4))
     loss = VariationalLoss(SquaredError(), n_components=2, beta=0.7)
-    raw = np.hstack([reconstruction, mean, log_variance]).astype(np.float32)
+    raw = {"reconstruction": reconstruction, "mean": mean, "log_variance": log_variance}
     std = np.exp(log_variance / 2)
     divergence = (-np.log(std) + (std**2 + mean**2) / 2 - 0.5).sum(axis=1)
     expected = ((reconstruction - target) ** 2).mean(axis=1) + 0.7 * divergence / 4
-    assert_allclose(loss(jnp.asarray(raw), jnp.asarray(target, "f4")), expected, rtol=1e-5)
+    assert_allclose(
+        loss(jax.tree.map(lambda part: jnp.asarray(part, "f4"), raw), jnp.asarray(target, "f4")), expected, rtol=1e-5
+    )
 
 
 def test_divergence_of_extreme_codes_is_finite_and_leads_back():
     loss = VariationalLoss(SquaredError(), n_components=1)
     slope = jax.grad(lambda raw: loss(raw, jnp.zeros((1, 1)))[0])
-    gradient = slope(jnp.array([[0.0, 0.0, 500.0]]))
-    assert np.isfinite(gradient).all()
-    assert gradient[0, 2] > 0
+    one = jnp.ones((1, 1))
+    gradient = slope({"reconstruction": 0 * one, "mean": 0 * one, "log_variance": 500 * one})
+    assert all(np.isfinite(part).all() for part in gradient.values())
+    assert gradient["log_variance"][0, 0] > 0
 
 
 def test_variational_draws_codes_while_training_and_takes_the_mean_otherwise():
     network, rows = VariationalAutoencoder(Linear(), Linear(), 3), np.tile(X, (100, 1))
-    raw, params = apply(network, rows, True, n_outputs=12)
+    widths = {"reconstruction": 6, "mean": 3, "log_variance": 3}
+    raw, params = apply(network, rows, True, n_outputs=widths)
     codes = rows @ np.asarray(params["encoder"]["output"]["kernel"])
     mean, std = codes[:, :3], np.exp(codes[:, 3:] / 2)
-    assert_allclose(raw[:, 6:], codes, rtol=1e-4, atol=1e-5)
+    assert_allclose(np.hstack([raw["mean"], raw["log_variance"]]), codes, rtol=1e-4, atol=1e-5)
     decoder = np.asarray(params["decoder"]["output"]["kernel"])
-    drawn = np.linalg.lstsq(decoder.T, raw[:, :6].T, rcond=None)[0].T
+    drawn = np.linalg.lstsq(decoder.T, raw["reconstruction"].T, rcond=None)[0].T
     standardised = (drawn - mean) / std
     assert abs(standardised.mean()) < 0.03
     assert abs(standardised.std() - 1) < 0.03
-    assert_allclose(apply(network, rows, False, n_outputs=12)[0][:, :6], mean @ decoder, rtol=1e-4, atol=1e-5)
+    predicted = apply(network, rows, False, n_outputs=widths)[0]
+    assert_allclose(predicted["reconstruction"], mean @ decoder, rtol=1e-4, atol=1e-5)
 
 
 def test_variational_fit():
@@ -219,10 +226,10 @@ def test_variational_fit():
     assert (model.n_components_, model.n_outputs_) == (2, 6 + 4)
     assert model.transform(X).shape == (60, 2)
     assert_allclose(model.score(X), -mean_squared_error(model, X), rtol=1e-5)
-    raw, _ = functions_of(model.network_, (6,), 10).apply(
+    raw, _ = functions_of(model.network_, (6,), model.loss_.n_raw(Task("regression", 6))).apply(
         model.params_, model.model_state_, jnp.asarray(X), False, None, jnp.ones(60)
     )
-    assert_allclose(model.transform(X), raw[:, 6:8], rtol=1e-4, atol=1e-5)
+    assert_allclose(model.transform(X), raw["mean"], rtol=1e-4, atol=1e-5)
 
 
 def test_a_heavy_divergence_brings_codes_to_the_standard_normal():

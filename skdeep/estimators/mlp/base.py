@@ -26,6 +26,7 @@ from skdeep.core.history import History
 from skdeep.core.job import Job
 from skdeep.core.link import check_link
 from skdeep.core.random import key_of_seed
+from skdeep.core.raw import total_width
 from skdeep.core.rows import WeightedRows, scaled_by_power_of_two, unit_mean, weight_exponent
 from skdeep.core.step import continued_state
 from skdeep.estimators.arrays import ArrayReader
@@ -167,7 +168,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
         resolved.network.check_fields()
 
     def _units(self, model: Model) -> tuple[int, ...]:
-        return (*model.in_shape, *hidden_widths(self.hidden_layer_sizes), model.n_raw)
+        return (*model.in_shape, *hidden_widths(self.hidden_layer_sizes), total_width(model.n_raw))
 
     def _check_goes_on(self, encoding: Any, resolved: Resolved, model: Model, earlier: Earlier | None) -> None:
         if earlier is not None:
