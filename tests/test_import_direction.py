@@ -199,3 +199,14 @@ def test_components_import_modules_inside_functions_only():
 def test_importing_the_estimators_loads_neither_flax_nor_optax():
     script = "import sys; from skdeep import DeepClassifier; print(sorted({'flax', 'optax', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
+
+
+# A job's file tests what only a whole training shows.
+TESTED_WITH_THE_JOB = {"run.py", "identity.py", "watcher.py", "drivers/steps.py"}
+
+
+def test_every_file_of_the_core_has_its_tests():
+    core, tests = PACKAGE / "core", Path(__file__).parent / "core"
+    files = {path.relative_to(core) for path in core.rglob("*.py") if path.name != "__init__.py"}
+    untested = {str(file) for file in files if not (tests / file.with_name(f"test_{file.name}")).exists()}
+    assert untested == TESTED_WITH_THE_JOB | {"feeds/resident.py", "feeds/gathered.py"}  # these two: with `feed.py`

@@ -1,0 +1,54 @@
+"""A placement names a device and a type; inside it, programs are traced and compiled for these."""
+
+import pickle
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import skdeep
+from skdeep.core.placement import Placement, current_placement, default_placement, placement_of
+from skdeep.core.programs import Program
+
+CPU = Placement("cpu")
+
+
+def test_the_default_is_jaxs():
+    assert default_placement() == placement_of(jax.local_devices()[0])
+    assert current_placement() == default_placement()
+    assert default_placement(np.float64).dtype == "float64"
+    assert CPU.device == jax.local_devices(backend="cpu")[0]
+    assert CPU.is_cpu
+    assert not Placement("gpu").is_cpu
+
+
+def test_active_inside_and_gone_after_errors():
+    double = Placement("cpu", 0, "float64")
+    with pytest.raises(KeyError), double.active():
+        assert current_placement() == double
+        assert jnp.ones(1).dtype == np.float64
+        with CPU.active():
+            assert current_placement() == CPU
+        assert current_placement() == double
+        raise KeyError
+    assert jnp.ones(1).dtype == np.float32
+    assert current_placement() == default_placement()
+
+
+def test_a_device_that_is_not_there():
+    with pytest.raises(RuntimeError, match=r"There is no cpu device number 99 in this process, which has \d+\."):
+        _ = Placement("cpu", 99).device
+
+
+def test_it_pickles():
+    assert pickle.loads(pickle.dumps(CPU)) == CPU
+
+
+def test_programs_are_kept_by_placement():
+    skdeep.clear_cache()
+    program = Program(lambda x: x + 1, name="of_a_placement")
+    for placement in (CPU, Placement("cpu", 0, "float64"), CPU):
+        with placement.active():
+            program(np.ones(3, np.float32))
+    assert skdeep.compile_counts()["of_a_placement"].traces == 2
