@@ -63,6 +63,7 @@ FORBIDDEN = {
     "core/identity.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/job.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/placement.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/raw.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/run.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/text_encoding.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/texts.py": ["jax", "flax", "optax", "sklearn", "scipy"],
