@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -22,7 +22,7 @@ from skdeep.config import Model
 from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.feeds.blocks import BLOCK_ROWS, Taker, taker_of
 from skdeep.core.network import functions_of
-from skdeep.core.programs import Program, program
+from skdeep.core.programs import program
 from skdeep.core.raw import empty, total_width
 from skdeep.records import ModelState, Params
 
@@ -82,17 +82,15 @@ def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any, d
     if n > n_blocks * BLOCK_ROWS:  # several calls
         params, model_state = jax.device_put((params, model_state))
     fixed, size = (model, params, model_state), n_blocks * BLOCK_ROWS
-    if n_blocks == 1:
-        return _fill(raw, predict_block, fixed, _blocks_from(take, n))
-
-    def part_from(start: int) -> Any:
-        return take(start, size), np.int32(-(-min(size, n - start) // BLOCK_ROWS))
-
-    parts = ((start, part_from(start)) for start in range(0, n, size))
-    first = next(parts)
-    if not predict_blocks.suits_its_loop(*fixed, first[1]):
-        return _fill(raw, predict_block, fixed, _blocks_from(take, n))
-    return _fill(raw, predict_blocks, fixed, chain([first], parts))
+    if n_blocks > 1:
+        parts = _parts_from(take, n, size)
+        first = next(parts)
+        predict = predict_blocks.with_others(*fixed, first[1])
+        if predict is not None:
+            return _fill(raw, predict, chain([first], parts))
+    blocks = ((start, take(start, BLOCK_ROWS)) for start in range(0, n, BLOCK_ROWS))
+    first = next(blocks)
+    return _fill(raw, predict_block.with_others(*fixed, first[1]), chain([first], blocks))
 
 
 def _blocks_per_call(model: Model, take: Taker) -> int:
@@ -103,17 +101,16 @@ def _blocks_per_call(model: Model, take: Taker) -> int:
     return max(1, min(BLOCKS_PER_CALL, MAX_VALUES // (BLOCK_ROWS * values_per_row)))
 
 
-def _blocks_from(take: Taker, n: int) -> Iterator[tuple[int, Any]]:
-    """Yield the start and the rows of one block after the other."""
-    return ((start, take(start, BLOCK_ROWS)) for start in range(0, n, BLOCK_ROWS))
+def _parts_from(take: Taker, n: int, size: int) -> Iterator[tuple[int, Any]]:
+    """Yield the start of each call for several blocks, its rows and their number of blocks."""
+    for start in range(0, n, size):
+        yield start, (take(start, size), np.int32(-(-min(size, n - start) // BLOCK_ROWS)))
 
 
-def _fill(raw: Any, predictor: Program, fixed: tuple[Any, ...], parts: Iterable[tuple[int, Any]]) -> Any:
+def _fill(raw: Any, predict: Callable[[Any], Any], parts: Iterable[tuple[int, Any]]) -> Any:
     """Fill in the outputs of one call per part, a few of which are under way at once; each part comes with its start."""
     under_way: deque[tuple[int, Any]] = deque()
-    predict = None
     for start, part in parts:
-        predict = predict or predictor.with_others(*fixed, part)
         under_way.append((start, predict(part)))
         if len(under_way) > CALLS_UNDER_WAY:
             _collect(raw, *under_way.popleft())

@@ -138,25 +138,33 @@ class Program:
         leaves, compiled, out_tree = self._look_up(arguments)
         return jax.tree.unflatten(out_tree, compiled(*leaves))
 
-    def with_others(self, *arguments: Any) -> Callable[[Any], Any]:
+    def with_others(self, *arguments: Any) -> Any:
         """Return the compiled function of the last argument, for pytrees like this one, with the others fixed.
 
-        For callers that would otherwise look the same program up at each call.
+        For callers that would otherwise look the same program up at each call. None, if the program does not suit its
+        loop (see `suits_its_loop`).
         """
         if _is_eager():
             return lambda last: self(*arguments[:-1], last)
-        leaves, compiled, out_tree = self._look_up(arguments)
+        found = self._asked(arguments)
+        if found is None:
+            return None
+        leaves, compiled, out_tree = found
         fixed = leaves[: len(leaves) - len(jax.tree.leaves(arguments[-1]))]
         return lambda last: jax.tree.unflatten(out_tree, compiled(*fixed, *jax.tree.leaves(last)))
 
-    def prepared(self, *arguments: Any) -> Callable[..., Any]:
+    def prepared(self, *arguments: Any) -> Any:
         """Compile for such arguments, and return the compiled function of arguments like these.
 
-        A clock may start afterwards, and no call looks the program up again.
+        A clock may start afterwards, and no call looks the program up again. None, if the program does not suit its loop
+        (see `suits_its_loop`).
         """
         if _is_eager():
             return self
-        _, compiled, out_tree = self._look_up(arguments)
+        found = self._asked(arguments)
+        if found is None:
+            return None
+        _, compiled, out_tree = found
         return lambda *others: jax.tree.unflatten(out_tree, compiled(*jax.tree.leaves(others)))
 
     def suits_its_loop(self, *arguments: Any) -> bool:
@@ -164,13 +172,14 @@ class Program:
 
         The answer is kept beside the compiled program, so it costs no trace of its own.
         """
-        if _is_eager():
-            return True
+        return _is_eager() or self._asked(arguments) is not None
+
+    def _asked(self, arguments: tuple[Any, ...]) -> Any:
+        """Return the program for arguments, or None if it does not suit its loop."""
         try:
-            self._look_up(arguments)
+            return self._look_up(arguments)
         except LeftAloneError:
-            return False
-        return True
+            return None
 
     def _look_up(self, arguments: tuple[Any, ...]) -> Any:
         _refuse_fork()

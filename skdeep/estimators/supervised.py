@@ -44,7 +44,8 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
 
     def _check_serves(self, resolved: Resolved, task: Task) -> None:
         super()._check_serves(resolved, task)
-        check_link(resolved.loss, task)
+        if resolved.loss != getattr(self, "loss_", None):  # that of the last fit was looked at
+            check_link(resolved.loss, task)
 
     def _resolve(self, encoding: Any) -> Resolved:
         resolved = resolve_all({kind: self._component_value(kind) for kind in self._components})

@@ -123,9 +123,11 @@ def _compiled(course: _Course) -> Any:
 
     A block has one step if the network is slow inside a loop.
     """
-    if not train_block.suits_its_loop(course.config, course.state, *_arguments(course, 0)):
+    run = train_block.prepared(course.config, course.state, *_arguments(course, 0))
+    if run is None:
         course.feed.max_steps = 1
-    return train_block.prepared(course.config, course.state, *_arguments(course, 0))
+        run = train_block.prepared(course.config, course.state, *_arguments(course, 0))
+    return run
 
 
 def _arguments(course: _Course, n_steps: int) -> tuple[Any, ...]:
