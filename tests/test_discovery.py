@@ -212,14 +212,14 @@ def test_requirements_that_are_met(install, requires):
     assert registry.get("loss", "cubic")[0] == "cubics:cubic"
 
 
-@pytest.mark.parametrize("api", [(2, 0), (1, 1), (0, 9)])
+@pytest.mark.parametrize("api", [(2, 0), (1, 2), (0, 9)])
 def test_plugin_of_an_interface_that_we_do_not_have(install, api):
     install("future", LOSS_SOURCE + f"    plugin_api = {api}\n", losses="cubic = fake_future:Cubic")
     with pytest.raises(PluginIncompatibleError) as caught:
         registry.get("loss", "cubic")
     assert str(caught.value) == (
         f"The loss 'future:cubic' (future 1.0, fake_future:Cubic) asks for version {api} of the plugin interface, but "
-        f"skdeep-flax {skdeep.__version__} has (1, 0). Update skdeep-flax, or install another version of future."
+        f"skdeep-flax {skdeep.__version__} has (1, 1). Update skdeep-flax, or install another version of future."
     )
     assert states()["future:cubic"] == "incompatible"
 
@@ -274,8 +274,9 @@ def test_what_a_plugin_only_hands_on_is_not_its_own(install):
     assert origin_of(registry.get("optimizer", "belief")[1]) is None
 
 
-def test_plugin_of_the_interface_that_we_have(install):
-    install("present", LOSS_SOURCE + "    plugin_api = (1, 0)\n", losses="cubic = fake_present:Cubic")
+@pytest.mark.parametrize("api", [(1, 0), (1, 1)])
+def test_plugin_of_the_interface_that_we_have(install, api):
+    install("present", LOSS_SOURCE + f"    plugin_api = {api}\n", losses="cubic = fake_present:Cubic")
     assert registry.get("loss", "cubic")[0] == "present:cubic"
 
 
