@@ -44,7 +44,8 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
 
     def _check_serves(self, resolved: Resolved, task: Task) -> None:
         super()._check_serves(resolved, task)
-        if resolved.loss != getattr(self, "loss_", None):  # that of the last fit was looked at
+        before = self.__dict__.get("_encoding")
+        if before is None or (before.task, self.loss_) != (task, resolved.loss):  # that of the last fit was looked at
             check_link(resolved.loss, task)
 
     def _resolve(self, encoding: Any) -> Resolved:

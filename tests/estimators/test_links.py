@@ -176,3 +176,19 @@ def test_classification_links_of_a_wrong_shape_are_refused_before_training(famil
         ValueError, match=r"OneTooMany must return shape \(4, 3\) .*multiclass task. Got shape \(4, 2\)"
     ):
         family(**params, loss=OneTooMany()).fit(X, GRADES)
+
+
+def test_another_fit_looks_at_the_link_again_if_the_task_changed():
+    class FirstColumn(skdeep.Loss):
+        probabilistic = True
+
+        def __call__(self, raw, target):
+            return (raw[:, 0] - target.astype(raw.dtype)) ** 2
+
+        def link(self, raw, task, xp):
+            return xp.exp(-xp.logaddexp(0.0, -raw[:, 0]))
+
+    rows = np.random.RandomState(0).randn(30, 2)
+    model = DeepClassifier(loss=FirstColumn(), max_epochs=1, tol=None).fit(rows, rows[:, 0] > 0)
+    with pytest.raises(ValueError, match="The link of the loss FirstColumn must return shape"):
+        model.fit(rows, np.arange(30) % 3)
