@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from skdeep.estimators.mlp.classifier import MLPClassifier
     from skdeep.estimators.mlp.regressor import MLPRegressor
     from skdeep.estimators.regressor import DeepRegressor
+    from skdeep.inputs import Inputs
     from skdeep.module import Module
+    from skdeep.records import InputSpec
     from skdeep.registry import register, unregister
 
 __version__ = "0.1.0"
@@ -35,6 +37,8 @@ _HOMES = {
     "DeepAutoencoder": "skdeep.estimators.autoencoder",
     "DeepClassifier": "skdeep.estimators.classifier",
     "DeepRegressor": "skdeep.estimators.regressor",
+    "InputSpec": "skdeep.records",
+    "Inputs": "skdeep.inputs",
     "Layer": "skdeep.contract",
     "Loss": "skdeep.contract",
     "MLPClassifier": "skdeep.estimators.mlp.classifier",
@@ -61,6 +65,8 @@ __all__ = [
     "DeepAutoencoder",
     "DeepClassifier",
     "DeepRegressor",
+    "InputSpec",
+    "Inputs",
     "Layer",
     "Loss",
     "MLPClassifier",

@@ -8,18 +8,19 @@ from jaxtyping import Array, Bool, Float, Int
 
 from skdeep.component import Component
 from skdeep.contract import Augmentation, Loss, Network, Optimizer, Schedule
-from skdeep.records import Batch, Params, Stopping
+from skdeep.records import Batch, InputSpec, Params, Stopping
 
 
 class Model(Component):
     """A network bound to its shapes: all that prediction needs beside the parameters.
 
-    `n_raw` is the width of the raw output, or pairs of names and widths where there are several.
+    `in_shape` is the shape of a row of numbers, the `InputSpec` of one array, or pairs of names and `InputSpec`s where there
+    are several inputs. `n_raw` is the width or shape of a row's raw output, or pairs of names and widths where there are several.
     """
 
     network: Network
-    in_shape: tuple[int, ...]
-    n_raw: int | tuple[tuple[str, int], ...]
+    in_shape: tuple[int, ...] | InputSpec | tuple[tuple[str, InputSpec], ...]
+    n_raw: int | tuple[int, ...] | tuple[tuple[str, int | tuple[int, ...]], ...]
 
 
 class Objective(Component):

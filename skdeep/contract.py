@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Shaped
 
 from skdeep.component import Component
 from skdeep.linen import call_arguments
-from skdeep.records import Batch, ModelState, OptimizerState, Params, Raw, Rows, SparseRows, Task, TaskKind
+from skdeep.records import Batch, InputSpec, ModelState, OptimizerState, Params, Raw, Rows, SparseRows, Task, TaskKind
 
 if TYPE_CHECKING:
     import flax.linen as nn
@@ -37,6 +37,7 @@ __all__ = [
     "PLUGIN_API",
     "Augmentation",
     "Batch",
+    "InputSpec",
     "Layer",
     "Loss",
     "ModelState",
@@ -57,7 +58,8 @@ PLUGIN_API = (1, 1)
 """The version of what this file describes: another major number breaks plugins, another minor one adds to it.
 
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
-`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`) and `Schedule.looks_at_the_end`.
+`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), inputs by name (`Network.names_inputs`), integer ids
+(`n_ids`) and `Schedule.looks_at_the_end`.
 """
 
 
@@ -277,8 +279,8 @@ class Layer(Component):
     - `step_mask: bool (n, time)`, False for steps of a sequence `(n, time, ...)` that are padding, or
       None if none are: a module that mixes steps must leave those out.
 
-    For `skdeep.testing`: class variable `example_shape`, the shape of a row that it takes, and property
-    `example_ids`, None or the number of ids if rows hold ids (whole numbers from 0) instead of measurements.
+    A layer of ids (whole numbers from 0) says by the property `n_ids` how many there are: if it is a network's first, X reaches
+    it as int32. For `skdeep.testing`: class variable `example_shape`, the shape of a row that it takes.
 
     Examples
     --------
@@ -300,9 +302,14 @@ class Layer(Component):
         raise NotImplementedError
 
     @property
-    def example_ids(self) -> int | None:
-        """How many ids there are if rows hold ids."""
+    def n_ids(self) -> int | None:
+        """Number of ids if rows hold ids, which then come as int32; None if rows hold numbers, in the type of training."""
         return None
+
+    @property
+    def example_ids(self) -> int | None:
+        """Number of ids in the rows of `skdeep.testing`; None if rows hold numbers."""
+        return None if self.n_ids is None else min(4, self.n_ids)
 
     def check_rows(self, x: np.ndarray) -> None:
         """Raise ValueError for rows that the layer cannot take, where compiled code could not.
@@ -322,7 +329,11 @@ class Network(Component):
     """Builds a whole network for rows of shape `in_shape`, inside the traced program.
 
     Rows `(n, *in_shape)` go in, and the output must be `(n, n_outputs)`. The module may take `train`
-    and `row_mask` like a layer's. `example_shape`, `example_ids` and `check_rows` are as of a layer.
+    and `row_mask` like a layer's. `example_shape`, `n_ids` and `check_rows` are as of a layer.
+
+    Several inputs, X being a `skdeep.Inputs`, go to networks with `names_inputs = True`: `in_shape` is then a dict of
+    `skdeep.InputSpec`, and the module gets a dict of arrays, or named arguments if its `__call__` has a parameter for each input.
+
     A loss may need raw outputs by name. The columns of the output are then given those names in alphabetical order, unless
     the network does it itself: with `names_outputs = True`, `n_outputs` is a dict of widths, and the output a dict of arrays.
 
@@ -339,10 +350,11 @@ class Network(Component):
     """
 
     kind: ClassVar[str] = "network"
+    names_inputs: ClassVar[bool] = False
     names_outputs: ClassVar[bool] = False
     example_shape: ClassVar[tuple[int, ...]] = (6,)
 
-    def build(self, in_shape: tuple[int, ...], n_outputs: Any) -> nn.Module | Callable[..., Any] | NetworkFunctions:
+    def build(self, in_shape: Any, n_outputs: Any) -> nn.Module | Callable[..., Any] | NetworkFunctions:
         """Return the linen module, a function `f(rngs) -> flax.nnx.Module`, or pure functions."""
         raise NotImplementedError
 
@@ -362,14 +374,20 @@ class Network(Component):
         )
 
     @property
-    def example_ids(self) -> int | None:
-        """How many ids there are if rows hold ids."""
+    def n_ids(self) -> int | None:
+        """Number of ids if rows hold ids, which then come as int32; None if rows hold numbers, in the type of training."""
         return None
 
-    def check_rows(self, x: np.ndarray) -> None:
+    @property
+    def example_ids(self) -> int | None:
+        """Number of ids in the rows of `skdeep.testing`; None if rows hold numbers."""
+        return None if self.n_ids is None else min(4, self.n_ids)
+
+    def check_rows(self, x: Any) -> None:
         """Raise ValueError for rows that the network cannot take, where compiled code could not.
 
-        Called on the host with rows `(n, *in_shape)` before training and prediction; not for sparse X.
+        Called on the host with rows `(n, *in_shape)`, or a dict of them by name, before training and prediction; not for
+        sparse X.
         """
 
 

@@ -42,6 +42,16 @@ def call_arguments(module: Any, train: bool, row_mask: Any, step_mask: Any = Non
     return arguments | {name: mask for name, mask in masks.items() if name in names}
 
 
+def rows_as_arguments(module: Any, x: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the positional and the named arguments by which a Flax module's `__call__` is given its rows.
+
+    Inputs by name are named arguments if `__call__` has a parameter for each of them; otherwise they are one dict.
+    """
+    if isinstance(x, dict) and x.keys() <= inspect.signature(type(module).__call__).parameters.keys():
+        return (), x
+    return (x,), {}
+
+
 def takes_step_mask(module: Any) -> bool:
     """Tell whether a module's `__call__` takes `step_mask`."""
     return "step_mask" in inspect.signature(type(module).__call__).parameters

@@ -44,11 +44,39 @@ class Task:
 jax.tree_util.register_static(Task)
 
 
+@dataclasses.dataclass(frozen=True)
+class InputSpec:
+    """One input of a network: the shape of a row, and whether its values are numbers or ids.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of a row.
+    dtype : {"float", "int32"}, default="float"
+        "float" stands for the type of training.
+    n_categories : int, tuple of int or None, default=None
+        For ids: how many there are, one number for all columns or one per column; None if unknown.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Literal["float", "int32"] = "float"
+    n_categories: int | tuple[int, ...] | None = None
+
+    @property
+    def is_int(self) -> bool:
+        """True if the values are integers."""
+        return self.dtype == "int32"
+
+
 class SparseRows(NamedTuple):
     """The stored entries of each row of a sparse X: columns and values. Unused places hold column 0 and value 0."""
 
     column: Int[Array, "n entries"]
     value: Float[Array, "n entries"]
+
+
+X: TypeAlias = Any
+"""Rows as a program sees them: an array `(n, ...)` of numbers or ids, a dict of such arrays by name, or `SparseRows`."""
 
 
 class Rows(NamedTuple):
@@ -57,7 +85,7 @@ class Rows(NamedTuple):
     Rows from `n` on are padding and are never read.
     """
 
-    x: Float[Array, "padded ..."] | SparseRows
+    x: X
     target: Shaped[Array, "padded ..."]
     weight: Float[Array, " padded"]
     n: Int[Array, ""]
@@ -66,7 +94,7 @@ class Rows(NamedTuple):
 class Batch(NamedTuple):
     """Rows of one step. Where `mask` is 0 a row repeats another one and its weight is 0."""
 
-    x: Float[Array, "batch ..."] | SparseRows
+    x: X
     target: Shaped[Array, "batch ..."]
     weight: Float[Array, " batch"]
     mask: Float[Array, " batch"]

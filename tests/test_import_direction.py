@@ -61,6 +61,8 @@ FORBIDDEN = {
     "core/feeds": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/history.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/identity.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/inputs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "inputs.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "core/job.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/placement.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/raw.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

@@ -213,10 +213,14 @@ def test_rows_of_other_dimensions_are_refused(network):
         (lambda: LSTM(n_tokens=0), "The 'n_tokens' field of LSTM must be a positive int or None. Got 0 instead."),
         (lambda: TCN(n_tokens=-1), "The 'n_tokens' field of TCN must be a positive int or None. Got -1 instead."),
         (
-            lambda: GRU(n_tokens=2**24 + 1),
-            "The 'n_tokens' field of GRU must be at most 16777216, .* Got 16777217 instead.",
+            lambda: GRU(n_tokens=5, mask_value=0.5),
+            "The 'mask_value' field of GRU must be a whole number of at most 16777216 .* Got 0.5 instead.",
         ),
-        (lambda: Transformer(n_tokens=2**30), "The 'n_tokens' field of Transformer must be at most 16777216"),
+        (lambda: TCN(n_tokens=5, mask_value=float("nan")), "The 'mask_value' field of TCN .* Got nan instead."),
+        (
+            lambda: Transformer(n_tokens=5, mask_value=2.0**25),
+            "The 'mask_value' field of Transformer .* Got 33554432.0",
+        ),
     ],
 )
 def test_check_fields(make, message):

@@ -28,8 +28,13 @@ def augment(augmentation: Augmentation | None, key: Any, batch: Batch) -> tuple[
     """
     if augmentation is None:
         return batch, None
-    key = jax.random.fold_in(key, _SALT)
     rows: Any = batch.x
+    if isinstance(rows, dict):
+        raise ValueError(
+            f"The augmentation {type(augmentation).__name__} changes rows of one array, but X has the inputs "
+            f"{', '.join(rows)}. Set augmentation to None."
+        )
+    key = jax.random.fold_in(key, _SALT)
     if not augmentation.mixes:
         return batch._replace(x=_checked(augmentation, rows, augmentation(key, rows))), None
     pair_key, mix_key = jax.random.split(key)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from skdeep.config import Model
 from skdeep.contract import Network, NetworkFunctions
+from skdeep.core.inputs import InShape, float_dtype
 from skdeep.core.network import functions_of
 from skdeep.records import ModelState, Params, Raw
 
@@ -46,13 +47,22 @@ class Autoencoder(Network):
         return self.n_components
 
     def check_rows(self, x: Any) -> None:
+        if self.n_ids is not None and self.noise > 0:
+            raise ValueError(
+                f"The rows of {self.encoder} are ids, to which noise={self.noise} cannot be added. Set noise to 0, or give an encoder "
+                "of numbers."
+            )
         self.encoder.check_rows(x)
 
     def latent(self, codes: Float[Array, "n codes"], train: bool, key: Any) -> Float[Array, "n components"]:
         """Return what the decoder gets."""
         return codes
 
-    def encoder_model(self, in_shape: tuple[int, ...]) -> Model:
+    @property
+    def n_ids(self) -> int | None:
+        return self.encoder.n_ids
+
+    def encoder_model(self, in_shape: InShape) -> Model:
         """Return the encoder bound to its shapes."""
         return Model(self.encoder, in_shape, self.n_codes)
 
@@ -71,19 +81,20 @@ class Autoencoder(Network):
         return decoded
 
     def build(self, in_shape: tuple[int, ...], n_outputs: Any) -> NetworkFunctions:
-        encoder = functions_of_model(self.encoder_model(in_shape), CODE)
+        encoder = functions_of(self.encoder, in_shape, self.n_codes, CODE)
         decoder = functions_of_model(self.decoder_model(in_shape, self.n_decoded(n_outputs)))
 
         def init(key: Array, x: Array) -> tuple[Params, ModelState]:
             first, second = jax.random.split(key)
-            z = jnp.zeros((len(x), self.n_components), x.dtype)
+            z = jnp.zeros((len(x), self.n_components), float_dtype(x))
             return _pair("decoder", encoder.init(first, x), decoder.init(second, z))
 
         def apply(
             params: Params, state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
         ) -> tuple[Raw, ModelState]:
             keys = [None] * 4 if key is None else list(jax.random.split(key, 4))
-            x = _with_noise(x, self.noise, keys[0]) if train else x
+            if train and self.n_ids is None:
+                x = _with_noise(x, self.noise, keys[0])
             codes, first = encoder.apply(params["encoder"], state["encoder"], x, train, keys[1], row_mask)
             z = self.latent(codes, train, keys[2])
             raw, second = decoder.apply(params["decoder"], state["decoder"], z, train, keys[3], row_mask)
@@ -116,13 +127,17 @@ class Pretrained(Network):
     def check_rows(self, x: Any) -> None:
         self.encoder.check_rows(x)
 
+    @property
+    def n_ids(self) -> int | None:
+        return self.encoder.n_ids
+
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
-        encoder = functions_of_model(Model(self.encoder, in_shape, self.n_codes), CODE)
+        encoder = functions_of(self.encoder, in_shape, self.n_codes, CODE)
         head = functions_of(self.head, (self.n_components,), n_outputs)
 
         def init(key: Array, x: Array) -> tuple[Params, ModelState]:
             first, second = jax.random.split(key)
-            z = jnp.zeros((len(x), self.n_components), x.dtype)
+            z = jnp.zeros((len(x), self.n_components), float_dtype(x))
             params, state = _pair("head", encoder.init(first, x), head.init(second, z))
             return regrouped(params, state, self.frozen)
 

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
+
+from skdeep.contract import Network
+from skdeep.core.inputs import InShape, in_shape_for, specs_of
+from skdeep.records import InputSpec
 
 ROWS_PER_BLOCK = 4096
 
@@ -53,16 +57,61 @@ def encode_rows(x: Any, dtype: Any = np.float32) -> Any:
     return x.__class__((_cast(x.data, dtype, place_of), x.indices, x.indptr), shape=x.shape)
 
 
+def encode_inputs(x: Any, in_shape: InShape, dtype: Any = np.float32) -> Any:
+    """Return X in the form that the network's inputs have: numbers in the type of training, ids as int32.
+
+    Sparse X stays in the type of training, since most of its values are no ids.
+
+    Raises
+    ------
+    ValueError
+        If a number is infinite in the type of training, or an id is no whole number that int32 holds.
+    """
+    specs = specs_of(in_shape)
+    if isinstance(specs, dict):
+        return x.map(lambda name, array: _encode_input(array, specs[name], dtype, f"X[{name!r}]"))
+    return _encode_input(x, specs, dtype, "X")
+
+
+def _encode_input(x: Any, spec: InputSpec, dtype: Any, name: str) -> Any:
+    return encode_ids(x, name) if spec.is_int and not is_sparse(x) else encode_rows(x, dtype)
+
+
+def encode_ids(x: Shaped[np.ndarray, "..."], name: str = "X") -> Int[np.ndarray, "..."]:
+    """Return ids as int32; `name` is what errors call X.
+
+    Raises
+    ------
+    ValueError
+        If a value is no whole number, or one that int32 does not hold.
+    """
+    limits = np.iinfo(np.int32)
+    with np.errstate(invalid="ignore"):
+        is_wrong = (x < limits.min) | (x > limits.max) | (x != np.floor(x))
+    if is_wrong.any():
+        place = tuple(map(int, np.unravel_index(int(np.argmax(is_wrong)), x.shape)))
+        raise ValueError(
+            f"{name} holds ids, which must be whole numbers from {limits.min} to {limits.max}. Got {x[place]!r} at {place}."
+        )
+    ids: Int[np.ndarray, "..."] = x.astype(np.int32, copy=False)
+    return ids
+
+
+def check_rows(network: Network, x: Any, in_shape: InShape) -> None:
+    """Let a network look at dense rows, in its shape, before compiled code does, which cannot raise."""
+    if not is_sparse(x):
+        network.check_rows(in_shape_for(x, in_shape))
+
+
 def is_sparse(x: Any) -> bool:
     """Tell whether X is a SciPy sparse matrix or array."""
     return hasattr(x, "indptr")
 
 
-def dense_block(x: Any, index: Shaped[np.ndarray, " n"] | slice, shape: tuple[int, ...]) -> Float[np.ndarray, "n ..."]:
-    """Return some rows of X as a dense array of rows of this shape."""
+def dense_block(x: Any, index: Shaped[np.ndarray, " n"] | slice, in_shape: InShape) -> Any:
+    """Return some rows of X as a program takes them, sparse ones as dense rows."""
     rows = x[index]
-    dense = rows.toarray() if is_sparse(rows) else rows
-    return np.asarray(dense).reshape(-1, *shape)
+    return in_shape_for(rows.toarray() if is_sparse(rows) else rows, in_shape)
 
 
 def _cast(

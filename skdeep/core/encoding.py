@@ -9,8 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from skdeep.contract import Loss
-from skdeep.core.encode import encode_rows
+from skdeep.contract import Loss, Network
+from skdeep.core.encode import encode_inputs
+from skdeep.core.inputs import InShape, has_names, row_shapes
 from skdeep.core.link import linked, predicted_classes, predicted_point
 from skdeep.core.target import (
     TargetScale,
@@ -23,7 +24,7 @@ from skdeep.core.target import (
     narrowed,
     narrowest_dtype,
 )
-from skdeep.records import Raw, Task
+from skdeep.records import InputSpec, Raw, Task
 
 
 @runtime_checkable
@@ -157,9 +158,9 @@ class RowItself:
         """Regression of each value of a row."""
         return Task("regression", math.prod(self.columns))
 
-    def encode(self, y: Float[np.ndarray, "n ..."], dtype: Any = np.float32) -> Any:
-        """Return rows as flat ones."""
-        return y.reshape(len(y), -1)
+    def encode(self, y: Shaped[np.ndarray, "n ..."], dtype: Any = np.float32) -> Any:
+        """Return rows as flat ones of numbers."""
+        return y.reshape(len(y), -1).astype(dtype, copy=False)
 
     def restore(self, encoded: Float[np.ndarray, "n values"]) -> Any:
         """Return flat rows, as scorers compare them."""
@@ -177,10 +178,10 @@ class Encoding:
     Parameters
     ----------
     target : Classes, Labels, Values or RowItself
-    columns : tuple of int
-        Shape of a row of X.
-    row_shape : tuple of int
-        Shape of a row for the network.
+    columns : tuple of int, or dict of them
+        Shape of a row of X, by name if X has several inputs.
+    in_shape : InShape
+        Shape of a row for the network, or the `InputSpec`s of its inputs.
     dtype, x_dtype : str
         The type of training, and that of X.
     names : tuple of str or None
@@ -191,7 +192,7 @@ class Encoding:
     >>> import numpy as np
     >>> from skdeep.core.encoding import Classes, Encoding
     >>> from skdeep.losses import CrossEntropy
-    >>> encoding = Encoding(Classes(np.array(["no", "yes"])), columns=(3,), row_shape=(3,))
+    >>> encoding = Encoding(Classes(np.array(["no", "yes"])), columns=(3,), in_shape=(3,))
     >>> encoding.encode_target(np.array(["yes", "no"]))
     array([1, 0], dtype=int32)
     >>> encoding.decode(CrossEntropy(), np.array([[0.5], [-0.5]]))
@@ -199,8 +200,8 @@ class Encoding:
     """
 
     target: Any
-    columns: tuple[int, ...]
-    row_shape: tuple[int, ...]
+    columns: Any
+    in_shape: InShape
     dtype: str = "float32"
     x_dtype: str = "float32"
     names: tuple[str, ...] | None = None
@@ -211,9 +212,20 @@ class Encoding:
         task: Task = self.target.task
         return task
 
+    @property
+    def row_shape(self) -> Any:
+        """Shape of a row for the network, by name if there are several inputs."""
+        return row_shapes(self.in_shape)
+
     def encode(self, x: Any) -> Any:
-        """Return validated X in the type of training, sparse if it is; ValueError for values too large for it."""
-        return encode_rows(x, self.dtype)
+        """Return validated X as the network's inputs are; see `skdeep.core.encode.encode_inputs`."""
+        return encode_inputs(x, self.in_shape, self.dtype)
+
+    def for_network(self, network: Network) -> Encoding:
+        """Return the encoding for a network, which may take the values of X as ids."""
+        if network.n_ids is None or has_names(self.in_shape):
+            return self
+        return dataclasses.replace(self, in_shape=InputSpec(self.row_shape, "int32", network.n_ids))
 
     def encode_target(self, y: Any) -> Any:
         """Return validated y as the loss compares it with raw outputs."""

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from skdeep.config import Model
 from skdeep.core.cpu.rewriting import inside_a_loop
+from skdeep.core.inputs import float_dtype, row_shapes
 from skdeep.core.network import functions_of
 from skdeep.core.programs import program
 from skdeep.core.random import key_of_seed, wrap_key
@@ -39,7 +40,7 @@ class Sampling(NamedTuple):
 class Continuation(NamedTuple):
     """The window, how many of its tokens are known, the new tokens of this call, how many they are, those before it."""
 
-    window: Float[Any, " time"]
+    window: Int[Any, " time"]
     n_known: Int[Any, ""]
     tokens: Int[Any, " new"]
     n_new: Int[Any, ""]
@@ -67,12 +68,12 @@ def generate_token(
     """Return the text with one more token."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
     window, n_known, tokens, n_new, n_before, _ = text
-    raw, _ = network.apply(params, model_state, window[None], False, None, jnp.ones(1, window.dtype))
+    raw, _ = network.apply(params, model_state, window[None], False, None, jnp.ones(1, float_dtype(window)))
     key = jax.random.fold_in(wrap_key(sampling.key), n_before + n_new)
-    token = choose(raw.reshape(len(window), -1)[n_known - 1], sampling, key)
+    token = choose(raw[0, n_known - 1], sampling, key)
     is_full = n_known == len(window)
     window = jnp.where(is_full, jnp.roll(window, -1), window)
-    window = window.at[jnp.where(is_full, n_known - 1, n_known)].set(token.astype(window.dtype))
+    window = window.at[jnp.where(is_full, n_known - 1, n_known)].set(token)
     return Continuation(
         window,
         jnp.where(is_full, n_known, n_known + 1),
@@ -103,18 +104,18 @@ def generate_tokens(
 
 
 @program()
-def look_ahead(model: Model, params: Params, model_state: ModelState, x: Float[Array, "2 time"]) -> Bool[Array, ""]:
+def look_ahead(model: Model, params: Params, model_state: ModelState, x: Int[Array, "2 time"]) -> Bool[Array, ""]:
     """Tell whether outputs in the first half differ between two rows that differ in the second half only.
 
     As in training, where a normalisation may mix what it does not in prediction; random numbers are the same.
     """
     network = functions_of(model.network, model.in_shape, model.n_raw)
 
-    def outputs(row: Float[Array, " time"]) -> Float[Array, "half raw"]:
+    def outputs(row: Int[Array, " time"]) -> Float[Array, "half raw"]:
         key = wrap_key(jnp.asarray(key_of_seed(0)))
-        raw, _ = network.apply(params, model_state, row[None], True, key, jnp.ones(1, x.dtype))
-        of_steps: Float[Array, "time raw"] = raw.reshape(len(row), -1)
-        return of_steps[: len(row) // 2]
+        raw, _ = network.apply(params, model_state, row[None], True, key, jnp.ones(1, float_dtype(x)))
+        of_first_half: Float[Array, "half raw"] = raw[0, : len(row) // 2]
+        return of_first_half
 
     first, second = lax.map(outputs, x)
     # NaN is none of this check's business: the loss will tell.
@@ -137,12 +138,12 @@ def generate(
         Of a `NextToken`; its float fields must be cast (`skdeep.core.as_traced`).
     params, model_state : pytrees of arrays
     prompt : int array (known,)
-        The network sees the last `model.in_shape[0]` of them.
+        The network sees the last ones, as many as a row has.
     n_wanted : int
     sampling : Sampling
     """
-    (length,) = model.in_shape
-    window = np.zeros(length, np.float32)
+    (length,) = row_shapes(model.in_shape)
+    window = np.zeros(length, np.int32)
     known = prompt[-length:]
     window[: len(known)] = known
     empty = np.zeros(TOKENS_PER_CALL, np.int32)
@@ -185,8 +186,8 @@ def check_is_causal(model: Model, params: Params, model_state: ModelState) -> No
     ValueError
     """
     network: Any = model.network
-    (length,) = model.in_shape
-    x = np.tile(np.arange(length, dtype=np.float32) % network.n_tokens, (2, 1))
+    (length,) = row_shapes(model.in_shape)
+    x = np.tile(np.arange(length, dtype=np.int32) % network.n_tokens, (2, 1))
     x[1, length // 2 :] = (x[1, length // 2 :] + 1) % network.n_tokens
     if length > 1 and look_ahead(model, params, model_state, x):
         raise ValueError(

@@ -18,9 +18,11 @@ import jax
 import numpy as np
 
 from skdeep.component import Component
+from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.feed import form_of
 from skdeep.core.feeds.validation import validates_in_program
 from skdeep.core.fingerprint import atoms_of
+from skdeep.core.inputs import arrays_of
 from skdeep.core.rows import WeightedRows, padded_size
 
 PACKAGES = ("skdeep-flax", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
@@ -101,8 +103,9 @@ def content_of(rows: WeightedRows | None) -> Any:
     """Return digests of the arrays that rows are made of."""
     if rows is None:
         return None
-    x = [rows.x.data, rows.x.indices, rows.x.indptr, rows.x.shape] if hasattr(rows.x, "indptr") else [rows.x]
-    return [_array_digest(np.asarray(part)) for part in (*x, rows.target, rows.weight)]
+    x = rows.x
+    parts = [x.data, x.indices, x.indptr, x.shape] if is_sparse(x) else arrays_of(x)
+    return [_array_digest(np.asarray(part)) for part in (*parts, rows.target, rows.weight)]
 
 
 def _array_digest(array: Any) -> Any:

@@ -21,9 +21,10 @@ from jaxtyping import Array, Int
 from skdeep.config import Model
 from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.feeds.blocks import BLOCK_ROWS, Taker, taker_of
+from skdeep.core.inputs import float_dtype
 from skdeep.core.network import functions_of
 from skdeep.core.programs import program
-from skdeep.core.raw import empty, total_width
+from skdeep.core.raw import empty, n_rows, total_width
 from skdeep.records import ModelState, Params
 
 MAX_VALUES = 2**20
@@ -35,8 +36,7 @@ CALLS_UNDER_WAY = 4
 def predict_block(model: Model, params: Params, model_state: ModelState, x: Any) -> Any:
     """Return the raw outputs of one block of rows, in inference mode."""
     network = functions_of(model.network, model.in_shape, model.n_raw)
-    values = jax.tree.leaves(x)[-1]
-    raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(len(values), values.dtype))
+    raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(n_rows(x), float_dtype(x)))
     return raw
 
 
@@ -59,9 +59,8 @@ def predict_blocks(model: Model, params: Params, model_state: ModelState, part: 
             lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, i * BLOCK_ROWS, axis=0), raw, of_block
         )
 
-    values = jax.tree.leaves(x)[-1]
     with inside_a_loop():
-        return lax.fori_loop(0, n_blocks, fill, empty(model.n_raw, len(values), values.dtype, jnp))
+        return lax.fori_loop(0, n_blocks, fill, empty(model.n_raw, n_rows(x), float_dtype(x), jnp))
 
 
 def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any, dtype: Any = None) -> Any:
@@ -72,11 +71,11 @@ def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any, d
     model : Model
         Its float fields must be cast (`skdeep.core.as_traced`).
     params, model_state : pytrees of arrays
-    x : float array (n, ...) or sparse matrix (n, features), in the type of training
+    x : array (n, ...), sparse matrix (n, features) or Inputs, as `skdeep.core.encode.encode_inputs` returns it
     dtype : NumPy dtype, default=None
-        Type of the result; by default that of x.
+        Type of the result; by default that of the numbers of x.
     """
-    n, raw = x.shape[0], empty(model.n_raw, x.shape[0], x.dtype if dtype is None else dtype)
+    n, raw = x.shape[0], empty(model.n_raw, x.shape[0], float_dtype(x) if dtype is None else dtype)
     take = taker_of(x, model.in_shape)
     n_blocks = _blocks_per_call(model, take) if n > BLOCK_ROWS else 1
     if n > n_blocks * BLOCK_ROWS:  # several calls

@@ -1,6 +1,6 @@
-"""Stage 5c: models of the next token, the network and the loss that agree on what the raw output holds.
+"""Stage 5c: models of the next token, the network and the loss that agree on the shape of the raw output.
 
-A row holds the ids of `time` tokens, and its raw output one number for each step and token that could come next.
+Rows are ids `(n, time)`; the raw output `(n, time, tokens)` has one number per step and token that could come next.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from skdeep.contract import Loss, Network, NetworkFunctions
+from skdeep.core.inputs import float_dtype
 from skdeep.core.network import functions_of_module
 from skdeep.core.objective import row_losses
 from skdeep.core.tokens import NO_TARGET
@@ -40,21 +41,25 @@ class NextToken(Network):
     n_tokens: int
     features: int
 
-    def build(self, in_shape: tuple[int, ...], n_outputs: int) -> NetworkFunctions:
+    @property
+    def n_ids(self) -> int:
+        return self.n_tokens
+
+    def build(self, in_shape: tuple[int, ...], n_outputs: Any) -> NetworkFunctions:
         steps = (*in_shape, self.features)
         inner = functions_of_module(self.network.build_causal(steps, self.n_tokens))
 
         def init(key: Array, x: Array) -> tuple[Params, ModelState]:
             first, second = jax.random.split(key)
-            table = _EMBEDDING_INIT(first, (self.n_tokens, self.features), x.dtype)
-            params, state = inner.init(second, jnp.zeros((len(x), *steps), x.dtype))
+            dtype = float_dtype(x)
+            table = _EMBEDDING_INIT(first, (self.n_tokens, self.features), dtype)
+            params, state = inner.init(second, jnp.zeros((len(x), *steps), dtype))
             return {"embedding": table, "network": params}, state
 
         def apply(params: Params, state: ModelState, x: Array, *rest: Any) -> tuple[Array, ModelState]:
-            vectors = params["embedding"][x.astype(jnp.int32)]
-            raw, state = inner.apply(params["network"], state, vectors, *rest)
+            raw, state = inner.apply(params["network"], state, params["embedding"][x], *rest)
             self._check_shape(raw.shape, (*x.shape, self.n_tokens))
-            return raw.reshape(len(x), n_outputs), state
+            return raw, state
 
         return NetworkFunctions(init, apply)
 
@@ -82,7 +87,7 @@ class TokenLoss(Loss):
     >>> from skdeep.core.language import TokenLoss
     >>> from skdeep.losses import CrossEntropy
     >>> loss = TokenLoss(CrossEntropy(), n_tokens=2, n_steps=3)
-    >>> loss(jnp.zeros((1, 6)), jnp.array([[0, 1, -1]]))
+    >>> loss(jnp.zeros((1, 3, 2)), jnp.array([[0, 1, -1]]))
     Array([0.6931472], dtype=float32)
     """
 
@@ -92,10 +97,10 @@ class TokenLoss(Loss):
 
     tasks: ClassVar[tuple[TaskKind, ...]] = ("multiclass",)
 
-    def n_raw(self, task: Task) -> int:
-        return self.n_steps * self.n_tokens
+    def n_raw(self, task: Task) -> Any:
+        return (self.n_steps, self.n_tokens)
 
-    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+    def __call__(self, raw: Float[Array, "n time tokens"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
         is_real = target != NO_TARGET
         codes = jnp.where(is_real, target, 0).reshape(-1)
         losses = row_losses(self.loss, raw.reshape(-1, self.n_tokens), codes).reshape(target.shape)

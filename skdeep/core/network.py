@@ -16,14 +16,15 @@ from jaxtyping import Array, Float
 from skdeep import contract
 from skdeep.contract import NetworkFunctions
 from skdeep.core.cpu.rewriting import rewritten_for_cpu
-from skdeep.core.raw import by_name, hashable, n_rows, shapes_of, split, total_width
+from skdeep.core.inputs import InShape, as_built_for, float_dtype, has_names, row_shapes
+from skdeep.core.raw import by_name, hashable, have_names, n_rows, shapes_of, split, total_width
 from skdeep.core.sparse_rows import apply_to_entries
-from skdeep.linen import BATCH_STATS, call_arguments
+from skdeep.linen import BATCH_STATS, call_arguments, rows_as_arguments
 from skdeep.records import ModelState, Params, Raw, SparseRows
 
 
 def functions_of(
-    network: contract.Network, in_shape: tuple[int, ...], n_outputs: Any, needed_by: str = "the loss"
+    network: contract.Network, in_shape: InShape, n_outputs: Any, needed_by: str = "the loss"
 ) -> NetworkFunctions:
     """Return the pure functions of a network; call it inside a traced function only.
 
@@ -31,20 +32,19 @@ def functions_of(
     `needed_by` says in errors what the outputs are for.
     """
     widths = hashable(n_outputs)
-    asked = by_name(widths) if network.names_outputs else total_width(widths)
-    functions = functions_of_module(network.build(in_shape, asked))
+    asked = by_name(widths) if network.names_outputs or not have_names(widths) else total_width(widths)
+    shape = _checked_inputs(network, in_shape)
+    functions = functions_of_module(network.build(shape, asked))
 
-    def apply(
-        params: Params, model_state: ModelState, x: Array | SparseRows, train: bool, *rest: Any
-    ) -> tuple[Raw, ModelState]:
+    def apply(params: Params, model_state: ModelState, x: Any, train: bool, *rest: Any) -> tuple[Raw, ModelState]:
         if isinstance(x, SparseRows):
             raw, model_state = apply_to_entries(
                 lambda params, x, state, *rest: functions.apply(params, state, x, train, *rest),
-                in_shape, params, x, model_state, *rest,
+                shape, params, x, model_state, *rest,
             )  # fmt: skip
         else:
             raw, model_state = functions.apply(params, model_state, x, train, *rest)
-        if isinstance(raw, dict):
+        if isinstance(raw, dict) or not have_names(widths):
             _check_raw_shape(network, raw, shapes_of(widths, n_rows(x)), needed_by)
             return raw, model_state
         _check_raw_shape(network, raw, (n_rows(x), total_width(widths)), needed_by)
@@ -85,7 +85,7 @@ def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, 
 def _rewritten_for_cpu(apply: Callable[..., Any]) -> Callable[..., Any]:
     """Return `apply` in operations that suit the device; `train` is no array."""
 
-    def call(params: Params, model_state: ModelState, x: Array, train: bool, *rest: Any) -> Any:
+    def call(params: Params, model_state: ModelState, x: Any, train: bool, *rest: Any) -> Any:
         return rewritten_for_cpu(lambda params, model_state, x, *rest: apply(params, model_state, x, train, *rest))(
             params, model_state, x, *rest
         )
@@ -116,24 +116,36 @@ def _worded(shapes: Any) -> str:
     return f"an array of shape {shapes}"
 
 
+def _checked_inputs(network: contract.Network, in_shape: InShape) -> Any:
+    """Return what `build` is given; raise ValueError if there are inputs by name and the network takes one array."""
+    if has_names(in_shape) and not network.names_inputs:
+        raise ValueError(
+            f"The network {type(network).__name__} takes one array, but X has the inputs {', '.join(row_shapes(in_shape))}. "
+            "Give a network that takes inputs by name: a module of your own, or a Network with names_inputs = True."
+        )
+    return as_built_for(in_shape)
+
+
 def _from_linen(module: Any) -> NetworkFunctions:
-    def init(key: Array, x: Array) -> tuple[Params, ModelState]:
-        arguments = call_arguments(module, False, jnp.ones(len(x), x.dtype))
+    def init(key: Array, x: Any) -> tuple[Params, ModelState]:
+        arguments = call_arguments(module, False, jnp.ones(n_rows(x), float_dtype(x)))
+        rows, by_name = rows_as_arguments(module, x)
         keys = {"params": key, "dropout": jax.random.fold_in(key, 1)}
         with jax.numpy_dtype_promotion("standard"):  # rows may be float64, new parameters are float32
-            variables = dict(module.init(keys, x, **arguments))
+            variables = dict(module.init(keys, *rows, **by_name, **arguments))
         params = variables.pop("params", {})
         variables.pop("intermediates", None)
         return params, variables
 
     def apply(
-        params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
+        params: Params, model_state: ModelState, x: Any, train: bool, key: Array | None, row_mask: Array | None
     ) -> tuple[Raw, ModelState]:
         arguments = call_arguments(module, train, row_mask)
+        rows, by_name = rows_as_arguments(module, x)
         rngs = {} if key is None else {"dropout": key}
         variables = {"params": params, **model_state}
         mutable = list(model_state) if train else False
-        output = module.apply(variables, x, rngs=rngs, mutable=mutable, **arguments)
+        output = module.apply(variables, *rows, rngs=rngs, mutable=mutable, **by_name, **arguments)
         if not train:
             return output, model_state
         raw, changed = output
@@ -157,12 +169,12 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
         for train in (False, True)
     }
 
-    def init(key: Array, x: Array) -> tuple[Params, ModelState]:
+    def init(key: Array, x: Any) -> tuple[Params, ModelState]:
         _, params, _, rest = split(make(key))
         return nnx.to_pure_dict(params), nnx.to_pure_dict(rest)
 
     def apply(
-        params: Params, model_state: ModelState, x: Array, train: bool, key: Array | None, row_mask: Array | None
+        params: Params, model_state: ModelState, x: Any, train: bool, key: Array | None, row_mask: Array | None
     ) -> tuple[Raw, ModelState]:
         graph, params_form, streams_form, rest_form = graphs[train]
         key = _any_key() if key is None else key
@@ -172,7 +184,8 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
         module = nnx.merge(
             graph, _filled(params_form, params), _filled(streams_form, streams), _filled(rest_form, model_state)
         )
-        raw = module(x, **call_arguments(module, train, row_mask))
+        rows, by_name = rows_as_arguments(module, x)
+        raw = module(*rows, **by_name, **call_arguments(module, train, row_mask))
         return raw, nnx.to_pure_dict(split(module)[3]) if train else model_state
 
     def _filled(form: Any, values: Any) -> Any:

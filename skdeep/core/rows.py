@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt64
 
 from skdeep.core.encode import ROWS_PER_BLOCK, is_sparse
+from skdeep.core.inputs import arrays_of
 
 SMALLEST_SIZE = 32
 LARGEST_POWER = 4096
@@ -22,7 +23,7 @@ WEIGHT_TOLERANCE = 1e-9
 
 
 class WeightedRows(NamedTuple):
-    """X, target and weight of rows, before padding; X may be sparse."""
+    """X, target and weight of rows, before padding; X is an array, a sparse matrix or `skdeep.Inputs`."""
 
     x: Any
     target: Shaped[np.ndarray, "n ..."]
@@ -139,7 +140,7 @@ def unit_mean(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 def hash_rows(rows: WeightedRows) -> UInt64[np.ndarray, " n"]:
     """Return a 64-bit hash of each row's x and target, the same for -0.0 and 0.0."""
     target = rows.target.reshape(len(rows.target), -1)
-    mixed = _hash_sparse(rows.x) if is_sparse(rows.x) else _hash_dense(rows.x.reshape(len(rows.x), -1))
+    mixed = _hash_sparse(rows.x) if is_sparse(rows.x) else _hash_arrays(arrays_of(rows.x))
     salt = np.uint64(0xD6E8FEB86659FD93)
     return _mix(mixed + _mix(_hash_dense(target) ^ salt))
 
@@ -224,8 +225,8 @@ def _sort_collisions(
 
 
 def _row_bytes(rows: WeightedRows, index: np.integer[Any]) -> bytes:
-    x = rows.x[[index]].toarray() if is_sparse(rows.x) else rows.x[index]
-    return bytes((x + 0.0).tobytes() + (rows.target[index] + 0.0).tobytes())
+    arrays = [rows.x[[index]].toarray()] if is_sparse(rows.x) else [array[index] for array in arrays_of(rows.x)]
+    return b"".join((values + 0.0).tobytes() for values in (*arrays, rows.target[index]))
 
 
 def _rows_equal(
@@ -239,9 +240,18 @@ def _rows_equal(
             unequal_entries = (rows.x[a] != rows.x[b]).tocsr()
             same_x = np.diff(unequal_entries.indptr) == 0
         else:
-            same_x = (rows.x[a] == rows.x[b]).reshape(len(a), -1).all(axis=1)
+            same_x = np.ones(len(a), dtype=bool)
+            for array in arrays_of(rows.x):
+                same_x &= (array[a] == array[b]).reshape(len(a), -1).all(axis=1)
         equal[start : start + len(a)] = same_x & (target[a] == target[b]).all(axis=1)
     return equal
+
+
+def _hash_arrays(arrays: list[Any]) -> UInt64[np.ndarray, " n"]:
+    hashes = _hash_dense(arrays[0].reshape(len(arrays[0]), -1))
+    for array in arrays[1:]:
+        hashes = _mix(hashes) + _hash_dense(array.reshape(len(array), -1))
+    return hashes
 
 
 def _hash_dense(values: Shaped[np.ndarray, "n columns"]) -> UInt64[np.ndarray, " n"]:

@@ -16,6 +16,7 @@ from skdeep.core import stopping
 from skdeep.core.augment import augment, losses_of_pairs
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.cpu.rewriting import inside_a_loop
+from skdeep.core.inputs import example_of, row_shapes
 from skdeep.core.network import functions_of, weighted_by_rows
 from skdeep.core.objective import row_losses, share_of_full_batch
 from skdeep.core.programs import TracedFunction, program
@@ -35,7 +36,7 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
     key = jax.random.fold_in(jax.random.fold_in(wrap_key(state.key), state.epoch), state.position)
 
     if config.augmentation is not None and isinstance(batch.x, SparseRows):
-        batch = batch._replace(x=made_dense(batch.x, config.model.in_shape))
+        batch = batch._replace(x=made_dense(batch.x, row_shapes(config.model.in_shape)))
     changed, mixture = augment(config.augmentation, key, batch)
 
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
@@ -206,7 +207,7 @@ def judge_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -
 def new_state(config: FitConfig, key: Any, n_rows: Any, steps_per_epoch: Any) -> TrainState:
     """Return the state before the first step, with new parameters made from the key."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
-    example = jnp.zeros((1, *config.model.in_shape), config.learning_rate.dtype)  # type: ignore[attr-defined]  # cast
+    example = example_of(config.model.in_shape, 1, config.learning_rate.dtype)  # type: ignore[attr-defined]  # cast
     params, model_state = network.init(jax.random.fold_in(wrap_key(key), np.uint32(0xFFFFFFFF)), example)
     state: TrainState = continued_state.function(
         config, params, model_state, key, n_rows, steps_per_epoch, jnp.int32(0)

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from skdeep.core.rows import WeightedRows
 from skdeep.core.texts import ids_of
 from skdeep.core.tokens import windows_of
-from skdeep.records import Task
+from skdeep.records import InputSpec, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +69,11 @@ class TextEncoding:
     def task(self) -> Task:
         """The next token is a class."""
         return Task("multiclass", self.n_tokens)
+
+    @property
+    def in_shape(self) -> InputSpec:
+        """Rows are the ids of tokens."""
+        return InputSpec((self.context_length,), "int32", self.n_tokens)
 
     @property
     def row_shape(self) -> tuple[int, ...]:

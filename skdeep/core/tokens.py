@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Int, Shaped
 
 NO_TARGET = -1
 """Stands where a window has no token to predict; losses leave it out."""
 
 
 class Windows(NamedTuple):
-    """Stretches of texts: ids as floats (rows of a network are), the ids one step later, and which text each is from."""
+    """Windows of texts: ids, the ids one step later, and the number of the text that each window is from."""
 
-    x: Float[np.ndarray, "n time"]
+    x: Int[np.ndarray, "n time"]
     target: Int[np.ndarray, "n time"]
     source: Int[np.ndarray, " n"]
 
@@ -39,7 +39,7 @@ def windows_of(texts: Sequence[Shaped[np.ndarray, "..."]], length: int, stride: 
            [ 8, -1]], dtype=int32)
     """
     counts = [_n_windows(len(ids), length, stride) for ids in texts]
-    x = np.empty((sum(counts), length), np.float32)
+    x = np.empty((sum(counts), length), np.int32)
     target = np.empty((sum(counts), length), np.int32)
     end = 0
     for ids, count in zip(texts, counts, strict=True):

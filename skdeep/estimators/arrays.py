@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.core.encode import row_shape
+from skdeep.contract import Network
+from skdeep.core.encode import check_rows, row_shape
 from skdeep.core.encoding import Encoding
+from skdeep.core.inputs import InShape, columns_of, float_dtype
 from skdeep.core.rows import WeightedRows
 from skdeep.estimators.base import TrainedEstimator, check_some_weight
+from skdeep.estimators.named_inputs import specs_of_inputs
 from skdeep.estimators.prepare import Earlier
+from skdeep.inputs import Inputs
 from skdeep.records import Task
 
 
@@ -50,11 +54,12 @@ class ArrayReader(TrainedEstimator):
         return earlier is not None and earlier.is_partial
 
     def _read(self, data: Any, earlier: Earlier | None) -> tuple[Encoding, WeightedRows]:
+        """Return the encoding, and the rows with X as it was validated: the network decides how X is encoded."""
         keeps_columns = self._keeps_columns(earlier)
         X, y = self._validated(data.X, data.y, reset=not keeps_columns)
         before = earlier.encoding if earlier is not None and keeps_columns else None
         if before is not None:
-            self._check_row_shape(X, before.columns)
+            self._check_columns(X, before.columns)
         weight = _check_sample_weight(data.sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         check_some_weight(weight)
         known = self._known_target(earlier)
@@ -63,15 +68,31 @@ class ArrayReader(TrainedEstimator):
             _check_same_task(type(self).__name__, known.task, target.task)
         encoding = Encoding(
             target=target,
-            columns=X.shape[1:],
-            row_shape=self._row_shape(X.shape[1:]),
+            columns=columns_of(X),
+            in_shape=self._in_shape(X),
             dtype=self._training_dtype(X, earlier).name,
-            x_dtype=X.dtype.name,
+            x_dtype=float_dtype(X).name,
             names=_names_of(self),
         )
         if before is not None:
             self._check_same_rows(before, encoding)
-        return encoding, WeightedRows(encoding.encode(X), values, weight)
+        return encoding, WeightedRows(X, values, weight)
+
+    def _encoded_for(self, network: Network, encoding: Encoding, given: WeightedRows) -> tuple[Encoding, WeightedRows]:
+        encoding = encoding.for_network(network)
+        check_rows(network, given.x, encoding.in_shape)
+        return encoding, given._replace(x=encoding.encode(given.x))
+
+    def _in_shape(self, X: Any) -> InShape:
+        """Return what the network's inputs are, as far as X tells."""
+        if isinstance(X, Inputs):
+            if self.input_shape is not None:
+                raise ValueError(
+                    f"input_shape={self.input_shape} is for X of one array, but {type(self).__name__} got Inputs. Give each array "
+                    "in the shape that the network takes, and leave input_shape at None."
+                )
+            return specs_of_inputs(X)
+        return self._row_shape(X.shape[1:])
 
     def _check_same_rows(self, before: Encoding, now: Encoding) -> None:
         """Raise ValueError if `input_shape` is not as in the fit that training goes on from."""

@@ -263,7 +263,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         return self._codes_of(X), X.dtype
 
     def _codes_of(self, X: np.ndarray) -> np.ndarray:
-        model = self.network_.encoder_model(self.input_shape_)
+        model = self.network_.encoder_model(self._model.in_shape)
         codes = self._raw_of(model, self.params_["encoder"], self.model_state_["encoder"], X)
         return codes[:, : self.n_components_]
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from skdeep.config import FitConfig, Model
+from skdeep.contract import Network
 from skdeep.core.drivers.steps import Steps
 from skdeep.core.feeds import EpochOrder
 from skdeep.core.history import History, joined_history
@@ -61,7 +62,7 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     @abstractmethod
     def _read(self, data: Any, earlier: Earlier | None) -> tuple[Any, WeightedRows]:
-        """Validate X, y and weights; return the encoding and the rows, with targets that can be compared.
+        """Validate X, y and weights; return the encoding and the rows, whose targets can be compared.
 
         The encoding is that of the earlier fit in a later `partial_fit`, else a new one, whose scale of y comes later.
         """
@@ -73,6 +74,10 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _check_serves(self, resolved: Resolved, task: Task) -> None:
         """Raise ValueError if loss or optimizer cannot serve this task and these parameters."""
         check_serves(self, resolved, task)
+
+    def _encoded_for(self, network: Network, encoding: Any, given: WeightedRows) -> tuple[Any, WeightedRows]:
+        """Return the encoding and the rows as the network takes them."""
+        return encoding, given
 
     @abstractmethod
     def _check_goes_on(self, encoding: Any, resolved: Resolved, model: Model, earlier: Earlier | None) -> None:

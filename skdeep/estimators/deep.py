@@ -83,7 +83,7 @@ class DeepEstimator(TrainedEstimator):
 
     @property
     def input_shape_(self) -> tuple[int, ...]:
-        """Shape of a row for the network."""
+        """Shape of a row for the network; a dict of them where X is `Inputs`."""
         shape: tuple[int, ...] = self._learned("input_shape_").row_shape
         return shape
 
@@ -180,8 +180,7 @@ class DeepEstimator(TrainedEstimator):
         validation = dataclasses.replace(
             data, X=data.X_val, y=data.y_val, sample_weight=data.sample_weight_val, classes=None
         )
-        _, rows = self._read(validation, known)
-        self._check_rows(rows.x, draft.model)
+        _, rows = self._encoded_for(draft.resolved.network, *self._read(validation, known))
         return drop_zero_weights(rows).rows
 
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:

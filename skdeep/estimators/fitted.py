@@ -15,11 +15,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.config import Model
 from skdeep.core import as_traced
-from skdeep.core.encode import encode_rows, is_sparse
+from skdeep.core.encode import check_rows, encode_inputs
 from skdeep.core.inference import predict_raw
+from skdeep.core.inputs import columns_of, float_dtype
 from skdeep.core.placement import Placement
 from skdeep.estimators.availability import AvailableMethod
+from skdeep.estimators.named_inputs import validated_inputs
 from skdeep.estimators.parameters import placement_named
+from skdeep.inputs import Inputs
 from skdeep.records import Task
 
 
@@ -79,22 +82,27 @@ class FittedNetwork(BaseEstimator):
         """Return the raw outputs in float64, and the type of predictions: that of X, or a wider one of the model."""
         X = self._validated_rows(X)
         params, dtype = self._params_for(X)
-        return self._raw_of(self._model, params, self.model_state_, X, dtype), np.result_type(X.dtype, dtype)
+        return self._raw_of(self._model, params, self.model_state_, X, dtype), np.result_type(float_dtype(X), dtype)
 
     def _validated_rows(self, X: Any) -> Any:
         """Return X as scikit-learn checks it, with rows as in `fit`."""
         check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse=self._accepts_sparse, dtype=(np.float64, np.float32), allow_nd=True
-        )
-        self._check_row_shape(X)
-        self._check_rows(X)
+        if isinstance(X, Inputs):
+            X = validated_inputs(X)
+        else:
+            X = validate_data(
+                self, X, reset=False, accept_sparse=self._accepts_sparse, dtype=(np.float64, np.float32), allow_nd=True
+            )
+        self._check_columns(X)
+        check_rows(self._model.network, X, self._model.in_shape)
         return X
 
     def _raw_of(self, model: Model, params: Any, model_state: Any, X: Any, dtype: Any = np.float32) -> np.ndarray:
         """Return the raw outputs of a model in float64, computed in `dtype`."""
         with self._placement(dtype).active():
-            return predict_raw(as_traced(model, dtype), params, model_state, encode_rows(X, dtype), np.float64)
+            return predict_raw(
+                as_traced(model, dtype), params, model_state, encode_inputs(X, model.in_shape, dtype), np.float64
+            )
 
     def _placement(self, dtype: Any = np.float32) -> Placement:
         """Return where predictions are computed, in which type."""
@@ -104,18 +112,13 @@ class FittedNetwork(BaseEstimator):
         """Return the parameters to predict with, and the type to compute in."""
         return self.params_, np.dtype(np.float32)
 
-    def _check_row_shape(self, X: Any, columns: tuple[int, ...] | None = None) -> None:
-        columns = self._encoding.columns if columns is None else columns
-        if X.shape[1:] != columns:
+    def _check_columns(self, X: Any, columns: Any = None) -> None:
+        """Raise ValueError if X has rows of another shape, or other inputs, than in `fit`."""
+        columns, found = self._encoding.columns if columns is None else columns, columns_of(X)
+        if found != columns:
             raise ValueError(
-                f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} was fitted on rows of shape {columns}."
+                f"X has rows of shape {found}, but {type(self).__name__} was fitted on rows of shape {columns}."
             )
-
-    def _check_rows(self, X: Any, model: Model | None = None) -> None:
-        """Let the network look at rows, in its shape, before compiled code does, which cannot raise."""
-        model = self._model if model is None else model
-        if not is_sparse(X):
-            model.network.check_rows(X.reshape(-1, *model.in_shape))
 
     def _view(self, params: Any, model_state: Any) -> Self:
         """Return a copy that predicts with other parameters, on arrays without column names."""

@@ -298,7 +298,7 @@ class SequenceGenerator(DeepEstimator):
         with self._placement().active():
             for start in range(0, len(rows.x), size):
                 part = WeightedRows(*(array[start : start + size] for array in rows))
-                padded = pad_rows(part, self.input_shape_)
+                padded = pad_rows(part, self._encoding.in_shape)
                 total += float(
                     weighted_loss(as_traced(self._model), as_traced(loss), self.params_, self.model_state_, padded)
                 )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from skdeep.core.encode import is_sparse
+from skdeep.inputs import Inputs
 from skdeep.layers.recurrent import GRU, LSTM, Bidirectional
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
 from skdeep.networks.sequences import SequenceNetwork
@@ -36,10 +37,12 @@ def training_hint(estimator: Any, x: Any, result: Outcome) -> str | None:
     ----------
     estimator : DeepEstimator
         After its parameters are stored.
-    x : array (n, ...) or sparse matrix
+    x : array (n, ...), sparse matrix or Inputs
         The training rows.
     result : Outcome
     """
+    if isinstance(x, Inputs):
+        return None
     return _failure(estimator, x, result) or _whole_numbers(estimator, x) or _softmax(estimator, x, result)
 
 
@@ -121,8 +124,7 @@ def _softmax(estimator: Any, x: Any, result: Outcome) -> str | None:
     lowest = math.log(1 + (task.n_targets - 1) / math.e)
     if not estimator.loss_.probabilistic or is_sparse(x) or not losses or losses[-1] < lowest:
         return None
-    rows = np.asarray(x[:_N_ROWS]).reshape(-1, *estimator.input_shape_)
-    raw = estimator._raw_of(estimator._model, estimator.params_, estimator.model_state_, rows)
+    raw = estimator._raw_of(estimator._model, estimator.params_, estimator.model_state_, x[:_N_ROWS])
     if (raw < 0).any() or not np.allclose(raw.sum(axis=1), 1.0, atol=1e-5):
         return None
     return (

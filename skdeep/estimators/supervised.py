@@ -16,10 +16,12 @@ from skdeep.core.rows import WeightedRows
 from skdeep.core.step import continued_state
 from skdeep.estimators.arrays import ArrayReader
 from skdeep.estimators.deep import DeepEstimator
+from skdeep.estimators.named_inputs import forget_columns, validated_inputs, validated_target
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
 from skdeep.estimators.prepare import Draft
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
+from skdeep.inputs import Inputs
 from skdeep.records import Task, TrainState
 
 
@@ -81,6 +83,10 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
         return super()._given_validation(data, draft)
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        if isinstance(X, Inputs):
+            if reset:
+                forget_columns(self)
+            return validated_inputs(X), validated_target(self, X, y)
         X, y = validate_data(
             self,
             X,

@@ -14,8 +14,8 @@ from skdeep.layers.masks import both_masks, steps_other_than
 class Embedding(Layer):
     """A vector of its own, learned, for each token: rows `(time,)` of ids become `(time, features)`.
 
-    Ids are whole numbers from 0 to `n_tokens - 1`, and may come as floats and as `(time, 1)`. Other ids are an
-    error in `fit` and at prediction. Parameters have the names and shapes of Flax's `Embed`.
+    Ids are whole numbers from 0 to `n_tokens - 1`, of any type in X, in rows `(time,)` or `(time, 1)`. Other ids are an error in
+    `fit` and at prediction. Parameters have the names and shapes of Flax's `Embed`.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class Embedding(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (5,)
 
     @property
-    def example_ids(self) -> int:
-        return min(4, self.n_tokens)
+    def n_ids(self) -> int:
+        return self.n_tokens
 
     def build(self) -> Any:
         from skdeep.layers.linen.embedding import Embedding
@@ -60,24 +60,10 @@ class Embedding(Layer):
 
     def check_fields(self) -> None:
         check_positive(self, "n_tokens", "features")
-        check_n_tokens(self)
         if not (self.mask_token is None or isinstance(self.mask_token, int)):
             raise ValueError(
                 f"The 'mask_token' field of Embedding must be an int or None. Got {self.mask_token!r} instead."
             )
-
-
-MOST_TOKENS = 2**24
-"""Ids travel as float32, which holds each whole number below this one exactly."""
-
-
-def check_n_tokens(component: Any) -> None:
-    """Raise ValueError if a component has more tokens than float32 can tell apart."""
-    if component.n_tokens is not None and component.n_tokens > MOST_TOKENS:
-        raise ValueError(
-            f"The 'n_tokens' field of {type(component).__name__} must be at most {MOST_TOKENS}, since ids are float32 numbers. "
-            f"Got {component.n_tokens!r} instead. Hash the ids into fewer ones."
-        )
 
 
 def check_ids(x: np.ndarray, n_tokens: int, mask_token: float | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from skdeep.contract import Network
 from skdeep.linen import user_fields, values_of, with_fields, with_outputs
@@ -13,7 +13,9 @@ from skdeep.linen import user_fields, values_of, with_fields, with_outputs
 class FlaxNetwork(Network):
     """A `flax.linen.Module` as a network; its fields are structure.
 
-    A field `n_outputs` that is None is filled with the width that the loss needs.
+    A field `n_outputs` that is None is filled with the width that the loss needs. Inputs by name reach `__call__` by its
+    parameters, `def __call__(self, image, table)`, or as a dict. A module whose rows hold ids says how many by an attribute or
+    property `n_ids`; X then reaches it as int32.
 
     Parameters
     ----------
@@ -28,6 +30,11 @@ class FlaxNetwork(Network):
     """
 
     module: Any
+    names_inputs: ClassVar[bool] = True
+
+    @property
+    def n_ids(self) -> int | None:
+        return getattr(self.module, "n_ids", None)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         return with_outputs(self.module, n_outputs)
@@ -64,6 +71,11 @@ class NNXNetwork(Network):
     """
 
     factory: Callable[..., Any]
+    names_inputs: ClassVar[bool] = True
+
+    @property
+    def n_ids(self) -> int | None:
+        return getattr(self.factory, "n_ids", None)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         return functools.partial(self.factory, in_shape, n_outputs)

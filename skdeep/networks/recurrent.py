@@ -76,7 +76,7 @@ class LSTM(_Recurrent):
         Steps whose values (or id) equal it are padding: they change nothing, wherever they stand.
     n_tokens : int or None, default=None
         If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`, each of which gets a learned vector of
-        length `units`; other ids are an error. At most 2^24.
+        length `units`; other ids are an error.
 
     References
     ----------
@@ -111,7 +111,7 @@ class GRU(_Recurrent):
         Steps whose values (or id) equal it are padding: they change nothing, wherever they stand.
     n_tokens : int or None, default=None
         If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`, each of which gets a learned vector of
-        length `units`; other ids are an error. At most 2^24.
+        length `units`; other ids are an error.
 
     References
     ----------

@@ -7,25 +7,35 @@ from typing import Any
 import numpy as np
 
 from skdeep.contract import Network
-from skdeep.layers.embedding import check_ids, check_n_tokens
+from skdeep.layers.embedding import check_ids
 from skdeep.layers.fields import check_positive
+
+LARGEST_MASK_ID = 2**24
+"""`mask_value` is a float32 number, which is exact for whole numbers up to this one."""
 
 
 class SequenceNetwork(Network):
     """Base of networks with the fields `mask_value` and `n_tokens`, whose rows hold measurements or ids of tokens."""
 
     @property
-    def example_ids(self: Any) -> int | None:
-        return None if self.n_tokens is None else min(4, self.n_tokens)
+    def n_ids(self: Any) -> int | None:
+        n_tokens: int | None = self.n_tokens
+        return n_tokens
 
     def check_rows(self: Any, x: np.ndarray) -> None:
         if self.n_tokens is not None:
             check_ids(x, self.n_tokens, self.mask_value)
 
-    def check_n_tokens(self) -> None:
-        """Raise ValueError unless `n_tokens` is None or a number of ids that float32 can tell apart."""
+    def check_n_tokens(self: Any) -> None:
+        """Raise ValueError unless `n_tokens` is None or positive, and `mask_value` can be an id if rows hold ids."""
         check_positive(self, "n_tokens", or_none=True)
-        check_n_tokens(self)
+        value = self.mask_value
+        if self.n_tokens is None or value is None or (abs(value) <= LARGEST_MASK_ID and value == round(value)):
+            return
+        raise ValueError(
+            f"The 'mask_value' field of {type(self).__name__} must be a whole number of at most {LARGEST_MASK_ID} where n_tokens is given, "
+            f"since rows then hold ids. Got {value!r} instead."
+        )
 
 
 def check_sequence_shape(owner: str, in_shape: tuple[int, ...], n_tokens: int | None = None) -> None:

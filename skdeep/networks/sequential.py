@@ -41,6 +41,10 @@ class Sequential(Network):
         return Stack(parts_of(self.layers), n_outputs, checked_sequences)
 
     @property
+    def n_ids(self) -> int | None:
+        return self.layers[0].n_ids if self.layers else None
+
+    @property
     def example_ids(self) -> int | None:
         return self.layers[0].example_ids if self.layers else None
 

@@ -27,7 +27,7 @@ class TCN(SequenceNetwork):
         last other step.
     n_tokens : int or None, default=None
         If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`, each of which gets a learned vector of
-        length `widths[0]`; other ids are an error. At most 2^24.
+        length `widths[0]`; other ids are an error.
 
     References
     ----------

@@ -12,6 +12,7 @@ import numpy as np
 from skdeep.component import Component
 from skdeep.contract import Layer, Network, NetworkFunctions
 from skdeep.core import as_traced
+from skdeep.core.inputs import float_dtype
 from skdeep.core.network import functions_of_module
 from skdeep.core.programs import TracedFunction
 from skdeep.core.random import key_of_seed, wrap_key
@@ -51,7 +52,7 @@ _shared_init = TracedFunction(init_params, "init")
 def make(component: Any, in_shape: Shape) -> Made:
     """Return a component with parameters from seed 0, made on the host as `fit` makes them."""
     component = as_traced(component)
-    x = example_rows(component, np.random.default_rng(7).normal(size=(N_ROWS, *in_shape))).astype(np.float32)
+    x = example_rows(component, np.random.default_rng(7).normal(size=(N_ROWS, *in_shape)).astype(np.float32))
     params, model_state = _shared_init(component, key_of_seed(0), x)
     return Made(component, params, model_state, x)
 
@@ -85,7 +86,7 @@ def flows_of(component: Any, in_shape: Shape) -> Flows:
     made, words = make(component, in_shape), key_of_seed(0)
 
     def run(train: bool, component: Any, words: Any, x: Any, params: Params, model_state: ModelState) -> Any:
-        return apply(component, params, model_state, x, jnp.ones(len(x), x.dtype), train, words)
+        return apply(component, params, model_state, x, jnp.ones(len(x), float_dtype(x)), train, words)
 
     arguments = (made.component, words, made.x, made.params, made.model_state)
     training, prediction = (dataflow_of(functools.partial(run, train), *arguments) for train in (True, False))
@@ -98,7 +99,7 @@ def flows_of(component: Any, in_shape: Shape) -> Flows:
 @jax.jit
 def predict(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
     """Return `(output, model_state)` of prediction."""
-    return apply(component, params, model_state, x, jnp.ones(len(x), x.dtype), train=False)
+    return apply(component, params, model_state, x, jnp.ones(len(x), float_dtype(x)), train=False)
 
 
 @jax.jit
@@ -108,13 +109,15 @@ def train(component: Any, params: Params, model_state: ModelState, x: Any) -> An
     def of_point(params: Params, x: Any) -> Any:
         return total(component, params, x, model_state)
 
-    (value, (output, state)), grad = jax.value_and_grad(of_point, argnums=(0, 1), has_aux=True)(params, x)
-    return value, grad, output, state
+    differentiate = jax.value_and_grad(of_point, argnums=(0, 1), has_aux=True, allow_int=True)
+    (value, (output, state)), (by_params, by_rows) = differentiate(params, x)
+    by_rows = by_rows if jnp.issubdtype(x.dtype, jnp.floating) else jnp.zeros(x.shape)  # ids have no gradient
+    return value, (by_params, by_rows), output, state
 
 
 def total(component: Any, params: Params, x: Any, model_state: ModelState) -> Any:
     """Return the weighted sum of what training puts out for the rows that are no padding, and `(output, model_state)`."""
-    row_mask = (jnp.arange(len(x)) < N_ROWS).astype(x.dtype)
+    row_mask = (jnp.arange(len(x)) < N_ROWS).astype(float_dtype(x))
     output, state = apply(component, params, model_state, x, row_mask, train=True)
     kept = output[:N_ROWS]
     return jnp.sum(kept * _cotangent(kept)), (output, state)
@@ -135,9 +138,12 @@ def example_shape(component: Component) -> Shape:
 
 
 def example_rows(component: Layer | Network, x: np.ndarray) -> np.ndarray:
-    """Return measurements of unit size as the layer or network takes them: ids if it says so."""
+    """Return numbers of unit size as the layer or network takes them: ids if it says so, int32 if X would be."""
     n_ids = component.example_ids
-    return x if n_ids is None else np.clip(np.round(x + (n_ids - 1) / 2), 0, n_ids - 1)
+    if n_ids is None:
+        return x
+    ids = np.clip(np.round(x + (n_ids - 1) / 2), 0, n_ids - 1)
+    return ids if component.n_ids is None else ids.astype(np.int32)
 
 
 def _cotangent(output: Any) -> Any:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from skdeep.contract import Layer
+from skdeep.core.inputs import float_dtype
 from skdeep.core.programs import TracedFunction
 from skdeep.core.random import key_of_seed, wrap_key
 from skdeep.layers import ModuleLayer
@@ -87,7 +88,7 @@ def _example_mask(n_steps: int) -> np.ndarray:
 
 def _apply(train: bool, component: Any, params: Any, model_state: Any, x: Any, mask: Any) -> Any:
     module = component.build()
-    arguments = call_arguments(module, train, jnp.ones(len(x), x.dtype), mask)
+    arguments = call_arguments(module, train, jnp.ones(len(x), float_dtype(x)), mask)
     rngs = {"dropout": wrap_key(key_of_seed(3))} if train else {}
     mutable = list(model_state) if train else False
     result = module.apply({"params": params, **model_state}, x, rngs=rngs, mutable=mutable, **arguments)

@@ -14,7 +14,7 @@ MANY = 30.0  # raw outputs as sure as this leave no doubt
 
 
 def encoding_of(target, dtype="float32"):
-    return Encoding(target, columns=(2,), row_shape=(2,), dtype=dtype)
+    return Encoding(target, columns=(2,), in_shape=(2,), dtype=dtype)
 
 
 def test_classes():

@@ -87,7 +87,7 @@ class Fading(skdeep.Network):
 
 
 def model_of(length=LENGTH, **fields):
-    return as_traced(Model(NextToken(Fading(**fields), N_TOKENS, N_TOKENS), (length,), length * N_TOKENS))
+    return as_traced(Model(NextToken(Fading(**fields), N_TOKENS, N_TOKENS), (length,), (length, N_TOKENS)))
 
 
 def sampling_of(temperature=0.0, top_k=N_TOKENS, end=-1, may_end=True, seed=0):

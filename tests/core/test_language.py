@@ -25,26 +25,26 @@ KEY = np.array([7, 1], np.uint32)
 TARGET = np.array(
     [[0, 3, 1, 1, 2], [2, NO_TARGET, 0, NO_TARGET, NO_TARGET], [NO_TARGET] * 5, [NO_TARGET] * 4 + [3]], np.int32
 )
-RAW = np.random.default_rng(0).normal(size=(4, N_STEPS * N_TOKENS), scale=3).astype(np.float32)
+RAW = np.random.default_rng(0).normal(size=(4, N_STEPS, N_TOKENS), scale=3).astype(np.float32)
 LOSS = TokenLoss(CrossEntropy(), n_tokens=N_TOKENS, n_steps=N_STEPS)
 
 
 def test_the_loss_is_the_mean_over_steps_with_a_target():
     expected = []
-    for row, target in zip(RAW.astype(float).reshape(4, N_STEPS, N_TOKENS), TARGET, strict=True):
+    for row, target in zip(RAW.astype(float), TARGET, strict=True):
         losses = [-special.log_softmax(step)[token] for step, token in zip(row, target, strict=True) if token >= 0]
         expected.append(np.mean(losses) if losses else 0.0)
     assert_allclose(jax.jit(LOSS.__call__)(RAW, TARGET), expected, rtol=1e-5)
-    assert LOSS.n_raw(Task("multiclass", N_TOKENS)) == N_STEPS * N_TOKENS
+    assert LOSS.n_raw(Task("multiclass", N_TOKENS)) == (N_STEPS, N_TOKENS)
 
 
 def test_steps_without_a_target_have_no_gradient():
     """Of the others it is (softmax - one-hot) / number of targets."""
     is_real = TARGET != NO_TARGET
     gradient = jax.jit(jax.grad(lambda raw: LOSS(raw, jnp.asarray(TARGET)).sum()))(RAW)
-    expected = special.softmax(RAW.astype(float).reshape(4, N_STEPS, N_TOKENS), axis=2) - np.eye(N_TOKENS)[TARGET]
+    expected = special.softmax(RAW.astype(float), axis=2) - np.eye(N_TOKENS)[TARGET]
     expected *= is_real[:, :, None] / np.maximum(is_real.sum(axis=1), 1)[:, None, None]
-    assert_allclose(gradient, expected.reshape(4, -1), rtol=1e-4, atol=1e-6)
+    assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
 
 
 class Summed(skdeep.Network):
@@ -68,12 +68,12 @@ def apply(functions, params, state, x, train=False):
 
 
 def initialised(network, x):
-    functions = functions_of(as_traced(network), x.shape[1:], x.shape[1] * network.n_tokens)
+    functions = functions_of(as_traced(network), x.shape[1:], (x.shape[1], network.n_tokens))
     return functions, *jax.jit(functions.init)(wrap_key(KEY), jnp.asarray(x))
 
 
 def test_the_network_sees_the_vector_of_each_token():
-    x = np.array([[0, 3, 1, 1, 2], [2, 2, 0, 3, 1]], np.float32)
+    x = np.array([[0, 3, 1, 1, 2], [2, 2, 0, 3, 1]], np.int32)
     functions, params, state = initialised(NextToken(Summed(), N_TOKENS, 3), x)
     assert jax.tree.map(np.shape, params) == {"embedding": (N_TOKENS, 3), "network": {"kernel": (3, N_TOKENS)}}
     assert jax.tree.map(np.shape, state) == {"seen": (1, N_STEPS, 3)}
@@ -81,18 +81,18 @@ def test_the_network_sees_the_vector_of_each_token():
     vectors = np.array([[table[int(token)] for token in row] for row in x])
     expected = np.array([[vectors[i, : t + 1].sum(axis=0) @ kernel for t in range(N_STEPS)] for i in range(2)])
     raw, after = apply(functions, params, state, x, train=True)
-    assert_allclose(raw, expected.reshape(2, -1), rtol=1e-5, atol=1e-5)
+    assert_allclose(raw, expected, rtol=1e-5, atol=1e-5)
     assert_array_equal(after["seen"], vectors[:1])  # the model state is that of the network inside
     assert_array_equal(apply(functions, params, state, x)[1]["seen"], np.zeros((1, N_STEPS, 3)))
 
 
 def test_initial_vectors_are_of_unit_size():
-    _, params, _ = initialised(NextToken(Summed(), 300, 10), np.zeros((1, 2), np.float32))
+    _, params, _ = initialised(NextToken(Summed(), 300, 10), np.zeros((1, 2), np.int32))
     assert stats.kstest(np.asarray(params["embedding"]).ravel(), "norm").pvalue > 1e-3
 
 
 def test_outputs_of_another_shape_are_explained():
-    x = np.zeros((2, N_STEPS), np.float32)
+    x = np.zeros((2, N_STEPS), np.int32)
     functions, params, state = initialised(NextToken(Summed(extra=1), N_TOKENS, 3), x)
     message = (
         "The network Summed(extra=1) returns an array of shape (2, 5, 5) for sequences of shape (2, 5), but to say what comes "

@@ -48,7 +48,7 @@ def test_windows_are_those_written_out():
     np.testing.assert_array_equal(windows.target, [[6, 7, 8], [8, 9, NO_TARGET], [2, NO_TARGET, NO_TARGET]])
     np.testing.assert_array_equal(windows.source, [0, 0, 3])
     np.testing.assert_array_equal(windows.n_targets, [3, 2, 1])
-    assert (windows.x.dtype, windows.target.dtype) == (np.float32, np.int32)
+    assert (windows.x.dtype, windows.target.dtype) == (np.int32, np.int32)
     once = windows_of(texts, length=3, stride=2, once=True)
     np.testing.assert_array_equal(once.x, windows.x)
     np.testing.assert_array_equal(once.target, [[6, 7, 8], [NO_TARGET, 9, NO_TARGET], [2, NO_TARGET, NO_TARGET]])

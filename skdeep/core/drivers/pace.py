@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from skdeep.core.inputs import InShape, most_axes
 from skdeep.core.watcher import SECONDS_PER_BLOCK
 
 # A guess for the first block, on the slow side; later blocks go by the clock.
@@ -21,14 +22,14 @@ class Pace:
     ----------
     params : pytree of arrays
     batch_size : int
-    row_shape : tuple of int
+    in_shape : InShape
     seconds_per_block : float
     """
 
-    def __init__(self, params: Any, batch_size: int, row_shape: tuple[int, ...], seconds_per_block: float) -> None:
+    def __init__(self, params: Any, batch_size: int, in_shape: InShape, seconds_per_block: float) -> None:
         n_products = sum(leaf.size for leaf in jax.tree.leaves(params)) * batch_size
         self._seconds_per_step: float = GUESSED_SECONDS_PER_STEP + GUESSED_SECONDS_PER_PRODUCT * n_products
-        if len(row_shape) > 1:  # images, sequences: a weight may serve any number of times, so one step tells
+        if most_axes(in_shape) > 1:  # images, sequences: a weight may serve any number of times, so one step tells
             self._seconds_per_step = SECONDS_PER_BLOCK
         self._seconds_per_block = seconds_per_block
 

@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 
 from skdeep.core.cpu.aligned import aligned_empty
 from skdeep.core.encode import dense_block, is_sparse
+from skdeep.core.inputs import InShape
 from skdeep.core.sparse_rows import entries_of, most_entries, takes_entries
 from skdeep.records import SparseRows
 
@@ -20,13 +21,17 @@ Taker: TypeAlias = Callable[[int, int], Any]
 BLOCK_ROWS = 128
 
 
-def taker_of(x: Any, shape: tuple[int, ...]) -> Taker:
-    """Return a function that takes rows of X: dense rows of this shape, or sparse ones as their stored entries."""
-    return _entries_taker(x) if is_sparse(x) and takes_entries(x) else _dense_taker(x, shape)
+def taker_of(x: Any, in_shape: InShape) -> Taker:
+    """Return a function that takes rows of X: dense rows in the network's shape, or sparse ones as their stored entries."""
+    return _entries_taker(x) if is_sparse(x) and takes_entries(x) else _dense_taker(x, in_shape)
 
 
-def _dense_taker(x: Any, shape: tuple[int, ...]) -> Taker:
-    return lambda start, size: _padded(dense_block(x, slice(start, start + size), shape), size)
+def _dense_taker(x: Any, in_shape: InShape) -> Taker:
+    def take(start: int, size: int) -> Any:
+        block = dense_block(x, slice(start, start + size), in_shape)
+        return jax.tree.map(lambda values: _padded(values, size), block)
+
+    return take
 
 
 def _entries_taker(x: Any) -> Taker:

@@ -10,6 +10,7 @@ from jaxtyping import Int
 
 from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.orders import EpochOrder
+from skdeep.core.inputs import InShape, arrays_of, specs_of
 from skdeep.core.rows import WeightedRows, padded_size
 from skdeep.core.sparse_rows import most_entries, stays_on_host
 from skdeep.records import Rows
@@ -46,15 +47,15 @@ class Feed(Protocol):
         ...
 
 
-def feed_of(rows: WeightedRows, shape: tuple[int, ...], batch_size: int, order: EpochOrder) -> Feed:
+def feed_of(rows: WeightedRows, in_shape: InShape, batch_size: int, order: EpochOrder) -> Feed:
     """Return a feed of these rows, at the start of the first epoch.
 
     Parameters
     ----------
     rows : WeightedRows
         All rows to train on; X may be sparse.
-    shape : tuple of int
-        Shape of a row for the network.
+    in_shape : InShape
+        Shape of a row for the network, or the `InputSpec`s of its inputs.
     batch_size : int
     order : EpochOrder
         For example from `epoch_order`.
@@ -63,14 +64,15 @@ def feed_of(rows: WeightedRows, shape: tuple[int, ...], batch_size: int, order: 
     from skdeep.core.feeds.resident import ResidentFeed
 
     kind = GatheredFeed if stays_on_host(rows.x) else ResidentFeed
-    return kind(rows, shape, batch_size, order)
+    return kind(rows, in_shape, batch_size, order)
 
 
-def form_of(rows: WeightedRows, shape: tuple[int, ...], batch_size: int) -> tuple[Any, ...]:
+def form_of(rows: WeightedRows, in_shape: InShape, batch_size: int) -> tuple[Any, ...]:
     """Return what a program depends on of such a feed: equal for row counts of one padded size."""
     n = len(rows.target)
     of_target = rows.target.shape[1:], str(rows.target.dtype)
-    common = (padded_size(n), batch_size, shape, str(rows.x.dtype), of_target)
+    types = [str(array.dtype) for array in arrays_of(rows.x)]
+    common = (padded_size(n), batch_size, str(specs_of(in_shape)), types, of_target)
     if not is_sparse(rows.x):
         return ("dense", *common)
     return ("gathered", *common) if stays_on_host(rows.x) else ("entries", most_entries(rows.x), *common)

@@ -9,6 +9,7 @@ import numpy as np
 
 from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.padding import pad_rows
+from skdeep.core.inputs import InShape
 from skdeep.core.rows import WeightedRows
 from skdeep.records import Rows
 
@@ -22,8 +23,8 @@ SPARSE_ROWS_PER_CALL = 2**11
 class Passes:
     """All rows in parts; `are_kept` tells whether the parts may be kept between two passes."""
 
-    def __init__(self, rows: WeightedRows, shape: tuple[int, ...]) -> None:
-        self._rows, self._shape = rows, shape
+    def __init__(self, rows: WeightedRows, in_shape: InShape) -> None:
+        self._rows, self._in_shape = rows, in_shape
         self.are_kept = not (is_sparse(rows.x) and math.prod(rows.x.shape) > DENSE_VALUES)
         n_calls = -(-len(rows.target) // (ROWS_PER_CALL if self.are_kept else SPARSE_ROWS_PER_CALL))
         self._parts = np.array_split(np.arange(len(rows.target)), n_calls)
@@ -32,4 +33,4 @@ class Passes:
         for part in self._parts:
             rows = self._rows.take(part)
             x = rows.x.toarray() if is_sparse(rows.x) else rows.x
-            yield pad_rows(rows._replace(x=x), self._shape)
+            yield pad_rows(rows._replace(x=x), self._in_shape)

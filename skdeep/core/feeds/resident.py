@@ -5,17 +5,18 @@ from __future__ import annotations
 from skdeep.core.feeds.feed import MAX_INDEX_ENTRIES, Batches, BlockRows
 from skdeep.core.feeds.orders import EpochOrder
 from skdeep.core.feeds.padding import pad_rows
+from skdeep.core.inputs import InShape
 from skdeep.core.rows import WeightedRows, padded_size
 
 
 class ResidentFeed:
     """Hands out index arrays for blocks of steps; the rows are the same in each block."""
 
-    def __init__(self, rows: WeightedRows, shape: tuple[int, ...], batch_size: int, order: EpochOrder) -> None:
+    def __init__(self, rows: WeightedRows, in_shape: InShape, batch_size: int, order: EpochOrder) -> None:
         self.n = len(rows.target)
         self.batch_size = batch_size
         self.max_steps = largest_block(self.n, batch_size, MAX_INDEX_ENTRIES)
-        self._rows = pad_rows(rows, shape)
+        self._rows = pad_rows(rows, in_shape)
         self._batches = Batches(self.n, batch_size, order)
         self.steps_per_epoch = self._batches.steps_per_epoch
 

@@ -9,6 +9,7 @@ import numpy as np
 from skdeep.config import FitConfig
 from skdeep.core.encode import ROWS_PER_BLOCK, dense_block, is_sparse
 from skdeep.core.feeds.padding import pad_rows
+from skdeep.core.inputs import InShape, float_dtype
 from skdeep.core.rows import WeightedRows
 from skdeep.records import ModelState, Params, Rows
 
@@ -24,9 +25,9 @@ class Validation:
     `in_program` holds them for the training program, or is None if `loss` must be called between two epochs.
     """
 
-    def __init__(self, rows: WeightedRows, shape: tuple[int, ...]) -> None:
-        self._rows, self._shape = rows, shape
-        self.in_program: Rows | None = pad_rows(rows, shape) if validates_in_program(rows) else None
+    def __init__(self, rows: WeightedRows, in_shape: InShape) -> None:
+        self._rows, self._in_shape = rows, in_shape
+        self.in_program: Rows | None = pad_rows(rows, in_shape) if validates_in_program(rows) else None
 
     def loss(self, config: FitConfig, params: Params, model_state: ModelState) -> float:
         """Return the weighted mean loss, on rows that are made dense a block at a time."""
@@ -38,7 +39,7 @@ class Validation:
         for start in range(0, n, size):
             index = np.arange(start, start + size) % n
             weight = np.where(np.arange(start, start + size) < n, rows.weight[index], 0.0)
-            x = dense_block(rows.x, index, self._shape)
-            parts: list[Any] = [x, rows.target[index], weight.astype(rows.x.dtype), np.int32(size)]
+            x = dense_block(rows.x, index, self._in_shape)
+            parts: list[Any] = [x, rows.target[index], weight.astype(float_dtype(rows.x)), np.int32(size)]
             total += float(weighted_loss(config.model, loss, params, model_state, Rows(*parts)))
         return total / n

@@ -23,6 +23,7 @@ from skdeep.core.drivers.steps import Steps
 from skdeep.core.encode import is_sparse
 from skdeep.core.feeds import CumulativeShuffles, EpochOrder, InOrder
 from skdeep.core.history import History
+from skdeep.core.inputs import row_shapes
 from skdeep.core.job import Job
 from skdeep.core.link import check_link
 from skdeep.core.random import key_of_seed
@@ -168,7 +169,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
         resolved.network.check_fields()
 
     def _units(self, model: Model) -> tuple[int, ...]:
-        return (*model.in_shape, *hidden_widths(self.hidden_layer_sizes), total_width(model.n_raw))
+        return (*row_shapes(model.in_shape), *hidden_widths(self.hidden_layer_sizes), total_width(model.n_raw))
 
     def _check_goes_on(self, encoding: Any, resolved: Resolved, model: Model, earlier: Earlier | None) -> None:
         if earlier is not None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 
 class Embedding(nn.Embed):
-    """`nn.Embed` for ids that arrive as floats; its output has the type of x."""
+    """`nn.Embed` for rows of ids; behind another layer, ids may come as floats, and the output has their type."""
 
     def __call__(self, x: Any) -> Any:
         ids = x[..., 0] if x.ndim == 3 and x.shape[-1] == 1 else x
@@ -20,4 +20,5 @@ class Embedding(nn.Embed):
             )
         # Masked steps may have an id outside of the table, whose vector would be NaN.
         inside = jnp.clip(ids, 0, self.num_embeddings - 1).astype(jnp.int32)
-        return super().__call__(inside).astype(x.dtype)
+        vectors = super().__call__(inside)
+        return vectors.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else vectors
