@@ -114,7 +114,7 @@ def check_same_components(estimator: Any, resolved: Resolved) -> None:
     if different is not None:
         raise ValueError(
             f"partial_fit of {owner} goes on with the network of the fit before, but {different[0] or 'the network'} was "
-            f"{different[1]!r} there and is {different[2]!r} now. {cure}"
+            f"{different[1]!r} then and is {different[2]!r} now. {cure}"
         )
     before, loss = estimator.loss_, resolved.loss
     n_raw, known = loss.n_raw(estimator._task), by_name(estimator._model.n_raw)

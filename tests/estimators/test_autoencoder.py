@@ -373,7 +373,7 @@ def test_sparse_rows_and_codes_of_another_width_are_refused():
     with pytest.raises(TypeError, match="Sparse data was passed"):
         DeepAutoencoder(**SMALL).fit(csr_array(X))
     model = DeepAutoencoder(**SMALL).fit(X)
-    with pytest.raises(ValueError, match="X has 3 components, but DeepAutoencoder encodes into 2."):
+    with pytest.raises(ValueError, match="X has 3 columns, but the codes of DeepAutoencoder have 2."):
         model.inverse_transform(X[:, :3])
 
 

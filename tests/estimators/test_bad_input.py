@@ -125,7 +125,7 @@ def test_unscaled_target_beyond_float32():
             {"optimizer": "lbfgs", "batch_size": 10},
             "LBFGS needs all rows at every step. Got batch_size=10.*learning_rate",
         ),
-        ({"loss": "squared_error"}, "SquaredError does not serve multiclass targets, but regression.*'cross_entropy'"),
+        ({"loss": "squared_error"}, "SquaredError does not serve multiclass targets, only regression.*'cross_entropy'"),
         ({"class_weight": {7: 1.0}}, r"classes \[7\] of class_weight are not in y"),
         ({"network": "mlp", "loss": Adam()}, "'loss' parameter of DeepClassifier must be"),
         ({"network__widths": (0,)}, "'widths' field of MLP must be a tuple of positive ints"),

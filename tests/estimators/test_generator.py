@@ -414,8 +414,8 @@ def test_numbers_compile_nothing():
         ([3], {"level": "token"}, "Text 0 of X is of type int"),
         ([["a", 1]], {"level": "token"}, "The tokens of X must be all strings, or all ints, for SequenceGenerator."),
         ([[["a"], ["b"]]], {"level": "token"}, "The tokens of X must be all strings, or all ints"),
-        (["aaa"], {}, "needs at least 2 different tokens to learn what comes next. Got 1."),
-        (["aaa"], {"vocabulary": "a"}, "needs at least 2 different tokens to learn what comes next. Got 1."),
+        (["aaa"], {}, "needs at least 2 different tokens to learn the next one. Got 1."),
+        (["aaa"], {"vocabulary": "a"}, "needs at least 2 different tokens to learn the next one. Got 1."),
         (["a", "b"], {"boundaries": False}, "There is nothing to predict: .* needs a text of at least 2 tokens"),
         (None, {}, "X must hold texts, but SequenceGenerator got NoneType. Give a list of them."),
         ({"ab"}, {}, "X must hold texts, but SequenceGenerator got set."),
@@ -460,7 +460,7 @@ def test_bad_texts(X, params, message):
             "The 'mask_value' field of GRU has no meaning where the next token is predicted",
         ),
         ({"stride": 9}, "The 'stride' parameter of SequenceGenerator must be at most context_length=8"),
-        ({"loss": "hinge"}, "The loss Hinge gives no probabilities to draw tokens by."),
+        ({"loss": "hinge"}, "The loss Hinge gives no probabilities, which SequenceGenerator needs to draw tokens."),
         ({"loss": "squared_error"}, "The loss SquaredError does not serve multiclass targets"),
     ],
 )
@@ -512,7 +512,7 @@ def test_without_boundaries_a_prompt_and_a_number_are_needed(of_phrase):
         of_phrase.generate(5)
     for prompt in (None, ""):
         with pytest.raises(
-            ValueError, match="needs a prompt of at least one token. Give one, or fit with boundaries=True"
+            ValueError, match="needs a prompt of at least one token. Give a prompt, or fit with boundaries=True"
         ):
             of_phrase.generate(prompt)
     with pytest.raises(ValueError, match="did not learn how texts end"):
@@ -526,7 +526,7 @@ def test_failures_leave_an_earlier_fit_as_it_was(of_names):
         model.set_params(boundaries=False).fit(["a", "b"])
     with pytest.raises(ValueError, match="Text 0 of X has the token 'q' at position 0"):
         model.score(["q"])
-    with pytest.raises(ValueError, match="boundaries was 'auto' there and is False now"):
+    with pytest.raises(ValueError, match="boundaries was 'auto' then and is False now"):
         model.partial_fit(NAMES)
     with pytest.raises(ValueError, match="does not know"):
         model.set_params(boundaries="auto").partial_fit(["quit"])

@@ -269,14 +269,14 @@ REFUSED = [
     (
         regressor(),
         {"network__widths": (8,)},
-        r"the network of the fit before, but widths\[0\] was 4 there and is 8 now",
+        r"the network of the fit before, but widths\[0\] was 4 then and is 8 now",
     ),
-    (regressor(), {"network__widths": (4, 4)}, r"but widths was \(4,\) there and is \(4, 4\) now"),
-    (regressor(), {"network__activation": "tanh"}, "but activation was 'relu' there and is 'tanh' now"),
+    (regressor(), {"network__widths": (4, 4)}, r"but widths was \(4,\) then and is \(4, 4\) now"),
+    (regressor(), {"network__activation": "tanh"}, "but activation was 'relu' then and is 'tanh' now"),
     (regressor(), {"network": "linear"}, r"but the network was MLP\("),
-    (regressor(), {"input_shape": (3, 1)}, r"rows of shape \(3,\), but input_shape=\(3, 1\) makes them \(3, 1\)"),
+    (regressor(), {"input_shape": (3, 1)}, r"rows of shape \(3,\), but input_shape=\(3, 1\) gives rows of shape \(3, 1\)"),
     (regressor(), {"optimizer": "lbfgs", "batch_size": 8}, "needs all rows at every step"),
-    (DeepAutoencoder(n_components=2, encoder="linear"), {"n_components": 3}, "n_components was 2 there and is 3 now"),
+    (DeepAutoencoder(n_components=2, encoder="linear"), {"n_components": 3}, "n_components was 2 then and is 3 now"),
     (DeepAutoencoder(n_components=2, encoder="linear"), {"variational": True}, "was Autoencoder"),
     (
         DeepAutoencoder(n_components=2, encoder="linear"),
@@ -351,12 +351,12 @@ GENERATOR = {"network": "gru", "network__units": 4, "context_length": 4, "random
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"context_length": 8}, "context_length was 4 there and is 8 now"),
-        ({"level": "token"}, "level was 'character' there and is 'token' now"),
-        ({"boundaries": False}, "boundaries was 'auto' there and is False now"),
+        ({"context_length": 8}, "context_length was 4 then and is 8 now"),
+        ({"level": "token"}, "level was 'character' then and is 'token' now"),
+        ({"boundaries": False}, "boundaries was 'auto' then and is False now"),
         ({"vocabulary": "abcd"}, "vocabulary has other tokens"),
-        ({"network__units": 5}, "units was 4 there and is 5 now"),
-        ({"embedding_features": 3}, "was 64 there and is 3 now"),
+        ({"network__units": 5}, "units was 4 then and is 5 now"),
+        ({"embedding_features": 3}, "was 64 then and is 3 now"),
     ],
 )
 def test_what_a_generator_cannot_go_on_with(params, message):
