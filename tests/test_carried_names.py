@@ -146,7 +146,7 @@ def test_what_cannot_be_pickled_is_told_to_who_asks_for_it():
     pickle.loads(data)
     assert registry.get("loss", "mine")[0] == "local:mine"
     message = (
-        "Unknown loss 'locked'.*It was registered in the process that this one got its work from, but it could not be "
+        "Unknown loss 'locked'.*It was registered in the process that sent the estimator, but it could not be "
         "pickled .*lock"
     )
     with pytest.raises(UnknownComponentError, match=message):
@@ -239,7 +239,7 @@ def save(name, model):
     sys.path.remove(str(folder))
     message = (
         r"This model was saved with fake_acme\.\w+ of the package acme 1.3, which cannot be imported here: "
-        r"No module named 'fake_acme'. Install acme \(acme 1.3 is known to fit\), then load the model again."
+        r"No module named 'fake_acme'. Install acme \(version 1.3 was used\), then load the model again."
     )
     for data in saved:
         with pytest.raises(PluginLoadError, match=message) as caught:
@@ -292,5 +292,5 @@ def test_a_bare_name_keeps_its_package_in_an_unfitted_pickle(install, monkeypatc
     again = pickle.loads(data)
     assert {name: getattr(again, name) for name in full} == full
     if given != full:
-        with pytest.raises(UnknownComponentError, match="No package 'first' is installed: install it."):
+        with pytest.raises(UnknownComponentError, match="The package 'first' is not installed. Install it."):
             again.fit([[0.0], [1.0]], [0, 1])

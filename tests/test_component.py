@@ -477,11 +477,11 @@ def test_names_in_fields_stand_for_components():
         (losses.Hinge(), {"margin": 1}, "Invalid field 'margin' for Hinge. It has no fields."),
         (Outer(1.0), {"inner__rat": 1}, "Invalid field 'rat' for Inner. Did you mean 'rate'?"),
         (Outer(1.0), {"innr__rate": 1}, "Invalid field 'innr' for Outer. Did you mean 'inner'?"),
-        (Outer(1.0), {"level__rate": 1}, "Outer.level is 1.0: it has no fields to set."),
+        (Outer(1.0), {"level__rate": 1}, "Outer.level is 1.0, which has no fields to set."),
         (
             Outer(1.0, parts=(Inner(),)),
             {"parts__1__rate": 1},
-            "Outer.parts holds 1 components: '1' is the position of none.",
+            "Outer.parts holds 1 components, but '1' is not a position of one.",
         ),
         (Outer(1.0, parts=(Inner(),)), {"parts__rate": 1}, "Outer.parts holds 1 components: 'rate' is the position"),
         (Outer(1.0, parts=(Inner(),)), {"parts__0__rat": 1}, "Invalid field 'rat' for Inner. Did you mean 'rate'?"),

@@ -1,4 +1,4 @@
-"""Plugins of fake packages on the path: found without imports, loaded one by one, kept out by policy, broken ones."""
+"""Plugins of fake packages on the path: found without imports, loaded one by one, blocked by policy, broken ones."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ CONTRACT = [
     ("def Cubic(raw): pass", "its signature is (raw), but as a loss of each row it is called with (raw, target)."),
     ("from skdeep.optimizers import Adam as Cubic", "Adam is an optimizer, not a loss."),
     ("import skdeep\nclass Cubic(skdeep.Loss): pass", "Cubic does not define __call__."),
-    ("class Cubic: pass", "it is a class that is no loss: subclass skdeep.Loss."),
+    ("class Cubic: pass", "it is a class that is not a loss: subclass skdeep.Loss."),
     (
         LOSS_SOURCE.replace("= 1.0", ""),
         "the field 'scale' of Cubic has no default: a name alone must be enough, so give it one.",
@@ -175,7 +175,7 @@ def test_plugin_that_cannot_serve(install, source, reason):
     with pytest.raises(PluginContractError) as caught:
         registry.get("loss", "cubic")
     assert str(caught.value) == (
-        f"The loss 'broken:cubic' (broken 1.0, fake_broken:Cubic) cannot serve as a loss: {reason} "
+        f"The loss 'broken:cubic' (broken 1.0, fake_broken:Cubic) cannot be used as a loss: {reason} "
         "Update broken, or tell its authors."
     )
     assert isinstance(caught.value, TypeError)
@@ -188,7 +188,7 @@ def test_plugin_for_another_skdeep(install, requires):
     install("future", "1 / 0", requires=requires, losses="cubic = fake_future:Cubic")
     message = (
         rf"The loss 'future:cubic' \(future 1.0, fake_future:Cubic\) requires ['\"].*, but skdeep-flax {skdeep.__version__} is "
-        "installed. Install a version of future that fits, or another version of skdeep-flax."
+        "installed. Install a compatible version of future or of skdeep-flax."
     )
     assert states()["future:cubic"] == "incompatible"
     with pytest.raises(PluginIncompatibleError, match=message):
@@ -218,7 +218,7 @@ def test_plugin_of_an_interface_that_we_do_not_have(install, api):
     with pytest.raises(PluginIncompatibleError) as caught:
         registry.get("loss", "cubic")
     assert str(caught.value) == (
-        f"The loss 'future:cubic' (future 1.0, fake_future:Cubic) asks for version {api} of the plugin interface, but "
+        f"The loss 'future:cubic' (future 1.0, fake_future:Cubic) requires version {api} of the plugin interface, but "
         f"skdeep-flax {skdeep.__version__} has (1, 1). Update skdeep-flax, or install another version of future."
     )
     assert states()["future:cubic"] == "incompatible"
@@ -227,9 +227,7 @@ def test_plugin_of_an_interface_that_we_do_not_have(install, api):
 def test_plugin_whose_constructor_raises(install):
     source = LOSS_SOURCE + "    def __post_init__(self): raise OSError('no file')\n"
     install("broken", source, losses="cubic = fake_broken:Cubic")
-    message = (
-        "cannot serve as a loss: made with its defaults it raises OSError: no file. Update broken, or tell its authors."
-    )
+    message = "cannot be used as a loss: its constructor, called without arguments, raises OSError: no file. Update broken, or tell its authors."
     with pytest.raises(PluginContractError, match=message):
         registry.get("loss", "cubic")
     assert skdeep.DeepRegressor(loss="cubic").get_params()["loss"] == "cubic"
@@ -239,15 +237,13 @@ def test_plugin_whose_constructor_raises(install):
 
 def test_an_entry_that_names_no_object(install):
     install("broken", losses="cubic = fake_broken.Cubic()")
-    with pytest.raises(
-        PluginContractError, match=r"fake_broken.Cubic\(\)\) is no 'module:attribute' that could be loaded"
-    ):
+    with pytest.raises(PluginContractError, match=r"fake_broken.Cubic\(\)\) is not of the form 'module:attribute'"):
         registry.get("loss", "cubic")
 
 
 def test_no_package_has_the_names_of_this_process(install):
     install("local", LOSS_SOURCE, losses="cubic = fake_local:Cubic")
-    with pytest.raises(UnknownComponentError, match="Names of this process are made by"):
+    with pytest.raises(UnknownComponentError, match="Register it in this process with"):
         registry.get("loss", "local:cubic")
 
 
@@ -320,7 +316,7 @@ def test_policy(install, monkeypatch, allow, deny, allowed):
             assert registry.get("loss", name)[0] == "my-cubics:cubic"
         else:
             message = (
-                r"The loss 'my-cubics:cubic' \(my-cubics 1.0, .*\) is kept out by SKDEEP_PLUGINS.*. Change the variable"
+                r"The loss 'my-cubics:cubic' \(my-cubics 1.0, .*\) is blocked by SKDEEP_PLUGINS.*. Change the variable"
             )
             with pytest.raises(PluginBlockedError, match=message):
                 registry.get("loss", name)
@@ -344,7 +340,7 @@ def test_a_package_denied_after_loading_is_kept_out(install):
     install("cubics", LOSS_SOURCE, losses="cubic = fake_cubics:Cubic")
     registry.get("loss", "cubic")
     plugins.configure(deny="cubics")
-    with pytest.raises(PluginBlockedError, match="is kept out by SKDEEP_PLUGINS_DENY='cubics'. Change"):
+    with pytest.raises(PluginBlockedError, match="is blocked by SKDEEP_PLUGINS_DENY='cubics'. Change"):
         registry.get("loss", "cubic")
 
 
@@ -414,7 +410,7 @@ def test_nothing_is_loaded_from_a_dotted_path(install, path):
 
 def test_known_plugins_are_named_where_they_are_missing(monkeypatch):
     monkeypatch.setattr(discovery, "_distributions", dict)
-    with pytest.raises(UnknownComponentError, match="The package skdeep-robust offers it, which is not installed."):
+    with pytest.raises(UnknownComponentError, match="The package skdeep-robust, which is not installed, offers it."):
         registry.get("loss", "tweedie")
 
 

@@ -120,9 +120,7 @@ def test_registered_functions_and_objects_are_kept_as_they_are():
 def test_register_again():
     skdeep.register("loss", "mine")(cubic)
     skdeep.register("loss", "mine")(cubic)
-    message = (
-        "The loss 'mine' is registered already, as <function cubic.*>. Pass replace=True to put this one in its place."
-    )
+    message = "The loss 'mine' is registered already, as <function cubic.*>. Give replace=True to replace it."
     with pytest.raises(ComponentExistsError, match=message):
         skdeep.register("loss", "mine")(quartic)
     assert registry.get("loss", "mine")[1] is cubic
@@ -222,7 +220,7 @@ def test_register_of_an_unknown_kind():
         (
             "loss",
             "nobody:huber",
-            "Unknown loss 'nobody:huber'. Did you mean 'huber'? No package 'nobody' is installed: install it. Known: abs",
+            "Unknown loss 'nobody:huber'. Did you mean 'huber'? The package 'nobody' is not installed. Install it. Known: abs",
         ),
         (
             "loss",
@@ -232,7 +230,7 @@ def test_register_of_an_unknown_kind():
         (
             "loss",
             "local:zzz",
-            "Unknown loss 'local:zzz'. Names of this process are made by @skdeep.register('loss', 'zzz').",
+            "Unknown loss 'local:zzz'. Register it in this process with @skdeep.register('loss', 'zzz').",
         ),
     ],
 )
@@ -295,8 +293,8 @@ REFUSED = [
         "the field 'final' of NoDefault has no default: a name alone must be enough, so give it one",
     ),
     ("layer", Widget, "the field 'width' of Widget has no default: a name alone must be enough, so give it one"),
-    ("loss", Widget, "it is a flax.linen module, which serves as a layer or a network, not as a loss"),
-    ("loss", dict, "it is a class that is no loss: subclass skdeep.Loss"),
+    ("loss", Widget, "it is a flax.linen module, which can be a layer or a network, not a loss"),
+    ("loss", dict, "it is a class that is not a loss: subclass skdeep.Loss"),
 ]
 
 

@@ -82,9 +82,7 @@ def test_a_fold_without_a_class_trains_as_with_the_weights_of_the_others(family,
 @pytest.mark.parametrize("target", [y, (X[:, :2] > 0).astype(int)], ids=["classes", "labels"])
 def test_weights_that_are_all_zero_are_refused(family, params, target):
     zeros = {0: 0.0, 1: 0.0, 2: 0.0} if target.ndim == 1 else [{0: 0.0, 1: 0.0}, {0: 1.0}]
-    with pytest.raises(
-        ValueError, match="class_weight leaves none of the rows that .*Classifier trains on a positive weight"
-    ):
+    with pytest.raises(ValueError, match="With this class_weight, all rows that .*Classifier trains on have weight 0"):
         family(**params, class_weight=zeros).fit(X, target)
 
 

@@ -203,7 +203,7 @@ def test_warm_start_goes_on_from_the_parameters():
 def test_warm_start_cannot_go_on_with_another_network(changes, columns, message):
     model = DeepClassifier(network=MLP(widths=(7,)), max_epochs=1, tol=None, warm_start=True, random_state=0)
     before = model.fit(X[:, :4], y).predict(X[:, :4])
-    with pytest.raises(ValueError, match=f"warm_start=True goes on from .* but {message}.*set warm_start=False"):
+    with pytest.raises(ValueError, match=f"warm_start=True continues from .* but {message}.*set warm_start=False"):
         model.set_params(**changes).fit(X[:, :columns], y)
     np.testing.assert_array_equal(model.predict(X[:, :4]), before)
 

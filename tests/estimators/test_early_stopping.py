@@ -157,7 +157,7 @@ def test_roc_auc_works_where_a_class_is_rare():
             DeepClassifier(**SMALL, scoring="roc_auc", shuffle=False),
             np.arange(60) // 30,
             r"scoring='roc_auc' of DeepClassifier gave nan for the 6 rows held out for early stopping, "
-            r"with the classes \[1\] of \[0, 1\], .* Hold out more rows by validation_fraction",
+            r"with the classes \[1\] of \[0, 1\], .* Raise validation_fraction",
         ),
         (
             DeepRegressor(**SMALL | {"validation_fraction": 1}, scoring="r2"),
@@ -203,7 +203,9 @@ def test_a_perceptron_scores_a_constant_held_out_y():
 
 
 def test_class_weights_of_zero_for_all_rows_say_so():
-    with pytest.raises(ValueError, match="class_weight leaves none of the rows that DeepClassifier trains on"):
+    with pytest.raises(
+        ValueError, match="With this class_weight, all rows that DeepClassifier trains on have weight 0"
+    ):
         DeepClassifier(**SMALL | {"early_stopping": False}, class_weight={0: 0, 1: 0}).fit(X, y)
 
 

@@ -365,7 +365,7 @@ def test_first_texts_fix_no_length_for_later_ones():
     assert (model.context_length_, model.max_text_length_) == (8, 10)
     warm = generator(warm_start=True, vocabulary="abcdefghij").fit(["ab", "cd"]).fit(["abcdefghij", "j"])
     assert (warm.context_length_, warm.max_text_length_) == (8, 10)
-    with pytest.raises(ValueError, match="warm_start=True goes on .* but params_/embedding has shape"):
+    with pytest.raises(ValueError, match="warm_start=True continues .* but params_/embedding has shape"):
         warm.set_params(boundaries=False).fit(["abc"])
 
 

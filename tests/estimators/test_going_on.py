@@ -149,7 +149,7 @@ def test_a_warm_start_with_a_loss_that_reads_outputs_otherwise_is_refused():
     model = DeepRegressor(**LINEAR, warm_start=True, max_epochs=3, tol=None).fit(X, target)
     before = copy.deepcopy(model.params_)
     message = (
-        "warm_start=True goes on from the parameters of the last fit, whose raw outputs served the loss SquaredError "
+        "warm_start=True continues from the parameters of the last fit, which served the loss SquaredError "
         r"\(scaling='standard' and domain='real'\), but the loss Poisson has scaling='mean' and domain='non-negative'. "
         "Set warm_start=False, or fit a clone."
     )
@@ -241,7 +241,7 @@ def test_edits_keep_the_momentum():
 def test_edits_of_another_shape_are_refused(warm):
     model = DeepRegressor(**LINEAR, warm_start=warm, max_epochs=1, tol=None).partial_fit(X, y)
     model.params_["output"]["kernel"] = np.zeros((4, 1), np.float32)
-    message = r"params_/output/kernel has shape \(4, 1\), but training left one that has shape \(3, 1\)"
+    message = r"params_/output/kernel has shape \(4, 1\), but the trained one has shape \(3, 1\)"
     with pytest.raises(ValueError, match=message):
         (model.fit if warm else model.partial_fit)(X, y)
 
@@ -269,12 +269,16 @@ REFUSED = [
     (
         regressor(),
         {"network__widths": (8,)},
-        r"the network of the fit before, but widths\[0\] was 4 then and is 8 now",
+        r"the network of the earlier fit, but widths\[0\] was 4 then and is 8 now",
     ),
     (regressor(), {"network__widths": (4, 4)}, r"but widths was \(4,\) then and is \(4, 4\) now"),
     (regressor(), {"network__activation": "tanh"}, "but activation was 'relu' then and is 'tanh' now"),
     (regressor(), {"network": "linear"}, r"but the network was MLP\("),
-    (regressor(), {"input_shape": (3, 1)}, r"rows of shape \(3,\), but input_shape=\(3, 1\) gives rows of shape \(3, 1\)"),
+    (
+        regressor(),
+        {"input_shape": (3, 1)},
+        r"rows of shape \(3,\), but input_shape=\(3, 1\) gives rows of shape \(3, 1\)",
+    ),
     (regressor(), {"optimizer": "lbfgs", "batch_size": 8}, "needs all rows at every step"),
     (DeepAutoencoder(n_components=2, encoder="linear"), {"n_components": 3}, "n_components was 2 then and is 3 now"),
     (DeepAutoencoder(n_components=2, encoder="linear"), {"variational": True}, "was Autoencoder"),

@@ -455,7 +455,7 @@ def test_class_weights_of_several_labels_are_a_dict_for_each():
     np.testing.assert_array_equal(by_class.coefs_[0], expected.coefs_[0])
     with pytest.raises(ValueError, match="y has 2 labels: give class_weight a list with a dict"):
         MLPClassifier(class_weight={0: 2.0}).fit(X, labels)
-    with pytest.raises(ValueError, match="a list of dicts serves several labels only"):
+    with pytest.raises(ValueError, match="a list of dicts is for multilabel y only"):
         MLPClassifier(class_weight=weights).fit(X, y)
 
 
@@ -544,11 +544,11 @@ def test_bad_input():
     with pytest.raises(AttributeError, match="has no attribute 'partial_fit'") as caught:
         MLPClassifier(solver="lbfgs").partial_fit(X, y)
     assert "lbfgs is not stochastic" in str(caught.value.__cause__)
-    with pytest.raises(ValueError, match=r"cannot go on from coefs_ of shapes \[\(4, 8\), \(8, 3\)\]"):
+    with pytest.raises(ValueError, match=r"cannot continue from coefs_ of shapes \[\(4, 8\), \(8, 3\)\]"):
         model.set_params(warm_start=True, hidden_layer_sizes=9).fit(X, y)
     assert model.set_params(hidden_layer_sizes=8).fit(X, y).score(X, y) > 0.9
     model.intercepts_[0] = np.zeros(5)
-    with pytest.raises(ValueError, match=r"cannot go on from intercepts_ of shapes \[\(5,\), \(3,\)\]"):
+    with pytest.raises(ValueError, match=r"cannot continue from intercepts_ of shapes \[\(5,\), \(3,\)\]"):
         model.fit(X, y)
     with pytest.raises(ValueError, match="needs y >= 0"):
         MLPRegressor("poisson").fit(XR, yr)

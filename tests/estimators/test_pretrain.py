@@ -172,7 +172,7 @@ def test_warm_start_goes_on_and_may_thaw(encoder):
 @pytest.mark.parametrize("first", [True, False])
 def test_warm_start_does_not_go_on_with_or_without_an_encoder_if_it_was_otherwise_before(encoder, first):
     model = DeepClassifier(**HEAD, pretrain=encoder if first else None, warm_start=True).fit(X, y)
-    with pytest.raises(ValueError, match="warm_start=True goes on from the parameters of the last fit, but params_/"):
+    with pytest.raises(ValueError, match="warm_start=True continues from the parameters of the last fit, but params_/"):
         model.set_params(pretrain=None if first else encoder).fit(X, y)
 
 
