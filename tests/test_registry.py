@@ -1,4 +1,4 @@
-"""Names: built-in, and registered in this process."""
+"""The registry: names of built-in components and of components registered in this process."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_installed_entry_points_are_those_of_pyproject(kind):
 
 @pytest.mark.parametrize("kind", registry.GROUPS)
 def test_every_public_class_has_a_name(kind):
-    """Those that take an object of the user's have none."""
+    """Classes that wrap a user's object have no name."""
     module = import_module(registry.GROUPS[kind])
     public = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
     named = {value.partition(":")[2] for (k, _), value in ENTRIES.items() if k == kind}
@@ -145,7 +145,7 @@ def test_built_in_names_are_taken(replace):
 
 
 @pytest.mark.parametrize(("kind", "name"), [("loss", "auto"), ("layer", "relu"), ("layer", "gelu")])
-def test_names_with_a_meaning_of_their_own_are_taken(kind, name):
+def test_names_that_parameters_use_are_taken(kind, name):
     with pytest.raises(ComponentExistsError, match=f"'{name}' is the name of a built-in {kind}."):
         skdeep.register(kind, name)(lambda *arguments: 0.0)
 
@@ -171,7 +171,7 @@ def test_options_of_a_registered_linen_layer():
         model.set_params(network=[("dense_of_flax", {"width": 5})]).fit(np.eye(8), np.arange(8.0))
 
 
-def test_one_name_may_serve_two_kinds():
+def test_one_name_may_be_used_for_two_kinds():
     import optax
 
     skdeep.register("optimizer", "huber")(optax.adabelief)
@@ -307,7 +307,7 @@ def test_refused_objects(kind, value, reason):
 
 
 @pytest.mark.parametrize("name", ["", "a:b", 3, None])
-def test_names_that_are_no_names(name):
+def test_invalid_names_raise(name):
     with pytest.raises(ValueError, match="The name of a loss must be a string without ':'. Got .* instead."):
         skdeep.register("loss", name)
 
@@ -320,7 +320,7 @@ def test_names_that_are_no_names(name):
         ("layer", lambda x: x),
         ("schedule", lambda progress: 1 - progress),
         ("network", lambda in_shape, n_outputs, rngs: None),
-        ("optimizer", functools.partial(max, 3)),  # has no signature that could be looked at
+        ("optimizer", functools.partial(max, 3)),  # has no signature that `inspect` can read
     ],
     ids=["linen network", "linen layer", "activation", "schedule", "factory", "partial"],
 )

@@ -1,4 +1,4 @@
-"""`class_weight` means what it means in scikit-learn, also where a fold lacks a class."""
+"""`class_weight` gives the weights of scikit-learn, also if a fold lacks a class."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_weights_of_classes_are_those_of_scikit_learn(class_weight, labels):
 
 
 @pytest.mark.parametrize(("class_weight", "labels"), [({0: 1, 7: 2}, y), ({7: 2}, y), ({"0": 1.0}, y)])
-def test_what_scikit_learn_refuses_is_refused(class_weight, labels):
+def test_class_weights_that_scikit_learn_refuses_are_refused(class_weight, labels):
     with pytest.raises(ValueError, match="not in class_weight"):
         theirs(class_weight, labels)
     with pytest.raises(

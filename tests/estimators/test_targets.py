@@ -1,4 +1,4 @@
-"""What y may be: codes of labels, the form of a later y, and targets of any size."""
+"""Valid and invalid y: codes of labels, the kind of a later y, and targets of any size."""
 
 from __future__ import annotations
 
