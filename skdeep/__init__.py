@@ -1,10 +1,9 @@
 """skdeep: Flax networks as scikit-learn estimators, trained by compiled Optax loops.
 
-The data path, one file a stage: `estimators/base.py` validates X and y and resolves names to
-components (`registry.py`); `core/encode.py`, `target.py` and `rows.py` make float32 rows;
-`core/batch.py` feeds them; `core/network.py` turns a Flax module into functions; `core/step.py`
-trains a block of steps as one program (`core/programs.py`), driven by `estimators/training.py`;
-`core/inference.py` predicts. `contract.py` says what flows and what a component is: read it first.
+Follow `fit` through these files: `estimators/training.py` prepares, runs and absorbs a job;
+`estimators/prepare.py` makes it, with an encoding of X and y (`core/encoding.py`) and the components of
+`registry.py`; `core/run.py` starts its driver (`core/drivers/`); `core/step.py` is the compiled block of steps;
+`core/inference.py` computes predictions. Read `contract.py` first: it defines the components.
 """
 
 from __future__ import annotations

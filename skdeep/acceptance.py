@@ -1,6 +1,6 @@
-"""What may stand behind a name: looked at when an object is registered, or loaded from a plugin.
+"""Check that an object can be used as a component, when it is registered or loaded from a plugin.
 
-Cheap and structural; how a component behaves is for the checks of `skdeep.testing`.
+The checks look only at classes, fields and signatures. `skdeep.testing` checks how a component behaves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from skdeep.contract import KINDS, PLUGIN_API
 from skdeep.errors import with_article
 from skdeep.linen import is_linen_class, user_fields
 
-# How a plain function of each kind is called, and what it stands for.
+# The arguments of a plain function of each kind, and its meaning in words.
 FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "loss": (("raw", "target"), "a loss of each row"),
     "optimizer": (("learning_rate",), "an Optax factory"),
@@ -24,7 +24,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "augmentation": (("key", "x"), "an augmentation"),
 }
 
-# What a component class must write itself: one of these.
+# The methods of which a component class must define at least one.
 METHODS = {
     "loss": ("__call__",),
     "optimizer": ("transformation", "update"),
@@ -36,7 +36,7 @@ METHODS = {
 
 
 def refusal(kind: str, value: Any) -> str | None:
-    """Return why an object cannot serve as a kind, with the cure; None if it can."""
+    """Return the reason why an object cannot be used as this kind of component, with the cure; None if it can."""
     if isinstance(value, KINDS[kind]):
         return None
     if isinstance(value, Component):
@@ -46,31 +46,31 @@ def refusal(kind: str, value: Any) -> str | None:
     if is_linen_class(value) or is_linen_class(type(value)):
         return _refused_linen(kind, value)
     if inspect.isclass(value) and not (kind == "network" and _is_nnx_class(value)):
-        return f"it is a class that is no {kind}: subclass skdeep.{KINDS[kind].__name__}"
+        return f"it is a class that is not {with_article(kind)}: subclass skdeep.{KINDS[kind].__name__}"
     if not callable(value):
         return f"it is {value!r}, neither {with_article(kind)} component nor a function"
     return _refused_function(kind, value)
 
 
 def reserved_names(kind: str) -> tuple[str, ...]:
-    """Return the names that mean something of their own where a component of a kind is asked for."""
+    """Return the names that no component of this kind may have, because parameters give them another meaning."""
     from skdeep.layers.activation import ACTIVATIONS
 
     return {"loss": ("auto",), "layer": tuple(ACTIVATIONS)}.get(kind, ())
 
 
 def is_known(api: tuple[int, int]) -> bool:
-    """Tell whether this skdeep has a version of the plugin interface."""
+    """Return True if this skdeep supports a version of the plugin interface."""
     return api[0] == PLUGIN_API[0] and api[1] <= PLUGIN_API[1]
 
 
 def api_of(value: Any) -> tuple[int, int]:
-    """Return the version of the plugin interface that an object asks for by `plugin_api`; absent means (1, 0).
+    """Return the version of the plugin interface that an object requires by `plugin_api`, (1, 0) by default.
 
     Raises
     ------
     ValueError
-        If it is no pair of ints; the message goes on from the name of the plugin.
+        If it is not a pair of ints. The message lacks a subject: the caller puts the name of the plugin before it.
     """
     api = getattr(value, "plugin_api", (1, 0))
     if not (isinstance(api, tuple) and len(api) == 2 and all(isinstance(number, int) for number in api)):
@@ -79,7 +79,7 @@ def api_of(value: Any) -> tuple[int, int]:
 
 
 def made_if_class(value: Any) -> Any:
-    """Return an object with default fields if a component class or a linen class stands behind a name."""
+    """Return an instance with default fields if the value is a component class or a linen class, else the value."""
     is_made = inspect.isclass(value) and (issubclass(value, Component) or is_linen_class(value))
     return value() if is_made else value
 
@@ -95,7 +95,7 @@ def _refused_component(kind: str, cls: type[Component]) -> str | None:
 
 def _refused_linen(kind: str, value: Any) -> str | None:
     if kind not in ("layer", "network"):
-        return f"it is a flax.linen module, which serves as a layer or a network, not as {with_article(kind)}"
+        return f"it is a flax.linen module, which can be a layer or a network, not {with_article(kind)}"
     if not inspect.isclass(value):
         return None
     return _without_default(value, list(user_fields(value)))
@@ -113,7 +113,7 @@ def _refused_function(kind: str, function: Any) -> str | None:
     arguments, meaning = FUNCTIONS[kind]
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some built-in functions have none
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return None
     try:
         if kind == "network":

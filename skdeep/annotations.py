@@ -1,4 +1,4 @@
-"""What the annotation of a component's field says: whether it is data or structure, and which values fit it."""
+"""Rules from the annotation of a component's field: whether it is data or structure, and which values it allows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _ARRAYS = (np.ndarray, jax.Array)
 
 
 class Rule(NamedTuple):
-    """An annotation as a rule: `fit(value)` returns the value to store, or MISFIT; `words` say what is allowed."""
+    """An annotation as a rule.
+
+    `fit(value)` returns the value to store, or MISFIT. `words` and `plural` name the allowed values in error messages.
+    """
 
     fit: Callable[[Any], Any]
     words: str
@@ -42,14 +45,14 @@ def resolved(annotation: Any, scope: dict[str, Any], local: dict[str, Any]) -> A
     Raises
     ------
     Exception
-        Whatever evaluating raises: NameError for an unknown name.
+        Any exception that evaluation raises, such as NameError for an unknown name.
     """
     holder = type("Holder", (), {"__annotations__": {"field": annotation}})
     return typing.get_type_hints(holder, scope, local, include_extras=True)["field"]
 
 
 def is_data(annotation: Any) -> bool:
-    """Tell whether a field with this annotation is traced data rather than structure."""
+    """Return True if a field with this annotation is traced data, False if it is structure."""
     annotation = _plain(annotation)
     if _is_real(annotation) or _is_component_class(annotation):
         return True
@@ -63,7 +66,7 @@ def is_data(annotation: Any) -> bool:
 
 
 def has_data(annotation: Any) -> bool:
-    """Tell whether floats or components are among the values of a field with this annotation."""
+    """Return True if a field with this annotation may hold floats or components."""
     annotation = _plain(annotation)
     if typing.get_origin(annotation) in (collections.abc.Callable, type, Literal):
         return False
@@ -81,7 +84,7 @@ def component_class(annotation: Any) -> Any:
 
 
 def holds_many(annotation: Any) -> bool:
-    """Tell whether a field holds a tuple of components, rather than one."""
+    """Return True if a field holds a tuple of components, False if it holds one component or none."""
     annotation = _plain(annotation)
     if is_union(annotation):
         return any(map(holds_many, typing.get_args(annotation)))
@@ -89,14 +92,14 @@ def holds_many(annotation: Any) -> bool:
 
 
 def is_union(annotation: Any) -> bool:
-    """Tell whether an annotation is a union, such as `float | None`."""
+    """Return True if an annotation is a union, such as `float | None`."""
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
 def rule_of(annotation: Any, is_static: bool = False) -> Rule:
-    """Return the rule of an annotation; one that says nothing about plain values allows all.
+    """Return the rule of an annotation. An annotation of an unknown form allows all values.
 
-    In a field that is static, 1 becomes 1.0 where the annotation asks for floats: they would hash alike, and share a
+    In a static field that is annotated as float, 1 becomes 1.0: both have the same hash, so that they would share a
     program.
     """
     annotation = _plain(annotation)
@@ -127,9 +130,9 @@ def rule_of(annotation: Any, is_static: bool = False) -> Rule:
 
 
 def without_numpy(value: Any) -> Any:
-    """Return a value with Python's own numbers, bools and strings for those of NumPy, and tuples for lists.
+    """Return a value with NumPy scalars and strings replaced by Python's, and lists by tuples.
 
-    `np.int64(8)` and 8 are then one structure, and pickle alike. Fields of linen modules are changed likewise.
+    `np.int64(8)` and 8 then are equal structure, and have equal pickles. Fields of linen modules are converted too.
     """
     if value is None or type(value) in (int, float, str, bool) or hasattr(type(value), "_data_fields"):
         return value
@@ -153,7 +156,7 @@ def _plain_module(module: Any) -> Any:
 
 
 def _plain(annotation: Any) -> Any:
-    """Return an annotation without what says nothing about its values: Annotated, Final, NewType, aliases."""
+    """Return an annotation without Annotated, Final, ClassVar, NewType and aliases around it."""
     while True:
         if hasattr(annotation, "__supertype__"):  # NewType
             annotation = annotation.__supertype__
@@ -174,7 +177,7 @@ def _is_subclass(annotation: Any, base: type) -> bool:
 
 
 def _is_real(annotation: Any) -> bool:
-    """Tell whether an annotation says "a real number": float, its NumPy and JAX siblings, numbers.Real."""
+    """Return True if an annotation means a real number: float, a floating type of NumPy or JAX, or numbers.Real."""
     if annotation is numbers.Real or _is_subclass(annotation, float) or _is_subclass(annotation, np.floating):
         return True
     dtype = getattr(annotation, "dtype", None)  # jnp.float32 is a class of its own
@@ -187,7 +190,7 @@ def _is_sequence(annotation: Any) -> bool:
 
 
 def _holds_numbers(value: Any) -> bool:
-    """Tell whether something is an array of numbers, or a tracer."""
+    """Return True if a value is an array of numbers or a tracer of one."""
     dtype = getattr(value, "dtype", None)
     return dtype is not None and hasattr(value, "shape") and bool(jax.numpy.issubdtype(dtype, np.number))
 
@@ -222,7 +225,7 @@ def _component_rule(cls: Any) -> Rule:
     def fit(value: Any) -> Any:
         if _is_component_class(type(value)):
             return value if isinstance(value, cls) else MISFIT
-        # Names, functions and modules stand for components until fit.
+        # Names, functions and modules are allowed: `fit` replaces them by components.
         cannot = value is None or inspect.isclass(value) or isinstance(value, numbers.Number)
         return MISFIT if cannot else value
 
@@ -232,7 +235,7 @@ def _component_rule(cls: Any) -> Rule:
 def _union_rule(rules: list[Rule]) -> Rule:
     def fit(value: Any) -> Any:
         fitted = [f for f in (rule.fit(value) for rule in rules) if f is not MISFIT]
-        # A value that fits as it is stays; an array is made a tuple where there may be one.
+        # Prefer a rule that keeps the value unchanged; for an array, prefer a rule that makes a tuple of it.
         best = (f for f in fitted if (f is value) is not isinstance(value, np.ndarray))
         return next(best, fitted[0] if fitted else MISFIT)
 
@@ -241,7 +244,7 @@ def _union_rule(rules: list[Rule]) -> Rule:
 
 
 def _tuple_rule(items: list[Rule], is_open: bool) -> Rule:
-    """Return the rule of `tuple[int, ...]` and `list[int]`, which are open, or of `tuple[int, float]`."""
+    """Return the rule of a tuple: of any length if `is_open` (`tuple[int, ...]`, `list[int]`), else `tuple[int, float]`."""
 
     def fit(value: Any) -> Any:
         if isinstance(value, range | np.ndarray):

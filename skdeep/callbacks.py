@@ -1,4 +1,4 @@
-"""Callbacks for `set_callbacks` of scikit-learn 1.9; scikit-learn's own are in `sklearn.callback`."""
+"""Callbacks for `set_callbacks` of scikit-learn 1.9 and newer; scikit-learn's own are in `sklearn.callback`."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ MONITORS = ("train_loss", "val_loss")
 class LossThreshold:
     """Stops training after the first epoch whose loss is at or below a threshold.
 
-    The loss is the one in `history_`. For the Deep estimators it is without penalties, and for `DeepRegressor` in units of
-    the scaled target; for the perceptrons it is that of `loss_curve_`, and the validation loss is 1 minus the score.
-    `max_epochs`, `tol` and `early_stopping` go on to count: whichever comes first ends training.
+    The loss is that of `history_`. For the Deep estimators it is without penalties, and for `DeepRegressor` it is that of
+    the scaled y. For `MLPClassifier` and `MLPRegressor` it is that of `loss_curve_`, and the validation loss is 1 minus the
+    score. `max_epochs`, `tol` and `early_stopping` keep their effect: the first criterion that is met ends training.
 
     Parameters
     ----------
     threshold : float
+        In units of the loss.
     monitor : {"train_loss", "val_loss"}, default="train_loss"
-        Which loss of an epoch is compared. "val_loss" needs rows to validate on: `early_stopping=True`, or `X_val`.
+        The loss that is compared. "val_loss" needs validation rows: `early_stopping=True`, or `X_val`.
 
     Raises
     ------
     ValueError
-        If a parameter is not what it must be; and in `fit`, if there is no validation loss to watch.
+        If a parameter is invalid; in `fit`, if there is no validation loss to compare.
     TypeError
         In `fit`, if the estimator has no `history_`.
 
     Notes
     -----
-    It holds no state, so that one object serves all clones of a search.
+    The callback has no state, so one object can be used for all clones in a search.
 
     Examples
     --------
@@ -59,7 +60,7 @@ class LossThreshold:
             raise ValueError(f"The monitor of LossThreshold must be one of {MONITORS}. Got {self.monitor!r} instead.")
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Refuse estimators whose losses it cannot see."""
+        """Raise TypeError if the estimator has no `history_`."""
         if not hasattr(type(estimator), "history_"):
             raise TypeError(
                 f"LossThreshold reads history_, which {type(estimator).__name__} does not have. Set it on an estimator of skdeep."
@@ -69,16 +70,16 @@ class LossThreshold:
         """Do nothing: there is no state."""
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
-        """Do nothing: an epoch is judged when it is over."""
+        """Do nothing: losses are compared at the end of an epoch."""
 
     def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any) -> bool:
-        """Tell whether the epoch that ends here is to be the last one."""
+        """Return True to stop training, if the epoch that ends here has reached the threshold."""
         if context.task_name != "epoch":
             return False
         last = fitted_estimator.history_.iloc[-1]
         if math.isnan(last[self.monitor]) and not math.isnan(last["train_loss"]):
             raise ValueError(
-                f"LossThreshold watches {self.monitor}, but {type(estimator).__name__} has no rows to validate on. "
+                f"LossThreshold watches {self.monitor}, but {type(estimator).__name__} has no validation rows. "
                 "Set early_stopping=True, or give X_val and y_val to fit."
             )
         return bool(last[self.monitor] <= self.threshold)

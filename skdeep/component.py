@@ -1,4 +1,4 @@
-"""The base class of everything a user can configure: a frozen dataclass that is also a pytree.
+"""`Component`, the base class of losses, optimizers, networks and the like: a frozen dataclass that is also a pytree.
 
 Float fields are data (pytree leaves, traced by `jit`); every other field is structure (hashed).
 Fields that hold components are subtrees, so that the floats inside them are data too.
@@ -35,7 +35,12 @@ _PLAIN = (int, float, str, bool, type(None))
 
 
 def static(default: Any = dataclasses.MISSING) -> Any:
-    """Declare a float field that is structure: the code may branch on it, a new value compiles.
+    """Declare a float field as structure: Python code may branch on its value, and a new value needs a new compile.
+
+    Parameters
+    ----------
+    default : object, optional
+        The default of the field; without it the field is required.
 
     Examples
     --------
@@ -52,10 +57,10 @@ def static(default: Any = dataclasses.MISSING) -> Any:
 
 
 class _ComponentType(type):
-    """Makes components with checked fields, and guards the dataclass that a component class is.
+    """Checks the fields of new components, and refuses a second `@dataclass` decorator.
 
-    cloudpickle sets all attributes of a class again when it comes back to its process: what says the same passes,
-    and `dataclasses.MISSING`, of which pickle makes a copy, becomes itself again.
+    When cloudpickle restores a class in the process that it came from, it sets all attributes again. Setting an equal
+    `__dataclass_params__` is allowed, and copies of `dataclasses.MISSING` in fields are replaced by the original.
     """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -66,7 +71,7 @@ class _ComponentType(type):
 
     @property
     def __signature__(cls) -> inspect.Signature:
-        """The fields, as of any dataclass: not what `__call__` here takes."""
+        """The signature of the dataclass's `__init__` without `self`, instead of that of `__call__`."""
         signature = inspect.signature(cls.__init__)  # type: ignore[misc]  # that of this class, made by dataclass
         return signature.replace(parameters=list(signature.parameters.values())[1:], return_annotation=signature.empty)
 
@@ -89,15 +94,15 @@ class Component(metaclass=_ComponentType):
 
     Subclasses write annotated fields and methods, nothing else. A field annotated `float`,
     `float | None`, `tuple[float, ...]` or a union of these is data; so is a field annotated with a
-    component class (or a tuple of components). All others are structure: they must be hashable
-    and a change of theirs compiles anew. `skdeep.static(default)` makes a float field structure.
+    component class (or a tuple of components). All other fields are structure: their values must be hashable,
+    and a new value needs a new compile. `skdeep.static(default)` makes a float field structure.
 
     Fields are checked when an instance is made: against their annotations, then by `check_fields`. Lists
-    become tuples and NumPy scalars become Python's. Where a field holds a tracer, nothing is checked.
-    A field that holds a component may be given a name, which `fit` resolves.
+    become tuples, and NumPy scalars become Python numbers. If a field holds a tracer, nothing is checked.
+    A field that holds a component may be set to a name, which `fit` resolves.
 
-    Class variable `expected_failed_checks`: the checks of `skdeep.testing` that the component fails, by name, each
-    with the reason.
+    Class variable `expected_failed_checks`: a mapping from the name of each check of `skdeep.testing` that the component
+    fails to the reason.
 
     Instances are immutable values: `clone` and `deepcopy` return the instance itself.
 
@@ -137,9 +142,9 @@ class Component(metaclass=_ComponentType):
         return self
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the fields by name; with `deep`, those of components inside as `name__field`.
+        """Return the fields by name; with `deep`, also the fields of inner components as `name__field`.
 
-        A component in a tuple is `name__0`, its fields are `name__0__field`.
+        The first component of a tuple is `name__0`, and its fields are `name__0__field`.
         """
         params: dict[str, Any] = {}
         for name in dataclass_fields_of(type(self)):
@@ -149,15 +154,15 @@ class Component(metaclass=_ComponentType):
         return params
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed; `name__field` reaches into a component inside.
+        """Return a copy with some fields changed; `name__field` changes a field of an inner component.
 
-        `name__0` is the first component of a tuple, `name__0__field` a field of it. A name of a component is
-        resolved where a field of it is set in the same call.
+        `name__0` is the first component of a tuple, and `name__0__field` a field of it. If a field holds the name of a
+        component, and a field of that component is set too, the name is resolved.
 
         Raises
         ------
         ValueError
-            If there is no such field, with the known ones, or if a field cannot have the value.
+            If there is no such field (the message lists the fields), or if a field does not allow the value.
 
         Examples
         --------
@@ -180,10 +185,10 @@ class Component(metaclass=_ComponentType):
         return dataclasses.replace(self, **direct)  # type: ignore[type-var]  # every subclass is a dataclass
 
     def check_fields(self) -> None:
-        """Raise ValueError when a field has a value that makes no sense.
+        """Raise ValueError if a field has an invalid value that its annotation allows.
 
-        Called when a component is made with other fields than its defaults, and by `fit`; never with tracers in fields,
-        nor with names of components that are not resolved yet.
+        Called when a component is made with arguments, and by `fit`. It is not called if a field holds a tracer or an
+        unresolved name of a component.
         """
 
 
@@ -198,7 +203,7 @@ def components_in(component: Component) -> Iterator[Component]:
 
 
 def kind_inside(field: HeldField, value: Any) -> str | None:
-    """Return the kind of the components that a field with this value holds, by its annotation or by the value."""
+    """Return the kind of the components in a field: by its annotation, or else by its value; None if it has none."""
     if field.kind is not None:
         return field.kind
     items = value if isinstance(value, tuple) else (value,)
@@ -206,12 +211,12 @@ def kind_inside(field: HeldField, value: Any) -> str | None:
 
 
 def check_structure(component: Component) -> None:
-    """Raise TypeError when a structure field holds a value that cannot be hashed, naming the field.
+    """Check that the values of structure fields can be hashed, in the component and in those inside it.
 
     Raises
     ------
     TypeError
-        If a field that is not traced holds an array, a dict or anything else unhashable.
+        If a structure field holds an array, a dict or another value without a hash; the message names the field.
     """
     for part in components_in(component):
         for name in type(part)._structure_fields:
@@ -224,13 +229,13 @@ def _check_hashable(component: Component, name: str) -> None:
         hash(value)
     except TypeError as err:
         raise errors.InvalidFieldError(
-            f"The field {name!r} of {type(component).__name__} must be hashable, since it decides which program "
-            f"is compiled. Got {type(value).__name__} instead. Give numbers, strings, tuples or functions."
+            f"The field {name!r} of {type(component).__name__} must be hashable, because it is part of the key of the "
+            f"compiled program. Got {type(value).__name__} instead. Give numbers, strings, tuples or functions."
         ) from err
 
 
 def _settle(component: Component, checks: bool) -> None:
-    """Make the fields of a new component plain values, and check them unless tracers are among them."""
+    """Replace NumPy scalars and lists in the fields of a new component, and check the fields unless one is a tracer."""
     cls, values = type(component), vars(component)
     fields = [field for field in fields_of(cls) if not _is_plain_default(values[field.name], field.default)]
     for field in fields:
@@ -252,7 +257,7 @@ def _settle(component: Component, checks: bool) -> None:
 
 
 def _check_values(component: Component, fields: list[HeldField]) -> None:
-    """Let a component check its fields; if an array is more than its check can take, say so."""
+    """Call `check_fields`; if it fails because a field holds an array, raise InvalidFieldError that names the field."""
     try:
         component.check_fields()
     except (TypeError, ValueError) as err:
@@ -281,14 +286,14 @@ def _is_same(value: Any, default: Any) -> bool:
 
 
 def _is_unresolved(component: Component, field: HeldField) -> bool:
-    """Tell whether a field holds a name, or something else that stands for a component until `fit`."""
+    """Return True if a field holds a name, function or module that `fit` has to replace by a component."""
     value = getattr(component, field.name)
     items = value if isinstance(value, tuple) and field.holds_many else (value,)
     return field.kind is not None and any(not isinstance(item, Component) and item is not None for item in items)
 
 
 def _refuse_value(component: Component, field: HeldField) -> None:
-    """Raise with the words of the component's own check if that has some, or else with those of the annotation."""
+    """Raise InvalidFieldError with the message of `check_fields` if it names the field, else by the annotation."""
     owner, value = type(component).__name__, getattr(component, field.name)
     message = errors.wrong_value(owner, field.name, field.rule.words, value)
     try:
@@ -302,7 +307,7 @@ def _refuse_value(component: Component, field: HeldField) -> None:
 
 
 def _refuse_loose_items(cls: type, args: tuple[Any, ...]) -> None:
-    """Raise if the items of a first field that takes a tuple were given one by one, as in `MLP(64, 32)`."""
+    """Raise InvalidFieldError if the items of a tuple field were given as separate arguments, as in `MLP(64, 32)`."""
     if len(args) < 2:
         return
     first = fields_of(cls)[0] if fields_of(cls) else None
@@ -314,7 +319,7 @@ def _refuse_loose_items(cls: type, args: tuple[Any, ...]) -> None:
 
 
 def _params_inside(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the paths and values inside a field: fields of a component, components of a tuple and their fields."""
+    """Yield the paths and values below a field: fields of a component, components of a tuple and their fields."""
     if isinstance(value, Component):
         yield from value.get_params().items()
     elif isinstance(value, tuple) and any(isinstance(item, Component) for item in value):
@@ -324,7 +329,7 @@ def _params_inside(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _by_first_name(changes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Split changes by paths into those of a name itself, and by name those of what is inside."""
+    """Split changes by path into changes of fields, and for each field the changes below it."""
     direct: dict[str, Any] = {}
     nested: dict[str, dict[str, Any]] = {}
     for path, value in changes.items():
@@ -337,7 +342,7 @@ def _by_first_name(changes: dict[str, Any]) -> tuple[dict[str, Any], dict[str, d
 
 
 def _changed_inside(place: str, value: Any, changes: dict[str, Any], field: HeldField) -> Any:
-    """Return the value of a field with changes of what is inside: of a component, or of components in a tuple."""
+    """Return the value of a field with changes below it: of a component's fields, or of components in a tuple."""
     kind = kind_inside(field, value)
     if isinstance(value, list | tuple) and (field.holds_many or any(isinstance(item, Component) for item in value)):
         return _changed_items(place, tuple(value), changes, field)
@@ -346,7 +351,7 @@ def _changed_inside(place: str, value: Any, changes: dict[str, Any], field: Held
 
         value = component_of(kind, value)
     if not isinstance(value, Component):
-        raise errors.UnknownFieldError(f"{place} is {value!r}: it has no fields to set.")
+        raise errors.UnknownFieldError(f"{place} is {value!r}, which has no fields to set.")
     return value.replace(**changes)
 
 
@@ -355,7 +360,9 @@ def _changed_items(place: str, items: tuple[Any, ...], changes: dict[str, Any], 
     changed = dict(enumerate(items))
     for name in (*direct, *nested):
         if not name.isdecimal() or int(name) not in changed:
-            raise errors.UnknownFieldError(f"{place} holds {len(items)} components: {name!r} is the position of none.")
+            raise errors.UnknownFieldError(
+                f"{place} holds {len(items)} components, but {name!r} is not a position of one."
+            )
     changed.update({int(name): value for name, value in direct.items()})
     for name, inner in nested.items():
         changed[int(name)] = _changed_inside(f"{place}[{name}]", changed[int(name)], inner, field)
@@ -363,11 +370,11 @@ def _changed_items(place: str, items: tuple[Any, ...], changes: dict[str, Any], 
 
 
 def _register_pytree(cls: type[Component]) -> None:
-    """Register with the class as part of the structure, and without running the constructor on tracers.
+    """Register a component class as a pytree whose structure includes the class; unflattening runs no constructor.
 
-    Trees of `jax.tree_util.register_dataclass` compare equal whatever their class is, if their fields do
-    (jax 0.10.2: `tree.structure(A()) == tree.structure(B())`), which no cache of programs can live with.
-    The names of the fields are read at each call: cloudpickle fills a class only after it was registered.
+    `jax.tree_util.register_dataclass` cannot be used: trees of two classes with equal fields compare equal
+    (jax 0.10.2: `tree.structure(A()) == tree.structure(B())`), so that programs of different classes would be confused.
+    Field names are read at each call, because cloudpickle sets the attributes of a class after it was registered.
     """
 
     def flatten(component: Any) -> tuple[list[Any], tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The class of a component: what its fields are, and what is refused where it is defined."""
+"""Definition of component classes: their fields, which of them are data, and errors in a class definition."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _NAMES_WITHOUT_ANNOTATION = (types.FunctionType, classmethod, staticmethod, prop
 
 
 class HeldField(NamedTuple):
-    """A field of a component class, and what its annotation says; `kind` is that of the components it holds."""
+    """A field of a component class with the rule of its annotation.
+
+    `kind` is the kind of the components that it holds, None if it holds none or any kind. `holds_many` tells that it
+    holds a tuple of components.
+    """
 
     name: str
     rule: Rule
@@ -43,13 +47,13 @@ _held: weakref.WeakKeyDictionary[type, tuple[HeldField, ...]] = weakref.WeakKeyD
 
 
 def define(cls: Any, root: type) -> None:
-    """Check a new component class, and set which of its fields are data; `root` is the base of all components.
+    """Check a new component class, and set `_data_fields` and `_structure_fields`; `root` is the class `Component`.
 
     Raises
     ------
     InvalidFieldError
-        If a field has a name that something else needs, or an annotation that does not say whether it is traced; if a
-        class variable of a kind of component has a value that it cannot have.
+        If the name of a field is reserved, if its annotation does not tell whether it is traced, or if a class variable
+        such as `scaling` has an invalid value.
     """
     fields = dataclass_fields_of(cls)
     own = [name for name in inspect.get_annotations(cls) if name in fields]
@@ -77,12 +81,12 @@ def fields_of(cls: type) -> tuple[HeldField, ...]:
 
 
 def forget_fields(cls: type) -> None:
-    """Read the fields of a class again when they are asked for next: they were set anew."""
+    """Drop the cached fields of a class, so that `fields_of` reads them again."""
     _held.pop(cls, None)
 
 
 def refuse_unannotated(cls: type) -> None:
-    """Raise TypeError if a class has a value without annotation that would be a field with one."""
+    """Raise TypeError if a class attribute looks like a field but has no annotation."""
     inherited = {name for base in cls.__mro__[1:] for name in _class_variables(base)}
     annotations = inspect.get_annotations(cls)
     for name, value in vars(cls).items():
@@ -91,13 +95,13 @@ def refuse_unannotated(cls: type) -> None:
         if isinstance(value, _NAMES_WITHOUT_ANNOTATION) or hasattr(value, "__get__"):
             continue
         raise TypeError(
-            f"The field {name!r} of {cls.__name__} has no annotation, so it would not be a field at all. "
+            f"The field {name!r} of {cls.__name__} has no annotation, without which it is not a field. "
             f"Write '{name}: {type(value).__name__} = {value!r}', or annotate it as ClassVar."
         )
 
 
 def _refuse_name(cls: type, name: str, root: type) -> None:
-    """Raise if a field has a name that something else needs: a path, a method, or what every component has."""
+    """Raise InvalidFieldError if a field's name has "__", or is that of a method or an attribute of `Component`."""
     reason = "'__' separates the names in a path such as optimizer__b1" if "__" in name else ""
     for base in cls.__mro__[1:]:
         member = vars(base).get(name)
@@ -118,7 +122,7 @@ def _class_variables(cls: type) -> set[str]:
 
 
 def _check_class_variables(cls: type, root: type) -> None:
-    """Check what a class gives for class variables that a base annotates, such as `scaling` and `tasks` of losses."""
+    """Check the values of class variables that a base class annotates, such as `scaling` and `tasks` of losses."""
     for base in cls.__mro__[1:]:
         if base is root or not issubclass(base, root):
             continue
@@ -144,7 +148,7 @@ def dataclass_fields_of(cls: type) -> dict[str, Any]:
 
 
 def restore_missing(field: Any) -> None:
-    """Put `dataclasses.MISSING` itself where a field has a copy of it, as fields have that were pickled by value."""
+    """Replace copies of `dataclasses.MISSING` in a field by the original; pickling a class by value makes copies."""
     for name in ("default", "default_factory", "kw_only"):
         if isinstance(getattr(field, name), type(dataclasses.MISSING)):
             setattr(field, name, dataclasses.MISSING)
@@ -169,8 +173,8 @@ def _own_annotations(cls: type, names: list[str]) -> dict[str, Any]:
     Raises
     ------
     InvalidFieldError
-        If one cannot be evaluated, or holds floats or components among other things: nobody could tell whether the
-        field is traced. A field that is declared `static` may have any annotation.
+        If an annotation cannot be evaluated, or mixes floats or components with other types, so that it does not tell
+        whether the field is traced. A field that is declared `static` may have any annotation.
     """
     local = _names_around(cls)
     hints: dict[str, Any] = {}
@@ -179,18 +183,18 @@ def _own_annotations(cls: type, names: list[str]) -> dict[str, Any]:
         cure = f"or declare it as structure: '{name}: ... = skdeep.static(...)'."
         try:
             hint = _evaluated(cls, name, local)
-        except Exception as err:  # evaluating runs code
+        except Exception as err:  # evaluating an annotation runs code, which may raise anything
             if not is_static:
                 raise errors.InvalidFieldError(
                     f"The annotation of the field {name!r} of {cls.__name__} cannot be evaluated "
-                    f"({type(err).__name__}: {err}), so that nobody can tell whether the field is traced. Define or import "
-                    f"what it names before the class, also outside of 'if TYPE_CHECKING', annotate it Any, {cure}"
+                    f"({type(err).__name__}: {err}), so skdeep cannot tell whether the field is traced. Define or import "
+                    f"its names before the class and outside of 'if TYPE_CHECKING', annotate it Any, {cure}"
                 ) from err
             hint = Any
         if not is_static and (hint is typing.Final or (has_data(hint) and not is_data(hint))):
             raise errors.InvalidFieldError(
-                f"The field {name!r} of {cls.__name__} is annotated {inspect.get_annotations(cls)[name]}, which says "
-                "neither that it is traced nor that it is structure. Annotate it float, float | None, tuple[float, ...] or "
+                f"The field {name!r} of {cls.__name__} is annotated {inspect.get_annotations(cls)[name]}, which does not tell "
+                "whether it is traced or structure. Annotate it float, float | None, tuple[float, ...] or "
                 f"with a component class to have it traced, {cure}"
             )
         hints[name] = hint
@@ -198,14 +202,14 @@ def _own_annotations(cls: type, names: list[str]) -> dict[str, Any]:
 
 
 def _all_annotations(cls: type) -> dict[str, Any]:
-    """Return the annotation of each field, inherited ones too; Any where it cannot be evaluated any more."""
+    """Return the annotation of each field, inherited ones included; Any if it can no longer be evaluated."""
     hints: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         known = _annotations.get(base, {})
         for name in inspect.get_annotations(base):
             try:
                 hints[name] = known[name] if name in known else _evaluated(base, name, {})
-            except Exception:  # of a class that came from another process, without the names around it
+            except Exception:  # a class from another process lacks the local names of its definition
                 hints[name] = Any
     return hints
 
@@ -216,7 +220,7 @@ def _evaluated(cls: type, name: str, local: dict[str, Any]) -> Any:
 
 
 def _names_around(cls: type) -> dict[str, Any]:
-    """Return the local names where a class is defined, which a quoted annotation may use."""
+    """Return the local names at the place where a class is defined; quoted annotations may use them."""
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") != cls.__module__:
         frame = frame.f_back

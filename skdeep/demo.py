@@ -1,4 +1,4 @@
-"""`skdeep demo`: the main job on real data that scikit-learn ships, shown on a terminal."""
+"""`skdeep demo`: a grid search of learning rate and loss on scikit-learn's digits, with results on the terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BAR_WIDTH = 30
 
 
 def run_demo(png: str) -> None:
-    """Search, report, and draw the training curves if matplotlib is there."""
+    """Run the search, print the results, and draw the training curve if matplotlib is installed."""
     started = time.perf_counter()
     skdeep.clear_cache()
     skdeep.register("loss", "brier", replace=True)(brier)
@@ -53,7 +53,7 @@ def brier(raw: Any, target: Any) -> Any:
 
 
 def search_grid(X: Any, y: Any) -> GridSearchCV:
-    """Search learning rate and loss, one program call a fit."""
+    """Search over learning rates and losses by 5-fold cross-validation, and return the fitted search."""
     model = make_pipeline(StandardScaler(), DeepClassifier(network=MLP(widths=(100,)), random_state=0, max_epochs=60))
     grid = {"deepclassifier__learning_rate": LEARNING_RATES, "deepclassifier__loss": LOSSES}
     progress = Progress(len(LEARNING_RATES) * len(LOSSES) * N_FOLDS)
@@ -63,21 +63,21 @@ def search_grid(X: Any, y: Any) -> GridSearchCV:
         return float(estimator.score(X, y))
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the slowest rates are in the grid on purpose
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the smallest learning rates do not converge in 60 epochs
         search = GridSearchCV(model, grid, scoring=accuracy, cv=StratifiedKFold(N_FOLDS)).fit(X, y)
     progress.close()
     return search
 
 
 class Progress:
-    """A bar on a terminal; silent where output goes to a file."""
+    """A progress bar of fits; it prints nothing if standard output is not a terminal."""
 
     def __init__(self, total: int) -> None:
         self._total, self._done = total, 0
         self._is_shown = sys.stdout.isatty()
 
     def step(self) -> None:
-        """Advance by one fit."""
+        """Advance the bar by one fit."""
         self._done += 1
         if self._is_shown:
             filled = BAR_WIDTH * self._done // self._total
@@ -85,13 +85,13 @@ class Progress:
             print(f"\rfits {bar} {self._done}/{self._total}", end="", flush=True)
 
     def close(self) -> None:
-        """Leave the line."""
+        """End the line of the bar."""
         if self._is_shown:
             print("\n")
 
 
 def print_table(search: GridSearchCV) -> None:
-    """Print mean accuracy by learning rate and loss, the best one marked."""
+    """Print the mean accuracy per learning rate and loss, with a star at the best."""
     scores = search.cv_results_["mean_test_score"].reshape(len(LEARNING_RATES), len(LOSSES))
     print("Accuracy (mean over folds)")
     print(f"{'learning rate':>13}" + "".join(f"{name:>16}" for name in LOSSES))
@@ -101,7 +101,7 @@ def print_table(search: GridSearchCV) -> None:
 
 
 def describe(params: dict[str, Any]) -> str:
-    """Return the best parameters in short."""
+    """Return the best parameters as short text, without their prefix."""
     return ", ".join(
         f"{name.split('__')[-1]} = {value if isinstance(value, str) else f'{value:.2g}'}"
         for name, value in params.items()
@@ -112,7 +112,7 @@ def print_compiles(search: GridSearchCV) -> None:
     """Print how many training programs were compiled for how many fits."""
     n_fits = len(search.cv_results_["params"]) * N_FOLDS + 1
     counts = skdeep.compile_counts()["train_block"]
-    print(f"Fits: {n_fits}; training programs compiled: {counts.compiles} (one a loss and padded number of rows)")
+    print(f"Fits: {n_fits}; training programs compiled: {counts.compiles} (one per loss and padded number of rows)")
     seconds = search.cv_results_["mean_fit_time"].sum() * N_FOLDS
     print(f"Seconds in fits: {seconds:.1f}, refit of the best on all rows: {search.refit_time_:.1f}")
 
@@ -120,7 +120,7 @@ def print_compiles(search: GridSearchCV) -> None:
 def draw_curves(history: Any, png: str) -> None:
     """Write the training curves of the best model to a PNG."""
     if importlib.util.find_spec("matplotlib") is None:
-        print("Install matplotlib to have the training curves drawn.")
+        print("Install matplotlib to get a plot of the training curves.")
         return
     import matplotlib
 

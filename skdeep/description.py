@@ -1,4 +1,4 @@
-"""A component in words: its signature, fields, documentation, and where it comes from."""
+"""Descriptions of components for `skdeep describe`: signature, fields, documentation, package and module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skdeep.linen import user_fields
 
 
 class FieldDescription(NamedTuple):
-    """A field of a component; a traced one takes another number without a new compile."""
+    """A field of a component. If `is_traced`, a new number needs no new compile."""
 
     name: str
     type: str
@@ -21,7 +21,7 @@ class FieldDescription(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What there is to know of one component; `home_page` is empty if its package names none."""
+    """The description of one component. `place` is `module:attribute`; `home_page` is "" if the package names none."""
 
     kind: str
     full_id: str
@@ -35,7 +35,7 @@ class Description(NamedTuple):
 
 
 def description_of(kind: str, full_id: str, value: Any, package: str, version: str, place: str) -> Description:
-    """Return the description of a component class, function or object; `package` is empty for registered ones."""
+    """Return the description of a component class, function or object; `package` is "" for registered components."""
     named = value if hasattr(value, "__qualname__") else type(value)
     return Description(
         kind=kind,
@@ -51,11 +51,11 @@ def description_of(kind: str, full_id: str, value: Any, package: str, version: s
 
 
 def _signature(value: Any, named: Any) -> str:
-    """Return how a component is made, `Focal(gamma=2.0)`, or how a function is called."""
+    """Return the constructor call of a component, such as `Focal(gamma=2.0)`, or the signature of a function."""
     if not dataclasses.is_dataclass(value):
         try:
             return f"{named.__qualname__}{inspect.signature(value)}"
-        except (TypeError, ValueError):  # some built-in functions have none
+        except (TypeError, ValueError):  # some built-in functions have no signature
             return f"{named.__qualname__}(...)"
     parts = (f"{field.name}={field.default}" if field.default else field.name for field in _fields(value))
     return f"{named.__qualname__}({', '.join(parts)})"
@@ -81,7 +81,7 @@ def _default(value: Any, field: Any) -> str:
 
 
 def _home_page(package: str) -> str:
-    """Return the home page that a package's metadata names, under one of the usual labels."""
+    """Return the home page from a package's metadata, under one of the usual labels; "" if there is none."""
     about = metadata.metadata(package)
     labels = {}
     for line in about.get_all("Project-URL") or ():

@@ -1,6 +1,7 @@
-"""Entry points of other packages: found by reading metadata, loaded one at a time.
+"""Plugins: components that other packages offer by entry points.
 
-Finding imports nothing, not even JAX.
+Plugins are found by reading the metadata of installed packages, which imports nothing, not even JAX. Each plugin is
+imported only when it is used.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ LOCAL = "local"
 
 @dataclasses.dataclass(frozen=True)
 class Plugin:
-    """One entry point: a component that a package offers under a name."""
+    """One entry point: a component that a package offers under a name.
+
+    `value` is `module:attribute`, and `requires` are the package's requirements from its metadata.
+    """
 
     kind: str
     name: str
@@ -44,7 +48,7 @@ class Plugin:
 
     @property
     def full_id(self) -> str:
-        """The name that nobody else can claim: `distribution:name`."""
+        """The unique name of the plugin: `distribution:name`."""
         return f"{self.distribution}:{self.name}"
 
     def __str__(self) -> str:
@@ -53,7 +57,7 @@ class Plugin:
 
 @dataclasses.dataclass(frozen=True)
 class UnknownGroup:
-    """Entry points of a package in a group that looks like one of ours, but is none: nobody finds them."""
+    """Entry points of a package in a group `skdeep.*` that does not exist, such as a misspelt one."""
 
     group: str
     distribution: str
@@ -78,7 +82,7 @@ _outcomes: dict[Plugin, Any] = {}
 
 
 def offered(kind: str) -> list[Plugin]:
-    """Return the plugins of a kind, sorted by full id, blocked ones included; scans if nothing was scanned yet."""
+    """Return the plugins of a kind, sorted by full id, including blocked ones; the first call scans the metadata."""
     with _lock:
         if _found is None:
             scan()
@@ -87,17 +91,17 @@ def offered(kind: str) -> list[Plugin]:
 
 
 def unreadable() -> dict[str, str]:
-    """Return what went wrong by package, where the metadata of a package could not be read."""
+    """Return the error message for each package whose metadata could not be read in the last scan."""
     return dict(_unreadable)
 
 
 def unknown_groups() -> list[UnknownGroup]:
-    """Return the groups of entry points that packages misspelt, as of the last scan."""
+    """Return the groups of entry points that do not exist, from the last scan."""
     return list(_unknown_groups)
 
 
 def scan() -> None:
-    """Read the metadata of all installed packages again; what was loaded stays loaded."""
+    """Read the metadata of all installed packages again. Loaded plugins stay loaded."""
     global _found
     importlib.invalidate_caches()
     with _lock:
@@ -108,10 +112,10 @@ def scan() -> None:
 
 
 def refresh() -> None:
-    """Drop what was found and what came of loading it, as if nothing had been asked for yet.
+    """Forget all found plugins, and the results of loading them.
 
-    Packages installed since then are found at the next look-up, also where another one offered the name before.
-    Modules that were imported stay imported.
+    The next look-up scans the metadata again, so it finds packages that were installed since the last scan. Imported
+    modules stay imported.
 
     Examples
     --------
@@ -125,10 +129,10 @@ def refresh() -> None:
 
 
 def load(plugin: Plugin) -> Any:
-    """Return the object of a plugin, imported at the first call.
+    """Return the object of a plugin. The first call imports it.
 
-    A failure is not kept: the next call tries again, as the cause may have been cured meanwhile. No lock
-    is held while the module runs, which may itself use skdeep, in this or another thread.
+    After a failure, the next call tries again, because the cause may have been removed. No lock is held during the
+    import, because the module may itself use skdeep, in this or another thread.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def load(plugin: Plugin) -> Any:
 
 
 def state(plugin: Plugin) -> str:
-    """Return "available", "loaded", "blocked", "incompatible" or "broken", without importing anything."""
+    """Return "available", "loaded", "blocked", "incompatible" or "broken"; imports nothing."""
     if not is_allowed(plugin.distribution):
         return "blocked"
     outcome = _outcomes.get(plugin)
@@ -159,7 +163,7 @@ def state(plugin: Plugin) -> str:
 
 
 def problem(plugin: Plugin) -> str | None:
-    """Return why a plugin cannot be used, as far as is known without importing it."""
+    """Return the reason why a plugin cannot be used, None if none is known; imports nothing."""
     outcome = _outcomes.get(plugin)
     if isinstance(outcome, errors.PluginError):
         return str(outcome)
@@ -172,17 +176,17 @@ def problem(plugin: Plugin) -> str | None:
 
 
 def check_allowed(plugin: Plugin) -> None:
-    """Raise PluginBlockedError if policy keeps the package out."""
+    """Raise PluginBlockedError if the policy (`SKDEEP_PLUGINS`, `SKDEEP_PLUGINS_DENY`) blocks the package."""
     if not is_allowed(plugin.distribution):
         variables = {name: os.environ[name] for name in (ALLOW_VARIABLE, DENY_VARIABLE) if os.environ.get(name)}
         settings = ", ".join(f"{name}={value!r}" for name, value in variables.items())
         raise errors.PluginBlockedError(
-            f"{plugin} is kept out by {settings}. Change the variable, or call skdeep.plugins.configure, to use it."
+            f"{plugin} is blocked by {settings}. Change the variable, or call skdeep.plugins.configure, to use it."
         )
 
 
 def loaded_plugin_of(kind: str, value: Any) -> Plugin | None:
-    """Return the plugin whose object this is, however it was imported; imports nothing."""
+    """Return the plugin that offers this object, None if there is none; imports nothing."""
     for plugin in offered(kind):
         if _outcomes.get(plugin) is value or _imported(plugin.value) is value:
             return plugin
@@ -190,7 +194,7 @@ def loaded_plugin_of(kind: str, value: Any) -> Plugin | None:
 
 
 def note_package_of(value: Any) -> None:
-    """Remember which package a class, function or object comes from, if that offers plugins; imports nothing."""
+    """Record the package of a class, function or object, if the package offers plugins; imports nothing."""
     for kind in GROUPS:
         for plugin in offered(kind):
             if _is_made_by(plugin, value):
@@ -199,29 +203,30 @@ def note_package_of(value: Any) -> None:
 
 
 def _is_made_by(plugin: Plugin, value: Any) -> bool:
-    """Tell whether an object is of the plugin's own top-level module, not something that it hands on."""
+    """Return True if an object is defined in the plugin's own top-level package, not re-exported from another one."""
     named = value if hasattr(value, "__qualname__") else type(value)
     module = getattr(named, "__module__", None) or ""
     return module.partition(".")[0] == plugin.value.partition(":")[0].partition(".")[0].strip()
 
 
 def _distributions() -> dict[str, metadata.Distribution]:
-    """Return the packages that offer components by normalised name; of two versions the first on the path.
+    """Return the packages that offer components, by normalised name.
 
-    That is the one whose modules an import finds. Our own names and those of this process are not for others.
+    Of two installed versions the first on `sys.path` counts, because imports find its modules. The names of skdeep itself
+    and "local" are reserved, so packages of these names are left out.
     """
     found: dict[str, metadata.Distribution] = {}
     for distribution in metadata.distributions():
         try:
             if "[skdeep." in (distribution.read_text("entry_points.txt") or ""):
                 found.setdefault(normalised(distribution.metadata["Name"]), distribution)
-        except Exception as err:  # metadata of a package that nobody asked for must not stop anyone
+        except Exception as err:  # broken metadata of one package must not stop the others
             _unreadable[str(getattr(distribution, "_path", distribution))] = f"{type(err).__name__}: {err}"
     return {name: found[name] for name in sorted(found) if name not in (DISTRIBUTION, LOCAL)}
 
 
 def _plugins_of(name: str, distribution: metadata.Distribution) -> list[Plugin]:
-    """Return a package's plugins, each once."""
+    """Return the plugins of a package without duplicates, and record its unknown groups."""
     try:
         version, requires = distribution.version, tuple(distribution.requires or ())
         plugins = {
@@ -234,7 +239,7 @@ def _plugins_of(name: str, distribution: metadata.Distribution) -> list[Plugin]:
                 names = tuple(entry.name for entry in distribution.entry_points.select(group=group))
                 _unknown_groups.append(UnknownGroup(group, name, version, names))
         return list(plugins.values())
-    except Exception as err:  # as above
+    except Exception as err:  # broken metadata of one package must not stop the others
         _unreadable[name] = f"{type(err).__name__}: {err}"
         return []
 
@@ -244,14 +249,14 @@ def _load(plugin: Plugin) -> Any:
     entry = metadata.EntryPoint(plugin.name, plugin.value, GROUPS[plugin.kind])
     if not entry.pattern.match(plugin.value):
         raise errors.PluginContractError(
-            f"{plugin} is no 'module:attribute' that could be loaded. Update {plugin.distribution}, or tell its authors."
+            f"{plugin} is not of the form 'module:attribute'. Update {plugin.distribution}, or tell its authors."
         )
     try:
         loaded = entry.load()
     except (Exception, SystemExit) as err:
         raise errors.PluginLoadError(
             f"{plugin} could not be loaded: {type(err).__name__}: {err}. Update or uninstall {plugin.distribution}; "
-            "'skdeep plugins check' shows whether it is in order."
+            "'skdeep plugins check' tests it."
         ) from err
     _check_accepted(plugin, loaded)
     if _is_made_by(plugin, loaded):
@@ -260,7 +265,7 @@ def _load(plugin: Plugin) -> Any:
 
 
 def _check_accepted(plugin: Plugin, loaded: Any) -> None:
-    """Raise if the object asks for another plugin interface, or cannot serve as its kind."""
+    """Raise PluginError if the object requires another plugin interface, or cannot be used as its kind of component."""
     from skdeep import acceptance
     from skdeep.contract import PLUGIN_API
 
@@ -271,7 +276,7 @@ def _check_accepted(plugin: Plugin, loaded: Any) -> None:
         raise errors.PluginContractError(f"{plugin} {err}. Update {package}, or tell its authors.") from err
     if not acceptance.is_known(api):
         raise errors.PluginIncompatibleError(
-            f"{plugin} asks for version {api} of the plugin interface, but skdeep-flax {own_version()} has {PLUGIN_API}. "
+            f"{plugin} requires version {api} of the plugin interface, but skdeep-flax {own_version()} has {PLUGIN_API}. "
             f"Update skdeep-flax, or install another version of {package}."
         )
     reason = acceptance.refusal(plugin.kind, loaded)
@@ -279,11 +284,11 @@ def _check_accepted(plugin: Plugin, loaded: Any) -> None:
     if reason is None:
         try:
             acceptance.made_if_class(loaded)
-        except Exception as err:  # its constructor may raise anything
-            reason, cause = f"made with its defaults it raises {type(err).__name__}: {err}", err
+        except Exception as err:  # the constructor may raise anything
+            reason, cause = f"its constructor, called without arguments, raises {type(err).__name__}: {err}", err
     if reason:
         raise errors.PluginContractError(
-            f"{plugin} cannot serve as a {plugin.kind}: {reason}. Update {package}, or tell its authors."
+            f"{plugin} cannot be used as {errors.with_article(plugin.kind)}: {reason}. Update {package}, or tell its authors."
         ) from cause
 
 
@@ -291,13 +296,13 @@ def _check_requirement(plugin: Plugin) -> None:
     if excluded := _excluded_by(plugin):
         raise errors.PluginIncompatibleError(
             f"{plugin} requires {excluded!r}, but skdeep-flax {own_version()} is installed. "
-            f"Install a version of {plugin.distribution} that fits, or another version of skdeep-flax."
+            f"Install a compatible version of {plugin.distribution} or of skdeep-flax."
         )
 
 
 @functools.lru_cache(maxsize=1000)
 def _excluded_by(plugin: Plugin) -> str | None:
-    """Return the requirement on skdeep that the installed one does not meet."""
+    """Return the plugin's requirement that the installed version of skdeep does not meet; None if there is none."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     for line in plugin.requires:
@@ -315,7 +320,7 @@ def _excluded_by(plugin: Plugin) -> str | None:
 
 
 def own_version() -> str:
-    """Return the version of skdeep that is installed."""
+    """Return the installed version of skdeep."""
     return metadata.version(DISTRIBUTION)
 
 
@@ -324,5 +329,5 @@ def _imported(value: str) -> Any:
     module, _, attribute = value.partition(":")
     found: Any = sys.modules.get(module.strip())
     for part in attribute.split("[")[0].strip().split("."):
-        found = getattr(found, "__dict__", {}).get(part)  # not getattr, which a module may answer with an import
+        found = getattr(found, "__dict__", {}).get(part)  # getattr could import: modules may define __getattr__
     return found

@@ -1,4 +1,4 @@
-"""The exception classes, and the wording of messages that several places share."""
+"""The exception classes, and messages that are raised in several places."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _OTHER_NAMES = {
         "lbfgs": "l_bfgs l_bfgs_b l-bfgs l-bfgs-b bfgs",
     },
 }
-"""What other libraries call our components: our name, and theirs in lower case."""
+"""Names of the same components in other libraries, in lower case, by our names."""
 _USES = {"cross_entropy": "classes", "bernoulli": "numbers in [0, 1]", "gaussian_nll": "numbers and their spread"}
-"""What those are for that share a name elsewhere."""
+"""The targets of components that have the same name in another library."""
 
 
 class ComponentError(Exception):
@@ -57,19 +57,19 @@ class PluginLoadError(PluginError, ImportError):
 
 
 class PluginIncompatibleError(PluginError, ImportError):
-    """A plugin asks for another version of skdeep, or for a plugin interface that this one does not have."""
+    """A plugin requires another version of skdeep, or of the plugin interface."""
 
 
 class PluginBlockedError(PluginError, ImportError):
-    """`SKDEEP_PLUGINS` or `SKDEEP_PLUGINS_DENY` keeps a package out."""
+    """`SKDEEP_PLUGINS` or `SKDEEP_PLUGINS_DENY` blocks the package."""
 
 
 class PluginContractError(PluginError, TypeError):
-    """A plugin offers an object that cannot serve as the kind it claims to be."""
+    """A plugin offers an object that cannot be used as the kind of component of its entry point."""
 
 
 class InvalidFieldError(ValueError, TypeError):
-    """A component class has a field that it must not have, or a field was given a value that does not fit it."""
+    """A component class defines an invalid field, or a field was set to an invalid value."""
 
 
 class UnknownFieldError(InvalidFieldError):
@@ -77,11 +77,11 @@ class UnknownFieldError(InvalidFieldError):
 
 
 class NonFiniteLossError(ArithmeticError, ValueError):
-    """Training was stopped because the loss became NaN or infinite (scikit-learn raises ValueError there)."""
+    """The loss or the parameters became NaN or infinite in training. A ValueError, which scikit-learn raises for this."""
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> str:
-    """Word the message for a component name that nobody offers; `hint` is a sentence of its own."""
+    """Return the message for an unknown name of a component; `hint` is a further sentence."""
     ids = sorted(known)
     hint = f" {hint}" if hint else ""
     named = _named_elsewhere(kind, name, ids) or _nearest(name, ids)
@@ -89,31 +89,31 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
 
 
 def unknown_field(owner: str, name: str, known: Iterable[str]) -> str:
-    """Word the message for a field that a component does not have."""
+    """Return the message for a field that a component does not have."""
     names = list(known)
     fields = f"Its fields are: {', '.join(names)}." if names else "It has no fields."
     return f"Invalid field {name!r} for {owner}.{_nearest(name, names)} {fields}"
 
 
 def wrong_value(owner: str, name: str, wanted: str, value: object, what: str = "field") -> str:
-    """Word the message for a field whose value does not fit."""
+    """Return the message for a field or class variable (`what`) with an invalid value."""
     return f"The {name!r} {what} of {owner} must be {wanted}. Got {value!r} instead."
 
 
 def wrong_kind(parameter: str, value: object, wanted: str) -> str:
-    """Word the message for a component given where another kind belongs."""
+    """Return the message for a value of a parameter that cannot be used as the parameter's kind of component."""
     kind = getattr(value, "kind", None)
     what = f"{value!r}, which is {with_article(kind)}" if isinstance(kind, str) else repr(value)
     return f"The {parameter!r} parameter must be {wanted}. Got {what} instead."
 
 
 def with_article(noun: str) -> str:
-    """Return "an optimizer", "a loss"."""
+    """Return a noun with its article, such as "an optimizer" or "a loss"."""
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _named_elsewhere(kind: str, name: str, known: list[str]) -> str:
-    """Return a sentence with our names for what another library calls by this one; empty if it is none of theirs."""
+    """Return a sentence with our names of the component that another library calls `name`; "" if there is none."""
     others = _OTHER_NAMES.get(kind, {})
     names = [ours for ours, theirs in others.items() if name.lower() in theirs.split() and ours in known]
     if not names:
@@ -123,7 +123,7 @@ def _named_elsewhere(kind: str, name: str, known: list[str]) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return a sentence with the nearest match; full ids are compared by their bare names too."""
+    """Return a sentence with the nearest known name, "" if none is near. Full ids are compared without package too."""
     bare_names = {full_id.rpartition(":")[2]: full_id for full_id in known}
     spellings = bare_names | {full_id: full_id for full_id in known}
     matches = [

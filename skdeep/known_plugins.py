@@ -1,4 +1,4 @@
-"""Plugins that live beside skdeep: so that asking for one that is not installed says what to install."""
+"""Components of the plugin packages in this repository, so that errors name the package that has to be installed."""
 
 from __future__ import annotations
 

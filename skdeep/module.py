@@ -1,4 +1,4 @@
-"""`skdeep.Module`: a linen module that is a plain value."""
+"""`skdeep.Module`: a linen module that can be cloned, pickled and hashed by its fields."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from skdeep.pickling import reduced
 class Module(nn.Module):
     """A `flax.linen.Module` that is copied by reference and pickled by its fields.
 
-    Flax gives every module instance a random id that enters pickles and `joblib.hash`, and
+    Flax gives each module instance a random id, which changes its pickle and its `joblib.hash`, and
     `copy.deepcopy` makes unequal copies of fields such as `nn.relu`. Modules of this class have
-    neither trait, so they behave in `clone`, `GridSearchCV` and caches like any other parameter.
+    neither problem, so `clone`, `GridSearchCV` and caches treat them like any other parameter.
 
     Examples
     --------

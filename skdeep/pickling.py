@@ -1,7 +1,7 @@
-"""How classes and functions enter pickles: by name, with the package that they come from.
+"""Pickling of classes and functions by name, together with the plugin package that they come from.
 
-A model that was saved with a plugin's component then says, where the plugin is missing, which
-package it needs, in place of pickle's bare "No module named".
+If a saved model is loaded where its plugin is not installed, the error names the package to install,
+instead of pickle's "No module named ...".
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ _origins: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
 def note_origin(value: Any, origin: str) -> None:
-    """Remember that a class or function, or an object's class, comes from a package, given as "name version"."""
+    """Record the package of a class or function, or of an object's class; `origin` is "name version"."""
     named = value if hasattr(value, "__qualname__") else type(value)
     if named.__module__ not in ("builtins", "functools"):
         _origins[named] = origin
 
 
 def origin_of(value: Any) -> str | None:
-    """Return the package of a class or function as "name version", if it was noted."""
+    """Return the recorded package of a class or function as "name version", or None."""
     try:
         return _origins.get(value)
-    except TypeError:  # neither hashable nor weakly referenced: nothing that was noted
+    except TypeError:  # a value without hash or weak references cannot have been recorded
         return None
 
 
 def picklable(value: Any) -> Any:
-    """Return a stand-in for what pickle takes badly or without saying where it comes from.
+    """Return an object that pickles in place of the value, or the value itself if it pickles well.
 
-    Linen modules pickle by the fields that they were given: they have a random id beside these, and pickle refuses the
-    functions that many of Flax have as defaults. Classes and functions of plugins pickle with the name of their package.
+    Linen modules are pickled by the fields that differ from their defaults, because they also have a random id, and
+    because pickle refuses some functions that Flax has as defaults. Classes and functions of plugins are pickled with the
+    name of their package.
     """
     if type(value) in (tuple, list):
         return type(value)(picklable(item) for item in value)
@@ -65,7 +66,7 @@ def _given_fields(module: Any) -> list[str]:
 
 
 def found_by(module: str, name: str) -> Any:
-    """Return what is found under a name in a loaded module, or None."""
+    """Return the object of this name in a loaded module, or None."""
     try:
         return operator.attrgetter(name)(sys.modules.get(module))
     except AttributeError:
@@ -73,12 +74,12 @@ def found_by(module: str, name: str) -> Any:
 
 
 def reduced(value: Any, names: Iterable[str]) -> Any:
-    """Return what `__reduce__` of an object must: its class and the named fields, made picklable."""
+    """Return the value for `__reduce__` of an object: it is made again from its class and the named fields."""
     return make, (picklable(type(value)), {name: picklable(getattr(value, name)) for name in names})
 
 
 class _ByName:
-    """Stands for an importable object in a pickle."""
+    """Replaces an importable object in a pickle."""
 
     def __init__(self, module: str, name: str, origin: str | None) -> None:
         self._path = (module, name, origin)
@@ -88,7 +89,7 @@ class _ByName:
 
 
 class _Made:
-    """Stands for a linen module in a pickle."""
+    """Replaces a linen module in a pickle."""
 
     def __init__(self, cls: Any, fields: dict[str, Any]) -> None:
         self._call = (cls, fields)
@@ -98,12 +99,12 @@ class _Made:
 
 
 def import_name(module: str, name: str, origin: str | None = None) -> Any:
-    """Return what is found under a name in a module, when a pickle is loaded.
+    """Import a module and return its object of this name; called when a pickle is loaded.
 
     Raises
     ------
     PluginLoadError
-        If it is not there, and the package that it comes from is known.
+        If that fails, and the object's package (`origin`, "name version") is known.
     """
     try:
         found = operator.attrgetter(name)(importlib.import_module(module))
@@ -116,10 +117,10 @@ def import_name(module: str, name: str, origin: str | None = None) -> Any:
         package = origin.partition(" ")[0]
         raise errors.PluginLoadError(
             f"This model was saved with {module}.{name} of the package {origin}, which cannot be imported here: {err}. "
-            f"Install {package} ({origin} is known to fit), then load the model again."
+            f"Install {package} (version {origin.partition(' ')[2]} was used), then load the model again."
         ) from err
 
 
 def make(cls: type, fields: dict[str, Any]) -> Any:
-    """Return an object of a class and its fields, when a pickle is loaded."""
+    """Return an object from its class and fields; called when a pickle is loaded."""
     return cls(**fields)

@@ -1,9 +1,9 @@
-"""What there is to choose from: built-in components, registered ones, and those of installed packages.
+"""List, describe and check components: built-in ones, registered ones, and plugins of installed packages.
 
-Listing reads metadata and imports nothing; describing imports the one component asked for; checking imports all.
-Which packages may be used is a matter of two environment variables, so that worker processes inherit it:
+`list_components` reads metadata and imports no component; `describe` imports one; `check` imports all plugins.
+Two environment variables decide which packages may be used, so that worker processes inherit them:
 `SKDEEP_PLUGINS` ("all", "none", or names such as "acme-losses,skdeep-*") and `SKDEEP_PLUGINS_DENY` (names),
-which wins. `configure` sets them.
+which takes precedence. `configure` sets them.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = [
 
 
 class ListedComponent(NamedTuple):
-    """A component as metadata tells of it.
+    """A component as described by metadata.
 
-    `full_id` is the name that nobody else has; `place` is `module:attribute`, empty for registered ones. `state` is
-    "built in", "registered", "available", "loaded", "blocked" (by policy), "incompatible" (asks for another skdeep)
-    or "broken"; the last three have a `problem`. Whether a plugin is broken is known once it was loaded.
+    `full_id` is its unique name; `place` is `module:attribute`, empty for registered components. `state` is "built in",
+    "registered", "available", "loaded", "blocked" (by policy), "incompatible" (requires another version of skdeep) or
+    "broken". The last three have a `problem`. A plugin can be known as broken only after an attempt to load it.
     """
 
     kind: str
@@ -50,10 +50,11 @@ class ListedComponent(NamedTuple):
 
 
 class CheckReport(NamedTuple):
-    """What `check` found of one plugin: how many checks it passed, the messages of those that it failed, and the reasons
-    of those that it is declared to fail (`expected_failed_checks`).
+    """The result of `check` for one plugin.
 
-    A group of entry points that does not exist, such as a misspelt one, is reported as a plugin of the kind "group".
+    `n_passed` counts the passed checks, `failures` are the messages of failed checks, and `expected_failures` the reasons
+    of checks that the component declares to fail (`expected_failed_checks`). A group of entry points that does not exist,
+    such as a misspelt one, is reported as a plugin of the kind "group".
     """
 
     kind: str
@@ -67,7 +68,7 @@ class CheckReport(NamedTuple):
 
 
 def list_components(kind: str | None = None) -> list[ListedComponent]:
-    """Return all components that are known by a name, importing none of them.
+    """Return all built-in, registered and installed components; imports none of them.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def list_components(kind: str | None = None) -> list[ListedComponent]:
     Returns
     -------
     list of ListedComponent
-        By kind: built-in ones, registered ones, then those of other packages by full id.
+        Per kind: built-in components, registered ones, then those of other packages, sorted by full id.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def list_components(kind: str | None = None) -> list[ListedComponent]:
 
 
 def describe(kind: str, name: str) -> Description:
-    """Return all that is to know of one component, which is imported for it.
+    """Return the description of one component, which is imported.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def describe(kind: str, name: str) -> Description:
     Raises
     ------
     UnknownComponentError, AmbiguousComponentError, PluginError
-        As by `fit`, if the name leads nowhere, to more than one place, or to a plugin that cannot be used.
+        If the name is unknown, if several packages offer it, or if its plugin cannot be used.
 
     Examples
     --------
@@ -132,7 +133,7 @@ def check(distribution: str | None = None) -> list[CheckReport]:
     Parameters
     ----------
     distribution : str, default=None
-        The package to check; None checks all. A package that policy keeps out is reported as blocked, not loaded.
+        The package to check; None checks all. A package that the policy blocks is reported as blocked and not loaded.
 
     Returns
     -------
@@ -158,24 +159,24 @@ def check(distribution: str | None = None) -> list[CheckReport]:
 
 
 def configure(allow: str | Iterable[str] | None = None, deny: str | Iterable[str] | None = None) -> None:
-    """Say whose components may be used, in this process and in the worker processes that it starts from now on.
+    """Set the policy: which packages' components may be used, in this process and in workers that it starts later.
 
     Parameters
     ----------
     allow : str or iterable of str, default=None
-        "all", "none", or names of packages; `*` stands for any characters. None leaves it as it is.
+        "all", "none", or names of packages, in which `*` stands for any characters. None does not change it.
     deny : str or iterable of str, default=None
-        Names of packages to keep out, which wins over `allow`; empty for none. None leaves it as it is.
+        Names of packages to block, even if `allow` has them; empty for none. None does not change it.
 
     Notes
     -----
-    Sets the environment variables `SKDEEP_PLUGINS` and `SKDEEP_PLUGINS_DENY`. Built-in and registered components are
-    never kept out, nor is an object that you import yourself, or a pickle, which imports what it names.
+    Sets the environment variables `SKDEEP_PLUGINS` and `SKDEEP_PLUGINS_DENY`. The policy does not block built-in and
+    registered components, objects that you import yourself, and the imports of a pickle.
 
     Raises
     ------
     ValueError
-        If something is no name of a package.
+        If a value is not a name of a package.
 
     Examples
     --------
@@ -191,12 +192,12 @@ def configure(allow: str | Iterable[str] | None = None, deny: str | Iterable[str
 
 
 def unreadable_packages() -> dict[str, str]:
-    """Return what is wrong with packages whose metadata could not be read when they were last looked for."""
+    """Return the error message for each package whose metadata could not be read in the last scan."""
     return discovery.unreadable()
 
 
 def unknown_groups() -> list[str]:
-    """Return what is wrong with packages that offer components in a group of entry points that does not exist."""
+    """Return an error message for each group of entry points `skdeep.*` that a package uses but that does not exist."""
     return [str(group) for group in discovery.unknown_groups()]
 
 

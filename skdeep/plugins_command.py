@@ -30,7 +30,7 @@ def add_plugins_command(commands: Any) -> None:
     listing.add_argument("kind", nargs="?", choices=list(GROUPS), help="only this kind")
     listing.set_defaults(run=run_list)
     for there in (inner, commands):  # also `skdeep describe`
-        describing = there.add_parser("describe", parents=[as_json], help="print all about one component")
+        describing = there.add_parser("describe", parents=[as_json], help="print the description of one component")
         describing.add_argument("kind", choices=list(GROUPS))
         describing.add_argument("name", help="bare name, or distribution:name")
         describing.set_defaults(run=run_describe)
@@ -44,7 +44,7 @@ def add_plugins_command(commands: Any) -> None:
 
 
 def run_list(options: argparse.Namespace) -> int:
-    """Print what there is."""
+    """Print all components, or those of one kind, with the problems of plugins that cannot be used."""
     listed = plugins.list_components(options.kind)
     unreadable = plugins.unreadable_packages()
     if _wants_json(options):
@@ -57,7 +57,7 @@ def run_list(options: argparse.Namespace) -> int:
             (source, ", ".join(c.name if c.state != "broken" else f"{c.name} (broken)" for c in group))
             for source, group in groupby(of_kind, key=_source)
         )
-    # One reason a package where policy or versions keep it out as a whole, one a component where that is broken.
+    # One message per blocked or incompatible package, and one per broken component.
     problems = {c.full_id if c.state == "broken" else (c.package, c.state): c.problem for c in listed if c.problem}
     for problem in (*problems.values(), *plugins.unknown_groups()):
         print(f"\n{_filled(problem)}")
@@ -67,7 +67,7 @@ def run_list(options: argparse.Namespace) -> int:
 
 
 def run_describe(options: argparse.Namespace) -> int:
-    """Print all about one component."""
+    """Print the description of one component."""
     try:
         description = plugins.describe(options.kind, options.name)
     except errors.ComponentError as err:
@@ -81,7 +81,7 @@ def run_describe(options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Print how the checks of each plugin ended; the status is 1 if one failed, or if nothing could be checked."""
+    """Print the results of the checks of each plugin; return 1 if a check failed or all plugins are blocked, else 0."""
     try:
         reports = plugins.check(options.distribution)
     except errors.UnknownComponentError as err:
@@ -108,7 +108,7 @@ def _print_description(d: Description) -> None:
     )
     if d.fields:
         print("\nfields")
-        traced = {True: "traced: a new number needs no compile", False: "structure: a new value compiles anew"}
+        traced = {True: "traced: a new number needs no compile", False: "structure: a new value needs a new compile"}
         rows = [(f.name, f.type, f"= {f.default}" if f.default else "", traced[f.is_traced]) for f in d.fields]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
@@ -142,14 +142,14 @@ def _print_reports(reports: Sequence[CheckReport], n_failed: int) -> None:
 
 
 def _source(c: ListedComponent) -> str:
-    """Return where a component comes from, with the state of its package if that cannot be used."""
+    """Return the package of a component, with the state of a package that cannot be used, or "built in"/"registered"."""
     if c.state in ("built in", "registered"):
         return c.state
     return f"{c.package} {c.version}" + (f" ({c.state})" if c.state in ("blocked", "incompatible") else "")
 
 
 def _print_table(rows: Iterable[tuple[str, str]]) -> None:
-    """Print two columns, the second one wrapped."""
+    """Print two columns, with wrapped lines in the second one."""
     table = list(rows)
     width = max(len(left) for left, _ in table)
     for left, right in table:
@@ -160,7 +160,7 @@ def _print_table(rows: Iterable[tuple[str, str]]) -> None:
 
 
 def _wants_json(options: argparse.Namespace) -> bool:
-    """Tell whether --json was given, before or after the inner command."""
+    """Return True if --json was given, before or after the inner command."""
     return getattr(options, "json", False)
 
 

@@ -1,4 +1,4 @@
-"""Whose components may be used: two environment variables say so, which worker processes inherit."""
+"""The policy: two environment variables decide which packages' components may be used. Worker processes inherit them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ ALLOW_VARIABLE, DENY_VARIABLE = "SKDEEP_PLUGINS", "SKDEEP_PLUGINS_DENY"
 
 
 def is_allowed(distribution: str) -> bool:
-    """Tell whether policy lets a package's components be used.
+    """Return True if the policy allows a package's components.
 
     Raises
     ------
     ValueError
-        If one of the variables holds what is no name of a package: a typing error must not open the door.
+        If one of the variables holds a string that cannot be a name of a package, so that a typing error allows nothing.
     """
     allow = patterns_in(ALLOW_VARIABLE, os.environ.get(ALLOW_VARIABLE, "")) or ["all"]
     deny = patterns_in(DENY_VARIABLE, os.environ.get(DENY_VARIABLE, ""))
@@ -23,12 +23,12 @@ def is_allowed(distribution: str) -> bool:
 
 
 def patterns_in(variable: str, text: str) -> list[str]:
-    """Return the patterns of a policy, separated by commas or spaces, as the packaging standards compare names.
+    """Return the patterns of a variable, which are separated by commas or spaces, with normalised names.
 
     Raises
     ------
     ValueError
-        If one of them is no name of a package, in which `*`, `?` and `[...]` stand for characters.
+        If a pattern is not a name of a package with the wildcards `*`, `?` and `[...]`.
     """
     patterns = [normalised(pattern) for pattern in re.split(r"[,\s]+", text) if pattern]
     for pattern in patterns:
@@ -40,7 +40,7 @@ def patterns_in(variable: str, text: str) -> list[str]:
 
 
 def normalised(distribution: str) -> str:
-    """Return a distribution's name as the packaging standards compare them."""
+    """Return a distribution's name as normalised by the packaging standards: lower case, and "-" for "_" and "."."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 

@@ -1,8 +1,8 @@
-"""(kind, name) -> component class, function or module, lazily.
+"""Look up components by kind and name, and register names in this process.
 
-A name is looked up among the built-ins (entry points of our own distribution), then among the names
-registered in this process, then among the plugins that policy lets in, which are scanned at the first
-miss only and once more before a name counts as unknown. Nothing but the named entry is loaded.
+A name is looked up first among the built-in components (entry points of skdeep's own distribution), then among the names
+registered in this process, then among the plugins that the policy allows. The metadata of plugins is scanned only if
+the first two do not have the name, and once more before a name counts as unknown. Only the named component is loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ Registered = TypeVar("Registered")
 
 
 class Carried(NamedTuple):
-    """The names registered in one process, on their way to another: cloudpickle's bytes, and why some stay behind."""
+    """The registered names that a pickle takes to another process.
+
+    `entries` are the objects as bytes of cloudpickle; `left_behind` the reasons why others could not be pickled.
+    """
 
     entries: dict[tuple[str, str], bytes]
     left_behind: dict[tuple[str, str], str]
@@ -43,7 +46,7 @@ def check_kind(kind: str) -> None:
 
 
 def get(kind: str, name: str) -> tuple[str, Any]:
-    """Return the full id and the object of a name: a component class, a function or a module.
+    """Return the full id and the object of a name: a component, a component class, a function or a linen module.
 
     Parameters
     ----------
@@ -54,11 +57,11 @@ def get(kind: str, name: str) -> tuple[str, Any]:
     Raises
     ------
     UnknownComponentError
-        If nobody offers the name.
+        If the name is unknown.
     AmbiguousComponentError
         If more than one package offers the bare name.
     PluginError
-        If a package offers it, but cannot be used: `PluginLoadError`, `PluginIncompatibleError`,
+        If a package offers the name, but its plugin cannot be used: `PluginLoadError`, `PluginIncompatibleError`,
         `PluginContractError` or `PluginBlockedError`.
 
     Examples
@@ -78,7 +81,7 @@ def get(kind: str, name: str) -> tuple[str, Any]:
 
 
 def full_id(kind: str, name: str) -> str:
-    """Return the full id of a bare name that one package offers, and any other name as it is; imports nothing."""
+    """Return the full id of a bare name that exactly one package offers, any other name unchanged; imports nothing."""
     if name in _builtins()[kind] or (kind, name) in _local or ":" in name:
         return name
     ids = [p.full_id for p in _plugins_named(kind, name) if is_allowed(p.distribution)]
@@ -86,7 +89,7 @@ def full_id(kind: str, name: str) -> str:
 
 
 def names(kind: str) -> list[str]:
-    """Return what a kind's components are called: built-in names, and full ids of the others; imports none."""
+    """Return the names of a kind's components: bare names of built-in ones, full ids of the others; imports nothing."""
     local = (f"{LOCAL}:{name}" for k, name in list(_local) if k == kind)
     plugins = (p.full_id for p in discovery.offered(kind) if is_allowed(p.distribution))
     return sorted([*_builtins()[kind], *local, *plugins])
@@ -97,36 +100,38 @@ def register(kind: str, name: str, *, replace: bool = False) -> Callable[[Regist
 @overload
 def register(kind: str, name: str, component: Registered, *, replace: bool = False) -> Registered: ...
 def register(kind: str, name: str, component: Any = None, *, replace: bool = False) -> Any:
-    """Make a component known by a name in this process and in the worker processes of a search.
+    """Register a component under a name, for this process and for the worker processes of a search.
 
-    Use it as a decorator of a component class, of a function (see `skdeep.acceptance.FUNCTIONS` for how
-    each kind is called) or of a `flax.linen.Module` class. Lambdas and objects can be given as `component`.
+    Use it as a decorator of a component class, of a function (`skdeep.acceptance.FUNCTIONS` lists the arguments
+    of each kind) or of a `flax.linen.Module` class. Lambdas and objects can be given as `component`.
 
     Parameters
     ----------
     kind : {"loss", "optimizer", "schedule", "layer", "network", "augmentation"}
     name : str
     component : object, default=None
-        What to register, where `register` is no decorator.
+        The object to register; None if `register` is used as a decorator.
     replace : bool, default=False
-        Allow another object to take the place of one registered before.
+        Allow replacing another object that was registered under this name.
 
     Returns
     -------
     object or callable
-        What was registered, or the decorator.
+        The registered object, or the decorator.
 
     Notes
     -----
-    Whatever is registered travels with every pickle of an estimator, with what it holds by reference to it:
-    keep large arrays out of closures.
+    Each pickle of an estimator contains all registered objects, with everything that they refer to: keep large arrays
+    out of closures.
 
     Raises
     ------
     ComponentExistsError
-        If a built-in has this name, or another object was registered under it and not `replace`.
+        If a built-in component has this name, or another object is registered under it and `replace` is False.
     TypeError
-        If the object cannot serve as this kind.
+        If the object cannot be used as this kind of component.
+    ValueError
+        If there is no such kind, or the name is empty or has a ":".
 
     Examples
     --------
@@ -153,7 +158,7 @@ def register(kind: str, name: str, component: Any = None, *, replace: bool = Fal
             known = _local.get((kind, name), registered)
             if known is not registered and not replace:
                 raise errors.ComponentExistsError(
-                    f"The {kind} {name!r} is registered already, as {known!r}. Pass replace=True to put this one in its place."
+                    f"The {kind} {name!r} is registered already, as {known!r}. Give replace=True to replace it."
                 )
             _local[kind, name] = registered
             _adopted.pop((kind, name), None)
@@ -163,7 +168,7 @@ def register(kind: str, name: str, component: Any = None, *, replace: bool = Fal
 
 
 def unregister(kind: str, name: str) -> None:
-    """Forget a name that was registered in this process.
+    """Remove a name that was registered in this process.
 
     Raises
     ------
@@ -191,7 +196,10 @@ def registered_names(kind: str) -> dict[str, Any]:
 
 
 def id_of(kind: str, value: Any) -> str | None:
-    """Return the full id of a class or function: of a built-in, a registered one, or a plugin's; imports nothing."""
+    """Return the full id of a class or function, None if it has none; imports nothing.
+
+    Built-in, registered and plugin components have one. Also records the package of a plugin's object for pickles.
+    """
     if kind not in GROUPS:
         return None
     if builtin := _builtin_name(kind, value):
@@ -213,7 +221,7 @@ def carried() -> Carried | None:
     entries, left_behind = {}, {}
     for key, value in list(_local.items()):
         try:
-            # What came from another process goes on as it came, so that nobody takes it for something new.
+            # An object from another process is passed on as the same bytes, so that its workers see no change.
             entries[key] = _adopted.get(key) or cloudpickle.dumps(value)
         except Exception as err:  # pickling runs code of the object, which may raise anything
             left_behind[key] = f"it could not be pickled ({type(err).__name__}: {err})"
@@ -221,11 +229,11 @@ def carried() -> Carried | None:
 
 
 def adopt(carried: Carried) -> None:
-    """Register names that came with a pickle.
+    """Register the names that came with a pickle.
 
-    A worker follows the process that started it, also where a name was registered anew there. Anywhere else,
-    and where this process registered the name itself, it keeps its meaning. What fails is told to those who
-    ask for the name.
+    A worker process also replaces a name that it got from a pickle before, if its bytes have changed. Otherwise a name
+    that is registered in this process keeps its object. If an object cannot be unpickled, the reason is kept for the
+    error of a later look-up.
     """
     is_worker = multiprocessing.parent_process() is not None
     for key, data in carried.entries.items():
@@ -248,18 +256,18 @@ def _builtins() -> dict[str, dict[str, metadata.EntryPoint]]:
 
 
 def builtin_names(kind: str) -> dict[str, str]:
-    """Return the built-in names of a kind, and where each is found as `module:attribute`."""
+    """Return the built-in names of a kind, with the `module:attribute` of each."""
     return {name: entry.value for name, entry in sorted(_builtins()[kind].items())}
 
 
 @functools.cache
 def _builtin_ids(kind: str) -> dict[str, str]:
-    """Return the first name of each place that built-in components of a kind are found at."""
+    """Return the first name of each built-in component of a kind, by its `module:attribute`."""
     return {place: name for name, place in reversed(builtin_names(kind).items())}
 
 
 def _builtin_name(kind: str, value: Any) -> str | None:
-    """Return the name that a built-in class has as an entry point, without loading any."""
+    """Return the name of a built-in class by its entry point, None if there is none; imports nothing."""
     package = GROUPS[kind]
     if not (getattr(value, "__module__", None) or "").startswith(package):
         return None
@@ -267,7 +275,15 @@ def _builtin_name(kind: str, value: Any) -> str | None:
 
 
 def _the_plugin(kind: str, name: str) -> Plugin:
-    """Return the one plugin that a name stands for."""
+    """Return the plugin of a name.
+
+    Raises
+    ------
+    UnknownComponentError
+        If no plugin has the name.
+    AmbiguousComponentError
+        If several allowed plugins have it.
+    """
     found = _plugins_named(kind, name)
     if not found:
         discovery.scan()
@@ -288,27 +304,27 @@ def _plugins_named(kind: str, name: str) -> list[Plugin]:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """Split a full id at its first colon: distributions have none in their names."""
+    """Split a full id at its first colon into distribution and bare name; the distribution is "" without a colon."""
     distribution, colon, bare = name.partition(":")
     return (distribution, bare) if colon else ("", name)
 
 
 def _hint(kind: str, name: str) -> str:
-    """Say what would make an unknown name known, if that can be told."""
+    """Return a sentence about why a name is unknown or how to get it; "" if nothing is known."""
     distribution, bare = _parts(name)
     distribution = normalised(distribution)
     if (kind, bare) in _left_behind and distribution in ("", LOCAL):
-        return f"It was registered in the process that this one got its work from, but {_left_behind[kind, bare]}."
+        return f"It was registered in the process that sent the estimator, but {_left_behind[kind, bare]}."
     if distribution == LOCAL:
-        return f"Names of this process are made by @skdeep.register({kind!r}, {bare!r})."
+        return f"Register it in this process with @skdeep.register({kind!r}, {bare!r})."
     if distribution:
         try:
             version = metadata.version(distribution)
         except metadata.PackageNotFoundError:
-            return f"No package {distribution!r} is installed: install it."
+            return f"The package {distribution!r} is not installed. Install it."
         return f"The package {distribution} {version} offers no {kind} {bare!r}."
     for group in discovery.unknown_groups():
         if bare in group.names:
             return str(group)
     packages = [package for package, kinds in KNOWN_PLUGINS.items() if bare in kinds.get(kind, ())]
-    return f"The package {packages[0]} offers it, which is not installed." if packages else ""
+    return f"The package {packages[0]}, which is not installed, offers it." if packages else ""

@@ -1,4 +1,4 @@
-"""The command `skdeep versions`: what a bug report needs."""
+"""The command `skdeep versions`: versions, devices and settings for a bug report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLES = (ALLOW_VARIABLE, DENY_VARIABLE, "JAX_PLATFORMS", "JAX_ENABLE_X64", "
 
 
 def collect_versions() -> dict[str, Any]:
-    """Return the versions of Python, skdeep and what it stands on, the plugins, JAX's devices and settings."""
+    """Return the versions of Python, skdeep, its dependencies and the plugins, JAX's devices, and environment variables."""
     offering = {c.package: c.version for c in plugins.list_components() if c.package not in ("", DISTRIBUTION)}
     return {
         "python": f"{platform.python_version()} ({platform.platform()})",
@@ -30,7 +30,7 @@ def collect_versions() -> dict[str, Any]:
 
 
 def print_versions(as_json: bool = False) -> int:
-    """Print the versions; returns the exit status."""
+    """Print the versions and return the exit status."""
     found = collect_versions()
     if as_json:
         print(json.dumps(found, indent=2))
@@ -46,7 +46,7 @@ def print_versions(as_json: bool = False) -> int:
 
 
 def _devices() -> list[str]:
-    """Return JAX's devices, or what is wrong with them, which may be what the report is about."""
+    """Return JAX's devices, or the error that JAX raises when it looks for them."""
     import jax
 
     try:

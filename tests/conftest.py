@@ -1,4 +1,4 @@
-"""Strict switches for all tests: shapes are checked, rank promotion raises, SciPy's array API is on."""
+"""Strict settings for all tests: shapes are checked, rank promotion raises, SciPy's array API is on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_make_parametrize_id(val):
-    """Name cases by their values, the same in every worker: sets sorted, functions without address."""
+    """Return the name of a case from its value, equal in every worker: sets are sorted, addresses are removed."""
     if isinstance(val, set | frozenset):
         return str(sorted(map(str, val)))
     return re.sub(r" at 0x[0-9a-f]+", "", str(val))
@@ -38,20 +38,20 @@ def pytest_make_parametrize_id(val):
 
 @pytest.fixture(autouse=True, scope="module")
 def traces_forgotten():
-    """Let JAX forget its traces after each file: they take more memory than the programs, and no other file needs them."""
+    """Clear JAX's caches after each file: traces take more memory than programs, and other files do not use them."""
     yield
     jax.clear_caches()
 
 
 @pytest.fixture
 def fresh_registry(monkeypatch):
-    """Start without registered names and plugins, policy or memory of earlier look-ups, and leave none behind."""
+    """Empty the registry, the policy and the caches of plugins before and after a test."""
     from skdeep import discovery, policy, registry
 
     for name in ("_local", "_adopted", "_left_behind"):
         monkeypatch.setattr(registry, name, {})
     for variable in (policy.ALLOW_VARIABLE, policy.DENY_VARIABLE):
-        monkeypatch.setenv(variable, "")  # noted, so that what `configure` sets is undone
+        monkeypatch.setenv(variable, "")  # recorded by monkeypatch, which then undoes changes by `configure`
         monkeypatch.delenv(variable)
     discovery.refresh()
     yield

@@ -1,4 +1,4 @@
-"""Long runs, for a release: `pytest -m campaign`."""
+"""Long tests, run before a release: `pytest -m campaign`."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class NNXNet(nnx.Module):
 @pytest.mark.campaign
 @pytest.mark.filterwarnings("ignore")
 def test_checks_of_an_nnx_classifier():
-    """The regressor's are in test_conformance.py."""
+    """The checks of an NNX regressor are in test_conformance.py."""
     model = DeepClassifier(network=NNXNet, learning_rate=0.01, max_epochs=60)
     results = check_estimator(model, on_fail=None, on_skip=None)
     assert [result for result in results if result["status"] != "passed"] == []

@@ -1,4 +1,4 @@
-"""Names registered in one process work in another one: in the workers of a search, and in a saved model."""
+"""Names registered in one process work in other processes: in the workers of a search, and in a saved model."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_search_in_two_loky_workers_over_names_of_all_origins(tmp_path):
     assert child.stdout.strip() == "searched", child.stderr[-3000:]
 
 
-def test_names_travel_with_a_pickle():
+def test_a_pickle_contains_registered_names():
     skdeep.register("loss", "mine")(lambda raw, target: ((raw - target) ** 2).mean(axis=1))
     data = cloudpickle.dumps(DeepRegressor(loss="huber"))
     skdeep.unregister("loss", "mine")
@@ -128,11 +128,11 @@ def test_a_worker_follows_its_parent_but_keeps_what_it_registered_itself(monkeyp
         assert registry.get("loss", "followed")[1](3, None) == 3 * factor
         assert registry.get("loss", "own")[1] is own
     adopted = registry.get("loss", "followed")[1]
-    pickle.loads(cloudpickle.dumps(DeepRegressor()))  # as a search in the worker would send it on
+    pickle.loads(cloudpickle.dumps(DeepRegressor()))  # as a search inside the worker would pickle it
     assert registry.get("loss", "followed")[1] is adopted
 
 
-def test_what_cannot_be_pickled_is_told_to_who_asks_for_it():
+def test_a_lookup_tells_why_a_name_could_not_be_pickled():
     from threading import Lock
 
     def locked(raw, target, lock=Lock()):  # noqa: B008
@@ -146,7 +146,7 @@ def test_what_cannot_be_pickled_is_told_to_who_asks_for_it():
     pickle.loads(data)
     assert registry.get("loss", "mine")[0] == "local:mine"
     message = (
-        "Unknown loss 'locked'.*It was registered in the process that this one got its work from, but it could not be "
+        "Unknown loss 'locked'.*It was registered in the process that sent the estimator, but it could not be "
         "pickled .*lock"
     )
     with pytest.raises(UnknownComponentError, match=message):
@@ -160,7 +160,7 @@ def test_estimators_hash_alike_within_a_process():
     assert joblib.hash(DeepClassifier(loss="mine")) != joblib.hash(DeepClassifier())
 
 
-def test_nothing_travels_where_nothing_was_registered():
+def test_a_pickle_contains_no_names_if_none_are_registered():
     before = DeepClassifier().__getstate__()
     skdeep.register("loss", "mine")(lambda raw, target: raw)
     assert set(DeepClassifier().__getstate__()) - set(before) == {"registered_components"}
@@ -213,7 +213,7 @@ MODELS = [
 ]
 
 
-def test_a_model_whose_plugin_is_gone_says_which_package_it_needs(install, tmp_path):
+def test_loading_a_model_without_its_plugin_names_the_package(install, tmp_path):
     folder = install("acme", PLUGIN, version="1.3", **ENTRIES)
     fits = "\n".join(f"save({i}, DeepRegressor({model}, max_epochs=2, tol=None))" for i, model in enumerate(MODELS))
     source = f"""
@@ -239,7 +239,7 @@ def save(name, model):
     sys.path.remove(str(folder))
     message = (
         r"This model was saved with fake_acme\.\w+ of the package acme 1.3, which cannot be imported here: "
-        r"No module named 'fake_acme'. Install acme \(acme 1.3 is known to fit\), then load the model again."
+        r"No module named 'fake_acme'. Install acme \(version 1.3 was used\), then load the model again."
     )
     for data in saved:
         with pytest.raises(PluginLoadError, match=message) as caught:
@@ -292,5 +292,5 @@ def test_a_bare_name_keeps_its_package_in_an_unfitted_pickle(install, monkeypatc
     again = pickle.loads(data)
     assert {name: getattr(again, name) for name in full} == full
     if given != full:
-        with pytest.raises(UnknownComponentError, match="No package 'first' is installed: install it."):
+        with pytest.raises(UnknownComponentError, match="The package 'first' is not installed. Install it."):
             again.fit([[0.0], [1.0]], [0, 1])

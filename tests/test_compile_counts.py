@@ -1,4 +1,4 @@
-"""Never a new compile for a number: what is traced and compiled is counted."""
+"""Counts of traces and compiles: a new number needs no new compile, new structure does."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ NUMBERS = {
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("case", NUMBERS.values(), ids=NUMBERS.keys())
-def test_a_number_never_compiles(case, capsys):
+def test_a_new_number_needs_no_new_compile(case, capsys):
     name, values, *params = case
     assert training_compiles(variants(name, values, **(params[0] if params else {}))) == (1, 1)
 
@@ -89,13 +89,13 @@ def test_clones_repeated_fits_and_row_counts_of_one_padded_size_share_a_program(
     assert training_compiles(fits) == (1, 1)
 
 
-def test_structure_does_compile():
+def test_new_structure_needs_a_new_compile():
     fits = [(DeepClassifier(**SMALL), 96), (DeepClassifier(**SMALL | {"network": MLP(widths=(9,))}), 96)]
     assert training_compiles(fits) == (2, 2)
 
 
 class OwnFocal(skdeep.Loss):
-    """As a plugin writes the built-in one: the same computation, in a class of another name and module."""
+    """The computation of the built-in loss `focal` in a class of another name and module, as in a plugin."""
 
     gamma: float = 2.0
     tasks = ("binary", "multiclass", "multilabel")
@@ -107,7 +107,7 @@ class OwnFocal(skdeep.Loss):
 
 @pytest.mark.usefixtures("fresh_registry")
 def test_a_plugins_loss_that_equals_a_built_in_one_lowers_to_the_same_text():
-    """The second program is traced, as its structure is new, and found by its text."""
+    """The second program is traced, because its structure is new, but not compiled, because its text is known."""
     skdeep.register("loss", "own_focal")(OwnFocal)
     fits = [(DeepClassifier(**SMALL, loss=loss), 96) for loss in ("focal", "own_focal")]
     assert training_compiles(fits) == (2, 1)
@@ -181,7 +181,7 @@ def test_unpickled_estimators_share_the_programs():
     assert skdeep.compile_counts()["train_block"] == (1, 1)
 
 
-def test_predict_compiles_no_row_count():
+def test_predict_needs_no_new_compile_for_other_row_counts():
     skdeep.clear_cache()
     model = DeepRegressor(**SMALL).fit(X, X[:, 0])
     for rows in (1, 2, 50, 96):

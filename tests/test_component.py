@@ -1,4 +1,4 @@
-"""Components: which fields are traced, pytrees, copies, pickles, changes, and the messages of misuse."""
+"""Components: traced fields, pytrees, copies, pickles, `replace`, and error messages."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Second(Component):
     [(First(), Second()), *itertools.pairwise([losses.Poisson(), losses.SquaredError(), losses.Hinge()])],
 )
 def test_classes_with_the_same_fields_are_different_trees(first, second):
-    """Or `jax.jit` may run the program of one class for an object of the other."""
+    """Otherwise `jax.jit` could run the program of one class for an object of the other."""
     assert first != second
     assert jax.tree.structure(first) != jax.tree.structure(second)
     assert jax.tree.structure((1, [first])) != jax.tree.structure((1, [second]))
@@ -204,7 +204,7 @@ def test_one_trace_for_all_values_and_one_more_for_another_structure():
 
 
 def test_trees_of_objects_that_are_no_numbers():
-    """JAX puts anything in the leaves; `None` stands for no leaf."""
+    """JAX may put any object into the leaves, or `None`, which is no leaf."""
     leaves, tree = jax.tree.flatten(Outer(1.0))
     assert jax.tree.unflatten(tree, ["x"] * len(leaves)).level == "x"
     assert jax.tree.map(lambda _: None, Outer(1.0)).inner.rate is None
@@ -275,7 +275,7 @@ def test_annotations_that_say_neither_data_nor_structure_are_refused(annotation,
         ("doubled", "of a method of Outer"),
     ],
 )
-def test_names_that_break_a_component_are_refused(name, message):
+def test_reserved_field_names_are_refused(name, message):
     with pytest.raises(InvalidFieldError, match=re.escape(message)):
         type("Made", (Outer,), {"__module__": __name__, "__annotations__": {name: int}, name: 1})
 
@@ -344,8 +344,8 @@ def test_second_dataclass_decorator_is_refused(decorate, message):
         decorate(Decorated)
 
 
-def test_classes_that_cannot_be_imported_come_back_from_another_process():
-    """cloudpickle sends such a class by value, and fills it again where it came from."""
+def test_classes_that_cannot_be_imported_return_from_another_process():
+    """cloudpickle pickles such a class by value, and sets its attributes again when it returns to its process."""
 
     class Local(Component):
         rate: float = 1.0
@@ -360,7 +360,7 @@ def test_classes_that_cannot_be_imported_come_back_from_another_process():
     assert jax.tree.leaves(again) == [2.0]
 
 
-def test_fields_without_default_stay_so_on_the_way_through_another_process():
+def test_fields_without_default_have_none_after_another_process():
     """`dataclasses.MISSING` says that a field has no default; pickle makes a copy of it."""
 
     class Local(Component):
@@ -477,11 +477,11 @@ def test_names_in_fields_stand_for_components():
         (losses.Hinge(), {"margin": 1}, "Invalid field 'margin' for Hinge. It has no fields."),
         (Outer(1.0), {"inner__rat": 1}, "Invalid field 'rat' for Inner. Did you mean 'rate'?"),
         (Outer(1.0), {"innr__rate": 1}, "Invalid field 'innr' for Outer. Did you mean 'inner'?"),
-        (Outer(1.0), {"level__rate": 1}, "Outer.level is 1.0: it has no fields to set."),
+        (Outer(1.0), {"level__rate": 1}, "Outer.level is 1.0, which has no fields to set."),
         (
             Outer(1.0, parts=(Inner(),)),
             {"parts__1__rate": 1},
-            "Outer.parts holds 1 components: '1' is the position of none.",
+            "Outer.parts holds 1 components, but '1' is not a position of one.",
         ),
         (Outer(1.0, parts=(Inner(),)), {"parts__rate": 1}, "Outer.parts holds 1 components: 'rate' is the position"),
         (Outer(1.0, parts=(Inner(),)), {"parts__0__rat": 1}, "Invalid field 'rat' for Inner. Did you mean 'rate'?"),
@@ -528,7 +528,7 @@ PLAIN = [
 
 @pytest.mark.parametrize(("name", "given", "stored"), PLAIN)
 def test_fields_hold_plain_values(name, given, stored):
-    """NumPy's scalars become Python's, so that both are one structure, one hash and one pickle."""
+    """NumPy scalars become Python's, so that both have equal structure, hash and pickle."""
     for component in (
         Kinds(**{name: given}),
         Kinds().replace(**{name: given}),

@@ -1,4 +1,4 @@
-"""What components do to a fit: networks of all sorts, penalties, clipping, own modules (contracts: test_testing.py)."""
+"""Effects of components on a fit: networks, penalties, clipping, own modules (contract checks: test_testing.py)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_schedule(schedule):
 
 
 def test_batch_norm_ignores_the_padding_of_a_batch():
-    """45 rows train in a batch padded to 64: the statistics are those of the 45 rows."""
+    """45 rows are trained in a batch padded to 64; the statistics are those of the 45 rows."""
     network = ["batch_norm"]
     params = {**SMALL, "network": network, "learning_rate": 1e-12, "max_epochs": 300}
     model = DeepClassifier(**params).fit(X[:45], y[:45])

@@ -1,7 +1,7 @@
-"""scikit-learn's own checks on our estimators: nothing expected to fail, nothing skipped.
+"""scikit-learn's estimator checks on the estimators of skdeep: none is expected to fail, none is skipped.
 
-The defaults pass all of them here; other networks, solvers and options pass here those checks that training has a
-part in, and all of them in the campaign.
+The defaults run all checks here. Other networks, solvers and options run here only the checks that train; they run
+all checks in test_campaigns.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from skdeep.networks import MLP
 pytestmark = [
     # Checks train on data that does not converge in the default number of epochs.
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    # Checks hand in such data on purpose.
+    # Checks pass such data intentionally.
     pytest.mark.filterwarnings("ignore:.*[Aa] column-vector y was passed:sklearn.exceptions.DataConversionWarning"),
 ]
 
@@ -76,7 +76,7 @@ OF_TRAINING = (
 
 
 def checks_of_training():
-    """Return the variants with those checks, and cases' names."""
+    """Return the variants with the checks that train, and the names of the cases."""
     pairs = [(variant, check) for variant in VARIANTS for _, check in estimator_checks_generator(variant)]
     kept = [(variant, check) for variant, check in pairs if check.func.__name__ in OF_TRAINING]
     return [pytest.param(*pair, id=f"{pair[0]}-{pair[1].func.__name__}") for pair in kept]

@@ -1,4 +1,4 @@
-"""What scikit-learn checks only on its own estimators, and that no check was skipped."""
+"""Checks that scikit-learn runs only on its own estimators, and the number of checks, so that none is skipped."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-# These checks hand in arrays after frames on purpose.
+# These checks pass arrays after frames intentionally.
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
 @pytest.mark.parametrize("name", OF_TRANSFORMERS)
 def test_checks_of_transformers_that_scikit_learn_keeps_for_itself(name):
@@ -83,7 +83,7 @@ print("passed")
 
 
 def test_checks_pass_under_global_switches():
-    """Both at once; all checks, each switch by itself, and other estimators are in test_campaigns.py."""
+    """Both switches at once. All checks, single switches and other estimators are in test_campaigns.py."""
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
     process = subprocess.Popen([sys.executable, "-c", SWITCHED], stdout=subprocess.PIPE, text=True, env=environment)
     try:

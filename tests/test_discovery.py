@@ -1,4 +1,4 @@
-"""Plugins of fake packages on the path: found without imports, loaded one by one, kept out by policy, broken ones."""
+"""Plugins of fake packages on the path: finding without imports, loading one by one, the policy, broken plugins."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_distribution_twice_on_the_path_counts_once_and_the_first_wins(install
     ],
     ids=["import", "exit", "exception", "no such class", "no such module", "syntax"],
 )
-def test_plugin_that_does_not_load_hurts_only_who_asks_for_it(install, source, value, cause):
+def test_a_plugin_that_does_not_load_affects_only_its_users(install, source, value, cause):
     install("broken", source, losses=f"cubic = {value}")
     assert registry.get("loss", "huber") == ("huber", Huber)
     with pytest.raises(UnknownComponentError, match="Did you mean 'broken:cubic'?"):
@@ -145,7 +145,7 @@ def test_plugin_that_does_not_load_hurts_only_who_asks_for_it(install, source, v
     assert skdeep.DeepRegressor(loss="cubic").get_params()["loss"] == "cubic"
 
 
-def test_a_cured_plugin_works_without_a_restart(install):
+def test_a_repaired_plugin_works_without_a_restart(install):
     folder = install("broken", "import fake_missing", losses="cubic = fake_broken:Cubic")
     with pytest.raises(PluginLoadError):
         registry.get("loss", "cubic")
@@ -161,7 +161,7 @@ CONTRACT = [
     ("def Cubic(raw): pass", "its signature is (raw), but as a loss of each row it is called with (raw, target)."),
     ("from skdeep.optimizers import Adam as Cubic", "Adam is an optimizer, not a loss."),
     ("import skdeep\nclass Cubic(skdeep.Loss): pass", "Cubic does not define __call__."),
-    ("class Cubic: pass", "it is a class that is no loss: subclass skdeep.Loss."),
+    ("class Cubic: pass", "it is a class that is not a loss: subclass skdeep.Loss."),
     (
         LOSS_SOURCE.replace("= 1.0", ""),
         "the field 'scale' of Cubic has no default: a name alone must be enough, so give it one.",
@@ -170,12 +170,12 @@ CONTRACT = [
 
 
 @pytest.mark.parametrize(("source", "reason"), CONTRACT, ids=[reason[:30] for _, reason in CONTRACT])
-def test_plugin_that_cannot_serve(install, source, reason):
+def test_an_object_that_is_not_a_component_is_refused(install, source, reason):
     install("broken", source, losses="cubic = fake_broken:Cubic")
     with pytest.raises(PluginContractError) as caught:
         registry.get("loss", "cubic")
     assert str(caught.value) == (
-        f"The loss 'broken:cubic' (broken 1.0, fake_broken:Cubic) cannot serve as a loss: {reason} "
+        f"The loss 'broken:cubic' (broken 1.0, fake_broken:Cubic) cannot be used as a loss: {reason} "
         "Update broken, or tell its authors."
     )
     assert isinstance(caught.value, TypeError)
@@ -188,7 +188,7 @@ def test_plugin_for_another_skdeep(install, requires):
     install("future", "1 / 0", requires=requires, losses="cubic = fake_future:Cubic")
     message = (
         rf"The loss 'future:cubic' \(future 1.0, fake_future:Cubic\) requires ['\"].*, but skdeep-flax {skdeep.__version__} is "
-        "installed. Install a version of future that fits, or another version of skdeep-flax."
+        "installed. Install a compatible version of future or of skdeep-flax."
     )
     assert states()["future:cubic"] == "incompatible"
     with pytest.raises(PluginIncompatibleError, match=message):
@@ -213,12 +213,12 @@ def test_requirements_that_are_met(install, requires):
 
 
 @pytest.mark.parametrize("api", [(2, 0), (1, 2), (0, 9)])
-def test_plugin_of_an_interface_that_we_do_not_have(install, api):
+def test_plugin_for_an_unsupported_interface_is_refused(install, api):
     install("future", LOSS_SOURCE + f"    plugin_api = {api}\n", losses="cubic = fake_future:Cubic")
     with pytest.raises(PluginIncompatibleError) as caught:
         registry.get("loss", "cubic")
     assert str(caught.value) == (
-        f"The loss 'future:cubic' (future 1.0, fake_future:Cubic) asks for version {api} of the plugin interface, but "
+        f"The loss 'future:cubic' (future 1.0, fake_future:Cubic) requires version {api} of the plugin interface, but "
         f"skdeep-flax {skdeep.__version__} has (1, 1). Update skdeep-flax, or install another version of future."
     )
     assert states()["future:cubic"] == "incompatible"
@@ -227,9 +227,7 @@ def test_plugin_of_an_interface_that_we_do_not_have(install, api):
 def test_plugin_whose_constructor_raises(install):
     source = LOSS_SOURCE + "    def __post_init__(self): raise OSError('no file')\n"
     install("broken", source, losses="cubic = fake_broken:Cubic")
-    message = (
-        "cannot serve as a loss: made with its defaults it raises OSError: no file. Update broken, or tell its authors."
-    )
+    message = "cannot be used as a loss: its constructor, called without arguments, raises OSError: no file. Update broken, or tell its authors."
     with pytest.raises(PluginContractError, match=message):
         registry.get("loss", "cubic")
     assert skdeep.DeepRegressor(loss="cubic").get_params()["loss"] == "cubic"
@@ -239,15 +237,13 @@ def test_plugin_whose_constructor_raises(install):
 
 def test_an_entry_that_names_no_object(install):
     install("broken", losses="cubic = fake_broken.Cubic()")
-    with pytest.raises(
-        PluginContractError, match=r"fake_broken.Cubic\(\)\) is no 'module:attribute' that could be loaded"
-    ):
+    with pytest.raises(PluginContractError, match=r"fake_broken.Cubic\(\)\) is not of the form 'module:attribute'"):
         registry.get("loss", "cubic")
 
 
 def test_no_package_has_the_names_of_this_process(install):
     install("local", LOSS_SOURCE, losses="cubic = fake_local:Cubic")
-    with pytest.raises(UnknownComponentError, match="Names of this process are made by"):
+    with pytest.raises(UnknownComponentError, match="Register it in this process with"):
         registry.get("loss", "local:cubic")
 
 
@@ -257,8 +253,8 @@ def test_an_entry_twice_counts_once(install):
     assert registry.get("loss", "twice:a:b")[0] == "twice:a:b"
 
 
-def test_other_plugins_are_not_asked_whose_a_component_is(install):
-    """A module may answer questions for its attributes with an import, which fails."""
+def test_finding_the_plugin_of_an_object_runs_no_code_of_other_plugins(install):
+    """A module's `__getattr__` may import, which fails here."""
     install("lazy", "def __getattr__(name): raise ImportError('asked for ' + name)", losses="lazy = fake_lazy:Lazy")
     install("mine", LOSS_SOURCE)
     import fake_lazy  # noqa: F401
@@ -267,7 +263,7 @@ def test_other_plugins_are_not_asked_whose_a_component_is(install):
     assert registry.id_of("loss", fake_mine.Cubic) is None
 
 
-def test_what_a_plugin_only_hands_on_is_not_its_own(install):
+def test_an_object_that_a_plugin_re_exports_is_not_its_own(install):
     install("handing", "from optax import adabelief", optimizers="belief = fake_handing:adabelief")
     from skdeep.pickling import origin_of
 
@@ -275,13 +271,13 @@ def test_what_a_plugin_only_hands_on_is_not_its_own(install):
 
 
 @pytest.mark.parametrize("api", [(1, 0), (1, 1)])
-def test_plugin_of_the_interface_that_we_have(install, api):
+def test_plugin_for_a_supported_interface_is_loaded(install, api):
     install("present", LOSS_SOURCE + f"    plugin_api = {api}\n", losses="cubic = fake_present:Cubic")
     assert registry.get("loss", "cubic")[0] == "present:cubic"
 
 
 @pytest.mark.parametrize("api", ["'1.0'", "1.0", "(1,)"])
-def test_plugin_of_an_interface_that_is_no_version(install, api):
+def test_plugin_with_an_invalid_interface_version_is_refused(install, api):
     install("odd", LOSS_SOURCE + f"    plugin_api = {api}\n", losses="cubic = fake_odd:Cubic")
     with pytest.raises(
         PluginContractError, match="has plugin_api = .*, which must be a pair of ints such as .*Update odd"
@@ -320,7 +316,7 @@ def test_policy(install, monkeypatch, allow, deny, allowed):
             assert registry.get("loss", name)[0] == "my-cubics:cubic"
         else:
             message = (
-                r"The loss 'my-cubics:cubic' \(my-cubics 1.0, .*\) is kept out by SKDEEP_PLUGINS.*. Change the variable"
+                r"The loss 'my-cubics:cubic' \(my-cubics 1.0, .*\) is blocked by SKDEEP_PLUGINS.*. Change the variable"
             )
             with pytest.raises(PluginBlockedError, match=message):
                 registry.get("loss", name)
@@ -329,7 +325,7 @@ def test_policy(install, monkeypatch, allow, deny, allowed):
 
 @pytest.mark.parametrize("deny", ["my-cubics:cubic", "my-cubics==1.0", "my/cubics"])
 def test_a_policy_that_names_no_package_is_an_error(install, monkeypatch, deny):
-    """Kept out or let in by a typing error would both be wrong."""
+    """A typing error must neither block nor allow a package."""
     install("my-cubics", LOSS_SOURCE, losses="cubic = fake_my_cubics:Cubic")
     message = "SKDEEP_PLUGINS_DENY must hold names of packages, such as .*, or 'all' or 'none'. Got "
     with pytest.raises(ValueError, match=message):
@@ -340,11 +336,11 @@ def test_a_policy_that_names_no_package_is_an_error(install, monkeypatch, deny):
     assert "fake_my_cubics" not in sys.modules
 
 
-def test_a_package_denied_after_loading_is_kept_out(install):
+def test_a_package_denied_after_loading_is_blocked(install):
     install("cubics", LOSS_SOURCE, losses="cubic = fake_cubics:Cubic")
     registry.get("loss", "cubic")
     plugins.configure(deny="cubics")
-    with pytest.raises(PluginBlockedError, match="is kept out by SKDEEP_PLUGINS_DENY='cubics'. Change"):
+    with pytest.raises(PluginBlockedError, match="is blocked by SKDEEP_PLUGINS_DENY='cubics'. Change"):
         registry.get("loss", "cubic")
 
 
@@ -396,7 +392,7 @@ def test_two_threads_race_the_first_load(install):
     assert vars(builtins).pop("n_loads") == 1
 
 
-def test_unreadable_metadata_stops_nobody(install):
+def test_unreadable_metadata_affects_no_other_package(install):
     install("cubics", LOSS_SOURCE, losses="cubic = fake_cubics:Cubic")
     install("garbled", "", losses="no entry point at all")
     assert registry.get("loss", "cubic")[0] == "cubics:cubic"
@@ -414,7 +410,7 @@ def test_nothing_is_loaded_from_a_dotted_path(install, path):
 
 def test_known_plugins_are_named_where_they_are_missing(monkeypatch):
     monkeypatch.setattr(discovery, "_distributions", dict)
-    with pytest.raises(UnknownComponentError, match="The package skdeep-robust offers it, which is not installed."):
+    with pytest.raises(UnknownComponentError, match="The package skdeep-robust, which is not installed, offers it."):
         registry.get("loss", "tweedie")
 
 
@@ -425,7 +421,7 @@ def test_every_error_is_a_component_error(install):
             registry.get("loss", name)
 
 
-def test_the_component_of_an_object_has_its_plugins_id(install):
+def test_an_object_has_the_full_id_of_its_plugin(install):
     folder = install("cubics", LOSS_SOURCE, losses="cubic = fake_cubics:Cubic")
     assert folder.name == "cubics"
     import fake_cubics
@@ -445,7 +441,7 @@ print(json.dumps([message, [c.full_id for c in plugins.list_components("loss")]]
 """
 
 
-def test_answers_depend_neither_on_hashes_nor_on_the_order_of_the_path(install, monkeypatch):
+def test_results_depend_neither_on_hashes_nor_on_the_order_of_the_path(install, monkeypatch):
     folders = [str(install(name, LOSS_SOURCE, losses=f"cubic = fake_{name}:Cubic")) for name in "dacb"]
     answers = set()
     for seed in range(20):

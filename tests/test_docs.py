@@ -1,4 +1,4 @@
-"""The README and the long pages: their code runs, and what they say of the project is so."""
+"""The README and the pages: their code runs, their links point to files, and they name every component."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_code_blocks_run(page, monkeypatch):
     blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     assert blocks
     module = types.ModuleType(page.stem)
-    monkeypatch.setitem(sys.modules, page.stem, module)  # classes look for the module they are written in
+    monkeypatch.setitem(sys.modules, page.stem, module)  # classes look up the module that defines them
     for block in blocks:
         exec(compile(textwrap.dedent(block), str(page), "exec"), vars(module))
 
@@ -35,7 +35,7 @@ def test_readme_is_short_and_has_two_commands():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_links_lead_somewhere(page):
+def test_links_point_to_files(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target
 

@@ -1,4 +1,4 @@
-"""Docstrings and signatures agree on defaults."""
+"""Defaults in docstrings are those of the signatures."""
 
 from __future__ import annotations
 

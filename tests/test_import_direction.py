@@ -1,4 +1,4 @@
-"""The direction of imports, as the table in the design says."""
+"""The allowed directions of imports, as described in `skdeep/docs/design.md`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "skdeep"
 
-# What knows of components, or makes them.
+# Modules that define or make components.
 COMPONENTS = [
     "skdeep.component",
     "skdeep.contract",
@@ -23,7 +23,7 @@ COMPONENTS = [
     "sklearn",
 ]
 
-# Module (or folder) -> what it must not import, at any depth of its own source.
+# Module or folder -> modules that it must not import, anywhere in its source.
 FORBIDDEN = {
     "contract.py": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "skdeep.losses", "skdeep.layers", "sklearn"],
     "component.py": ["flax", "optax", "sklearn", "skdeep.contract", "skdeep.core", "skdeep.registry"],
@@ -107,7 +107,7 @@ FORBIDDEN = {
 
 
 def imported_modules(path, in_functions=True):
-    """Return the imports of a file but those under `if TYPE_CHECKING`, with or without those inside functions."""
+    """Return the imports of a file without those under `if TYPE_CHECKING`; with or without those inside functions."""
     left_out = (ast.FunctionDef, ast.Lambda) if not in_functions else ()
     found, waiting = set(), [ast.parse(path.read_text())]
     while waiting:
@@ -137,7 +137,7 @@ def imported_files(name, in_functions):
 
 
 def reached_from(names):
-    """Return the modules of skdeep that others import, directly or by way of others, inside functions or not."""
+    """Return the modules of skdeep that these import, directly or indirectly, inside functions or not."""
     reached, waiting = set(), list(names)
     while waiting:
         new = imported_files(waiting.pop(), in_functions=True) - reached
@@ -147,7 +147,7 @@ def reached_from(names):
 
 
 def is_inside(name, *packages):
-    """Tell whether a module is one of these packages or in one of them."""
+    """Return True if a module is one of these packages or is inside one of them."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
@@ -169,8 +169,8 @@ def test_every_file_of_the_core_is_in_the_table():
     } <= set(FORBIDDEN)
 
 
-def test_no_circles():
-    """Imports inside functions count in layers and networks: there, none is needed to break a circle."""
+def test_no_import_cycles():
+    """In layers and networks, imports inside functions count too, because none is needed to break a cycle there."""
     graph = {
         name: imported_files(name, in_functions=is_inside(name, "skdeep.layers", "skdeep.networks")) for name in FILES
     }
@@ -185,7 +185,7 @@ MODULES = ("skdeep.layers.linen", "skdeep.networks.linen")
 
 @pytest.mark.parametrize("package", MODULES)
 def test_modules_reach_no_component(package):
-    """Not by way of other files either: what both sides need is in files that know of neither."""
+    """Indirect imports count too: files that both sides need import neither of them."""
     modules = [name for name in FILES if is_inside(name, package)]
     assert len(modules) > 3
     assert not {name for name in reached_from(modules) if is_inside(name, "skdeep.component", "skdeep.contract")}
@@ -204,7 +204,7 @@ def test_importing_the_estimators_loads_neither_flax_nor_optax():
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
 
-# A job's file tests what only a whole training shows.
+# Files that are tested by running a whole job.
 TESTED_WITH_THE_JOB = {"run.py", "identity.py", "watcher.py", "drivers/steps.py"}
 
 

@@ -1,4 +1,4 @@
-"""Linen's conventions: what a module is told at a call, its fields, and copies of it."""
+"""Linen's conventions: arguments of a module's call, its fields, and its copies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skdeep import contract, linen
 
 
 class Told(nn.Module):
-    """Takes whatever a module may take."""
+    """Takes all arguments that a module may take."""
 
     def __call__(self, x, train, training, is_training, deterministic, use_running_average, row_mask, step_mask):
         return x
@@ -44,7 +44,7 @@ def test_call_arguments(train):
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
-def test_a_flag_that_is_a_field_is_not_told_again(deterministic):
+def test_a_flag_that_is_a_field_is_not_passed_again(deterministic):
     assert linen.call_arguments(nn.Dropout(0.5, deterministic=deterministic), True, None) == {}
 
 
@@ -56,7 +56,7 @@ def test_plugins_find_call_arguments_in_the_contract():
     ("module", "takes_mask", "is_told"),
     [(Told(), True, True), (nn.Dense(3), False, False), (nn.BatchNorm(), False, True)],
 )
-def test_what_a_module_takes(module, takes_mask, is_told):
+def test_call_flags_that_a_module_takes(module, takes_mask, is_told):
     assert (linen.takes_step_mask(module), linen.is_told_of_training(module)) == (takes_mask, is_told)
 
 

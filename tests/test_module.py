@@ -1,4 +1,4 @@
-"""`skdeep.Module` is a plain value where a raw linen module is not."""
+"""`skdeep.Module`: equal instances have equal hashes, pickles and copies, unlike those of a raw linen module."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = np.ones((2, 4), np.float32)
 
 class Net(skdeep.Module):
     width: int = 8
-    act: object = nn.gelu  # unlike nn.relu, a function that pickle takes
+    act: object = nn.gelu  # unlike nn.relu, a function that pickle accepts
     widths: tuple = (3, 4)
 
     @nn.compact
@@ -75,7 +75,7 @@ def test_same_parameters_after_pickling():
 
 
 @pytest.mark.parametrize("make", [Net, WithSetup, Outer])
-def test_two_instances_are_one_value(make):
+def test_equal_instances_have_equal_hashes(make):
     assert make() == make()
     assert hash(make()) == hash(make())
     assert pickle.dumps(make()) == pickle.dumps(make())
@@ -104,10 +104,10 @@ def test_still_a_linen_module():
     assert jax.tree.map(np.shape, module.init(jax.random.key(0), ROWS))["params"]["Dense_0"]["kernel"] == (4, 16)
 
 
-def test_raw_linen_modules_are_no_values():
-    """Why `skdeep.Module` exists; when this fails, Flax has changed and it can go.
+def test_raw_linen_modules_have_unequal_hashes_and_pickles():
+    """The reason for `skdeep.Module`: if this test fails, Flax has changed, and the class can be removed.
 
-    Their functions survive copies, by `skdeep.core.jitted`.
+    Functions in their fields keep their identity in copies, by `skdeep.core.jitted`.
     """
     assert RawNet() == RawNet()
     assert joblib.hash(RawNet()) != joblib.hash(RawNet())

@@ -396,7 +396,10 @@ def test_resolve_refuses(value, error, message):
 
 
 def test_resolve_refuses_an_nnx_instance():
-    with pytest.raises(TypeError, match="must not be an NNX module that is already built: it carries weights"):
+    with pytest.raises(
+        TypeError,
+        match="must not be an NNX module that is already built, because every fit would start from its weights",
+    ):
         resolve("network", nnx.Linear(4, 3, rngs=nnx.Rngs(0)))
 
 

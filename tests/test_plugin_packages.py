@@ -1,4 +1,4 @@
-"""The packages in plugins/: installed as their pyproject says, known by both names, made of public names only."""
+"""The packages in plugins/: installed as in their pyproject.toml, found by both names, importing public names only."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_installed_as_the_pyproject_says(project):
 
 
 @pytest.mark.parametrize("project", PROJECTS.values(), ids=PROJECTS)
-def test_each_package_says_what_it_is_and_needs(project):
+def test_each_package_declares_its_metadata(project):
     assert project["license"] == "BSD-3-Clause"
     assert project["readme"] == "README.md"
     assert project["requires-python"] == ">=3.11"
@@ -63,7 +63,7 @@ def test_every_plugin_by_its_full_id_and_its_bare_name(distribution, kind, name,
 
 
 def private_imports(path):
-    """Yield what a file imports of skdeep that is not public."""
+    """Yield the names that a file imports from skdeep and that are not public."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name.startswith("skdeep.") and a.name not in PUBLIC_PACKAGES)

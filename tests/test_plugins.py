@@ -1,4 +1,4 @@
-"""`skdeep.plugins`: listing, describing, checking and configuring; and its command."""
+"""`skdeep.plugins`: list, describe, check and configure, and the commands `skdeep plugins` and `skdeep describe`."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Cubic(skdeep.Loss):
     def __call__(self, raw, target):
         return (self.scale * jnp.abs(raw - target) ** self.power).mean(axis=1)
 '''
-# The mean over rows: weights have no say.
+# The mean over rows, so that weights have no effect.
 BAD = GOOD.replace("axis=1", "").replace("Cubic", "Bad")
 
 
 @pytest.fixture
 def only_fakes(monkeypatch):
-    """Leave out what is installed beside skdeep."""
+    """Hide the plugins of installed packages."""
     find = discovery._distributions
     installed = set(find())
 
@@ -122,7 +122,7 @@ class Scale(nn.Module):
         return x * self.factor
 
 
-def test_describe_what_was_registered():
+def test_describe_a_registered_component():
     skdeep.register("schedule", "half")(half)
     described = plugins.describe("schedule", "half")
     assert described.signature == "half(progress)"
@@ -143,7 +143,7 @@ def test_every_built_in_component_is_described(kind):
 
 
 @pytest.mark.usefixtures("only_fakes")
-def test_check_finds_what_is_wrong(install):
+def test_check_finds_failures(install):
     install("acme-fakes", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_fakes:Cubic")
     install("bad", BAD, requires=["skdeep-flax>=0.1,<0.2"], losses="bad = fake_bad:Bad")
     install("broken", "1 / 0", requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_broken:Cubic")
@@ -271,7 +271,7 @@ def test_each_error_of_loading_has_its_own_cure(install, case):
 
 
 @pytest.mark.usefixtures("only_fakes")
-def test_check_command_where_nothing_may_be_checked(install, capsys):
+def test_check_command_if_all_plugins_are_blocked(install, capsys):
     install("acme-fakes", GOOD, requires=["skdeep-flax>=0.1,<0.2"], losses="cubic = fake_acme_fakes:Cubic")
     install("kept-out", "1 / 0", losses="cubic = fake_kept_out:Cubic")
     plugins.configure(deny="kept-out")
@@ -285,7 +285,7 @@ def test_check_command_where_nothing_may_be_checked(install, capsys):
 
 
 @pytest.mark.usefixtures("only_fakes")
-def test_a_group_that_does_not_exist_is_told(install, capsys):
+def test_a_group_that_does_not_exist_is_reported(install, capsys):
     install("acme-fakes", GOOD, lossess="cubic = fake_acme_fakes:Cubic")
     message = "acme-fakes 1.0 offers 'cubic' in the group 'skdeep.lossess' of entry points, which does not exist. "
     message += "Did you mean 'skdeep.losses'?"
@@ -313,8 +313,8 @@ def test_describe_beside_plugins_describe(capsys):
     assert json.loads(capsys.readouterr().out)["full_id"] == "focal"
 
 
-def test_a_reader_that_leaves_early():
-    """As in `skdeep plugins list | head -1`; a shell would see the status of a process that SIGPIPE ended."""
+def test_a_reader_that_closes_the_pipe_early():
+    """As in `skdeep plugins list | head -1`: the exit status is that of a process that SIGPIPE ended."""
     command = [sys.executable, "-m", "skdeep", "plugins", "list"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
@@ -322,6 +322,6 @@ def test_a_reader_that_leaves_early():
     assert process.returncode == 128 + signal.SIGPIPE
 
 
-def test_check_command_for_a_package_that_is_not_there(capsys):
+def test_check_command_for_a_package_that_is_not_installed(capsys):
     assert main(["plugins", "check", "no-such-package"]) == 1
     assert "No installed package 'no-such-package' offers components." in capsys.readouterr().err

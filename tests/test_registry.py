@@ -1,4 +1,4 @@
-"""Names: built-in, and registered in this process."""
+"""The registry: names of built-in components and of components registered in this process."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_installed_entry_points_are_those_of_pyproject(kind):
 
 @pytest.mark.parametrize("kind", registry.GROUPS)
 def test_every_public_class_has_a_name(kind):
-    """Those that take an object of the user's have none."""
+    """Classes that wrap a user's object have no name."""
     module = import_module(registry.GROUPS[kind])
     public = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
     named = {value.partition(":")[2] for (k, _), value in ENTRIES.items() if k == kind}
@@ -120,9 +120,7 @@ def test_registered_functions_and_objects_are_kept_as_they_are():
 def test_register_again():
     skdeep.register("loss", "mine")(cubic)
     skdeep.register("loss", "mine")(cubic)
-    message = (
-        "The loss 'mine' is registered already, as <function cubic.*>. Pass replace=True to put this one in its place."
-    )
+    message = "The loss 'mine' is registered already, as <function cubic.*>. Give replace=True to replace it."
     with pytest.raises(ComponentExistsError, match=message):
         skdeep.register("loss", "mine")(quartic)
     assert registry.get("loss", "mine")[1] is cubic
@@ -147,7 +145,7 @@ def test_built_in_names_are_taken(replace):
 
 
 @pytest.mark.parametrize(("kind", "name"), [("loss", "auto"), ("layer", "relu"), ("layer", "gelu")])
-def test_names_with_a_meaning_of_their_own_are_taken(kind, name):
+def test_names_that_parameters_use_are_taken(kind, name):
     with pytest.raises(ComponentExistsError, match=f"'{name}' is the name of a built-in {kind}."):
         skdeep.register(kind, name)(lambda *arguments: 0.0)
 
@@ -173,7 +171,7 @@ def test_options_of_a_registered_linen_layer():
         model.set_params(network=[("dense_of_flax", {"width": 5})]).fit(np.eye(8), np.arange(8.0))
 
 
-def test_one_name_may_serve_two_kinds():
+def test_one_name_may_be_used_for_two_kinds():
     import optax
 
     skdeep.register("optimizer", "huber")(optax.adabelief)
@@ -222,7 +220,7 @@ def test_register_of_an_unknown_kind():
         (
             "loss",
             "nobody:huber",
-            "Unknown loss 'nobody:huber'. Did you mean 'huber'? No package 'nobody' is installed: install it. Known: abs",
+            "Unknown loss 'nobody:huber'. Did you mean 'huber'? The package 'nobody' is not installed. Install it. Known: abs",
         ),
         (
             "loss",
@@ -232,7 +230,7 @@ def test_register_of_an_unknown_kind():
         (
             "loss",
             "local:zzz",
-            "Unknown loss 'local:zzz'. Names of this process are made by @skdeep.register('loss', 'zzz').",
+            "Unknown loss 'local:zzz'. Register it in this process with @skdeep.register('loss', 'zzz').",
         ),
     ],
 )
@@ -295,8 +293,8 @@ REFUSED = [
         "the field 'final' of NoDefault has no default: a name alone must be enough, so give it one",
     ),
     ("layer", Widget, "the field 'width' of Widget has no default: a name alone must be enough, so give it one"),
-    ("loss", Widget, "it is a flax.linen module, which serves as a layer or a network, not as a loss"),
-    ("loss", dict, "it is a class that is no loss: subclass skdeep.Loss"),
+    ("loss", Widget, "it is a flax.linen module, which can be a layer or a network, not a loss"),
+    ("loss", dict, "it is a class that is not a loss: subclass skdeep.Loss"),
 ]
 
 
@@ -309,7 +307,7 @@ def test_refused_objects(kind, value, reason):
 
 
 @pytest.mark.parametrize("name", ["", "a:b", 3, None])
-def test_names_that_are_no_names(name):
+def test_invalid_names_raise(name):
     with pytest.raises(ValueError, match="The name of a loss must be a string without ':'. Got .* instead."):
         skdeep.register("loss", name)
 
@@ -322,7 +320,7 @@ def test_names_that_are_no_names(name):
         ("layer", lambda x: x),
         ("schedule", lambda progress: 1 - progress),
         ("network", lambda in_shape, n_outputs, rngs: None),
-        ("optimizer", functools.partial(max, 3)),  # has no signature that could be looked at
+        ("optimizer", functools.partial(max, 3)),  # has no signature that `inspect` can read
     ],
     ids=["linen network", "linen layer", "activation", "schedule", "factory", "partial"],
 )

@@ -98,7 +98,7 @@ def encode_ids(x: Shaped[np.ndarray, "..."], name: str = "X") -> Int[np.ndarray,
 
 
 def check_rows(network: Network, x: Any, in_shape: InShape) -> None:
-    """Let a network look at dense rows, in its shape, before compiled code does, which cannot raise."""
+    """Call the network's `check_rows` on rows that are not sparse, because compiled code cannot raise."""
     if not is_sparse(x):
         network.check_rows(in_shape_for(x, in_shape))
 

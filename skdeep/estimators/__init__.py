@@ -1,1 +1,1 @@
-"""The shell: estimators as scikit-learn wants them. The only place with `self` and with scikit-learn."""
+"""The estimators: scikit-learn classes that make jobs from parameters and data, and store the outcomes."""

@@ -1,4 +1,4 @@
-"""How arrays X and y become an encoding and rows, for the estimators of arrays of both families."""
+"""Read arrays X and y into an encoding and rows, for Deep estimators and perceptrons (not for texts)."""
 
 from __future__ import annotations
 
@@ -21,36 +21,42 @@ from skdeep.records import Task
 
 
 class ArrayReader(TrainedEstimator):
-    """The part of an estimator that reads arrays with one row per sample."""
+    """Base of the estimators whose X is an array with one row per sample."""
 
     @abstractmethod
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        """Return X and y as scikit-learn checks them."""
+        """Return X and y, checked and converted by scikit-learn; `reset` stores the feature names and their number."""
 
     @abstractmethod
     def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
-        """Return what is learned of y and y as codes, 0/1 labels or float64 outputs.
+        """Return the target encoding that is learned from y, and y as class codes, 0/1 labels or float64 outputs.
 
         Parameters
         ----------
-        y : array as `_validated` returned it
+        y : array
+            As returned by `_validated`.
         weight : array (n,)
         known : Classes, Labels, Values, RowItself or None
-            That of the fit that training goes on from, which y must be like.
+            The target encoding of the earlier fit, which y must match; None to learn a new one.
         classes : array or None
-            The classes that the user announced.
+            The `classes` argument of `partial_fit`.
+
+        Raises
+        ------
+        ValueError
+            If y is invalid, or does not match `known`.
         """
 
     def _training_dtype(self, X: Any, earlier: Earlier | None) -> np.dtype[Any]:
-        """Return the type to train in."""
+        """Return the dtype of parameters, rows and targets during training."""
         return np.dtype(np.float32)
 
     def _known_target(self, earlier: Earlier | None) -> Any:
-        """Return the target that y must be like, if there is one."""
+        """Return the target encoding of the earlier fit if y must match it, else None."""
         return earlier.encoding.target if earlier is not None and earlier.is_partial and earlier.encoding else None
 
     def _keeps_columns(self, earlier: Earlier | None) -> bool:
-        """Tell whether X must have the columns of the earlier fit."""
+        """Tell whether X must have the same columns as in the earlier fit."""
         return earlier is not None and earlier.is_partial
 
     def _read(self, data: Any, earlier: Earlier | None) -> tuple[Encoding, WeightedRows]:
@@ -95,24 +101,24 @@ class ArrayReader(TrainedEstimator):
         return self._row_shape(X.shape[1:])
 
     def _check_same_rows(self, before: Encoding, now: Encoding) -> None:
-        """Raise ValueError if `input_shape` is not as in the fit that training goes on from."""
+        """Raise ValueError if `input_shape` gives rows another shape than in the earlier fit."""
         if now.row_shape != before.row_shape:
             raise ValueError(
-                f"{type(self).__name__} goes on with a network for rows of shape {before.row_shape}, but "
-                f"input_shape={self.input_shape} makes them {now.row_shape}. Set it back, or fit a clone."
+                f"{type(self).__name__} continues training a network for rows of shape {before.row_shape}, but "
+                f"input_shape={self.input_shape} gives rows of shape {now.row_shape}. Set it back, or fit a clone."
             )
 
     def _row_shape(self, columns: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of a row for the network."""
+        """Return the shape of one row as the network sees it: `input_shape` if it is given, else `columns`."""
         given = getattr(self, "input_shape", None)
         return row_shape(columns, None if given is None else tuple(int(s) for s in given))
 
 
 def _check_same_task(owner: str, before: Task, now: Task) -> None:
-    """Raise ValueError if targets are not as in the fit that training goes on from."""
+    """Raise ValueError if the kind or number of targets differs from the earlier fit."""
     if now != before:
         raise ValueError(
-            f"y has {now.kind} targets ({now.n_targets}), but {owner} is fitted on {before.kind} ones "
+            f"y has {now.kind} targets ({now.n_targets}), but {owner} was fitted on {before.kind} targets "
             f"({before.n_targets}). Give y in the same form, or fit a clone."
         )
 

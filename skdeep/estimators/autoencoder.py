@@ -40,31 +40,35 @@ UNSCALED = TargetScale(np.zeros(1), np.ones(1))
 
 
 class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEstimator, ArrayReader):
-    """An encoder of rows into few numbers, trained together with the decoder that makes rows of them again.
+    """An autoencoder: an encoder network from rows to `n_components` numbers, and a decoder network from these to rows.
 
-    X is not scaled inside: put a scaler before. Parameters that are not listed here are those of `DeepRegressor`.
+    Both are trained together, to reconstruct X. X is not scaled inside: put a scaler before the autoencoder in a
+    pipeline. Parameters without a description here are as in `DeepClassifier`.
 
     Parameters
     ----------
     n_components : int, default=32
-        How many numbers a row is encoded into.
+        Length of the code of a row.
     encoder : str, Network, list, flax.linen.Module or callable, default="mlp"
-        A network as `network` of `DeepClassifier`, from a row to `n_components` outputs (twice as many if `variational`).
+        A network in any form that `network` of `DeepClassifier` takes. It has `n_components` outputs, or twice as many
+        if `variational`.
     decoder : str, Network, list, flax.linen.Module or callable, default="auto"
-        A network from `n_components` numbers to one output a value of X; "auto" is the encoder with its widths reversed
-        where that is an MLP or linear, otherwise an MLP. Its field `out_shape`, where it has one that is None, is
-        filled with the shape of a row.
+        A network from `n_components` numbers to the raw outputs that the loss needs: one per value of a row for the
+        squared error. "auto" is an MLP with the widths of the encoder in reverse order if the encoder is an MLP, the
+        encoder's own component if it is linear, and the default MLP otherwise. If the decoder has a field `out_shape`
+        that is None, it is set to the shape of a row.
     noise : float, default=0.0
-        Standard deviation of the normal noise that is added to X while training, in units of X: the decoder has to
-        restore what was there before.
+        Standard deviation of the Gaussian noise that is added to X during training, in units of X. The target is X
+        without the noise (a denoising autoencoder).
     variational : bool, default=False
-        Encode into a mean and a log variance, and decode numbers drawn from that normal distribution while training;
-        `transform` gives the mean.
+        Encode a row into a mean and a log variance. During training the decoder gets numbers drawn from that normal
+        distribution; `transform` returns the mean.
     beta : float, default=1.0
-        With `variational`, weight in the loss of the divergence of a row's code from a standard normal distribution,
-        divided by the number of values in a row.
+        With `variational`, the factor of the Kullback-Leibler divergence of a row's code from a standard normal
+        distribution. The loss of a row is the reconstruction loss plus `beta` times the divergence, divided by the number
+        of values per row.
     loss : str, Loss or callable, default="squared_error"
-        A loss for regression, between reconstruction and X.
+        A regression loss between the reconstruction and X.
     optimizer : str, Optimizer or callable, default="adam"
     learning_rate : float, default=1e-3
     schedule : str, Schedule or callable, default="constant"
@@ -76,7 +80,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     validation_fraction : float or int, default=0.1
     n_iter_no_change : int, default=10
     tol : float or None, default=1e-4
-        In units of the loss, which has those of X: choose a smaller one for X in [0, 1].
+        In units of the loss: those of X squared for the squared error. Choose a smaller value for X in [0, 1].
     scoring : str, callable or None, default="loss"
     coalesce : bool or "auto", default="auto"
     input_shape : tuple of int or None, default=None
@@ -92,7 +96,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     n_features_in_, feature_names_in_, input_shape_, n_iter_, best_epoch_, history_
         As in `DeepClassifier`.
     n_outputs_ : int
-        Raw outputs of the decoder, and with `variational` those of the encoder too.
+        Number of raw outputs: those of the decoder, and with `variational` also those of the encoder.
     params_, model_state_ : dict
         Nested dicts of ndarray, `{"encoder": ..., "decoder": ...}`.
     network_, loss_, optimizer_, schedule_ : components
@@ -176,7 +180,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, X_val: Any = None, sample_weight_val: Any = None
     ) -> Self:
-        """Train encoder and decoder.
+        """Train the encoder and the decoder.
 
         Parameters
         ----------
@@ -194,18 +198,18 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         Raises
         ------
         ValueError
-            If the data or a parameter is not what it must be.
+            If the data or a parameter is invalid, or X is outside the domain of the loss.
         NonFiniteLossError
-            If the loss becomes NaN or infinite, unless early stopping has kept parameters.
+            If the loss becomes NaN or infinite and early stopping has kept no parameters.
         """
         return train(self, FitData(X, None, sample_weight, X_val, None, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train one epoch on these rows, going on from where the last call stopped.
+        """Train one epoch on these rows, continuing from the last call.
 
-        The structure of the network stays that of the first call; its numbers, `noise` among them, may change.
+        The structure of the network stays as in the first call. Its traced numbers, such as `noise`, may change.
 
         Parameters
         ----------
@@ -218,34 +222,48 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         return train(self, FitData(X, None, sample_weight), is_partial=True)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the codes of rows `(n, n_components)`; with `variational`, their means.
+        """Return the codes of rows `(n, n_components)`; with `variational`, the means of the codes.
 
         Parameters
         ----------
         X : as in `fit`
+
+        Returns
+        -------
+        ndarray (n, n_components), in the dtype of X
         """
         codes, dtype = self._codes(X)
         return codes.astype(dtype, copy=False)
 
     def inverse_transform(self, X: Any) -> np.ndarray:
-        """Return the rows that the decoder makes of codes, in the form that X had in `fit`.
+        """Reconstruct rows from codes, in the shape that rows of X had in `fit`.
 
         Parameters
         ----------
         X : array-like (n, n_components)
             Codes.
+
+        Returns
+        -------
+        ndarray (n, features) or (n, ...), in the dtype of the codes
+
+        Raises
+        ------
+        ValueError
+            If codes do not have `n_components_` columns.
         """
         check_is_fitted(self)
         codes = check_array(X, dtype=(np.float64, np.float32), input_name="X")
         if codes.shape[1] != self.n_components_:
             raise ValueError(
-                f"X has {codes.shape[1]} components, but {type(self).__name__} encodes into {self.n_components_}."
+                f"X has {codes.shape[1]} columns, but the codes of {type(self).__name__} have {self.n_components_}. "
+                "Give codes as transform returns them."
             )
         rows = self._decoded(codes).astype(codes.dtype, copy=False)
         return rows.reshape(len(rows), *self._encoding.columns)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return minus the mean squared error of the reconstruction, over rows and their values.
+        """Return the negative mean squared error of the reconstruction: a mean over values, then a weighted one over rows.
 
         Parameters
         ----------
@@ -268,7 +286,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         return codes[:, : self.n_components_]
 
     def _decoded(self, codes: np.ndarray) -> np.ndarray:
-        """Return the reconstruction as flat rows of float64."""
+        """Return the reconstruction as float64 rows `(n, values per row)`."""
         model = self.network_.decoder_model(self.input_shape_, self.network_.n_decoded(by_name(self._model.n_raw)))
         raw = self._raw_of(model, self.params_["decoder"], self.model_state_["decoder"], codes)
         rows: np.ndarray = self._encoding.decode(self._reconstruction_loss, raw)
@@ -276,7 +294,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
 
     @property
     def n_components_(self) -> int:
-        """How many numbers the code of a row has."""
+        """Length of the code of a row."""
         self._learned("n_components_")
         return int(self.network_.n_components)
 
@@ -294,7 +312,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         return super()._component_value(name)
 
     def _resolve(self, encoding: Any) -> Resolved:
-        """Return encoder and decoder as one network, and the loss with the divergence where there is one."""
+        """Return encoder and decoder as one network; with `variational`, the loss includes the divergence."""
         (encoder_id, encoder), (decoder_id, decoder) = (
             resolve_ready("network", self._component_value(name)) for name in ("encoder", "decoder")
         )
@@ -312,7 +330,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         return X, X
 
     def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
-        """Return no target yet: it is X itself, and rows need not be compared and copied twice."""
+        """Return targets without columns, since X is the target: merging rows then compares and copies X only once."""
         return RowItself(y.shape[1:]), np.zeros((len(y), 0), np.float32)
 
     def _finished(self, rows: WeightedRows, encoding: Any, loss: Any) -> WeightedRows:
@@ -334,11 +352,11 @@ def _of_reconstruction(loss: Loss) -> Loss:
 
 
 def mirrored(encoder: Any) -> Network:
-    """Return the decoder for an encoder: the same with its widths reversed if it is an MLP, itself if it is linear."""
+    """Return the decoder "auto" for an encoder: an MLP with its widths reversed, a linear one itself, otherwise `MLP()`."""
     try:
         network = resolve("network", encoder)[1]
     except (ComponentError, TypeError):
-        return MLP()  # fit says what is wrong
+        return MLP()  # fit resolves the encoder too, and raises the error
     if isinstance(network, MLP):
         return network.replace(widths=tuple(network.widths)[::-1])
     return network if isinstance(network, Linear) else MLP()

@@ -1,4 +1,4 @@
-"""Methods that exist under some parameters only, and say why where they do not."""
+"""Methods that are available only with some parameters; an AttributeError gives the reason otherwise."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class available_if:  # noqa: N801  # used as scikit-learn's decorator of this name
-    """Offer a method only where `check(estimator)` is true, and tell the reason where it raises AttributeError.
+    """Make a method available only if `check(estimator)` is true.
 
-    As scikit-learn's decorator of this name, `hasattr` follows the check. The message has the check's reason too,
-    which scikit-learn leaves to the traceback.
+    `hasattr` follows the check, as with scikit-learn's decorator of this name. Unlike scikit-learn's, the message of the
+    AttributeError includes the reason that the check raised.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class available_if:  # noqa: N801  # used as scikit-learn's decorator of this na
 
 
 class AvailableMethod:
-    """The descriptor of a method that exists where `check(estimator)` is true."""
+    """The descriptor of a method that is available if `check(estimator)` is true."""
 
     def __init__(self, method: Callable[..., Any], check: Callable[[Any], bool]) -> None:
         self.method, self._check = method, check

@@ -1,4 +1,4 @@
-"""The part of `fit` that all estimators share: what a training asks an estimator for, and what it leaves there."""
+"""The base class of all estimators: the methods that `prepare` calls, and those that store an outcome."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def check_some_weight(weight: np.ndarray) -> None:
 
 
 class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
-    """Base of all estimators: the answers that `prepare` asks for, and what becomes of an outcome.
+    """Base of all estimators: the methods that `prepare` calls, and those that store and report an outcome.
 
-    `prepare` calls the methods in the order in which they stand here.
+    They are defined here in the order in which they are called.
     """
 
     _default_loss: ClassVar[str]
-    scoring: Any = "loss"  # a parameter where rows and targets are arrays that a scorer knows
+    scoring: Any = "loss"  # the Deep estimators of arrays have a parameter of this name
     _memory: Memory | None = None
 
     if TYPE_CHECKING:  # the leaf classes declare the parameters
@@ -47,32 +47,33 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         def __getattr__(self, name: str) -> Any: ...
 
     def _store(self, parameters: dict[str, Any]) -> None:
-        """Keep the parameters of a constructor, its `locals()`, as they are."""
+        """Set an attribute for each parameter of the constructor, unchanged; `parameters` are its `locals()`."""
         for name, value in parameters.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
     @abstractmethod
     def _check_parameters(self, is_partial: bool) -> None:
-        """Raise ValueError or TypeError when a parameter is not what it must be."""
+        """Raise ValueError or TypeError if a parameter is invalid."""
 
     @abstractmethod
     def _earlier(self, is_partial: bool) -> Earlier | None:
-        """Return the fit that training goes on from, with the user's edits of its parameters; None to begin anew."""
+        """Return the fit that training continues, with the user's edits of its parameters; None for new parameters."""
 
     @abstractmethod
     def _read(self, data: Any, earlier: Earlier | None) -> tuple[Any, WeightedRows]:
-        """Validate X, y and weights; return the encoding and the rows, whose targets can be compared.
+        """Validate X, y and weights; return the encoding, and the rows with targets in the units of y.
 
-        The encoding is that of the earlier fit in a later `partial_fit`, else a new one, whose scale of y comes later.
+        After the first `partial_fit`, the target encoding is that of the earlier fit. Otherwise it is new, and `_split`
+        adds the scale of y.
         """
 
     @abstractmethod
     def _resolve(self, encoding: Any) -> Resolved:
-        """Return the components that the parameters stand for, the network being all that is trained."""
+        """Return the components that the parameters stand for; the network includes every part that is trained."""
 
     def _check_serves(self, resolved: Resolved, task: Task) -> None:
-        """Raise ValueError if loss or optimizer cannot serve this task and these parameters."""
+        """Raise ValueError if the loss does not serve the task, or the optimizer does not fit the parameters."""
         check_serves(self, resolved, task)
 
     def _encoded_for(self, network: Network, encoding: Any, given: WeightedRows) -> tuple[Any, WeightedRows]:
@@ -81,26 +82,26 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     @abstractmethod
     def _check_goes_on(self, encoding: Any, resolved: Resolved, model: Model, earlier: Earlier | None) -> None:
-        """Raise ValueError if training cannot go on from the earlier fit with these components and data."""
+        """Raise ValueError if training cannot continue from the earlier fit with these components and data."""
 
     @abstractmethod
     def _drafted(self, draft: Draft) -> Draft:
-        """Return the draft with the key, and the first parameters if they are drawn on the host."""
+        """Return the draft with the random key, and with the initial parameters if they are drawn on the host."""
 
     @abstractmethod
     def _split(self, given: WeightedRows, data: Any, draft: Draft) -> tuple[Draft, Split]:
-        """Return rows to train on and to validate on, in units of training, and the draft with the scale of y."""
+        """Return the draft with the scale of y, and the training and validation rows with encoded targets."""
 
     def _check_batch_size(self, n: int) -> None:
-        """Look at a batch size that is given for `n` rows."""
+        """Warn if the given batch size does not fit `n` rows; no check by default."""
 
     @abstractmethod
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
-        """Return the configuration of training, with Python's numbers."""
+        """Return the configuration of training, with Python floats as its traced numbers."""
 
     @abstractmethod
     def _start_state(self, config: FitConfig, counts: tuple[Any, Any], draft: Draft) -> TrainState:
-        """Return the state before the first step; the configuration's numbers are cast."""
+        """Return the state before the first step; the numbers of `config` are cast to the training dtype already."""
 
     @abstractmethod
     def _order(self, n: int, draft: Draft) -> EpochOrder:
@@ -113,40 +114,40 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     @property
     def _driver(self) -> Any:
-        """What trains."""
+        """The driver of the job: it runs the training loop."""
         return Steps()
 
     def _scorer(self, scored: ScoredRows, must_be_number: bool) -> EstimatorScore:
-        """Return the function of parameters that scores rows."""
+        """Return the function `f(params, model_state)` that scores these rows."""
         raise NotImplementedError
 
     @abstractmethod
     def _history_to_extend(self, draft: Draft) -> History | None:
-        """Return the history that this training extends, if it does."""
+        """Return the history that this training extends, or None."""
 
     def _adopt(self, job: Job) -> None:
-        """Take what is known before training, so that callbacks and scorers can predict."""
+        """Set the attributes that are known before training, so that callbacks and scorers can predict."""
         self._encoding, self._model = job.encoding, job.config.model
         self.n_outputs_ = total_width(job.config.model.n_raw)
 
     @abstractmethod
     def _printer(self, job: Job) -> Any:
-        """Return what prints the lines of `verbose`."""
+        """Return the printer for `verbose`."""
 
     def _absorb(self, job: Job, outcome: Outcome) -> None:
-        """Keep the result of training; raise NonFiniteLossError if nothing of use is left."""
+        """Store the result of training; raise NonFiniteLossError if training diverged and no best parameters were kept."""
         self._history = joined_history(job.origin.history, outcome.history)
         self.n_iter_ = outcome.n_epochs
 
     @abstractmethod
     def _fitted_attributes(self) -> dict[str, Any]:
-        """Return what callbacks get at the end of a fit."""
+        """Return the fitted attributes that callbacks get at the end of a fit."""
 
     @abstractmethod
     def _report(self, job: Job, outcome: Outcome) -> None:
-        """Pass Ctrl-C on, or warn if training did not end well."""
+        """Raise KeyboardInterrupt or warn if training was interrupted; warn if it did not converge."""
 
 
 def n_parameters(params: Any) -> int:
-    """Return how many numbers are trained."""
+    """Return the number of scalars in the parameters."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks (1.9 and newer) on our estimators; without them, nothing here costs anything."""
+"""Support for scikit-learn's callbacks (scikit-learn 1.9 and newer). Without callbacks it adds no work per epoch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ try:
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]  # stands in for scikit-learn's
-        """Stands in where scikit-learn has no callbacks yet."""
+        """Replaces scikit-learn's class of this name, which older versions lack."""
 
     def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
+        """Return the method unchanged."""
         return method
 
 
@@ -26,16 +26,16 @@ __all__ = ["CallbackSupportMixin", "FitWatcher", "with_callbacks"]
 
 
 class FitWatcher(Watcher):
-    """Tells the callbacks of an estimator about its fit and each epoch, and prints finished epochs.
+    """Calls the callbacks of an estimator for the fit and for each epoch, and prints finished epochs.
 
     Parameters
     ----------
     estimator : estimator with `CallbackSupportMixin`
     data : dict
-        `X`, `y` and `metadata` as callbacks see them.
+        The keyword arguments `X`, `y` and `metadata` of callbacks.
     job : Job
     printer : callable or None
-        Gets each finished epoch's line of the history, and the outcome by its method `ended`.
+        Called with the history of each finished epoch, a dict; its method `ended` gets the outcome.
     """
 
     def __init__(self, estimator: Any, data: dict[str, Any], job: Job, printer: Any) -> None:
@@ -48,13 +48,13 @@ class FitWatcher(Watcher):
             self._root.call_on_fit_task_begin(estimator=estimator, **data)
 
     def begin_epoch(self) -> None:
-        """Open the next epoch."""
+        """Call the callbacks at the beginning of an epoch."""
         if self.is_epoch_wise:
             self._epoch = self._root.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def end_epochs(self, course: Course, n_new: int) -> bool:
-        """Print the epochs, and close the last one; True if a callback asks to stop."""
+        """Print the new epochs and call the callbacks; return True if a callback asks to stop."""
         if self._printer is not None:
             for i in range(-n_new, 0):
                 self._printer({name: values[i] for name, values in course.history.items()})
@@ -68,19 +68,19 @@ class FitWatcher(Watcher):
         )
 
     def end_training(self, outcome: Outcome) -> None:
-        """Print what there is to say of the end."""
+        """Print why training ended, if the printer does."""
         if self._printer is not None:
             self._printer.ended(outcome)
 
     def end_fit(self, fitted_attributes: Callable[[], dict[str, Any]]) -> None:
-        """Close the fit."""
+        """Call the callbacks at the end of the fit."""
         if self._root is not None:
             self._root.call_on_fit_task_end(
                 estimator=self._estimator, reconstruction_attributes=fitted_attributes, **self._data
             )
 
     def _attributes(self, course: Course) -> dict[str, Any]:
-        """Return what the estimator would hold if training had stopped here."""
+        """Return the fitted attributes that the estimator would have if training ended now."""
         params, model_state = course.current_params()
         return {
             "params_": params,

@@ -1,4 +1,4 @@
-"""`class_weight` of the classifiers -> weights of rows."""
+"""Turn `class_weight` of the classifiers into weights of rows."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from skdeep.records import Task
 
 
 def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarray, task: Task) -> np.ndarray:
-    """Return the weight of each class, from "balanced" or a dict by label.
+    """Return the weight of each class, from "balanced" or a dict from label to weight.
 
-    As in `sklearn.utils.class_weight.compute_class_weight`, a class that the dict leaves out has weight 1, and the
-    dict may name labels that are not in y (those of another fold) if it names all that are.
+    As in `sklearn.utils.class_weight.compute_class_weight`, a class that is not in the dict has weight 1. The dict may
+    have labels that are not in y (labels of another fold) if it has all labels that are.
 
     Raises
     ------
@@ -28,8 +28,8 @@ def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarra
         return balanced_weights(rows.weight, rows.target, task)
     if not isinstance(class_weight, dict):
         raise ValueError(
-            f"The 'class_weight' parameter must be None, 'balanced' or a dict of labels (a list of dicts serves several labels only). "
-            f"Got {class_weight!r} instead."
+            f"The 'class_weight' parameter must be None, 'balanced' or a dict from label to weight (a list of dicts is for "
+            f"multilabel y only). Got {class_weight!r} instead."
         )
     labels = classes.tolist()
     absent = [label for label in labels if label not in class_weight]
@@ -43,13 +43,13 @@ def weights_of_classes(class_weight: Any, rows: WeightedRows, classes: np.ndarra
 
 
 def class_weigher(class_weight: Any, train: WeightedRows, target: Any) -> Callable[[WeightedRows], WeightedRows]:
-    """Return a function from rows to rows with their weights multiplied by those of their classes.
+    """Return a function that multiplies the weights of rows by class weights.
 
     Parameters
     ----------
     class_weight : dict, list, "balanced" or None
     train : WeightedRows
-        The rows that "balanced" is about; rows of several labels are balanced by themselves.
+        The rows whose classes "balanced" counts. For multilabel y, "balanced" counts the rows that the function gets.
     target : Classes or Labels
     """
     if class_weight is None:
@@ -61,7 +61,7 @@ def class_weigher(class_weight: Any, train: WeightedRows, target: Any) -> Callab
 
 
 def weighted_by_labels(class_weight: Any, rows: WeightedRows, codes: np.ndarray) -> WeightedRows:
-    """Return multilabel rows with their weights multiplied by those of their labels, which are named by `codes`.
+    """Return multilabel rows with their weights multiplied by the weights of their labels; `codes` are absent and present.
 
     Raises
     ------
@@ -85,13 +85,12 @@ def check_some_class_weight(owner: str, weight: np.ndarray, use: str) -> None:
     """Raise ValueError if `class_weight` has left no row a positive weight; `use` is "trains on" or "validates on"."""
     if not (weight > 0).any():
         raise ValueError(
-            f"class_weight leaves none of the rows that {owner} {use} a positive weight. Give a positive one to a class "
-            "that is among them."
+            f"With this class_weight, all rows that {owner} {use} have weight 0. Give a positive weight to one of their classes."
         )
 
 
 def _checked(weights: Any, class_weight: Any) -> np.ndarray:
-    """Return weights as an array; raise ValueError if one is no number, negative or not finite."""
+    """Return weights as an array; raise ValueError if one is not a number, negative or not finite."""
     try:
         array = np.array(weights, np.float64)
     except (TypeError, ValueError) as err:

@@ -37,7 +37,7 @@ from skdeep.estimators.supervised import SupervisedEstimator
 from skdeep.estimators.training import FitData, train
 from skdeep.estimators.warn import warn_caller
 
-# Where a float64 sigmoid still tells neighbouring float32 decisions apart, and stays inside (0, 1).
+# At this decision value float64 sigmoids of neighbouring float32 values still differ, and are inside (0, 1).
 LARGEST_DECISION = 20.0
 
 
@@ -45,7 +45,7 @@ def _gives_probabilities(estimator: Any) -> bool:
     try:
         loss = getattr(estimator, "loss_", None) or resolve_ready("loss", estimator._component_value("loss"))[1]
     except ComponentError:
-        return True  # fit says what is wrong
+        return True  # fit raises the error
     if not loss.probabilistic:
         raise AttributeError(
             f"predict_proba is not available for the loss {type(loss).__name__}, which gives no probabilities. "
@@ -55,7 +55,9 @@ def _gives_probabilities(estimator: Any) -> bool:
 
 
 class DeepClassifier(ClassifierMixin, SupervisedEstimator):
-    """A neural network classifier: binary, multiclass and multilabel.
+    """A neural network classifier for binary, multiclass and multilabel targets.
+
+    X is not scaled inside: put a scaler before the classifier in a pipeline.
 
     Parameters
     ----------
@@ -64,12 +66,12 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         layers (names, `(name, options)` pairs, layers, linen modules), to which the output layer
         is added; a linen module; or an NNX factory `f(in_shape, n_outputs, rngs)`.
     loss : str, Loss or callable, default="auto"
-        Name, loss, or function `f(raw, target) -> (n,)`; "auto" is "cross_entropy".
+        A name, a loss, or a function `f(raw, target) -> (n,)`; "auto" is "cross_entropy".
     optimizer : str, Optimizer or callable, default="adam"
-        Name, optimizer, or Optax factory `f(learning_rate)`.
+        A name, an optimizer, or an Optax factory `f(learning_rate)`.
     learning_rate : float, default=1e-3
     schedule : str, Schedule or callable, default="constant"
-        Factor of the learning rate as a function of progress in [0, 1].
+        The factor of the learning rate as a function of progress, which is 0 at the start and 1 at `max_epochs`.
     augmentation : str, Augmentation, callable, list of these or None, default=None
         Random changes of the rows of each training batch: a name, an augmentation, a function `f(key, x) -> x`.
     l1, l2 : float or None, default=None
@@ -78,57 +80,75 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     clip_norm : float or None, default=None
         Largest global norm of the gradient.
     batch_size : int or "auto", default="auto"
-        Rows a step; auto is 200.
+        Rows per step; "auto" is 200.
     max_epochs : int, default=200
-        Upper bound of epochs; reaching it unconverged warns.
+        Largest number of epochs. `fit` warns if training has not converged by then and `tol` is not None.
     early_stopping : bool, default=False
-        Hold out `validation_fraction` of the rows and keep the parameters of the best epoch.
+        Hold out `validation_fraction` of the rows, or use `X_val`; stop by their loss or score, and keep the parameters
+        of the best epoch.
     validation_fraction : float or int, default=0.1
-        Share (or number) of rows held out: random rows by class, or the last ones without `shuffle`.
+        Share (float) or number (int) of distinct rows that are held out: random rows, stratified by class, or with
+        `shuffle=False` the last rows.
     n_iter_no_change : int, default=10
-        Epochs without a gain of `tol` after which training stops.
+        Training stops after this many epochs in a row without an improvement of more than `tol`: of the training loss,
+        or with `early_stopping` of the loss or score on the validation rows.
     tol : float or None, default=1e-4
-        Smallest gain that counts; None runs all epochs.
+        Smallest improvement that counts, relative to the last epoch that improved. None trains for `max_epochs`.
     scoring : str, callable or None, default="loss"
-        What early stopping watches: "loss", a scorer, or None for accuracy. A scorer is called on the held-out rows
-        as they were given, with `sample_weight` only if weights were given.
+        The loss or score that early stopping watches: "loss", a scorer, or None for accuracy. A scorer gets the held-out
+        rows as the user gave them, and `sample_weight` only if the user gave weights.
     coalesce : bool or "auto", default="auto"
-        Merge equal rows, so that a weight of 2 is exactly a row given twice; auto is on if `shuffle`.
+        Merge equal rows and add their weights, so that a weight of 2 is exactly a row given twice. "auto" is True if
+        `shuffle` is.
     input_shape : tuple of int or None, default=None
-        Shape of a row for the network, where X is flat.
+        Shape of a row as the network sees it, if X has flat rows; None is the shape of a row of X.
     shuffle : bool, default=True
+        Shuffle the rows in each epoch.
     warm_start : bool, default=False
+        Start `fit` from the parameters of the last fit.
     random_state : int, RandomState or None, default=None
+        Seed of the parameter initialisation, the validation split, shuffling, dropout and augmentation.
     verbose : int, default=0
-        Above 0, a line an epoch.
+        Above 0, print one line per epoch.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+        The device to train and predict on; "auto" is JAX's default device.
     pretrain : FrozenEstimator or None, default=None
-        A fitted `DeepAutoencoder` in `sklearn.frozen.FrozenEstimator`: its encoder comes before `network`, which then
-        is a head on rows of its `n_components` numbers. X must be scaled as it was for the autoencoder.
+        A fitted `DeepAutoencoder` in `sklearn.frozen.FrozenEstimator`. Its encoder feeds `network`, which then gets rows
+        of `n_components` numbers. X must be scaled as it was for the autoencoder.
     freeze_pretrained : bool, default=False
-        Leave the encoder as it is, instead of training it too; its weights are then in `model_state_`.
+        Do not train the encoder. Its weights are then in `model_state_` instead of `params_`.
     class_weight : dict, list of dicts, "balanced" or None, default=None
-        Weights of classes in the training and validation loss. As in scikit-learn, a dict that leaves out a class
-        gives it weight 1. In `partial_fit`, "balanced" balances the rows of each call. Multilabel y takes a list with
-        a dict for each column; the weight of a row is the product of its labels' weights. So "balanced" weights
-        multiply up: a label that 10% of the rows have weighs 5 where it is present, and a row with four such labels
-        weighs 625.
+        Weights of classes in the training and validation loss. As in scikit-learn, a class that is not in the dict has
+        weight 1. In `partial_fit`, "balanced" balances the rows of each call. For multilabel y, give a list with one
+        dict per column; the weight of a row is the product of its labels' weights. With "balanced", a label that 10% of
+        the rows have weighs 5 where it is present, so a row with four such labels weighs 625.
 
     Attributes
     ----------
     classes_ : ndarray (n_classes,)
-        Labels; `arange(n_labels)`, the numbers of the columns, for multilabel.
-    n_features_in_, feature_names_in_, input_shape_, n_outputs_
-        Shapes of what goes in, and the number of raw outputs of the network.
-    n_iter_, best_epoch_ : int
-        Epochs done, and the epoch (from 1) whose parameters are kept.
+        The sorted labels; for multilabel y `arange(n_labels)`, the numbers of the columns.
+    n_features_in_ : int
+        Number of columns of X (the length of its second dimension).
+    feature_names_in_ : ndarray of str
+        Names of the columns, if X was a table with string names.
+    input_shape_ : tuple of int
+        Shape of a row as the network sees it.
+    n_outputs_ : int
+        Number of raw outputs of the network.
+    n_iter_ : int
+        Number of epochs trained: by the last `fit`, and by `partial_fit` calls after it.
+    best_epoch_ : int
+        The epoch (from 1) whose parameters are kept.
     history_ : pandas.DataFrame
-        Columns epoch, train_loss, val_loss, val_score, learning_rate, seconds.
+        One row per epoch: epoch, train_loss, val_loss, val_score, learning_rate, seconds. Absent values are NaN.
     params_, model_state_ : nested dicts of ndarray
+        The trained parameters, and arrays that the network itself updates, such as running averages.
     network_, loss_, optimizer_, schedule_, augmentation_ : components
+        The components that were used.
     resolved_components_ : dict
-        Full id of each component.
+        The full id of each component by the name of its parameter.
     n_parameters_ : int
+        Number of trained scalars.
 
     Examples
     --------
@@ -195,9 +215,9 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         ----------
         X : array-like or sparse matrix (n, features), or array (n, ...)
         y : array-like (n,) of labels of any kind, or array-like or sparse matrix (n, labels) of 0 and 1
-            Another pair of numbers says absent (the smaller one) and present, and is what `predict` returns.
+            Two other numbers may be used for absent (the smaller one) and present; `predict` then returns these.
         sample_weight : array-like (n,), default=None
-            Non-negative; enters the training loss and the held-out validation loss.
+            Non-negative; weights the training loss and the loss of held-out rows.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
             Validation rows; without `early_stopping` they are only reported in `history_`.
 
@@ -208,23 +228,24 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Raises
         ------
         ValueError
-            If the data or a parameter is not what it must be, or there is only one class.
+            If the data or a parameter is invalid, or there is only one class.
         NonFiniteLossError
-            If the loss becomes NaN or infinite, unless early stopping has kept parameters.
+            If the loss becomes NaN or infinite and early stopping has kept no parameters.
         """
         return train(self, FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train one epoch on these rows, going on from where the last call stopped.
+        """Train one epoch on these rows, continuing from the last call.
 
         Parameters
         ----------
         X, y : as in `fit`
         classes : array-like (n_classes,), default=None
-            All labels that will ever come; needed at the first call only (there, by default those of y). Later calls
-            may repeat them. Multilabel y needs none, unless its first rows hold one of its two codes only: then both.
+            All labels of the first and all later calls. Only the first call uses them; None there means the labels of
+            y. Later calls may repeat them. For multilabel y, give both codes if they are not 0 and 1 and the first y
+            has only one of them.
         sample_weight : array-like (n,), default=None
 
         Returns
@@ -235,11 +256,17 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         return train(self, FitData(X, y, sample_weight, classes=classes), is_partial=True)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return scores whose sign (binary, multilabel) or largest (multiclass) says what `predict` says.
+        """Return decision scores, which agree with `predict`: by their sign, or by the largest for multiclass.
 
-        With the link of the built-in losses they are the raw outputs of the network, cut to [-20, 20] where
-        probabilities are sigmoids, so that probabilities rank as scores do. With a link of the loss's own they are
-        the logits (binary, multilabel) or the logarithms of its probabilities.
+        For a loss with the built-in link (sigmoid, softmax or identity) they are the raw outputs of the network (for
+        binary with two raw outputs, their difference). Where probabilities are sigmoids, they are clipped to [-20, 20], so
+        that scores and probabilities give the same ranking. If the loss overrides `link` and is probabilistic, they are
+        the logits (binary, multilabel) or the logarithms (multiclass) of its probabilities. If it is not probabilistic,
+        they are the scores of its link.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, as in `fit`
 
         Returns
         -------
@@ -249,21 +276,52 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         return decision_scores(self.loss_, raw, self._task, np.float64)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable labels `(n,)`, or for multilabel `(n, labels)` in the codes of y."""
+        """Return the predicted labels.
+
+        They are the labels with the largest probability, or for multilabel those with a probability above 0.5. If the loss
+        is not probabilistic, they are those with the largest score, or for binary and multilabel a score above 0.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, as in `fit`
+
+        Returns
+        -------
+        ndarray (n,), or for multilabel (n, labels) in the codes of y
+        """
         raw = self._cut_raw(X)
         return self._encoding.decode(self.loss_, raw, np.float64)
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return probabilities `(n, classes)`, or `(n, labels)` for multilabel."""
+        """Return the probabilities of classes or labels.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, as in `fit`
+
+        Returns
+        -------
+        ndarray (n, classes), or (n, labels) for multilabel
+
+        Raises
+        ------
+        AttributeError
+            If the loss gives no probabilities.
+        """
         raw = self._cut_raw(X)
         return class_probabilities(self.loss_, raw, self._task, np)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of the probabilities, finite also where those of `predict_proba` round to 0.
+        """Return the natural logarithms of the probabilities, in the shape of `predict_proba`.
 
-        A link of the loss's own that gives a probability of 0 gives minus infinity here.
+        With the built-in link they are finite even where `predict_proba` rounds to 0. If the loss overrides `link`, a
+        probability of 0 gives minus infinity.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, as in `fit`
         """
         raw, _ = self._raw(X)
         probability = class_probabilities(self.loss_, self._cut(raw), self._task, np)
@@ -278,7 +336,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
 
     @property
     def classes_(self) -> np.ndarray:
-        """The sorted classes, or the positions of the labels."""
+        """The sorted labels; for multilabel y the numbers of its columns."""
         classes: np.ndarray = self._learned("classes_").target.classes
         return classes
 
@@ -314,8 +372,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         labels = target.encode(y)
         if known is None and len(labels) > n_labels and (labels.sum(axis=1) == 1).all():
             warn_caller(
-                f"Each row of y has exactly one of its {n_labels} labels, and {type(self).__name__} learns them as labels of "
-                "their own (multilabel). If they are the classes of one target, pass y.argmax(axis=1) instead."
+                f"Each row of y has exactly one of its {n_labels} labels, but {type(self).__name__} treats y as multilabel, "
+                "where a row may have several labels or none. If the columns are the classes of one target, give y.argmax(axis=1)."
             )
         return target, labels
 

@@ -1,4 +1,4 @@
-"""Whether training can go on from an earlier fit: `warm_start`, and `partial_fit` after its first call."""
+"""Check that training can continue from an earlier fit: `warm_start`, and `partial_fit` after its first call."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Form:
 
 
 def same_form(owner: str, form: Form, params: Any, model_state: Any) -> tuple[Any, Any]:
-    """Return `params_` and `model_state_`, which a user may have edited, in the types that training left.
+    """Return `params_` and `model_state_`, which a user may have edited, in the dtypes that they had after training.
 
     Raises
     ------
     ValueError
-        If a parameter is missing, new or of another shape than training left; the message names the first one.
+        If a parameter is missing, new, or has another shape than after training; the message names the first one.
     """
     leaves, tree = jax.tree.flatten({"params_": params, "model_state_": model_state})
     if [np.shape(leaf) for leaf in leaves] != list(form.shapes.values()):
         path, then, now = _first_difference(form.shapes, Form(params, model_state).shapes)
         raise ValueError(
-            f"{owner} cannot go on from edited parameters: {path} {_described(now)}, but training left one that "
+            f"{owner} cannot continue from edited parameters: {path} {_described(now)}, but the trained one "
             f"{_described(then)}. Keep the shapes, or fit a clone."
         )
     typed = [np.asarray(leaf, dtype) for leaf, dtype in zip(leaves, form.types, strict=True)]
@@ -46,7 +46,7 @@ def same_form(owner: str, form: Form, params: Any, model_state: Any) -> tuple[An
 
 
 def check_continues(owner: str, previous: tuple[Any, Any], fresh: TrainState) -> None:
-    """Raise ValueError unless earlier parameters and model state have the form that the network has now.
+    """Raise ValueError unless earlier parameters and model state have the names and shapes of the new ones.
 
     Raises
     ------
@@ -58,19 +58,19 @@ def check_continues(owner: str, previous: tuple[Any, Any], fresh: TrainState) ->
         return
     path, before, after = _first_difference(earlier, now)
     raise ValueError(
-        f"warm_start=True goes on from the parameters of the last fit, but {path} {_described(before)} there, and "
-        f"{_described(after)} now. Fit the same network on data of the same form, or set "
-        f"warm_start=False, so that {owner} begins anew."
+        f"warm_start=True continues from the parameters of the last fit, but {path} {_described(before)} there, and "
+        f"{_described(after)} now. Fit the same network on data of the same shape, or set warm_start=False to train "
+        f"{owner} from new parameters."
     )
 
 
 def check_same_target(before: Any, now: Any) -> None:
-    """Raise ValueError if a warm start would go on over other classes or another kind of target.
+    """Raise ValueError if a warm start got other classes or another kind of target than the last fit.
 
     Parameters
     ----------
     before, now : Encoding
-        That of the last fit, and that of the new data.
+        The encodings of the last fit and of the new data.
     """
     if before.task.kind != now.task.kind:
         raise ValueError(
@@ -86,20 +86,20 @@ def check_same_target(before: Any, now: Any) -> None:
 
 
 def check_same_demands(before: Loss, loss: Loss) -> None:
-    """Raise ValueError if a warm start would read raw outputs otherwise than the last fit, whose loss was `before`."""
+    """Raise ValueError if a warm start's loss has another scaling or domain of y than the last fit's, `before`."""
     if _demands(before) != _demands(loss):
         then, now = (_worded(part) for part in (before, loss))
         raise ValueError(
-            f"warm_start=True goes on from the parameters of the last fit, whose raw outputs served the loss {type(before).__name__} "
+            f"warm_start=True continues from the parameters of the last fit, which served the loss {type(before).__name__} "
             f"({then}), but the loss {type(loss).__name__} has {now}. Set warm_start=False, or fit a clone."
         )
 
 
 def check_same_components(estimator: Any, resolved: Resolved) -> None:
-    """Raise ValueError if components have changed so that `partial_fit` cannot go on from its earlier calls.
+    """Raise ValueError if components have changed so that `partial_fit` cannot continue from the earlier fit.
 
-    Numbers of components may change, the structure of the network may not. Another loss must bring y to the same
-    scale, and need as many raw outputs. Another optimizer or schedule may always be set.
+    The traced numbers of the network may change; its structure may not. Another loss must have the same scaling and
+    domain of y, and as many raw outputs. Any optimizer and schedule may be set.
 
     Parameters
     ----------
@@ -113,28 +113,28 @@ def check_same_components(estimator: Any, resolved: Resolved) -> None:
     different = structural_difference(estimator.network_, resolved.network)
     if different is not None:
         raise ValueError(
-            f"partial_fit of {owner} goes on with the network of the fit before, but {different[0] or 'the network'} was "
-            f"{different[1]!r} there and is {different[2]!r} now. {cure}"
+            f"partial_fit of {owner} continues with the network of the earlier fit, but {different[0] or 'the network'} was "
+            f"{different[1]!r} then and is {different[2]!r} now. {cure}"
         )
     before, loss = estimator.loss_, resolved.loss
     n_raw, known = loss.n_raw(estimator._task), by_name(estimator._model.n_raw)
     if n_raw != known:
         raise ValueError(
-            f"partial_fit of {owner} goes on with the network of the fit before, which has {known} raw outputs "
+            f"partial_fit of {owner} continues with the network of the earlier fit, which has {known} raw outputs "
             f"for the loss {type(before).__name__}, but the loss {type(loss).__name__} needs {n_raw}. {cure}"
         )
     if _demands(before) != _demands(loss):
         then, now = (_worded(part) for part in (before, loss))
         raise ValueError(
-            f"partial_fit of {owner} keeps the scale that y was brought to by the fit before, for the loss {type(before).__name__} "
+            f"partial_fit of {owner} keeps the scale of y from the earlier fit, chosen for the loss {type(before).__name__} "
             f"({then}), but the loss {type(loss).__name__} has {now}. {cure}"
         )
 
 
 def structural_difference(before: Any, now: Any, path: str = "", is_data: bool = False) -> tuple[str, Any, Any] | None:
-    """Return path and both values of the first place where two components differ in structure, or None.
+    """Return the path and both values of the first difference in structure between two components, or None.
 
-    Traced numbers (`is_data`) may differ. Functions of the same importable name are the same.
+    Traced numbers (`is_data`) may differ. Two functions with the same importable name count as equal.
     """
     pairs: list[tuple[str, Any, Any, bool]]
     if isinstance(before, Component) and type(before) is type(now):
@@ -161,7 +161,7 @@ def _is_same(before: Any, now: Any) -> bool:
 
 
 def _demands(loss: Loss) -> list[tuple[str, str]]:
-    """Return the scale and domain that a loss, and a loss inside it, asks for."""
+    """Return the scaling and the domain of a loss, and of each loss inside it."""
     return [(part.scaling, part.domain) for part in components_in(loss) if isinstance(part, Loss)]
 
 

@@ -1,4 +1,4 @@
-"""What the Deep estimators share: their components, how they split rows, and what they keep."""
+"""The base class of the Deep estimators: components, the validation split, the first state, the fitted attributes."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ _SPLIT_STREAM = 2**32 - 1
 
 
 def trains_epoch_by_epoch(estimator: Any) -> bool:
-    """Return True if `partial_fit` exists, else raise AttributeError: early stopping needs rows held out for good."""
+    """Return True if `partial_fit` is available; raise AttributeError with `early_stopping`, which needs several epochs."""
     if estimator.early_stopping:
         raise AttributeError(
-            f"partial_fit is not available with early_stopping=True: it trains {type(estimator).__name__} for one epoch on the "
-            "rows it is given. Set early_stopping=False."
+            f"partial_fit of {type(estimator).__name__} is not available with early_stopping=True, because it trains for one "
+            "epoch per call. Set early_stopping=False."
         )
     return True
 
@@ -67,27 +67,27 @@ class DeepEstimator(TrainedEstimator):
     n_iter_: int
     _form: Form | None = None
 
-    # What the kinds of Deep estimator do differently.
+    # Methods in which the Deep estimators differ.
 
     @abstractmethod
     def _finished(self, rows: WeightedRows, encoding: Any, loss: Any) -> WeightedRows:
-        """Return rows with the target that training uses; raise ValueError if the loss is not defined for one."""
+        """Return the rows with encoded targets; raise ValueError if a target is outside the domain of the loss."""
 
     def _with_scale(self, encoding: Any, train: WeightedRows, loss: Any) -> Any:
-        """Return the encoding with what it has to learn of the rows that train."""
+        """Return the encoding with the scale of y, learned from the training rows; unchanged where y has no scale."""
         return encoding
 
     def _weigher(self, train: WeightedRows, encoding: Any) -> Any:
-        """Return a function from rows to rows with the weights of their classes, learned from rows that train."""
+        """Return a function that multiplies the weights of rows by class weights, learned from the training rows."""
         return lambda rows: rows
 
     @property
     def input_shape_(self) -> tuple[int, ...]:
-        """Shape of a row for the network; a dict of them where X is `Inputs`."""
+        """Shape of one row as the network sees it; a dict of shapes if X is an `Inputs`."""
         shape: tuple[int, ...] = self._learned("input_shape_").row_shape
         return shape
 
-    # The answers that `prepare` asks for.
+    # Methods that `prepare` calls.
 
     def _check_parameters(self, is_partial: bool) -> None:
         check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
@@ -100,8 +100,8 @@ class DeepEstimator(TrainedEstimator):
         return Earlier(is_partial and encoding is not None, params, model_state, encoding, loss, self._memory)
 
     def _edited_params(self) -> tuple[Any, Any]:
-        """Return the parameters and model state of the last fit, with the user's edits."""
-        if self._form is None:  # parameters were assigned to an estimator that was never fitted
+        """Return `params_` and `model_state_`, which the user may have edited; raise ValueError if shapes changed."""
+        if self._form is None:  # a user assigned parameters to an estimator that was never fitted
             return self.params_, self.model_state_
         return same_form(type(self).__name__, self._form, self.params_, self.model_state_)
 
@@ -117,11 +117,14 @@ class DeepEstimator(TrainedEstimator):
 
     def _drafted(self, draft: Draft) -> Draft:
         if draft.goes_on:
-            return dataclasses.replace(draft, key=draft.earlier.memory.key)  # type: ignore[union-attr]  # a fit leaves one
+            return dataclasses.replace(draft, key=draft.earlier.memory.key)  # type: ignore[union-attr]  # set by each fit
         return dataclasses.replace(draft, key=key_of_seed(int(draft.rng.randint(2**31 - 1))))
 
     def _split(self, given: WeightedRows, data: Any, draft: Draft) -> tuple[Draft, Split]:
-        """Return training rows and validation rows: those given, or a share held out, or none."""
+        """Return the split, with encoded targets and weights of mean 1, and the draft with the scale of y.
+
+        Validation rows are those that the user gave, or held-out training rows, or None.
+        """
         split = self._parted(given, data, draft)
         loss, encoding = draft.resolved.loss, draft.encoding
         if not draft.goes_on:
@@ -141,10 +144,10 @@ class DeepEstimator(TrainedEstimator):
         return rows._replace(weight=unit_mean(rows.weight))
 
     def _parted(self, given: WeightedRows, data: Any, draft: Draft) -> Split:
-        """Return the rows of positive weight in parts, before targets are in units of training.
+        """Return the split of the rows of positive weight, with targets in the units of y.
 
-        Equal rows are merged before the split, so that none is on both sides. A scorer gets the held-out rows as
-        they were before, with weights only if the user gave some.
+        Equal rows are merged before the split, so that no row is on both sides. A scorer gets the held-out rows as they
+        were before merging, and gets weights only if the user gave weights.
         """
         if draft.is_partial:
             return Split(_distinct(given, merges=False, keep_order=True).rows)
@@ -175,7 +178,7 @@ class DeepEstimator(TrainedEstimator):
         return bool(self.coalesce)
 
     def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:
-        """Return the rows of positive weight that the user gave to validate on."""
+        """Return the rows of positive weight in `X_val` and `y_val`."""
         known = Earlier(True, None, None, draft.encoding, None, None)
         validation = dataclasses.replace(
             data, X=data.X_val, y=data.y_val, sample_weight=data.sample_weight_val, classes=None
@@ -214,7 +217,7 @@ class DeepEstimator(TrainedEstimator):
         return state
 
     def _first_state(self, config: FitConfig, counts: tuple[Any, Any], key: Any) -> TrainState:
-        """Return the state before the first step of a training that goes on from nothing."""
+        """Return the state before the first step, with newly initialised parameters."""
         state: TrainState = new_state(config, key, *counts)
         return state
 
@@ -229,7 +232,7 @@ class DeepEstimator(TrainedEstimator):
         return EstimatorScore(self, scored, self._restore_target(scored.rows), must_be_number)
 
     def _restore_target(self, rows: WeightedRows) -> np.ndarray:
-        """Return y as the user knows it, of rows as `_read` returned them."""
+        """Return y in the user's form, for rows that `_read` returned."""
         raise NotImplementedError
 
     def _history_to_extend(self, draft: Draft) -> History | None:
@@ -239,7 +242,7 @@ class DeepEstimator(TrainedEstimator):
         value = getattr(self, name)
         return self._default_loss if name == "loss" and isinstance(value, str) and value == "auto" else value
 
-    # What becomes of the outcome.
+    # Methods that store and report the outcome.
 
     def _adopt(self, job: Job) -> None:
         super()._adopt(job)
@@ -275,7 +278,7 @@ class DeepEstimator(TrainedEstimator):
 
 
 def _distinct(given: WeightedRows, merges: bool, keep_order: bool) -> DistinctRows:
-    """Return the rows of positive weight, equal ones merged if wanted, with weights that can be added."""
+    """Return the rows of positive weight, equal rows merged if `merges`, with weights whose sum is finite."""
     if merges:
         return merge_equal_rows(given, keep_order)
     rows, position = drop_zero_weights(given)

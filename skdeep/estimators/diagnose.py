@@ -1,4 +1,4 @@
-"""Turns JAX's error about a traced number in Python control flow into one that names component and field."""
+"""Replace JAX's error about a traced number in Python control flow by one that names the component and its field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skdeep.component import Component, components_in
 
 @contextmanager
 def traced_fields_named() -> Iterator[None]:
-    """Raise TypeError naming the float field when code inside branches on a traced number."""
+    """Raise TypeError that names the float field if code in the block uses a traced number as a Python number."""
     try:
         yield
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError) as err:
@@ -34,13 +34,13 @@ def _about_component(component: Component, line: str, err: BaseException) -> str
     fields = " or ".join(map(repr, named))
     return (
         f"{type(component).__name__} uses its float field {fields} in Python control flow or as a Python number ({line!r}), "
-        "but float fields are traced, so that a new number needs no new compile. Use jnp.where or lax.cond, or declare "
+        "but float fields are traced, so that changing them does not recompile. Use jnp.where or lax.cond, or declare "
         f"the field as structure: {_as_structure(component, named[0])}."
     )
 
 
 def _about_module(module: Any, line: str, err: BaseException) -> str:
-    """Word the message for a Flax module that was given a traced number, which is a component's where that is found."""
+    """Return the message for a Flax module that got a traced number; it names the number's component if that is found."""
     names = _traced_attributes(module)
     named = [name for name in names if f"self.{name}" in line] or names
     source = _component_with(err, getattr(module, named[0]))
@@ -53,7 +53,7 @@ def _about_module(module: Any, line: str, err: BaseException) -> str:
         own = "Use skdeep.layers.Dropout(rate).build()(x, train) in place of Flax's Dropout, which takes no traced rate"
     return (
         f"{type(module).__name__} uses its field {' or '.join(map(repr, named))} in Python control flow or as a Python "
-        f"number ({line!r}), but that is {whose}, which is traced, so that a new number needs no new compile. {own}, or "
+        f"number ({line!r}), but that is {whose}, which is traced, so that changing it does not recompile. {own}, or "
         f"declare the component's field as structure: {structure}."
     )
 
@@ -63,7 +63,7 @@ def _as_structure(component: Component, name: str) -> str:
 
 
 def _find_culprit(err: BaseException) -> tuple[Any, str] | None:
-    """Return the innermost component or Flax module with traced numbers whose method was running, and the line of code."""
+    """Return the innermost running component or Flax module with traced numbers, and its line of code."""
     found = None
     for frame, line_number in traceback.walk_tb(err.__traceback__):
         owner = frame.f_locals.get("self")
@@ -74,14 +74,14 @@ def _find_culprit(err: BaseException) -> tuple[Any, str] | None:
 
 
 def _traced_attributes(module: Any) -> list[str]:
-    """Return the attributes of a linen or NNX module that are traced numbers; none of anything else."""
+    """Return the names of a linen or NNX module's attributes that are traced numbers; no names for other objects."""
     if not any(cls.__module__.startswith("flax.") and cls.__name__ == "Module" for cls in type(module).__mro__):
         return []
     return [name for name, value in vars(module).items() if isinstance(value, jax.core.Tracer) and value.ndim == 0]
 
 
 def _component_with(err: BaseException, tracer: Any) -> tuple[Component, str] | None:
-    """Return the component at work whose field is this traced number, and the name of the field."""
+    """Return the component on the call stack whose field is this traced number, and the name of the field."""
     for frame, _ in traceback.walk_tb(err.__traceback__):
         for value in frame.f_locals.values():
             for component in components_in(value) if isinstance(value, Component) else ():

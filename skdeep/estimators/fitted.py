@@ -1,4 +1,4 @@
-"""What a fitted estimator holds and can do: its history, raw outputs, a view of it with other parameters."""
+"""The base class with the methods of a fitted estimator: history, raw outputs, a view with other parameters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _rounding(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class FittedNetwork(BaseEstimator):
-    """The part of an estimator that needs nothing but the result of a fit."""
+    """Base of the estimators: methods that need only fitted attributes, and the copy that `fit` trains."""
 
     _accepts_sparse: ClassVar[Any] = "csr"
     device: str
@@ -47,7 +47,7 @@ class FittedNetwork(BaseEstimator):
     _model: Model
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let numbers below those of the type of training become 0 in all public methods, whatever `np.seterr` says."""
+        """Make all public methods ignore floating-point underflow, whatever `np.seterr` says."""
         super().__init_subclass__(**kwargs)
         for name, method in list(vars(cls).items()):
             if name.startswith("_"):
@@ -58,7 +58,7 @@ class FittedNetwork(BaseEstimator):
                 method.method = _rounding(method.method)
 
     def _learned(self, attribute: str) -> Any:
-        """Return the encoding, which a fitted attribute is read from; AttributeError before fit."""
+        """Return the encoding, from which `attribute` is read; raise AttributeError before `fit`."""
         encoding = self.__dict__.get("_encoding")
         if encoding is None:
             raise AttributeError(f"This {type(self).__name__} has no {attribute} yet: call fit first.")
@@ -71,7 +71,7 @@ class FittedNetwork(BaseEstimator):
 
     @property
     def history_(self) -> Any:
-        """The course of training as a pandas DataFrame with one row an epoch."""
+        """The losses and learning rates of training, as a pandas DataFrame with one row per epoch."""
         import pandas as pd
 
         if not hasattr(self, "_history"):
@@ -79,13 +79,13 @@ class FittedNetwork(BaseEstimator):
         return pd.DataFrame(self._history)
 
     def _raw(self, X: Any) -> tuple[np.ndarray, np.dtype[Any]]:
-        """Return the raw outputs in float64, and the type of predictions: that of X, or a wider one of the model."""
+        """Return the raw outputs in float64, and the dtype of predictions: the wider of X's and the computation's."""
         X = self._validated_rows(X)
         params, dtype = self._params_for(X)
         return self._raw_of(self._model, params, self.model_state_, X, dtype), np.result_type(float_dtype(X), dtype)
 
     def _validated_rows(self, X: Any) -> Any:
-        """Return X as scikit-learn checks it, with rows as in `fit`."""
+        """Return X, checked and converted by scikit-learn; raise ValueError if its rows have another shape than in `fit`."""
         check_is_fitted(self)
         if isinstance(X, Inputs):
             X = validated_inputs(X)
@@ -105,11 +105,11 @@ class FittedNetwork(BaseEstimator):
             )
 
     def _placement(self, dtype: Any = np.float32) -> Placement:
-        """Return where predictions are computed, in which type."""
+        """Return the device and dtype of predictions."""
         return placement_named(type(self).__name__, self.device, dtype)
 
     def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
-        """Return the parameters to predict with, and the type to compute in."""
+        """Return the parameters for predictions on X, and the dtype to compute in."""
         return self.params_, np.dtype(np.float32)
 
     def _check_columns(self, X: Any, columns: Any = None) -> None:
@@ -121,7 +121,7 @@ class FittedNetwork(BaseEstimator):
             )
 
     def _view(self, params: Any, model_state: Any) -> Self:
-        """Return a copy that predicts with other parameters, on arrays without column names."""
+        """Return a copy that predicts with other parameters and takes arrays without column names."""
         view = copy.copy(self)
         view.params_, view.model_state_ = params, model_state
         view.__dict__.pop("feature_names_in_", None)
@@ -129,17 +129,17 @@ class FittedNetwork(BaseEstimator):
 
     @contextlib.contextmanager
     def _replaced_when_fitted(self) -> Iterator[Self]:
-        """Give a copy to fit, whose attributes become those of this estimator at once at the end of the block.
+        """Yield a copy to fit. When the block ends, this estimator takes over all its attributes in one assignment.
 
-        So this estimator stays as it was, and other threads may predict with it, until fitting has succeeded. A
-        prediction that is under way at that moment may use attributes of both fits.
+        Until then, or if the block raises, this estimator is unchanged, and other threads may predict with it. A
+        prediction that runs at the moment of the assignment may use attributes of both fits.
         """
         new = object.__new__(type(self))
         new.__dict__.update(vars(self))
         try:
             yield new
         except BaseException:
-            # What scikit-learn keeps for its callbacks while fit runs is taken down by scikit-learn itself.
+            # scikit-learn itself removes the attributes that it sets for callbacks while fit runs.
             self.__dict__.update({name: value for name, value in vars(new).items() if "callback" in name})
             raise
         self.__dict__ = dict(vars(new))

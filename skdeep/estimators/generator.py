@@ -44,54 +44,57 @@ from skdeep.losses import CrossEntropy
 from skdeep.records import Outcome, TrainState
 
 MOST_TOKENS = 2**24
-# Parameters that decide what rows are, so that training cannot go on with others.
+# These parameters determine how texts become rows: a later `partial_fit` needs them as they were.
 FIXED = ("level", "context_length", "boundaries")
 
 
 class SequenceGenerator(DeepEstimator):
-    """A network that learns what comes next in texts, scores texts by it, and goes on with them.
+    """A language model: a network that predicts the next token of a text, scores texts, and generates text.
 
-    It sees stretches of `context_length` tokens. Parameters that are not described here are those of `DeepClassifier`.
+    Texts are cut into windows of `context_length` tokens, which are the rows of the network. Parameters without a
+    description here are as in `DeepClassifier`.
 
     Parameters
     ----------
     network : str, Network, list, flax.linen.Module or callable, default="lstm"
-        "lstm", "gru", "tcn", "transformer" or another network that can give outputs at each step (`build_causal`); a
-        list of layers that keep the steps; or a module of your own from `(n, time, features)` to
-        `(n, time, n_outputs)`, where a step may depend on itself and earlier ones only (`fit` looks).
+        "lstm", "gru", "tcn", "transformer" or another network with one output per step (`build_causal`); a list of
+        layers that keep the steps; or your own module from `(n, time, features)` to `(n, time, n_outputs)`. The network
+        must be causal: outputs at a step depend on that step and earlier ones only. `fit` raises ValueError if not.
     level : {"character", "token"}, default="character"
-        Texts are strings, and a token is a character; or texts are sequences of tokens, all strings or all ints.
+        "character": texts are strings, and each character is a token. "token": texts are sequences of tokens, all
+        strings or all ints.
     context_length : int, default=64
-        How many tokens the network sees at once.
+        Number of tokens per window.
     stride : int or None, default=None
-        How far apart the stretches begin that it is trained on; None is `context_length`, so that they do not overlap.
-        With less, which they do, an epoch sees more of them.
+        Number of tokens between the beginnings of two neighbouring training windows, at most `context_length`. None is
+        `context_length`: windows do not overlap. A smaller stride gives more windows per epoch.
     embedding_features : int, default=64
-        Length of the vector that stands for a token.
+        Length of the embedding vector of a token.
     boundaries : bool or "auto", default="auto"
-        Learn where texts begin and end, by a token before and behind each. Without, a text is a stretch of a longer one.
-        "auto" does for more than one text (in the first call, of `partial_fit` or with `warm_start`).
+        Whether the network learns where texts begin and end: a boundary token is put before and after each text. If
+        False, each text counts as a part of a longer text. "auto" is True if X has more than one text; later
+        `partial_fit` calls and warm starts keep the value of the first call.
     vocabulary : str, collection of tokens or None, default=None
-        All tokens that may come; None takes those of X. Others are an error, in `fit` and later.
+        All known tokens; None takes those of X. Any other token raises ValueError, in `fit` and later.
     loss : str, Loss or callable, default="cross_entropy"
-        A loss for classes, here the next tokens.
+        A classification loss. The classes are the tokens.
     optimizer : str, Optimizer or callable, default="adam"
     learning_rate : float, default=1e-3
     schedule : str, Schedule or callable, default="constant"
     l1, l2, clip_norm : float or None, default=None
         As in `DeepClassifier`; the penalties act on kernels, not on the embedding of the tokens.
     batch_size : int or "auto", default="auto"
-        In stretches.
+        Number of windows per batch; "auto" is 200.
     max_epochs : int, default=200
     early_stopping : bool, default=False
-        Hold stretches out; needs stretches that do not overlap, or `X_val`.
+        Validate on held-out windows, for which `stride` must be None or at least the context length, or on `X_val`.
     validation_fraction : float or int, default=0.1
     n_iter_no_change : int, default=10
     tol : float or None, default=1e-4
     coalesce : bool or "auto", default="auto"
     shuffle : bool, default=True
     warm_start : bool, default=False
-        Go on from the last fit, with its vocabulary.
+        Continue from the parameters of the last fit, with its vocabulary.
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
@@ -101,17 +104,17 @@ class SequenceGenerator(DeepEstimator):
     vocabulary_ : dict
         The tokens, sorted, with their ids.
     boundaries_ : bool
-        Whether beginnings and ends were learned; their token has the id after the last one of `vocabulary_`.
+        Whether texts have boundary tokens. The id of the boundary token is `len(vocabulary_)`.
     n_tokens_ : int
-        Number of ids.
+        Number of token ids: the size of the vocabulary, plus 1 for the boundary token if there is one.
     context_length_ : int
         As `context_length`, or less if all texts of `fit` are shorter.
     max_text_length_ : int
-        Tokens of the longest text so far.
+        Number of tokens of the longest text so far.
     n_iter_, best_epoch_, history_, params_, model_state_, n_parameters_
         As in `DeepClassifier`; losses are means over tokens.
     network_, loss_, optimizer_, schedule_, resolved_components_
-        As in `DeepClassifier`, with `network_.network` the one that was given and `loss_.loss` the loss.
+        As in `DeepClassifier`. The given network is `network_.network`, and the given loss is `loss_.loss`.
 
     References
     ----------
@@ -179,14 +182,14 @@ class SequenceGenerator(DeepEstimator):
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, X_val: Any = None, sample_weight_val: Any = None
     ) -> Self:
-        """Learn what comes next in texts.
+        """Train the network to predict the next token.
 
         Parameters
         ----------
         X : iterable of str, or of sequences of tokens
         y : ignored
         sample_weight : array-like (n,), default=None
-            Non-negative, of texts; each of its tokens has the weight of a text.
+            Non-negative weights of texts. The weight of a text applies to each of its tokens.
         X_val, sample_weight_val : as X and sample_weight, default=None
             Validation texts; without `early_stopping` they are only reported in `history_`.
 
@@ -197,20 +200,22 @@ class SequenceGenerator(DeepEstimator):
         Raises
         ------
         TypeError
-            If X is one string, or its texts are not of the kind that `level` says.
+            If X is one string, texts are not strings (`level="character"`) or not sequences (`level="token"`), or tokens
+            are neither all strings nor all ints.
         ValueError
-            If a parameter is not what it must be, there is nothing to predict, or a token is not in the vocabulary.
+            If a parameter is invalid, no text has a token to predict, the network is not causal, or a token is not in the
+            vocabulary.
         NonFiniteLossError
-            If the loss becomes NaN or infinite, unless early stopping has kept parameters.
+            If the loss becomes NaN or infinite and early stopping has kept no parameters.
         """
         return train(self, FitData(X, None, sample_weight, X_val, None, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Train one epoch on these texts, going on from where the last call stopped.
+        """Train one epoch on these texts, continuing from the last call.
 
-        The vocabulary is that of the first call: give `vocabulary` if more tokens may come.
+        The vocabulary is that of the first call: set the `vocabulary` parameter if later calls may have more tokens.
 
         Parameters
         ----------
@@ -230,30 +235,33 @@ class SequenceGenerator(DeepEstimator):
         top_k: int | None = None,
         random_state: Any = None,
     ) -> Any:
-        """Go on with a text.
+        """Generate text that continues a prompt.
 
         Parameters
         ----------
         prompt : str, or sequence of tokens, default=None
-            What the text begins with; with `boundaries_` it may be empty.
+            The beginning of the text. It may be empty if `boundaries_` is True.
         n : int or None, default=100
-            Number of tokens. None goes on until the model ends the text, with `boundaries_`, for at most
-            `max_text_length_` tokens.
+            Number of tokens to generate. None, which needs `boundaries_`, generates until the model draws the end of the
+            text, but at most `max_text_length_` tokens.
         temperature : float, default=1.0
-            Raw outputs are divided by it: below 1 likely tokens become likelier, and at 0 the likeliest is taken.
+            Raw outputs are divided by it before the softmax. A temperature below 1 makes likely tokens likelier; 0
+            always takes the likeliest token.
         top_k : int or None, default=None
-            Draw from the likeliest `top_k` tokens only (of equally likely ones, the first in `vocabulary_`).
+            Draw from the `top_k` likeliest tokens only. Of equally likely tokens, the first in `vocabulary_` are taken.
         random_state : int, RandomState or None, default=None
 
         Returns
         -------
         str or list
-            What follows the prompt, a string at level "character", else a list of tokens.
+            The generated tokens without the prompt: a string at level "character", else a list of tokens.
 
         Raises
         ------
+        TypeError
+            If the prompt is not a string (`level="character"`) or not a sequence (`level="token"`).
         ValueError
-            If a parameter is not what it must be, or the prompt has a token that `fit` did not see.
+            If a parameter is invalid, or the prompt has a token that is not in `vocabulary_`.
 
         References
         ----------
@@ -278,21 +286,22 @@ class SequenceGenerator(DeepEstimator):
         return encoding.decode(ids)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the mean log-likelihood of a token, given those before it: at most 0, and higher is better.
+        """Return the mean natural log-likelihood per token, given the tokens before it: at most 0, greater is better.
 
-        With `boundaries_` a text's first token and its end count too, otherwise the first has nothing before it. Each
-        token is seen with at least half a `context_length_` before it, where the text has as much.
+        If `boundaries_` is True, the first token and the end of each text are scored too; otherwise the first token is
+        not scored, because no token precedes it. Each token is scored with a context of at least half of
+        `context_length_` tokens, or of all tokens before it if they are fewer.
 
         Parameters
         ----------
         X : as in `fit`
         y : ignored
         sample_weight : array-like (n,), default=None
-            Of texts; each of its tokens has the weight of a text.
+            Weights of texts. The weight of a text applies to each of its tokens.
         """
         check_is_fitted(self)
         texts, weight = self._texts_and_weights(X, sample_weight, "X", self._encoding.level)
-        rows = _rows_to_judge(self._encoding, texts, unit_mean(weight))
+        rows = _rows_to_score(self._encoding, texts, unit_mean(weight))
         loss = TokenLoss(CrossEntropy(), self.n_tokens_, self.context_length_)
         total, size = 0.0, evaluation_rows(self.n_outputs_)
         with self._placement().active():
@@ -305,7 +314,9 @@ class SequenceGenerator(DeepEstimator):
         return -total / float(rows.weight.sum())
 
     def perplexity(self, X: Any, sample_weight: Any = None) -> float:
-        """Return `exp(-score)`: among how many equally likely tokens the model seems to choose; lower is better.
+        """Return the perplexity `exp(-score)`, at least 1; lower is better.
+
+        A model that gives k tokens the same probability at each step, and 0 to all others, has perplexity k.
 
         Parameters
         ----------
@@ -313,7 +324,7 @@ class SequenceGenerator(DeepEstimator):
         """
         return math.exp(-self.score(X, sample_weight=sample_weight))
 
-    # What was learned of the texts.
+    # Fitted attributes, read from the encoding.
 
     @property
     def vocabulary_(self) -> dict[Any, int]:
@@ -323,22 +334,22 @@ class SequenceGenerator(DeepEstimator):
 
     @property
     def boundaries_(self) -> bool:
-        """Whether beginnings and ends of texts were learned."""
+        """Whether texts have boundary tokens."""
         return bool(self._learned("boundaries_").boundaries)
 
     @property
     def n_tokens_(self) -> int:
-        """Number of ids."""
+        """Number of token ids."""
         return int(self._learned("n_tokens_").n_tokens)
 
     @property
     def context_length_(self) -> int:
-        """How many tokens the network sees at once."""
+        """Number of tokens per window."""
         return int(self._learned("context_length_").context_length)
 
     @property
     def max_text_length_(self) -> int:
-        """Tokens of the longest text so far."""
+        """Number of tokens of the longest text so far."""
         return int(self._learned("max_text_length_").longest_text)
 
     # How texts become rows.
@@ -355,13 +366,13 @@ class SequenceGenerator(DeepEstimator):
         return encoding, encoding.encode(texts, weight, min(self.stride or length, length))
 
     def _check_unchanged(self, known: TextEncoding) -> None:
-        """Raise ValueError if a parameter that decides what rows are has changed since the fit before."""
+        """Raise ValueError if a parameter that determines how texts become rows has changed since the earlier fit."""
         name = type(self).__name__
         for parameter, before in known.given.items():
             now = getattr(self, parameter)
             if now != before:
                 raise ValueError(
-                    f"partial_fit of {name} goes on with rows as in the fit before, but {parameter} was {before!r} there and "
+                    f"partial_fit of {name} needs rows as in the earlier fit, but {parameter} was {before!r} then and "
                     f"is {now!r} now. Set it back, or fit a clone."
                 )
         if self.vocabulary is None:
@@ -369,14 +380,14 @@ class SequenceGenerator(DeepEstimator):
         tokens = vocabulary_of(name, [self.vocabulary], known.level, "the vocabulary")
         if tokens != known.vocabulary:
             raise ValueError(
-                f"partial_fit of {name} goes on with the {len(known.vocabulary)} tokens of the fit before, but vocabulary has "
+                f"partial_fit of {name} needs the {len(known.vocabulary)} tokens of the earlier fit, but vocabulary has "
                 "other tokens now. Set it back, or fit a clone."
             )
 
     def _texts_and_weights(
         self, X: Any, sample_weight: Any, name: str, level: str
     ) -> tuple[dict[str, Any], np.ndarray]:
-        """Return the tokens of the texts of positive weight, by what errors call them, and their weights."""
+        """Return a dict of the tokens of each text of positive weight, with the names of texts for errors, and weights."""
         texts = tokens_of_texts(type(self).__name__, X, level, name)
         weight = _check_sample_weight(
             sample_weight, np.empty((len(texts), 1)), dtype=np.float64, ensure_non_negative=True
@@ -386,7 +397,7 @@ class SequenceGenerator(DeepEstimator):
         return named, bounded_weights(weight[weight > 0])
 
     def _learned_tokens(self, texts: dict[str, Any], data: Any, earlier: Earlier | None) -> TextEncoding:
-        """Return what there is to learn of texts; a warm start keeps the tokens that its parameters are of."""
+        """Return the encoding learned from texts; a warm start keeps the vocabulary of the earlier fit."""
         name, is_auto = type(self).__name__, isinstance(self.boundaries, str)
         before = None if earlier is None else earlier.encoding
         if before is None:
@@ -399,12 +410,10 @@ class SequenceGenerator(DeepEstimator):
         if before is not None and is_auto:
             boundaries = before.boundaries
         if len(vocabulary) + boundaries < 2:
-            raise ValueError(
-                f"{name} needs at least 2 different tokens to learn what comes next. Got {len(vocabulary)}."
-            )
+            raise ValueError(f"{name} needs at least 2 different tokens to learn the next one. Got {len(vocabulary)}.")
         context_length = int(self.context_length)
         if not data.more_come:
-            # By powers of two, so that folds of nearly the same length share a program.
+            # A power of two, so that folds whose longest texts have nearly the same length share a program.
             longest = max(map(len, texts.values()))
             context_length = min(context_length, 1 << max(1, longest).bit_length())
         given = {parameter: getattr(self, parameter) for parameter in FIXED}
@@ -421,8 +430,8 @@ class SequenceGenerator(DeepEstimator):
         loss = resolved.loss
         if not loss.probabilistic and "multiclass" in loss.tasks:
             raise ValueError(
-                f"The loss {type(loss).__name__} gives no probabilities to draw tokens by. Choose another loss for "
-                f"{type(self).__name__}, such as {self._default_loss!r}."
+                f"The loss {type(loss).__name__} gives no probabilities, which {type(self).__name__} needs to draw tokens. "
+                f"Choose another loss, such as {self._default_loss!r}."
             )
         if "multiclass" in loss.tasks:
             loss = TokenLoss(loss, encoding.n_tokens, encoding.context_length)
@@ -432,15 +441,15 @@ class SequenceGenerator(DeepEstimator):
         length = draft.encoding.context_length
         if data.X_val is None and self.early_stopping and (self.stride or length) < length:
             raise ValueError(
-                f"early_stopping=True holds out stretches of X, but with stride={self.stride} below the context length "
-                f"({length}) the others would overlap them. Leave stride at None, or give X_val."
+                f"early_stopping=True holds out windows of X, but with stride={self.stride} below the context length "
+                f"({length}) training windows would overlap them. Leave stride at None, or give X_val."
             )
         return super()._parted(given, data, draft)
 
     def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:
         encoding = draft.encoding
         texts, weight = self._texts_and_weights(data.X_val, data.sample_weight_val, "X_val", encoding.level)
-        return _rows_to_judge(encoding, texts, weight)
+        return _rows_to_score(encoding, texts, weight)
 
     def _first_state(self, config: Any, counts: tuple[Any, Any], key: Any) -> TrainState:
         state = super()._first_state(config, counts, key)
@@ -449,15 +458,16 @@ class SequenceGenerator(DeepEstimator):
 
     def _absorb(self, job: Job, outcome: Outcome) -> None:
         super()._absorb(job, outcome)
-        with job.placement.active():  # once more: first weights of zero, for example, let nothing through
+        # Check again with the trained parameters: weights initialised to zero, for example, hide a dependence.
+        with job.placement.active():
             check_is_causal(as_traced(self._model), self.params_, self.model_state_)
 
     def _check_parameters(self, is_partial: bool) -> None:
         super()._check_parameters(is_partial)
         if self.stride is not None and self.stride > self.context_length:
             raise InvalidParameterError(
-                f"The 'stride' parameter of {type(self).__name__} must be at most context_length={self.context_length}, or tokens "
-                f"between the stretches would never be learned. Got {self.stride!r} instead."
+                f"The 'stride' parameter of {type(self).__name__} must be at most context_length={self.context_length}, because "
+                f"tokens between the windows would not be learned. Got {self.stride!r} instead."
             )
 
     def _check_generation(self, n_known: int, n: Any, temperature: Any, top_k: Any) -> None:
@@ -477,11 +487,11 @@ class SequenceGenerator(DeepEstimator):
         if not self.boundaries_ and n_known == 0:
             raise ValueError(
                 f"{name} did not learn how texts begin (boundaries_ is False), so it needs a prompt of at least one token. "
-                "Give one, or fit with boundaries=True."
+                "Give a prompt, or fit with boundaries=True."
             )
         if not self.boundaries_ and n is None:
             raise ValueError(
-                f"{name} did not learn how texts end (boundaries_ is False), so n must be a number. Give one, or fit with "
+                f"{name} did not learn how texts end (boundaries_ is False), so n must be an int. Give n, or fit with "
                 "boundaries=True."
             )
 
@@ -492,6 +502,6 @@ class SequenceGenerator(DeepEstimator):
         return tags
 
 
-def _rows_to_judge(encoding: TextEncoding, texts: dict[str, Any], weight: np.ndarray) -> WeightedRows:
-    """Return windows that overlap by half, in which each token is a target once."""
+def _rows_to_score(encoding: TextEncoding, texts: dict[str, Any], weight: np.ndarray) -> WeightedRows:
+    """Return windows that overlap by half, in which each token is a target exactly once."""
     return encoding.encode(texts, weight, max(1, encoding.context_length // 2), once=True)

@@ -1,4 +1,4 @@
-"""What y holds and whether it is as before, for both families of estimators."""
+"""Check y: the kind of its targets, and that later calls give the same classes, labels and outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from sklearn.utils.validation import column_or_1d
 
 from skdeep.core.encode import is_sparse
 
-_WITHOUT_REMARK = ("binary", "multilabel-indicator")
+# For these kinds `check_classification_targets` neither raises nor warns. It computes the kind a second time.
+_NEEDS_NO_CHECK = ("binary", "multilabel-indicator")
 
 
 class GivenLabels(NamedTuple):
@@ -27,12 +28,12 @@ class GivenLabels(NamedTuple):
 
 
 def labels_given(y: Any) -> GivenLabels:
-    """Return y, looked at.
+    """Return y as a dense array with its kind.
 
     Raises
     ------
     ValueError
-        If y holds numbers, or several columns of classes.
+        If y is continuous, or has several columns of classes.
     """
     were_sparse = is_sparse(y)
     y = y.toarray() if were_sparse else y
@@ -47,7 +48,7 @@ def kind_of_labels(y: Any) -> str:
     Raises
     ------
     ValueError
-        If y holds numbers, or several columns of classes.
+        If y is continuous, or has several columns of classes.
 
     Examples
     --------
@@ -55,7 +56,7 @@ def kind_of_labels(y: Any) -> str:
     'binary'
     """
     kind: str = type_of_target(y, input_name="y")
-    if kind not in _WITHOUT_REMARK:  # scikit-learn finds the kind again, and what to remark
+    if kind not in _NEEDS_NO_CHECK:
         check_classification_targets(y)
     if kind == "multiclass-multioutput":
         raise ValueError(
@@ -65,13 +66,13 @@ def kind_of_labels(y: Any) -> str:
 
 
 def check_same_classes(announced: Any, known: np.ndarray) -> None:
-    """Raise ValueError if a later `partial_fit` announces other classes than the first one."""
+    """Raise ValueError if the `classes` of a later `partial_fit` differ from those of the first call."""
     if announced is not None and not np.array_equal(announced, known):
         raise ValueError(f"`classes={announced!r}` is not the same as on last call to partial_fit, was: {known!r}")
 
 
 def check_found_classes(found: np.ndarray, known: np.ndarray, *, must_be_same: bool) -> None:
-    """Raise ValueError if y has classes that are not known, or, in a warm start, lacks one of those."""
+    """Raise ValueError if y has unknown classes or, with `must_be_same` (a warm start), lacks a known class."""
     if must_be_same and set(found) != set(known):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
@@ -82,12 +83,12 @@ def check_found_classes(found: np.ndarray, known: np.ndarray, *, must_be_same: b
 
 
 def check_n_labels(owner: str, n_labels: int, known: int) -> None:
-    """Raise ValueError if y has another number of labels than before."""
+    """Raise ValueError if y has another number of labels than in the earlier fit."""
     if n_labels != known:
         raise ValueError(f"y has {n_labels} labels, but {owner} was fitted on {known}.")
 
 
 def check_n_outputs(owner: str, n_outputs: int, known: int) -> None:
-    """Raise ValueError if y has another number of outputs than before."""
+    """Raise ValueError if y has another number of outputs than in the earlier fit."""
     if n_outputs != known:
         raise ValueError(f"y has {n_outputs} outputs, but {owner} was fitted on {known}.")

@@ -1,4 +1,4 @@
-"""What a later `partial_fit` or warm start goes on from, beside the parameters: the memory of an optimizer, of stopping."""
+"""Optimizer state and stopping state that a fit keeps, so that a later `partial_fit` or warm start can continue."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from skdeep.records import Outcome, TrainState
 
 
 class OptimizerMemory(NamedTuple):
-    """The state of an optimizer as NumPy arrays, and the optimizer.
+    """An optimizer and the leaves of its state as NumPy arrays.
 
-    `trained` and `predicting` are the leaves of the parameters that it trains and of those that it predicts with.
-    Both are None unless the optimizer has `eval_params` of its own, as schedule-free optimizers do.
+    `trained` and `predicting` are the leaves of the parameters that the optimizer updates, and of those that predictions
+    use. Both are None unless the optimizer overrides `eval_params`, as schedule-free optimizers do.
     """
 
     optimizer: Optimizer
@@ -30,7 +30,7 @@ class OptimizerMemory(NamedTuple):
 
 
 class StoppingMemory(NamedTuple):
-    """What the stopping rule had seen, as NumPy arrays; `watched` is "train" or "validation"."""
+    """The state of the stopping rule as NumPy arrays. `watched` is the loss that it compared: "train" or "validation"."""
 
     watched: str
     best: np.ndarray
@@ -39,7 +39,11 @@ class StoppingMemory(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What training leaves for a later one: its key, the rows of its largest batch, and more where that goes on."""
+    """What a training keeps for a later one.
+
+    `key` is its random key, and `largest_batch` the number of rows of its largest batch so far. `optimizer` and `stopping`
+    are None if the later training does not use them.
+    """
 
     key: np.ndarray
     largest_batch: int
@@ -48,7 +52,7 @@ class Memory(NamedTuple):
 
 
 def memory_of(job: Job, outcome: Outcome, *, keeps_optimizer: bool, keeps_stopping: bool) -> Memory:
-    """Return the memory of a training."""
+    """Return the memory of a training, with the optimizer's and the stopping rule's parts if asked for."""
     record = outcome.state.stopping
     largest = max(int(job.start.largest_batch), min(job.batch_size, len(job.rows.target)))
     seen = [np.array(value) for value in (record.best, record.n_stale, record.rate_factor)]
@@ -61,7 +65,7 @@ def memory_of(job: Job, outcome: Outcome, *, keeps_optimizer: bool, keeps_stoppi
 
 
 def remembered(optimizer: Optimizer, state: TrainState, params: Any) -> OptimizerMemory:
-    """Return the memory of the optimizer after training that ended in `state` and left `params` to predict with."""
+    """Return the optimizer's memory after training that ended in `state`; `params` are the parameters for predictions."""
     memory = [aligned_copy(leaf) for leaf in jax.tree.leaves(state.optimizer_state)]
     if type(optimizer).eval_params is Optimizer.eval_params:
         return OptimizerMemory(optimizer, memory, None, None)
@@ -71,11 +75,11 @@ def remembered(optimizer: Optimizer, state: TrainState, params: Any) -> Optimize
 
 
 def recalled(state: TrainState, memory: OptimizerMemory | None, optimizer: Optimizer) -> tuple[TrainState, bool]:
-    """Return the state with the optimizer's memory, and whether the memory could be used.
+    """Return the state with the optimizer's memory put in, and True; or the unchanged state, and False.
 
-    It can be used if this optimizer has the structure of the one that made it: its numbers may have changed. If
-    training and prediction have parameters of their own, those of prediction must be unchanged too: training
-    otherwise restarts from them.
+    The memory is used if `optimizer` has the same structure as the optimizer that made it; its traced numbers may
+    differ. If training and prediction use different parameters (`memory.trained`), the parameters for predictions must
+    be unchanged too. Otherwise training restarts from the parameters for predictions.
     """
     if memory is None or not _is_same_optimizer(memory.optimizer, optimizer):
         return state, False
@@ -91,10 +95,10 @@ def recalled(state: TrainState, memory: OptimizerMemory | None, optimizer: Optim
 
 
 def resumed(state: TrainState, memory: Memory | None, config: FitConfig, *, keeps_optimizer: bool) -> TrainState:
-    """Return a new state in which the stopping rule goes on from what it had seen, if it watches the same.
+    """Return the state with the earlier state of the stopping rule, if the rule watches the same loss as before.
 
-    The optimizer's memory and its learning rate go on only where `keeps_optimizer` (in `partial_fit`), and if they were
-    made by an optimizer of this structure.
+    With `keeps_optimizer` (in `partial_fit`), the state also gets the optimizer's memory and the factor of its learning
+    rate, if an optimizer of the same structure made them.
     """
     if memory is None or memory.stopping is None:
         return state
@@ -103,7 +107,7 @@ def resumed(state: TrainState, memory: Memory | None, config: FitConfig, *, keep
     if seen.watched == _watched(config):
         record = record._replace(best=seen.best.astype(dtype), n_stale=seen.n_stale)
         if config.keep_best:
-            record = record._replace(best_epoch=np.int32(-1))  # of an earlier fit
+            record = record._replace(best_epoch=np.int32(-1))  # the best epoch belongs to an earlier fit
     if keeps_optimizer:
         state, is_same = recalled(state, memory.optimizer, config.optimizer)
         if is_same:
@@ -116,7 +120,10 @@ def _watched(config: FitConfig) -> str:
 
 
 def _is_same_optimizer(before: Optimizer, now: Optimizer) -> bool:
-    """Tell whether two optimizers differ in numbers only; functions of one name may be two, in a notebook."""
+    """Return True if two optimizers differ in traced numbers only.
+
+    The fingerprints are compared too, because two functions in a notebook can have the same name.
+    """
     return structural_difference(before, now) is None and fingerprint([before]) == fingerprint([now])
 
 

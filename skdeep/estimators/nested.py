@@ -1,4 +1,4 @@
-"""Parameters of estimators, those of their components included: `optimizer__b1`, `network__widths`."""
+"""Nested parameters: fields of an estimator's components as parameters, such as `optimizer__b1`, `network__widths`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _REGISTERED, _FULL_IDS = "registered_components", "full_ids"
 
 
 class NestedParameters(BaseEstimator):
-    """`get_params` and `set_params` that reach into the estimator's components.
+    """`get_params` and `set_params` that include the fields of the estimator's components.
 
-    `_components` has the kind of component by the parameter that holds it.
+    `_components` maps the name of a parameter to the kind of component that it holds.
     """
 
     _components: ClassVar[dict[str, str]]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; with `deep`, also the fields of the components among them.
+        """Return the parameters; with `deep`, also the fields of their components.
 
         Parameters
         ----------
@@ -31,7 +31,7 @@ class NestedParameters(BaseEstimator):
         Returns
         -------
         dict
-            Fields are named `optimizer__b1`, `network__widths` and so on.
+            The values of parameters by name. Fields of components are named `optimizer__b1`, `network__widths` and so on.
         """
         params: dict[str, Any] = super().get_params(deep=deep)
         if deep:
@@ -41,12 +41,12 @@ class NestedParameters(BaseEstimator):
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, and fields of components as `optimizer__b1=0.8`.
+        """Set parameters, and fields of components, such as `optimizer__b1=0.8`.
 
-        A component is replaced by a changed copy, never changed itself. Names stand for components at any depth:
-        `network__layers__0="dense"`. A value that a field refuses is told by `fit`, as one of the estimator's own
-        parameters is; so is a field that a component lacks if the component is set in the same call. A search then
-        loses the candidates that make no sense, as by `optimizer=["adam", "sgd"]` with `optimizer__b1`, and no others.
+        A component is never changed in place: a changed copy replaces it. Names of components are accepted at any depth,
+        such as `network__layers__0="dense"`. `fit` raises for an invalid value of a field, as it does for the
+        estimator's own parameters. `fit` also raises for a field that a component lacks, if the component is set in the
+        same call. So a search over `optimizer=["adam", "sgd"]` and `optimizer__b1` loses only the invalid candidates.
 
         Parameters
         ----------
@@ -59,8 +59,8 @@ class NestedParameters(BaseEstimator):
         Raises
         ------
         ValueError
-            If there is no such parameter, or a component that was there before has no such field. Unknown names of
-            components raise in `fit`.
+            If there is no such parameter, or a component that was set in an earlier call has no such field. Unknown
+            names of components raise in `fit`.
         """
         nested: dict[str, dict[str, Any]] = {}
         direct: dict[str, Any] = {}
@@ -76,10 +76,10 @@ class NestedParameters(BaseEstimator):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Say which packages components come from, and add the names registered in this process.
+        """Return the state with the full id of each named component, and with all names registered in this process.
 
-        A search sends the estimator, and the names it tries, to workers. All names travel, since the
-        candidates may have others than the estimator itself.
+        A search pickles the estimator and sends it to workers together with candidates. All registered names are
+        included, because candidates may use names that the estimator does not use.
         """
         state: dict[str, Any] = super().__getstate__()
         ids: dict[tuple[str, str], str] = {}
@@ -97,7 +97,7 @@ class NestedParameters(BaseEstimator):
         return {**state, **{name: value for name, value in more.items() if value}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Adopt the registered names, and give names their full ids where they would mean something else here."""
+        """Register the names from the pickle, and replace names by full ids if a name means another component here."""
         carried = state.get(_REGISTERED)
         if carried is not None:
             registry.adopt(carried)
@@ -109,13 +109,16 @@ class NestedParameters(BaseEstimator):
         super().__setstate__(state)
 
     def _with_fields(self, name: str, fields: dict[str, Any], *, is_new: bool) -> Any:
-        """Return what a component's parameter becomes when fields are set; `is_new` if it was set in the same call."""
+        """Return the new value of a component's parameter with these fields set.
+
+        `is_new` tells that the parameter itself is set in the same call.
+        """
         value, given = self._component_value(name), getattr(self, name)
         reason = given.reason if isinstance(given, Unresolved) else ""
         if value is None:
             reason = (
                 f"Invalid parameter {f'{name}__{next(iter(fields))}'!r} for {type(self).__name__}: {name}={given!r} "
-                f"has no fields of its own, its numbers are parameters of {type(self).__name__}."
+                f"has no fields of its own. Its numbers are parameters of {type(self).__name__}."
             )
             if not is_new:
                 raise ValueError(reason)
@@ -124,5 +127,5 @@ class NestedParameters(BaseEstimator):
         return changed(self._components[name], value, fields, is_new=is_new)
 
     def _component_value(self, name: str) -> Any:
-        """Return what the parameter of a component stands for: a name, an object, or None for no component."""
+        """Return the name or object that a component's parameter stands for; None if that is not a component."""
         return getattr(self, name)

@@ -1,4 +1,4 @@
-"""What the end of a training means for the user: an error, a warning, or nothing."""
+"""Errors and warnings after training: divergence, no convergence, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skdeep.records import Outcome
 
 
 def check_outcome(estimator: Any, result: Outcome) -> None:
-    """Raise NonFiniteLossError if the loss broke down and no parameters of a better epoch were kept."""
+    """Raise NonFiniteLossError if the loss became NaN or infinite and no best parameters were kept."""
     if result.status != stopping.NON_FINITE or result.has_best:
         return
     raise NonFiniteLossError(
@@ -23,9 +23,10 @@ def check_outcome(estimator: Any, result: Outcome) -> None:
 
 
 def raise_or_warn(estimator: Any, result: Outcome, hint: str | None = None) -> None:
-    """Pass Ctrl-C on, now that parameters are stored, or warn if training did not end well.
+    """Raise KeyboardInterrupt after Ctrl-C; warn if training diverged or did not converge.
 
-    A hint at what spoilt the training takes the place of the warning that it did not converge.
+    Call it after the parameters are stored. A `hint` at the cause of a bad training replaces the warning that it did not
+    converge.
     """
     if result.status == stopping.INTERRUPTED:
         raise KeyboardInterrupt

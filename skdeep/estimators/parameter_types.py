@@ -1,4 +1,4 @@
-"""Types of the estimators' parameters: what the constructors take, by the name of the parameter."""
+"""Type aliases for the parameters of the estimators' constructors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from skdeep.contract import Augmentation, Loss, Network, Optimizer, Schedule
 
 NetworkLike: TypeAlias = str | Network | Sequence[Any] | Callable[..., Any]
-"""A name, a component, a list of layers, a Flax module (which is callable) or an NNX factory."""
+"""A name, a component, a list of layers, a Flax module (an instance is callable) or an NNX factory."""
 
 LossLike: TypeAlias = str | Loss | Callable[[Any, Any], Any]
 """A name, a component or a function `f(raw, target)`."""
@@ -30,7 +30,7 @@ ActivationLike: TypeAlias = str | Callable[[Any], Any]
 """A name or a function of an array."""
 
 ScoringLike: TypeAlias = str | Callable[[BaseEstimator, Any, Any], float] | None
-"""scikit-learn's name of a score, a scorer `f(estimator, X, y)`, "loss", or None for the estimator's `score`."""
+"""A score's name in scikit-learn, a scorer `f(estimator, X, y)`, "loss", or None for the estimator's `score`."""
 
 ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
 RandomState: TypeAlias = int | np.random.RandomState | None

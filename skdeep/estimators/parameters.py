@@ -1,4 +1,4 @@
-"""The estimators' shared parameters as a table of constraints; keeps scikit-learn's private modules behind one door."""
+"""Constraints of the estimators' shared parameters, and their checks, by scikit-learn's private validation module."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 
 
 def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict[str, Any]) -> None:
-    """Raise InvalidParameterError (a ValueError) naming the first parameter that breaks its rule."""
+    """Raise InvalidParameterError (a ValueError) that names the first invalid parameter."""
     for name, value in params.items():
         refuse_built_optax(owner, name, value)
     named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
@@ -70,17 +70,17 @@ def placement_named(owner: str, device: str, dtype: Any = np.float32) -> Placeme
     Raises
     ------
     InvalidParameterError
-        If JAX has no such device here; the message lists those that there are.
+        If JAX has no such device here; the message lists the available devices.
     """
     if device == "auto":
         return default_placement(dtype)
     try:
         return placement_of(jax.devices(device)[0], dtype)
     except RuntimeError as err:
-        there_are = ", ".join(f"{found.platform!r} ({found})" for found in jax.devices())
+        available = ", ".join(f"{found.platform!r} ({found})" for found in jax.devices())
         raise InvalidParameterError(
-            f"The 'device' parameter of {owner} must be a device that JAX has here: {there_are}. Got {device!r} instead. "
-            "Choose one of these or 'auto', or install a JAX with support for the other device."
+            f"The 'device' parameter of {owner} must be a device that JAX has here: {available}. Got {device!r} instead. "
+            f"Choose one of these or 'auto', or install a JAX with support for {device!r}."
         ) from err
 
 
@@ -88,7 +88,7 @@ def refuse_built_optax(owner: str, name: str, value: Any, rate: str = "learning_
     """Raise InvalidParameterError if the value is an Optax object that already has a learning rate."""
     if isinstance(value, tuple) and hasattr(value, "init") and hasattr(value, "update"):
         raise InvalidParameterError(
-            f"The {name!r} parameter of {owner} must not be an Optax object that is already built, because its learning "
-            "rate could not be changed without a new compile. Got a GradientTransformation instead. Give the factory, "
+            f"The {name!r} parameter of {owner} must not be an Optax object that is already built, because changing its "
+            "learning rate would need a new compile. Got a GradientTransformation instead. Give the factory, "
             f"such as optax.adam or functools.partial(optax.adam, b1=0.8), and set {rate} on the estimator."
         )

@@ -1,4 +1,4 @@
-"""An estimator and its data -> a job: check, encode, split, configure, and make the first state."""
+"""Make a job from an estimator and its data: check, encode, split, configure, and make the first state."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ AUTO_BATCH_SIZE = 200
 
 
 class Earlier(NamedTuple):
-    """An earlier fit that a training goes on from: by `partial_fit`, or else by a warm start.
+    """The earlier fit that a training continues: by `partial_fit` if `is_partial`, else by a warm start.
 
-    `encoding` and `loss` are None where a user assigned parameters to an estimator that was never fitted.
+    `encoding` and `loss` are None if a user assigned parameters to an estimator that was never fitted. The perceptrons
+    leave `loss` at None always.
     """
 
     is_partial: bool
@@ -40,7 +41,7 @@ class Earlier(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Draft:
-    """What is settled about a job before its rows are split."""
+    """The parts of a job that are known before the rows are split."""
 
     encoding: Any
     resolved: Resolved
@@ -53,14 +54,15 @@ class Draft:
 
     @property
     def goes_on(self) -> bool:
-        """True for a `partial_fit` after the first one."""
+        """True in a `partial_fit` after the first call."""
         return self.earlier is not None and self.earlier.is_partial
 
 
 class Split(NamedTuple):
-    """Rows to train on, rows to validate on by the loss, and the latter as the user gave them for `scoring`.
+    """Training rows, validation rows for the loss, and the validation rows as the user gave them for `scoring`.
 
-    Weights were multiplied by `2**weight_exponent`, where that matters.
+    The training weights were multiplied by `2**weight_exponent`. Only the perceptrons set it: their `alpha` is relative
+    to the scale of the weights.
     """
 
     train: WeightedRows
@@ -70,20 +72,24 @@ class Split(NamedTuple):
 
 
 def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
-    """Return the training that an estimator's parameters ask for on some data, as a job.
+    """Return the job that trains an estimator with its parameters on this data.
 
     Parameters
     ----------
     estimator : TrainedEstimator
-        Takes what callbacks and scorers need before training ends: a copy of the one that a user holds.
+        A copy of the user's estimator: `prepare` sets the attributes that callbacks and scorers need during training.
     data : FitData
     is_partial : bool, default=False
-        Train one epoch, from where the last call stopped.
+        Train one epoch, continuing from the last call.
+
+    Returns
+    -------
+    Job
 
     Raises
     ------
     ValueError, TypeError
-        If a parameter or the data is not what it must be, or training cannot go on from the earlier fit.
+        If a parameter or the data is invalid, or training cannot continue from the earlier fit.
     """
     estimator._check_parameters(is_partial)
     earlier = estimator._earlier(is_partial)
@@ -104,11 +110,11 @@ def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
 
 
 def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
-    """Raise ValueError if loss or optimizer cannot serve this task and these parameters."""
+    """Raise ValueError if the loss does not serve the task, or a full-batch optimizer gets a batch size."""
     owner = type(estimator).__name__
     if task.kind not in resolved.loss.tasks:
         raise ValueError(
-            f"The loss {type(resolved.loss).__name__} does not serve {task.kind} targets, but {', '.join(resolved.loss.tasks)}. "
+            f"The loss {type(resolved.loss).__name__} does not serve {task.kind} targets, only {', '.join(resolved.loss.tasks)}. "
             f"Choose another loss for {owner}, such as {estimator._default_loss!r}."
         )
     if resolved.optimizer.full_batch and estimator.batch_size != "auto":
@@ -119,7 +125,7 @@ def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
 
 
 def _job(estimator: Any, draft: Draft, split: Split) -> Job:
-    """Put everything in place: batches, configuration, and the state before the first step."""
+    """Return the job: batch size, configuration, placement, and the state before the first step."""
     n, encoding = len(split.train.target), draft.encoding
     is_full = draft.resolved.optimizer.full_batch
     batch_size = padded_size(n) if is_full else min(_wanted_batch_size(estimator, n), padded_size(n))
@@ -154,7 +160,12 @@ def _wanted_batch_size(estimator: Any, n: int) -> int:
 
 
 def _monitored(estimator: Any, split: Split) -> Literal["train", "validation", "host"]:
-    """Return what early stopping watches."""
+    """Return which loss or score the stopping rule watches.
+
+    - "train": the training loss, without `early_stopping`;
+    - "validation": the validation loss, computed inside the program;
+    - "host": the score or the validation loss, computed on the host after each epoch.
+    """
     if split.validation is None or not estimator.early_stopping:
         return "train"
     return "validation" if split.scored is None and validates_in_program(split.validation) else "host"

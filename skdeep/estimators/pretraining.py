@@ -1,4 +1,4 @@
-"""An autoencoder's encoder under the network of a classifier or regressor: what `pretrain` may be, and what it gives."""
+"""The `pretrain` parameter: checks, and the network of an autoencoder's encoder followed by a head."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from skdeep.records import ModelState, Params, TrainState
 
 
 def check_pretrain(owner: str, value: Any) -> None:
-    """Raise InvalidParameterError (a ValueError) unless the value is a fitted autoencoder that `clone` leaves fitted."""
+    """Raise InvalidParameterError (a ValueError) unless the value is a fitted autoencoder in a FrozenEstimator."""
     message = f"The 'pretrain' parameter of {owner} must be a fitted DeepAutoencoder in a FrozenEstimator. Got "
     if isinstance(value, DeepAutoencoder):
         raise InvalidParameterError(
-            f"{message}a bare DeepAutoencoder instead, which a search or clone() would forget the fit of. Give "
+            f"{message}a bare DeepAutoencoder instead, which a search or clone() would make unfitted. Give "
             "sklearn.frozen.FrozenEstimator(autoencoder)."
         )
     if not isinstance(value, FrozenEstimator):
@@ -33,25 +33,25 @@ def check_pretrain(owner: str, value: Any) -> None:
 
 
 def network_on_top(autoencoder: DeepAutoencoder, head: Network, frozen: bool) -> Network:
-    """Return the encoder and the head as one network."""
+    """Return the network in which the autoencoder's encoder feeds the head; with `frozen` only the head is trained."""
     whole = autoencoder.network_
     return Pretrained(whole.encoder, head, whole.n_codes, whole.n_components, frozen)
 
 
 def with_encoder_of(autoencoder: DeepAutoencoder, state: TrainState, frozen: bool) -> tuple[Params, ModelState]:
-    """Return the parameters and model state of a new network, with the encoder's from the autoencoder."""
+    """Return parameters and model state with those of the autoencoder's encoder, and the head's from `state`."""
     params, model_state = regrouped(state.params, state.model_state, frozen=False)
     params = {**params, "encoder": autoencoder.params_["encoder"]}
     return regrouped(params, {**model_state, "encoder": autoencoder.model_state_["encoder"]}, frozen)
 
 
 def pretrained_row_shape(estimator: Any, autoencoder: DeepAutoencoder, columns: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of a row for the encoder; flat rows get that of the autoencoder's rows.
+    """Return the shape of one row as the encoder sees it: `input_shape_` of the autoencoder.
 
     Raises
     ------
     ValueError
-        If rows or their names differ from those that the autoencoder was fitted on.
+        If rows have another shape, or columns other names, than those that the autoencoder was fitted on.
     """
     shape = autoencoder.input_shape_
     given = None if estimator.input_shape is None else tuple(int(s) for s in estimator.input_shape)

@@ -1,4 +1,4 @@
-"""The lines that `verbose` prints."""
+"""Printers of the lines for `verbose`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from skdeep.records import Outcome
 
 
 class EpochPrinter:
-    """Prints a line per epoch: its number of how many, and the losses and score that there are."""
+    """Prints one line per epoch: its number, the last epoch's number, and the losses and the score that are not NaN."""
 
     def __init__(self, last_epoch: int) -> None:
         self._last_epoch = last_epoch
 
     def __call__(self, line: dict[str, float]) -> None:
-        """Print one epoch's line of the history."""
+        """Print the history of one epoch."""
         shown = [name for name in ("train_loss", "val_loss", "val_score") if not math.isnan(line[name])]
         print(f"Epoch {line['epoch']}/{self._last_epoch}", *(f"{name} = {line[name]:.6f}" for name in shown), sep="  ")
 
@@ -24,10 +24,10 @@ class EpochPrinter:
 
 
 class IterationPrinter:
-    """Prints a line per iteration of L-BFGS, in scikit-learn's words."""
+    """Prints one line per iteration of L-BFGS, worded as in scikit-learn."""
 
     def __call__(self, line: dict[str, float]) -> None:
-        """Print one iteration's line of the history."""
+        """Print the history of one iteration."""
         print(f"Iteration {line['epoch']:.0f}, loss = {line['train_loss']:.8f}")
 
     def ended(self, outcome: Outcome) -> None:
@@ -35,14 +35,16 @@ class IterationPrinter:
 
 
 class SolverPrinter(IterationPrinter):
-    """Prints a line per epoch of a stochastic solver in scikit-learn's words, and why training ends or slows down.
+    """Prints one line per epoch of a stochastic solver, worded as in scikit-learn.
+
+    It also prints why training ends, and when the learning rate is reduced.
 
     Parameters
     ----------
     tol : float
     n_iter_no_change : float
     learning_rate : float
-        The initial one.
+        The initial learning rate.
     early_stopping, adaptive : bool
     """
 
@@ -55,20 +57,20 @@ class SolverPrinter(IterationPrinter):
         self._rate = math.inf
 
     def __call__(self, line: dict[str, float]) -> None:
-        """Print one epoch's line of the history."""
-        self._tell_of_lower(line["learning_rate"])
+        """Print the history of one epoch."""
+        self._print_if_reduced(line["learning_rate"])
         super().__call__(line)
         if not math.isnan(line["val_loss"]):
             print(f"Validation score: {1 - line['val_loss']:f}")
 
     def ended(self, outcome: Outcome) -> None:
-        """Say why training ends here, or at which learning rate a later call would go on."""
+        """Print why training ends, or the learning rate with which a later call would continue."""
         if outcome.status == stopping.CONVERGED:
             print(f"{self._no_gain} {'Learning rate too small. ' if self._adaptive else ''}Stopping.")
         else:
-            self._tell_of_lower(self._learning_rate * float(outcome.state.stopping.rate_factor))
+            self._print_if_reduced(self._learning_rate * float(outcome.state.stopping.rate_factor))
 
-    def _tell_of_lower(self, rate: float) -> None:
+    def _print_if_reduced(self, rate: float) -> None:
         if self._adaptive and rate < self._rate < math.inf:
             print(f"{self._no_gain} Setting learning rate to {rate:f}")
         self._rate = rate

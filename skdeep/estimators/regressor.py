@@ -37,7 +37,7 @@ from skdeep.estimators.training import FitData, train
 class DeepRegressor(RegressorMixin, SupervisedEstimator):
     """A neural network regressor, for one or several outputs.
 
-    y is brought to unit size inside, as the loss asks for; X is not: put a scaler before.
+    y is scaled inside, as the loss declares it (`scaling`). X is not: put a scaler before the regressor in a pipeline.
     The parameters are those of `DeepClassifier` without `class_weight`.
 
     Parameters
@@ -52,7 +52,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
     Attributes
     ----------
     n_features_in_, feature_names_in_, input_shape_, n_outputs_, n_iter_, best_epoch_, history_
-        As in `DeepClassifier`. Losses in `history_` are in units of the scaled target.
+        As in `DeepClassifier`. Losses in `history_` are those of the scaled y.
     params_, model_state_, network_, loss_, optimizer_, schedule_, augmentation_, resolved_components_, n_parameters_
         As in `DeepClassifier`.
 
@@ -117,7 +117,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         X : array-like or sparse matrix (n, features), or array (n, ...)
         y : array-like (n,) or (n, outputs)
         sample_weight : array-like (n,), default=None
-            Non-negative; enters the training loss and the held-out validation loss.
+            Non-negative; weights the training loss and the loss of held-out rows.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
             Validation rows; without `early_stopping` they are only reported in `history_`.
 
@@ -128,18 +128,18 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         Raises
         ------
         ValueError
-            If the data or a parameter is not what it must be, or y is outside the loss's domain.
+            If the data or a parameter is invalid, or y is outside the domain of the loss.
         NonFiniteLossError
-            If the loss becomes NaN or infinite, unless early stopping has kept parameters.
+            If the loss becomes NaN or infinite and early stopping has kept no parameters.
         """
         return train(self, FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train one epoch on these rows, going on from where the last call stopped.
+        """Train one epoch on these rows, continuing from the last call.
 
-        The first call fixes the scale of y.
+        The scale of y is learned in the first call, and kept.
 
         Parameters
         ----------
@@ -152,15 +152,16 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         return train(self, FitData(X, y, sample_weight), is_partial=True)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Return predictions, in the form that y had.
+        """Return predictions, in the shape and units of y.
 
-        They have the type of X, or float64 if float32 would round away what y varies by (1e8 + noise of 1).
+        They have the dtype of X, or float64 if float32 is too narrow: if a prediction would overflow, or if the variation
+        of y would be rounded away, as for 1e8 plus noise of size 1.
 
         Parameters
         ----------
         X : array-like or sparse matrix, as in `fit`
         return_std : bool, default=False
-            Also return the predicted standard deviation, for losses that have one, such as `gaussian_nll`.
+            Also return the predicted standard deviation in units of y, if the loss has one, such as "gaussian_nll".
 
         Returns
         -------
@@ -170,7 +171,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         Raises
         ------
         ValueError
-            If `return_std` is asked of a loss without a standard deviation.
+            If `return_std` is True and the loss predicts no standard deviation.
         """
         raw, dtype = self._raw(X)
         prediction = self._encoding.decode(self.loss_, raw, dtype)
@@ -185,7 +186,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         return prediction, target.restore(narrowed(std, np.result_type(dtype, target.narrowest_dtype)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R^2 of the predictions (of the middle quantile, where there are several).
+        """Return R^2 of the predictions, or of their middle quantile if the loss predicts several quantiles.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What users hand in for a component (name, object, function, list) -> a component."""
+"""Make components from the values of parameters: names, objects, functions, lists of layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skdeep.pickling import reduced
 
 
 class Resolved(NamedTuple):
-    """The components of a fit, and the full id of each by kind."""
+    """The components of a fit, and a dict from the parameter's name to the full id of each component."""
 
     network: Network
     loss: Loss
@@ -28,10 +28,10 @@ class Resolved(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Unresolved:
-    """A parameter's value with fields set on it that it cannot have (yet); `fit` raises unless it can by then.
+    """A parameter's value and fields that could not be set on it; `fit` tries again, and raises if that fails too.
 
-    The value is a name that nobody knows, or a component that lacks a field or refuses its value. With a `reason` it
-    never can, and that is what `fit` says.
+    The value is an unknown name, or a component that lacks a field or refuses its value. With a `reason`, `fit` raises
+    that reason without another try.
     """
 
     name: Any
@@ -51,7 +51,7 @@ def resolve_all(values: dict[str, Any]) -> Resolved:
     Raises
     ------
     UnknownComponentError, TypeError, ValueError
-        If a name is unknown, an object is of another kind, or a field has a value that makes no sense.
+        If a name is unknown, an object is of another kind, or a field has an invalid value.
     """
     ready = {kind: resolve_ready(kind, value) for kind, value in values.items() if value is not None}
     components: dict[str, Any] = dict.fromkeys(values) | {kind: component for kind, (_, component) in ready.items()}
@@ -78,12 +78,12 @@ def resolve(kind: str, value: Any) -> tuple[str, Any]:
 
 
 def from_object(kind: str, value: Any) -> Any:
-    """Return the component that an object stands for.
+    """Return the component for an object: the object itself, or a component that wraps it.
 
     Raises
     ------
     TypeError
-        If the object cannot serve as this kind.
+        If the object cannot be used as this kind of component.
     """
     if isinstance(value, KINDS[kind]):
         return value
@@ -103,7 +103,7 @@ def from_object(kind: str, value: Any) -> Any:
 
 
 def layer_from(value: Any) -> Layer:
-    """Return the layer of a list's item: a name, a `(name, options)` pair, a layer, a linen module or a function."""
+    """Return the layer for an item of a list: a name, a `(name, options)` pair, a layer, a linen module or a function."""
     from skdeep.layers import Activation, ModuleLayer
     from skdeep.layers.activation import ACTIVATIONS
 
@@ -123,19 +123,19 @@ def layer_from(value: Any) -> Layer:
 
 
 def component_of(kind: str, value: Any) -> Any:
-    """Return the component that a value in a field of another component stands for."""
+    """Return the component for the value of another component's field."""
     if isinstance(value, Component):
         return value
     return layer_from(value) if kind == "layer" else resolve(kind, value)[1]
 
 
 def with_components(component: Any) -> Any:
-    """Return the component with components for the names and functions in fields that hold components.
+    """Return the component with the names and functions in its component fields replaced by components.
 
     Raises
     ------
     UnknownComponentError, TypeError
-        If a name is unknown, or a value cannot serve as the kind that the field holds.
+        If a name is unknown, or a value cannot be used as the field's kind of component.
     """
     changes: dict[str, Any] = {}
     for field in fields_of(type(component)):
@@ -145,7 +145,7 @@ def with_components(component: Any) -> Any:
             continue
         is_many = isinstance(value, tuple) and (field.holds_many or field.kind is None)
         items = value if is_many else (value,)
-        # Where the annotation names no kind, what is no component is none.
+        # If the annotation names no kind, only values that are components already count as components.
         made = tuple(
             with_components(component_of(kind, item)) if field.kind or isinstance(item, Component) else item
             for item in items
@@ -158,14 +158,14 @@ def with_components(component: Any) -> Any:
 def changed(kind: str, value: Any, fields: dict[str, Any], *, is_new: bool = False) -> Any:
     """Return a parameter's value with fields of its component changed (for `set_params`).
 
-    What cannot be set is kept for `fit` to tell, so that a search loses a candidate and not all of them: a field of
-    an unknown component, a value that a field refuses, and a field that a component lacks if the component is new in
-    the same call, which `is_new` says of the value as a whole.
+    Return an `Unresolved`, for which `fit` raises, if the component is unknown, if a field refuses its value, or if a
+    component that is set in the same call lacks a field (`is_new`: `value` itself is set in this call). A search then
+    loses one candidate instead of all.
 
     Raises
     ------
     UnknownFieldError
-        If a component that was there before lacks a field.
+        If a component that was set in an earlier call lacks a field.
     """
     if isinstance(value, Unresolved):
         value, fields, is_new = value.name, {**dict(value.fields), **fields}, True
@@ -178,12 +178,12 @@ def changed(kind: str, value: Any, fields: dict[str, Any], *, is_new: bool = Fal
         raise
     except (errors.ComponentError, ValueError, TypeError):
         return unresolved
-    # A user's own module is handed back as a module, not as the component around it.
+    # Return a user's own module as a module, not as the component that wraps it.
     return component.module if hasattr(value, "clone") and hasattr(component, "module") else component
 
 
 def _renews_a_component(fields: dict[str, Any]) -> bool:
-    """Tell whether some of the paths lead into a component that another one sets: `base` and `base__b1`."""
+    """Return True if one path sets a component and another path one of its fields: `base` and `base__b1`."""
     return any(path.startswith(f"{other}__") for path in fields for other in fields)
 
 
@@ -224,12 +224,12 @@ def _prepare(component: Any) -> Any:
         part.check_fields()
         for made_of in (part, getattr(part, "module", None), getattr(part, "function", None)):
             if made_of is not None:
-                _id_of(part.kind, made_of)  # notes the package of a plugin's class or function, for pickles
+                _id_of(part.kind, made_of)  # records the package of a plugin's class or function, for pickles
     return component
 
 
 def _is_pair(value: Any) -> bool:
-    """Tell whether a value is a `(name, options)` pair."""
+    """Return True if a value is a `(name, options)` pair."""
     return (
         isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
     )
@@ -248,8 +248,8 @@ def _network_from(value: Any) -> Network:
         return FlaxNetwork(value)
     if _is_nnx_instance(value):
         raise TypeError(
-            "The 'network' parameter must not be an NNX module that is already built: it carries weights, so every fit "
-            "would start from them. Give the factory instead, f(in_shape, n_outputs, rngs) -> nnx.Module."
+            "The 'network' parameter must not be an NNX module that is already built, because every fit would start from "
+            "its weights. Give the factory instead, f(in_shape, n_outputs, rngs) -> nnx.Module."
         )
     if callable(value):
         return NNXNetwork(value)
@@ -297,6 +297,6 @@ def _is_nnx_instance(value: Any) -> bool:
 
 
 def _id_of(kind: str, value: Any) -> str:
-    """Return the full id of an object that was handed in: by the name it has, or else by what it is."""
+    """Return the full id of an object: that of its registered class or function, else "object:" and its class."""
     named = value if hasattr(value, "__qualname__") else type(value)
     return registry.id_of(kind, named) or f"object:{named.__qualname__}"

@@ -1,7 +1,6 @@
-"""What a fit can tell from its data when training went badly: unscaled columns, a large rate, ids taken as measurements.
+"""Hints at the probable cause of a bad training: unscaled columns, a large learning rate, ids read as measurements.
 
-Each fit gives one hint at most. Nothing is computed on the device, and columns are looked at only after the loss says
-that training failed.
+Each fit gives at most one hint. Columns of X are inspected only if the loss shows that training failed.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from skdeep.networks.sequences import SequenceNetwork
 from skdeep.networks.sequential import Sequential
 from skdeep.records import Outcome
 
-# Losses of scaled targets and of classes are about 1 for a constant prediction.
+# A constant prediction has a loss of about 1, for scaled targets and for classes.
 FAILED_LOSS = 10.0
-# Standardised columns stay far below, and no optimizer's usual rate is above.
+# Standardised columns are far below the first, and the usual learning rates of all optimizers below the second.
 LARGE_VALUE = 100.0
 LARGE_RATE = 0.5
 # Whole numbers up to here may be counts or ratings; ids and pixels go beyond.
@@ -31,14 +30,14 @@ _N_ROWS = 8
 
 
 def training_hint(estimator: Any, x: Any, result: Outcome) -> str | None:
-    """Return the sentence that warns of what probably spoilt this fit, None if nothing did.
+    """Return a sentence that names the probable cause of a bad fit, or None.
 
     Parameters
     ----------
     estimator : DeepEstimator
-        After its parameters are stored.
+        Fitted: its parameters are stored.
     x : array (n, ...), sparse matrix or Inputs
-        The training rows.
+        The encoded training rows.
     result : Outcome
     """
     if isinstance(x, Inputs):
@@ -67,14 +66,17 @@ def _failure(estimator: Any, x: Any, result: Outcome) -> str | None:
 
 
 def _is_failed(estimator: Any, loss: float) -> bool:
-    """Tell whether a loss is far above what a constant prediction has."""
+    """Return True if a loss is more than `FAILED_LOSS` times that of a constant prediction."""
     is_regression = estimator._task.kind == "regression"
     constant = 1.0 if is_regression else math.log(max(2, estimator._task.n_targets))
     return math.isfinite(loss) and loss > FAILED_LOSS * max(1.0, constant)
 
 
 def _large_columns(estimator: Any, x: Any) -> str:
-    """Return the names of columns whose mean or standard deviation is large, the largest first; empty if none is."""
+    """Return the names of columns with a large mean or standard deviation, the largest first; "" if there are none.
+
+    For sparse X, the largest absolute value of a column counts.
+    """
     if is_sparse(x):
         size = abs(x).max(axis=0).toarray().ravel()
     else:
@@ -116,11 +118,11 @@ def _reads_measured_steps(network: Any) -> bool:
 
 
 def _softmax(estimator: Any, x: Any, result: Outcome) -> str | None:
-    """Return a hint if the raw outputs of a user's module are probabilities, where the loss applies a softmax itself."""
+    """Return a hint if the raw outputs of a user's module are probabilities, but the loss applies a softmax itself."""
     task, losses = estimator._task, result.history["train_loss"]
     if task.kind != "multiclass" or not isinstance(estimator.network_, FlaxNetwork | NNXNetwork | Sequential):
         return None
-    # Cross-entropy of outputs in [0, 1] cannot fall below this: fits that are better need no closer look.
+    # The cross-entropy of outputs in [0, 1] cannot be below this, so a lower loss needs no further check.
     lowest = math.log(1 + (task.n_targets - 1) / math.e)
     if not estimator.loss_.probabilistic or is_sparse(x) or not losses or losses[-1] < lowest:
         return None
@@ -129,5 +131,5 @@ def _softmax(estimator: Any, x: Any, result: Outcome) -> str | None:
         return None
     return (
         f"The raw outputs of the network are probabilities (each row sums to 1), but the loss {type(estimator.loss_).__name__} "
-        "applies a softmax itself, which cannot become sure then. Leave out the softmax at the end of the network."
+        "applies a softmax itself, so that no prediction gets close to 1. Leave out the softmax at the end of the network."
     )

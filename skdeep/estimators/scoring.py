@@ -1,4 +1,4 @@
-"""The score of an estimator on held-out rows by a scorer of scikit-learn, as a function of parameters."""
+"""The score of an estimator on validation rows by a scikit-learn scorer, as a function of parameters."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from skdeep.core.rows import WeightedRows
 
 
 class ScoredRows(NamedTuple):
-    """Rows for a scorer, neither merged nor weighted by class; `is_weighted` if the user gave their weights."""
+    """Validation rows for a scorer, without merging and class weights; `is_weighted` if the user gave sample weights."""
 
     rows: WeightedRows
     is_weighted: bool
 
 
 class EstimatorScore:
-    """A function of parameters to the estimator's score on some rows (greater is better).
+    """The estimator's score on validation rows as a function `f(params, model_state)`; greater is better.
 
     The scorer is called as `scorer(estimator, X, y)`, with `sample_weight` only if the user gave weights.
 
     Parameters
     ----------
     estimator : DeepEstimator
-        Knows its encoding and model by the time of the first call.
+        Its encoding and its model must be set before the first call.
     scored : ScoredRows
     y : array
-        The target of the rows in the user's form.
+        The targets of the rows in the user's form.
     must_be_number : bool
         Raise ValueError if the score is NaN, since early stopping compares it.
     """
@@ -50,7 +50,7 @@ class EstimatorScore:
         return value
 
     def identity_parts(self) -> list[Any]:
-        """Return what decides the score, for the identity of a job."""
+        """Return the values that determine the score, for `Job.identity`."""
         from skdeep.core.fingerprint import atoms_of
         from skdeep.core.identity import content_of
 
@@ -62,6 +62,6 @@ def _not_a_number(estimator: Any, y: np.ndarray) -> str:
     if is_classifier(estimator) and y.ndim == 1:
         rows += f", with the classes {np.unique(y).tolist()} of {estimator.classes_.tolist()},"
     return (
-        f"scoring={estimator.scoring!r} of {type(estimator).__name__} gave nan for {rows} so that training cannot tell the best "
-        "epoch. Hold out more rows by validation_fraction, give validation rows as X_val, or choose another scoring, such as 'loss'."
+        f"scoring={estimator.scoring!r} of {type(estimator).__name__} gave nan for {rows} so that early stopping cannot find the "
+        "best epoch. Raise validation_fraction, give validation rows as X_val, or choose another scoring, such as 'loss'."
     )

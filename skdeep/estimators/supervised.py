@@ -1,4 +1,4 @@
-"""What classifier and regressor share: a network from X to y, perhaps on top of an encoder trained before."""
+"""The base class of `DeepClassifier` and `DeepRegressor`: a network from X to y, with an optional pretrained encoder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
     def _check_serves(self, resolved: Resolved, task: Task) -> None:
         super()._check_serves(resolved, task)
         before = self.__dict__.get("_encoding")
-        if before is None or (before.task, self.loss_) != (task, resolved.loss):  # that of the last fit was looked at
+        if before is None or (before.task, self.loss_) != (task, resolved.loss):  # else the last fit has checked it
             check_link(resolved.loss, task)
 
     def _resolve(self, encoding: Any) -> Resolved:
@@ -74,7 +74,7 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
     def _edited_params(self) -> tuple[Any, Any]:
         previous = super()._edited_params()
         if self.pretrain is None or "head" not in previous[0]:
-            return previous  # of a fit without an encoder: training says that it cannot go on from there
+            return previous  # the last fit had no encoder: `check_continues` raises
         return regrouped(*previous, bool(self.freeze_pretrained))
 
     def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:

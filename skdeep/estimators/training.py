@@ -14,7 +14,11 @@ from skdeep.estimators.prepare import prepare
 
 @dataclasses.dataclass(frozen=True)
 class FitData:
-    """What a user gives to `fit`, or to `partial_fit`, where more may come (`classes` names all labels)."""
+    """The arguments of `fit` or `partial_fit`.
+
+    `classes` are all labels that later `partial_fit` calls may have. `more_come` is True in `partial_fit` of estimators
+    that read the first call in another way than `fit`, because later calls may bring other tokens or classes.
+    """
 
     X: Any
     y: Any = None
@@ -33,14 +37,14 @@ class FitData:
 def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
     """Train an estimator, and return it.
 
-    It stays as it was, and other threads may predict with it, until training has succeeded.
+    The estimator does not change until training has succeeded, so other threads may predict with it meanwhile.
 
     Parameters
     ----------
     estimator : TrainedEstimator
     data : FitData
     is_partial : bool, default=False
-        Train one epoch, from where the last call stopped.
+        Train one epoch, continuing from the last call.
     """
     with estimator._replaced_when_fitted() as new, traced_fields_named():
         job = prepare(new, data, is_partial=is_partial)

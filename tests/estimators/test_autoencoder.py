@@ -1,4 +1,4 @@
-"""DeepAutoencoder: what it learns, what noise and the divergence do, shapes of all kinds, weights, compiles."""
+"""DeepAutoencoder: reconstruction, noise, divergence, shapes of all kinds, weights, compile counts."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_reconstructs_digits_better_than_pca():
 
 
 def test_reconstruction_is_that_of_the_network_trained():
-    """The network that training sees, with the parameters it left, gives what transform and inverse_transform give."""
+    """The trained network and parameters give the same codes and rows as `transform` and `inverse_transform`."""
     model = DeepAutoencoder(**SMALL).fit(X)
     functions = functions_of(model.network_, (6,), 6)
     expected, _ = functions.apply(model.params_, model.model_state_, jnp.asarray(X), False, None, jnp.ones(60))
@@ -155,7 +155,7 @@ IDENTITY["decoder"] = IDENTITY["encoder"]
 
 
 def test_noise_is_normal_of_that_deviation_and_only_while_training():
-    """Encoder and decoder are identities, so what comes out minus what went in is the noise."""
+    """Encoder and decoder are identities, so the output minus the input is the noise."""
     network, rows = Autoencoder(Linear(), Linear(), 6, noise=0.3), np.tile(X, (50, 1))
     noise = apply(network, rows, True, params=IDENTITY)[0] - rows
     assert abs(noise.std() - 0.3) < 0.01
@@ -171,7 +171,7 @@ def test_without_noise_nothing_is_added():
 
 
 def test_denoising_restores_noisy_rows_better():
-    """On rows with noise, the model that was trained with noise comes closer to the rows without."""
+    """From noisy rows, the model that was trained with noise reconstructs the rows without noise better."""
     noisy = DIGITS + np.random.default_rng(0).normal(scale=0.4, size=DIGITS.shape).astype(np.float32)
     params = {"n_components": 16, "batch_size": 64, "max_epochs": 15, "tol": None, "random_state": 0}
     errors = []
@@ -182,7 +182,7 @@ def test_denoising_restores_noisy_rows_better():
     assert errors[1] < 0.8 * errors[0]
 
 
-def test_divergence_is_the_formula():
+def test_divergence_matches_its_formula():
     rng = np.random.default_rng(0)
     reconstruction, mean, log_variance = rng.normal(size=(5, 4)), rng.normal(size=(5, 2)), rng.normal(size=(5, 2))
     target = rng.normal(size=(5, 4))
@@ -196,7 +196,7 @@ def test_divergence_is_the_formula():
     )
 
 
-def test_divergence_of_extreme_codes_is_finite_and_leads_back():
+def test_divergence_of_extreme_codes_is_finite_and_its_gradient_reduces_them():
     loss = VariationalLoss(SquaredError(), n_components=1)
     slope = jax.grad(lambda raw: loss(raw, jnp.zeros((1, 1)))[0])
     one = jnp.ones((1, 1))
@@ -232,7 +232,7 @@ def test_variational_fit():
     assert_allclose(model.transform(X), raw["mean"], rtol=1e-4, atol=1e-5)
 
 
-def test_a_heavy_divergence_brings_codes_to_the_standard_normal():
+def test_a_large_beta_makes_codes_standard_normal():
     light, heavy = (
         DeepAutoencoder(**SMALL | {"max_epochs": 100, "learning_rate": 0.03}, variational=True, beta=beta).fit(X)
         for beta in (1e-3, 100.0)
@@ -279,7 +279,7 @@ def test_weight_zero_equals_absence_without_merging():
     assert_allclose(left.transform(X), right.transform(X), rtol=1e-3, atol=1e-5)
 
 
-def test_weights_move_the_reconstruction_to_where_they_are():
+def test_rows_with_large_weights_are_reconstructed_better():
     first = np.arange(60) < 30
     model = DeepAutoencoder(**SMALL | {"max_epochs": 60, "learning_rate": 0.01})
     scores = [clone(model).fit(X, sample_weight=np.where(w, 10.0, 1.0)).score(X[first]) for w in (first, ~first)]
@@ -311,7 +311,7 @@ def test_scoring_and_early_stopping_keep_the_best_epoch():
     assert scores.max() < 0
 
 
-def test_partial_fit_and_warm_start_go_on():
+def test_partial_fit_and_warm_start_continue():
     model = DeepAutoencoder(**SMALL)
     for _ in range(4):
         model.partial_fit(X)
@@ -335,7 +335,7 @@ def test_pickle_pipeline_and_search():
     assert_array_equal(again.inverse_transform(again.transform(X)), search.inverse_transform(search.transform(X)))
 
 
-def test_numbers_never_compile():
+def test_numbers_need_no_new_compile():
     skdeep.clear_cache()
     base = {**SMALL, "variational": True}
     for changes in ({}, {"noise": 0.5}, {"beta": 3}, {"learning_rate": 0.1}, {"noise": 1, "beta": 0.0}):
@@ -362,7 +362,7 @@ def test_numbers_never_compile():
         ({"decoder": nn.Dense(3)}, r"returns an array of shape \(32, 3\) for 32 rows, but the loss needs 6 outputs"),
     ],
 )
-def test_refusals(params, message):
+def test_invalid_parameters_raise(params, message):
     with pytest.raises(ValueError, match=message):
         DeepAutoencoder(**SMALL | {"batch_size": 32} | params).fit(X)
 
@@ -373,11 +373,11 @@ def test_sparse_rows_and_codes_of_another_width_are_refused():
     with pytest.raises(TypeError, match="Sparse data was passed"):
         DeepAutoencoder(**SMALL).fit(csr_array(X))
     model = DeepAutoencoder(**SMALL).fit(X)
-    with pytest.raises(ValueError, match="X has 3 components, but DeepAutoencoder encodes into 2."):
+    with pytest.raises(ValueError, match="X has 3 columns, but the codes of DeepAutoencoder have 2."):
         model.inverse_transform(X[:, :3])
 
 
-def test_a_loss_that_breaks_down_says_so():
+def test_a_non_finite_loss_raises():
     with pytest.raises(NonFiniteLossError, match="The loss became NaN or infinite in epoch"):
         DeepAutoencoder(**SMALL | {"learning_rate": 1e30, "optimizer": "sgd"}).fit(X)
 

@@ -1,4 +1,4 @@
-"""Bad input: what, where and what to do, by the text of each message."""
+"""Invalid input: the text of each error message, which gives the value, its place and the cure."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_unscaled_target_beyond_float32():
             {"optimizer": "lbfgs", "batch_size": 10},
             "LBFGS needs all rows at every step. Got batch_size=10.*learning_rate",
         ),
-        ({"loss": "squared_error"}, "SquaredError does not serve multiclass targets, but regression.*'cross_entropy'"),
+        ({"loss": "squared_error"}, "SquaredError does not serve multiclass targets, only regression.*'cross_entropy'"),
         ({"class_weight": {7: 1.0}}, r"classes \[7\] of class_weight are not in y"),
         ({"network": "mlp", "loss": Adam()}, "'loss' parameter of DeepClassifier must be"),
         ({"network__widths": (0,)}, "'widths' field of MLP must be a tuple of positive ints"),
@@ -353,7 +353,7 @@ def test_a_failed_fit_leaves_the_fitted_model_usable():
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
-def test_a_loss_that_breaks_down_leaves_the_fitted_model_usable():
+def test_a_non_finite_loss_leaves_the_fitted_model_usable():
     model = DeepClassifier(**SMALL).fit(X, y)
     before = model.predict_proba(X)
     with pytest.raises(NonFiniteLossError):
@@ -367,7 +367,7 @@ def test_early_stopping_without_one_good_epoch_raises():
 
 
 @pytest.mark.parametrize("cls", [DeepClassifier, MLPClassifier])
-def test_a_device_that_is_not_there(cls):
+def test_a_missing_device_raises(cls):
     there_are = ", ".join(f"'{device.platform}' ({device})" for device in jax.devices())
     message = (
         f"The 'device' parameter of {cls.__name__} must be a device that JAX has here: {there_are}. Got 'tpu' instead."

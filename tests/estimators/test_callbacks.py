@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks on our estimators."""
+"""scikit-learn's callbacks on the estimators of skdeep."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def classifier(**params):
 
 
 class Recorder:
-    """Notes each hook, and asks to stop after some epochs."""
+    """Records each hook, and stops training after some epochs."""
 
     def __init__(self, stop_after=None):
         self.stop_after, self.events, self.scores, self.histories = stop_after, [], [], []
@@ -116,7 +116,7 @@ def test_scoring_monitor_through_a_pipeline_in_a_search():
 
 
 @pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str)
-def test_perceptrons_tell_of_each_iteration_and_can_be_stopped(params):
+def test_callbacks_see_each_iteration_of_perceptrons_and_can_stop_them(params):
     make = partial(MLPClassifier, (8,), max_iter=30, random_state=0, **params)
     recorder = Recorder()
     model = make().set_callbacks(recorder).fit(X, y)
@@ -127,7 +127,7 @@ def test_perceptrons_tell_of_each_iteration_and_can_be_stopped(params):
     assert stopped.n_iter_ == 3
 
 
-def test_perceptrons_tell_of_partial_fit():
+def test_callbacks_see_partial_fit_of_perceptrons():
     recorder = Recorder()
     MLPClassifier((8,)).set_callbacks(recorder).partial_fit(X, y, classes=[0, 1, 2])
     assert len(recorder.scores) == 1
@@ -191,17 +191,17 @@ def test_a_threshold_is_a_number(threshold):
         LossThreshold(threshold)
 
 
-def test_a_threshold_watches_one_of_two_losses():
+def test_monitor_is_one_of_two_losses():
     with pytest.raises(ValueError, match="must be one of .*Got 'loss' instead"):
         LossThreshold(0.5, "loss")
 
 
-def test_a_threshold_without_the_loss_it_watches_says_what_to_do():
+def test_a_threshold_on_a_missing_validation_loss_raises():
     with pytest.raises(ValueError, match="no rows to validate on. Set early_stopping=True, or give X_val"):
         classifier().set_callbacks(LossThreshold(0.5, "val_loss")).fit(X, y)
 
 
-def test_a_threshold_on_an_estimator_without_history_says_so():
+def test_a_threshold_needs_an_estimator_with_history():
     search = GridSearchCV(classifier(), {"max_epochs": [2]})
     if not hasattr(search, "set_callbacks"):
         pytest.skip("this scikit-learn has no callbacks on searches")

@@ -203,7 +203,7 @@ def test_warm_start_goes_on_from_the_parameters():
 def test_warm_start_cannot_go_on_with_another_network(changes, columns, message):
     model = DeepClassifier(network=MLP(widths=(7,)), max_epochs=1, tol=None, warm_start=True, random_state=0)
     before = model.fit(X[:, :4], y).predict(X[:, :4])
-    with pytest.raises(ValueError, match=f"warm_start=True goes on from .* but {message}.*set warm_start=False"):
+    with pytest.raises(ValueError, match=f"warm_start=True continues from .* but {message}.*set warm_start=False"):
         model.set_params(**changes).fit(X[:, :columns], y)
     np.testing.assert_array_equal(model.predict(X[:, :4]), before)
 
@@ -247,7 +247,7 @@ def test_sparse_equals_dense(container):
     np.testing.assert_allclose(from_sparse.predict_proba(container(dense)), from_sparse.predict_proba(dense), rtol=1e-6)
 
 
-def test_sparse_with_early_stopping_judges_on_the_host():
+def test_sparse_validation_rows_are_evaluated_on_the_host():
     dense = np.where(np.abs(X) < 1, 0, X)
     params = {"learning_rate": 0.05, "early_stopping": True, "max_epochs": 15, "random_state": 0}
     from_dense = DeepClassifier(**params).fit(dense, y).history_
@@ -316,7 +316,7 @@ def test_components_are_found_in_the_fitted_attributes():
     assert type(model.optimizer_).__name__ == "AdamW"
 
 
-def test_verbose_prints_a_line_an_epoch(capsys):
+def test_verbose_prints_a_line_per_epoch(capsys):
     DeepClassifier(**SMALL, verbose=1).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5

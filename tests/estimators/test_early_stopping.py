@@ -1,4 +1,4 @@
-"""Early stopping: which rows are held out, what a scorer is called with, and scores that are no numbers."""
+"""Early stopping: held-out rows, the arguments of a scorer, scores that are NaN, and weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = {"network": MLP((8,)), "max_epochs": 2, "tol": None, "random_state": 0, 
 
 
 class Seen:
-    """A scorer that notes what it is called with, without and with an argument `sample_weight`."""
+    """A scorer that records its arguments, without and with `sample_weight`."""
 
     def __init__(self):
         self.calls = []
@@ -140,7 +140,7 @@ def test_a_repeated_row_is_held_out_by_its_first_occurrence():
     np.testing.assert_array_equal(rows, X[np.r_[18:20, 20:25]].astype(np.float32))
 
 
-# Scores that are no numbers.
+# Scores that are NaN.
 
 
 def test_roc_auc_works_where_a_class_is_rare():
@@ -157,7 +157,7 @@ def test_roc_auc_works_where_a_class_is_rare():
             DeepClassifier(**SMALL, scoring="roc_auc", shuffle=False),
             np.arange(60) // 30,
             r"scoring='roc_auc' of DeepClassifier gave nan for the 6 rows held out for early stopping, "
-            r"with the classes \[1\] of \[0, 1\], .* Hold out more rows by validation_fraction",
+            r"with the classes \[1\] of \[0, 1\], .* Raise validation_fraction",
         ),
         (
             DeepRegressor(**SMALL | {"validation_fraction": 1}, scoring="r2"),
@@ -202,8 +202,10 @@ def test_a_perceptron_scores_a_constant_held_out_y():
 # Weights.
 
 
-def test_class_weights_of_zero_for_all_rows_say_so():
-    with pytest.raises(ValueError, match="class_weight leaves none of the rows that DeepClassifier trains on"):
+def test_class_weights_of_zero_for_all_rows_raise():
+    with pytest.raises(
+        ValueError, match="With this class_weight, all rows that DeepClassifier trains on have weight 0"
+    ):
         DeepClassifier(**SMALL | {"early_stopping": False}, class_weight={0: 0, 1: 0}).fit(X, y)
 
 

@@ -61,7 +61,7 @@ def test_predictions_while_fits_fail(model):
     assert {name for name in before if before[name] is not vars(model)[name]} <= {"scoring"}
 
 
-def test_predictions_during_a_fit_on_other_columns_are_those_of_the_fit_before():
+def test_predictions_during_a_fit_on_other_columns_use_the_earlier_fit():
     model = deep(scoring="accuracy").fit(X, y)
     expected = model.predict(X)
     seen = []

@@ -1,4 +1,4 @@
-"""SequenceGenerator: what it learns and draws, as a scikit-learn estimator, and what it says of bad input."""
+"""SequenceGenerator: learning, generation, scikit-learn's conventions, and messages for invalid input."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def of_phrase():
     return generator(network=GRU(units=32), max_epochs=200, stride=1).fit([PHRASE * 4])
 
 
-# What it learns and draws.
+# Learning and generation.
 
 
-def test_text_that_ships_with_python_comes_back():
+def test_generates_a_text_that_it_was_fitted_on():
     with contextlib.redirect_stdout(io.StringIO()):
         import this
     zen = codecs.decode(this.s, "rot13")[:240]
-    # Stretches begin with a guess, so the loss of training is not near 0; with a full context the text is known.
+    # The first tokens of a window have little context, so the training loss is not near 0; with a full context it would be.
     model = generator(
         network=TCN((32,) * 4), context_length=32, stride=2, max_epochs=120, learning_rate=0.01, batch_size=32
     )
@@ -79,7 +79,7 @@ def test_text_that_ships_with_python_comes_back():
     assert model.perplexity([zen]) < 1.05
 
 
-def test_greedy_text_goes_on_beyond_the_context(of_phrase):
+def test_greedy_text_continues_beyond_the_context(of_phrase):
     assert of_phrase.generate("jumps over the", 90, temperature=0) == (PHRASE * 4)[34:124]
 
 
@@ -159,9 +159,9 @@ class OwnNNX(nnx.Module):
 
 
 @pytest.mark.parametrize("network", [OwnLinen(), OwnNNX])
-def test_own_modules_serve(network):
+def test_own_modules_learn(network):
     model = generator(network=network, max_epochs=60).fit(NAMES)
-    assert model.score(NAMES) > -1.9  # knowing nothing but how often each comes gives -2.5
+    assert model.score(NAMES) > -1.9  # prediction by the frequencies of tokens alone gives -2.5
     assert model.generate("bert", 4, random_state=0)
 
 
@@ -183,7 +183,7 @@ class SlowInALoop(skdeep.Module):
         return nn.Dense(self.n_outputs)(shifted(x))
 
 
-def test_network_that_must_stay_out_of_loops_generates_too():
+def test_network_that_is_slow_inside_loops_generates_too():
     model = generator(network=SlowInALoop()).fit(NAMES)
     skdeep.clear_cache()
     assert len(model.generate("a", 3, random_state=0)) == 3
@@ -199,7 +199,7 @@ def test_extreme_temperatures_give_as_many_tokens(of_names, temperature):
 
 
 @pytest.mark.parametrize("scale", [1e-50, 1e40])
-def test_score_does_not_know_the_scale_of_weights(of_names, scale):
+def test_the_scale_of_weights_does_not_change_the_score(of_names, scale):
     assert of_names.score(NAMES, sample_weight=np.full(6, scale)) == pytest.approx(of_names.score(NAMES), rel=1e-6)
 
 
@@ -217,7 +217,7 @@ class AheadOnceTrained(skdeep.Module):
         return nn.Dense(self.n_outputs)(x) + ahead
 
 
-def test_look_ahead_that_first_weights_hide_is_found_after_training():
+def test_a_non_causal_network_with_zero_weights_is_found_after_training():
     model = generator(network=AheadOnceTrained())
     with pytest.raises(ValueError, match="of later steps too"):
         model.fit(NAMES)
@@ -251,7 +251,7 @@ def test_tokens_are_words_or_numbers_and_come_back_as_a_list():
     assert {type(token) for token in numbers.vocabulary_} == {int}
 
 
-def test_vocabulary_lets_tokens_come_that_fit_does_not_see():
+def test_vocabulary_allows_tokens_that_are_not_in_x():
     model = generator(vocabulary="abcdefz").fit(["abc", "def"])
     assert model.n_tokens_ == 8
     assert model.score(["fez"]) < 0
@@ -346,7 +346,7 @@ def test_weight_of_two_is_a_text_given_twice_and_of_zero_is_none():
     )
 
 
-def test_partial_fit_and_warm_start_go_on():
+def test_partial_fit_and_warm_start_continue():
     model = generator(max_epochs=1, vocabulary="abcdefilmnort")
     for _ in range(3):
         model.partial_fit(NAMES)
@@ -359,13 +359,13 @@ def test_partial_fit_and_warm_start_go_on():
     assert warm.history_["train_loss"].iloc[0] < loss + 0.2
 
 
-def test_first_texts_fix_no_length_for_later_ones():
+def test_the_first_partial_fit_does_not_shorten_the_context():
     model = generator(vocabulary="abcdefghij")
     model.partial_fit(["ab", "cd"]).partial_fit(["abcdefghij"])
     assert (model.context_length_, model.max_text_length_) == (8, 10)
     warm = generator(warm_start=True, vocabulary="abcdefghij").fit(["ab", "cd"]).fit(["abcdefghij", "j"])
     assert (warm.context_length_, warm.max_text_length_) == (8, 10)
-    with pytest.raises(ValueError, match="warm_start=True goes on .* but params_/embedding has shape"):
+    with pytest.raises(ValueError, match="warm_start=True continues .* but params_/embedding has shape"):
         warm.set_params(boundaries=False).fit(["abc"])
 
 
@@ -380,7 +380,7 @@ def test_early_stopping_and_given_validation_texts():
         generator(early_stopping=True, stride=2).fit([PHRASE])
 
 
-def test_numbers_compile_nothing():
+def test_other_numbers_need_no_new_compile():
     skdeep.clear_cache()
     for changes in ({"learning_rate": 0.01}, {"learning_rate": 0.1, "l2": 0.0}, {"random_state": 3, "max_epochs": 2}):
         model = generator(**{"l2": 0.1} | changes).fit(NAMES)
@@ -414,8 +414,8 @@ def test_numbers_compile_nothing():
         ([3], {"level": "token"}, "Text 0 of X is of type int"),
         ([["a", 1]], {"level": "token"}, "The tokens of X must be all strings, or all ints, for SequenceGenerator."),
         ([[["a"], ["b"]]], {"level": "token"}, "The tokens of X must be all strings, or all ints"),
-        (["aaa"], {}, "needs at least 2 different tokens to learn what comes next. Got 1."),
-        (["aaa"], {"vocabulary": "a"}, "needs at least 2 different tokens to learn what comes next. Got 1."),
+        (["aaa"], {}, "needs at least 2 different tokens to learn the next one. Got 1."),
+        (["aaa"], {"vocabulary": "a"}, "needs at least 2 different tokens to learn the next one. Got 1."),
         (["a", "b"], {"boundaries": False}, "There is nothing to predict: .* needs a text of at least 2 tokens"),
         (None, {}, "X must hold texts, but SequenceGenerator got NoneType. Give a list of them."),
         ({"ab"}, {}, "X must hold texts, but SequenceGenerator got set."),
@@ -460,7 +460,7 @@ def test_bad_texts(X, params, message):
             "The 'mask_value' field of GRU has no meaning where the next token is predicted",
         ),
         ({"stride": 9}, "The 'stride' parameter of SequenceGenerator must be at most context_length=8"),
-        ({"loss": "hinge"}, "The loss Hinge gives no probabilities to draw tokens by."),
+        ({"loss": "hinge"}, "The loss Hinge gives no probabilities, which SequenceGenerator needs to draw tokens."),
         ({"loss": "squared_error"}, "The loss SquaredError does not serve multiclass targets"),
     ],
 )
@@ -490,14 +490,14 @@ def test_bad_parameters(params, message):
         ({"temperature": float("nan")}, "The 'temperature' parameter"),
     ],
 )
-def test_bad_requests_lose_nothing(of_names, arguments, message):
+def test_invalid_arguments_of_generate_raise_and_change_nothing(of_names, arguments, message):
     before = pickle.dumps(of_names)
     with pytest.raises((TypeError, ValueError), match=message):
         of_names.generate(**arguments)
     assert pickle.dumps(of_names) == before
 
 
-def test_vocabulary_that_can_be_read_once_only_is_refused():
+def test_an_iterator_as_vocabulary_is_refused():
     with pytest.raises(ValueError, match="The 'vocabulary' parameter of SequenceGenerator"):
         generator(vocabulary=iter("abc")).fit(["abc"])
 
@@ -512,7 +512,7 @@ def test_without_boundaries_a_prompt_and_a_number_are_needed(of_phrase):
         of_phrase.generate(5)
     for prompt in (None, ""):
         with pytest.raises(
-            ValueError, match="needs a prompt of at least one token. Give one, or fit with boundaries=True"
+            ValueError, match="needs a prompt of at least one token. Give a prompt, or fit with boundaries=True"
         ):
             of_phrase.generate(prompt)
     with pytest.raises(ValueError, match="did not learn how texts end"):
@@ -526,7 +526,7 @@ def test_failures_leave_an_earlier_fit_as_it_was(of_names):
         model.set_params(boundaries=False).fit(["a", "b"])
     with pytest.raises(ValueError, match="Text 0 of X has the token 'q' at position 0"):
         model.score(["q"])
-    with pytest.raises(ValueError, match="boundaries was 'auto' there and is False now"):
+    with pytest.raises(ValueError, match="boundaries was 'auto' then and is False now"):
         model.partial_fit(NAMES)
     with pytest.raises(ValueError, match="does not know"):
         model.set_params(boundaries="auto").partial_fit(["quit"])

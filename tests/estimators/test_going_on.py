@@ -1,4 +1,4 @@
-"""What training goes on from: `partial_fit` after its first call, and `warm_start`."""
+"""Continuing from an earlier fit: `partial_fit` after its first call, and `warm_start`."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_an_optimizers_memory_is_its_own(case):
+def test_an_optimizers_state_is_kept_only_for_an_equal_optimizer(case):
     ours, plain = CHANGES[case]
     model, first = trained(ours)
     expected = optax_loop(plain, first)
@@ -123,7 +123,7 @@ def test_adagrad_then_momentum_still_fits():
 
 
 def test_a_function_of_the_same_name_is_another_optimizer():
-    """As when the cell of a notebook is changed and run again; sums of squares are no velocity."""
+    """As if the cell of a notebook was changed and run again: sums of squares must not be used as velocity."""
 
     def make(text):
         scope = {"__name__": "notebook", "optax": optax}
@@ -144,12 +144,12 @@ def test_a_function_of_the_same_name_is_another_optimizer():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), model.params_["output"], twice)
 
 
-def test_a_warm_start_with_a_loss_that_reads_outputs_otherwise_is_refused():
+def test_a_warm_start_with_a_loss_of_another_scaling_is_refused():
     target = np.abs(y)
     model = DeepRegressor(**LINEAR, warm_start=True, max_epochs=3, tol=None).fit(X, target)
     before = copy.deepcopy(model.params_)
     message = (
-        "warm_start=True goes on from the parameters of the last fit, whose raw outputs served the loss SquaredError "
+        "warm_start=True continues from the parameters of the last fit, which served the loss SquaredError "
         r"\(scaling='standard' and domain='real'\), but the loss Poisson has scaling='mean' and domain='non-negative'. "
         "Set warm_start=False, or fit a clone."
     )
@@ -160,7 +160,7 @@ def test_a_warm_start_with_a_loss_that_reads_outputs_otherwise_is_refused():
     assert model.set_params(loss="poisson", warm_start=False).fit(X, target).n_iter_ == 3
 
 
-def test_a_schedules_position_goes_on_with_another_optimizer():
+def test_a_schedule_continues_with_another_optimizer():
     model = DeepRegressor(**LINEAR, schedule="linear", max_epochs=8)
     for _ in range(4):
         model.partial_fit(X, y)
@@ -170,8 +170,8 @@ def test_a_schedules_position_goes_on_with_another_optimizer():
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adagrad"])
-def test_a_perceptrons_memory_is_its_own(solver):
-    """Solvers that change restart, as an estimator whose weights were assigned does; numbers that change go on."""
+def test_a_solvers_state_is_kept_only_for_an_equal_solver(solver):
+    """Another solver starts with a new state, like an estimator whose weights were assigned."""
     params = {"hidden_layer_sizes": (4,), "random_state": 0, "learning_rate_init": 0.02, "shuffle": False}
     model = MLPRegressor(**params, solver=solver)
     for _ in range(3):
@@ -187,7 +187,7 @@ def test_a_perceptrons_memory_is_its_own(solver):
     np.testing.assert_allclose(model.coefs_[0], anew.coefs_[0], rtol=1e-5)
 
 
-def test_a_perceptrons_memory_goes_on_with_another_number():
+def test_a_solvers_state_is_kept_if_only_its_numbers_change():
     models = [MLPRegressor(hidden_layer_sizes=(4,), solver="nadam", random_state=0) for _ in range(2)]
     for model in models:
         model.partial_fit(X, y).partial_fit(X, y)
@@ -198,8 +198,8 @@ def test_a_perceptrons_memory_goes_on_with_another_number():
 
 
 @pytest.mark.parametrize("make", [DeepRegressor, MLPRegressor])
-def test_schedule_free_goes_on_from_where_it_trains(make):
-    """A training in ten calls is one of ten epochs, although predictions are made with other parameters."""
+def test_schedule_free_continues_from_the_parameters_that_it_trains(make):
+    """Ten calls equal ten epochs of `fit`, although predictions use other parameters than training."""
     if make is DeepRegressor:
         params = {**LINEAR, "optimizer": "schedule_free_adamw", "tol": None}
         whole, parts = make(**params, max_epochs=10).fit(X, y), make(**params, max_epochs=10)
@@ -216,7 +216,7 @@ def test_schedule_free_goes_on_from_where_it_trains(make):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "schedule_free_adamw"])
-def test_edits_of_parameters_are_trained_on(optimizer):
+def test_training_continues_from_edited_parameters(optimizer):
     model = DeepRegressor(**LINEAR | {"learning_rate": 1e-4}, optimizer=optimizer).partial_fit(X, y).partial_fit(X, y)
     model.params_["output"]["kernel"][...] = 7.0
     model.partial_fit(X, y)
@@ -241,7 +241,7 @@ def test_edits_keep_the_momentum():
 def test_edits_of_another_shape_are_refused(warm):
     model = DeepRegressor(**LINEAR, warm_start=warm, max_epochs=1, tol=None).partial_fit(X, y)
     model.params_["output"]["kernel"] = np.zeros((4, 1), np.float32)
-    message = r"params_/output/kernel has shape \(4, 1\), but training left one that has shape \(3, 1\)"
+    message = r"params_/output/kernel has shape \(4, 1\), but the trained one has shape \(3, 1\)"
     with pytest.raises(ValueError, match=message):
         (model.fit if warm else model.partial_fit)(X, y)
 
@@ -269,14 +269,18 @@ REFUSED = [
     (
         regressor(),
         {"network__widths": (8,)},
-        r"the network of the fit before, but widths\[0\] was 4 there and is 8 now",
+        r"the network of the earlier fit, but widths\[0\] was 4 then and is 8 now",
     ),
-    (regressor(), {"network__widths": (4, 4)}, r"but widths was \(4,\) there and is \(4, 4\) now"),
-    (regressor(), {"network__activation": "tanh"}, "but activation was 'relu' there and is 'tanh' now"),
+    (regressor(), {"network__widths": (4, 4)}, r"but widths was \(4,\) then and is \(4, 4\) now"),
+    (regressor(), {"network__activation": "tanh"}, "but activation was 'relu' then and is 'tanh' now"),
     (regressor(), {"network": "linear"}, r"but the network was MLP\("),
-    (regressor(), {"input_shape": (3, 1)}, r"rows of shape \(3,\), but input_shape=\(3, 1\) makes them \(3, 1\)"),
+    (
+        regressor(),
+        {"input_shape": (3, 1)},
+        r"rows of shape \(3,\), but input_shape=\(3, 1\) gives rows of shape \(3, 1\)",
+    ),
     (regressor(), {"optimizer": "lbfgs", "batch_size": 8}, "needs all rows at every step"),
-    (DeepAutoencoder(n_components=2, encoder="linear"), {"n_components": 3}, "n_components was 2 there and is 3 now"),
+    (DeepAutoencoder(n_components=2, encoder="linear"), {"n_components": 3}, "n_components was 2 then and is 3 now"),
     (DeepAutoencoder(n_components=2, encoder="linear"), {"variational": True}, "was Autoencoder"),
     (
         DeepAutoencoder(n_components=2, encoder="linear"),
@@ -287,7 +291,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("model", "params", "message"), REFUSED)
-def test_what_partial_fit_cannot_go_on_with(model, params, message):
+def test_changes_that_partial_fit_cannot_continue_with_raise(model, params, message):
     model = clone(model).partial_fit(X, y)
     before = copy.deepcopy(vars(model))
     model.set_params(**params)
@@ -317,7 +321,7 @@ def test_other_classes_are_refused():
 
 
 def test_numbers_of_the_network_take_effect():
-    """With every hidden unit dropped but for 1 of 1e6, only the output's bias has a gradient."""
+    """At a dropout rate of 1 - 1e-6 only the output's bias has a gradient."""
     model = DeepRegressor(network=MLP((4,), dropout_rate=0.0), optimizer="sgd", random_state=0).partial_fit(X, y + 1)
     kernel = model.params_["output"]["kernel"].copy()
     model.set_params(network__dropout_rate=0.999999).partial_fit(X, y)
@@ -333,13 +337,13 @@ def test_the_noise_of_an_autoencoder_takes_effect():
     assert models[1].partial_fit(X).history_.train_loss.iloc[-1] > 1.5 * models[0].partial_fit(X).history_.train_loss[1]
 
 
-def test_another_loss_of_the_same_scale_goes_on():
+def test_partial_fit_continues_with_another_loss_of_the_same_scaling():
     model = regressor().partial_fit(X, y).set_params(loss="huber").partial_fit(X, y)
     assert type(model.loss_).__name__ == "Huber"
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_copies_go_on_as_the_original(copied):
+def test_copies_continue_as_the_original(copied):
     model = DeepRegressor(network=["dense", jax.nn.gelu], optimizer=optax.adam, random_state=0).partial_fit(X, y)
     copy_of = copied(model)
     np.testing.assert_array_equal(model.partial_fit(X, y).predict(X), copy_of.partial_fit(X, y).predict(X))
@@ -351,15 +355,15 @@ GENERATOR = {"network": "gru", "network__units": 4, "context_length": 4, "random
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"context_length": 8}, "context_length was 4 there and is 8 now"),
-        ({"level": "token"}, "level was 'character' there and is 'token' now"),
-        ({"boundaries": False}, "boundaries was 'auto' there and is False now"),
+        ({"context_length": 8}, "context_length was 4 then and is 8 now"),
+        ({"level": "token"}, "level was 'character' then and is 'token' now"),
+        ({"boundaries": False}, "boundaries was 'auto' then and is False now"),
         ({"vocabulary": "abcd"}, "vocabulary has other tokens"),
-        ({"network__units": 5}, "units was 4 there and is 5 now"),
-        ({"embedding_features": 3}, "was 64 there and is 3 now"),
+        ({"network__units": 5}, "units was 4 then and is 5 now"),
+        ({"embedding_features": 3}, "was 64 then and is 3 now"),
     ],
 )
-def test_what_a_generator_cannot_go_on_with(params, message):
+def test_changes_that_a_generator_cannot_continue_with_raise(params, message):
     model = SequenceGenerator().set_params(**GENERATOR).partial_fit(["abc", "cab"]).set_params(**params)
     with pytest.raises(ValueError, match=message):
         model.partial_fit(["abc", "cab"])
@@ -370,8 +374,8 @@ def test_what_a_generator_cannot_go_on_with(params, message):
 
 @pytest.mark.parametrize("later", [{0: 1.0, 1: 20.0}, "balanced"])
 @pytest.mark.parametrize("make", [DeepClassifier, MLPClassifier])
-def test_class_weights_are_those_of_now(make, later):
-    """They are sample weights: "balanced" those that balance the rows of this call."""
+def test_each_partial_fit_uses_the_current_class_weights(make, later):
+    """Class weights equal sample weights; "balanced" balances the rows of each call."""
     params = LINEAR if make is DeepClassifier else {"hidden_layer_sizes": (), "random_state": 0, "shuffle": False}
     labels = (y > 0.5).astype(int)
     weight_of = later if isinstance(later, dict) else {c: 64 / (2 * (labels == c).sum()) for c in (0, 1)}
@@ -408,10 +412,10 @@ def test_a_warm_start_over_another_kind_of_y_is_refused():
     assert model.predict(X).shape == (64,)
 
 
-# The reason why a method is not there.
+# The reason why `partial_fit` is not available.
 
 
-def test_partial_fit_with_early_stopping_says_why_it_is_not_there():
+def test_the_error_says_why_partial_fit_is_unavailable_with_early_stopping():
     for model in (DeepClassifier(early_stopping=True), DeepAutoencoder(early_stopping=True)):
         assert not hasattr(model, "partial_fit")
         with pytest.raises(AttributeError, match="has no attribute 'partial_fit'.*Set early_stopping=False"):

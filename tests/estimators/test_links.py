@@ -1,4 +1,4 @@
-"""Losses with a link of their own in the estimators: all that is predicted and scored follows from the link."""
+"""Losses that override `link`: all predictions and scores of the estimators follow from the link."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CumulativeLogits(skdeep.Loss):
 
 
 class OtherSign(skdeep.Loss):
-    """A logistic loss whose raw output speaks for the first class."""
+    """A logistic loss whose raw output is the logit of the first class."""
 
     tasks = ("binary", "multilabel")
     probabilistic = True
@@ -123,7 +123,7 @@ def test_probabilities_of_an_own_link_are_not_cut():
     ],
     ids=["multiclass", "binary", "multilabel"],
 )
-def test_log_probabilities_far_out_are_those_of_scipy(target, log_of_raw):
+def test_log_probabilities_of_large_raw_outputs_agree_with_scipy(target, log_of_raw):
     model = DeepClassifier(**DEEP).fit(X, target)
     far = 1e5 * X
     raw = far @ model.params_["output"]["kernel"] + model.params_["output"]["bias"]
@@ -178,7 +178,7 @@ def test_classification_links_of_a_wrong_shape_are_refused_before_training(famil
         family(**params, loss=OneTooMany()).fit(X, GRADES)
 
 
-def test_another_fit_looks_at_the_link_again_if_the_task_changed():
+def test_another_fit_checks_the_link_again_if_the_task_changed():
     class FirstColumn(skdeep.Loss):
         probabilistic = True
 

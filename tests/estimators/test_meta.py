@@ -1,4 +1,4 @@
-"""Inside scikit-learn's meta-estimators, pipelines, searches and metadata routing."""
+"""The estimators inside scikit-learn's meta-estimators, pipelines, searches and metadata routing."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_cross_validation():
     assert results["test_r2"].shape == (3,)
 
 
-def test_roc_auc_needs_no_help():
+def test_roc_auc_in_cross_validation():
     assert cross_val_score(classifier(), X[:100], names[y[:100]], cv=3, scoring="roc_auc").min() > 0.99
 
 
@@ -128,7 +128,7 @@ def test_a_failing_candidate_leaves_the_others(recwarn):
 
 
 class Halved(skdeep.Optimizer):
-    """Half the steps of another optimizer."""
+    """Halves the updates of another optimizer."""
 
     inner: skdeep.Optimizer = Adam()
 
@@ -153,7 +153,7 @@ FAILING = {
 
 
 @pytest.mark.parametrize("case", FAILING.values(), ids=FAILING.keys())
-def test_candidates_that_make_no_sense_fail_alone(case):
+def test_invalid_candidates_fail_and_the_others_do_not(case):
     grid, succeeds = case
     search = GridSearchCV(classifier(max_epochs=2), grid, cv=2, error_score=-1.0, refit=False)
     with pytest.warns(sklearn.exceptions.FitFailedWarning):
@@ -196,7 +196,7 @@ NUMPY = {
 
 @pytest.mark.parametrize("params", NUMPY.values(), ids=NUMPY.keys())
 def test_numpy_scalars_are_as_python_numbers(params):
-    """Fits with the same values, of Python's own types, compile nothing more and predict the same."""
+    """Fits with equal values of Python's types need no new compile and give the same predictions."""
 
     def plain(value):
         if isinstance(value, np.generic | np.ndarray):

@@ -1,4 +1,4 @@
-"""MLPClassifier and MLPRegressor: behaviour that comparing weights with scikit-learn does not show."""
+"""MLPClassifier and MLPRegressor: behaviour beyond the weights, which test_mlp_agreement.py compares with scikit-learn."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_an_adaptive_rate_falls_by_fives_until_it_is_too_small():
 
 
 @quiet
-def test_an_inverse_scaling_rate_goes_on_in_a_warm_start():
+def test_an_inverse_scaling_rate_continues_in_a_warm_start():
     rows = [[3, 2], [1, 6], [5, 6], [-2, -4]]
     model = MLPClassifier(4, solver="sgd", learning_rate="invscaling", max_iter=1, power_t=0.25, warm_start=True)
     model.fit(rows, [1, 1, 1, 0])
@@ -229,7 +229,7 @@ def test_verbose_prints_what_scikit_learn_prints(params, capsys):
     assert printed[1] == printed[0]
 
 
-def test_verbose_partial_fit_tells_of_a_lower_rate_and_of_no_gain(capsys):
+def test_verbose_partial_fit_prints_a_lower_rate_and_that_the_loss_did_not_improve(capsys):
     params = {
         "solver": "sgd",
         "learning_rate": "adaptive",
@@ -249,14 +249,14 @@ def test_verbose_partial_fit_tells_of_a_lower_rate_and_of_no_gain(capsys):
 
 
 @quiet
-def test_verbose_lbfgs_prints_a_line_an_iteration(capsys):
+def test_verbose_lbfgs_prints_a_line_per_iteration(capsys):
     model = MLPClassifier(solver="lbfgs", max_iter=3, verbose=True, random_state=0).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == f"Iteration 3, loss = {model.loss_:.8f}"
     assert len(lines) == 3
 
 
-# What scikit-learn's perceptron does not have.
+# Parameters that scikit-learn's perceptrons do not have.
 
 
 @quiet
@@ -292,7 +292,7 @@ def test_extras_train_in_the_type_of_X(params, dtype):
 
 
 @quiet
-def test_dropout_of_nothing_and_no_dropout_train_alike():
+def test_dropout_of_0_and_no_dropout_train_alike():
     plain = MLPClassifier(**SMALL).fit(X, y)
     dropped = MLPClassifier(**SMALL | {"dropout": 0.0}).fit(X, y)
     np.testing.assert_allclose(dropped.coefs_[0], plain.coefs_[0], atol=1e-12)
@@ -333,7 +333,7 @@ def test_several_quantiles_are_scored_by_the_middle_one():
 
 
 @quiet
-def test_batch_statistics_go_on_in_partial_fit():
+def test_batch_statistics_continue_in_partial_fit():
     model = MLPClassifier(**SMALL | {"normalization": "batch"})
     for _ in range(30):
         model.partial_fit(X, y, classes=[0, 1, 2])
@@ -422,7 +422,7 @@ def test_another_normalisation_starts_with_new_layers():
 
 
 @pytest.mark.parametrize("weights", [{0: -1.0}, {0: np.nan}, {0: 0.0, 1: 0.0, 2: 0.0}])
-def test_class_weights_that_make_no_sense(weights):
+def test_invalid_class_weights_raise(weights):
     with pytest.raises(ValueError, match="class_weight"):
         MLPClassifier(**SMALL | {"class_weight": weights}).fit(X, y)
 
@@ -455,15 +455,15 @@ def test_class_weights_of_several_labels_are_a_dict_for_each():
     np.testing.assert_array_equal(by_class.coefs_[0], expected.coefs_[0])
     with pytest.raises(ValueError, match="y has 2 labels: give class_weight a list with a dict"):
         MLPClassifier(class_weight={0: 2.0}).fit(X, labels)
-    with pytest.raises(ValueError, match="a list of dicts serves several labels only"):
+    with pytest.raises(ValueError, match="a list of dicts is for multilabel y only"):
         MLPClassifier(class_weight=weights).fit(X, y)
 
 
-# Interrupts, errors, and what they leave behind.
+# Interrupts and errors, and the estimator's attributes after them.
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_an_interrupt_warns_and_returns_what_there_is(solver, monkeypatch):
+def test_an_interrupt_warns_and_keeps_the_weights(solver, monkeypatch):
     def press(line):
         if line["epoch"] == 3:
             raise KeyboardInterrupt
@@ -479,7 +479,7 @@ def test_an_interrupt_warns_and_returns_what_there_is(solver, monkeypatch):
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-def test_weights_that_are_not_finite_raise_and_lose_nothing(solver):
+def test_weights_that_are_not_finite_raise_and_leave_the_earlier_fit(solver):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = MLPRegressor(**SMALL | {"solver": solver, "warm_start": True}).fit(XR, yr)
@@ -490,7 +490,7 @@ def test_weights_that_are_not_finite_raise_and_lose_nothing(solver):
     np.testing.assert_array_equal(model.predict(XR), before)
 
 
-def test_early_stopping_keeps_the_best_weights_of_a_training_that_breaks_down():
+def test_early_stopping_keeps_the_best_weights_of_a_diverging_training():
     model = MLPRegressor(solver="sgd", learning_rate_init=1.0, early_stopping=True, random_state=0)
     with pytest.warns(ConvergenceWarning, match="became NaN or infinite in iteration"):
         model.fit(XR * 10, yr)
@@ -544,11 +544,11 @@ def test_bad_input():
     with pytest.raises(AttributeError, match="has no attribute 'partial_fit'") as caught:
         MLPClassifier(solver="lbfgs").partial_fit(X, y)
     assert "lbfgs is not stochastic" in str(caught.value.__cause__)
-    with pytest.raises(ValueError, match=r"cannot go on from coefs_ of shapes \[\(4, 8\), \(8, 3\)\]"):
+    with pytest.raises(ValueError, match=r"cannot continue from coefs_ of shapes \[\(4, 8\), \(8, 3\)\]"):
         model.set_params(warm_start=True, hidden_layer_sizes=9).fit(X, y)
     assert model.set_params(hidden_layer_sizes=8).fit(X, y).score(X, y) > 0.9
     model.intercepts_[0] = np.zeros(5)
-    with pytest.raises(ValueError, match=r"cannot go on from intercepts_ of shapes \[\(5,\), \(3,\)\]"):
+    with pytest.raises(ValueError, match=r"cannot continue from intercepts_ of shapes \[\(5,\), \(3,\)\]"):
         model.fit(X, y)
     with pytest.raises(ValueError, match="needs y >= 0"):
         MLPRegressor("poisson").fit(XR, yr)
@@ -573,7 +573,7 @@ def test_one_class():
 
 @quiet
 @pytest.mark.parametrize(("assigned", "trained"), [(np.float16, np.float32), (np.int64, np.float64)])
-def test_weights_assigned_in_a_type_that_nothing_is_trained_in(assigned, trained):
+def test_weights_assigned_in_another_dtype(assigned, trained):
     model = MLPClassifier(**SMALL).fit(X.astype(np.float32), y)
     model.coefs_ = [np.round(4 * coef).astype(assigned) for coef in model.coefs_]
     model.intercepts_ = [np.zeros(len(b), assigned) for b in model.intercepts_]

@@ -28,7 +28,7 @@ SMALL = {"hidden_layer_sizes": (7, 4), "random_state": 3}
 
 
 def pair_of(target, **params):
-    """Return scikit-learn's estimator and ours with the same parameters."""
+    """Return scikit-learn's and skdeep's estimator with the same parameters."""
     kind = "MLPClassifier" if target in ("binary", "multiclass", "multilabel") else "MLPRegressor"
     return [getattr(module, kind)(**SMALL | params) for module in (theirs, ours)]
 
@@ -69,10 +69,10 @@ OPTIONS = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_weights_after_1_10_and_100_updates(name):
-    for n_updates in (1, 10, 100):  # one update an epoch
+    for n_updates in (1, 10, 100):  # one update per epoch
         their, our = pair_of("multiclass", max_iter=n_updates, batch_size=60, **{"tol": 0.0} | OPTIONS[name])
         assert_same_training(their.fit(X, TARGETS["multiclass"]), our.fit(X, TARGETS["multiclass"]))
-    for n_epochs in (1, 10):  # ten updates an epoch, the last of a smaller batch
+    for n_epochs in (1, 10):  # ten updates per epoch, the last one with a smaller batch
         their, our = pair_of("multiclass", max_iter=n_epochs, batch_size=6, **{"tol": 0.0} | OPTIONS[name])
         rows = slice(0, 57)
         y = TARGETS["multiclass"][rows]
@@ -116,7 +116,7 @@ def test_epochs_by_hand_and_warm_starts(params):
     assert_same_training(their.partial_fit(X, y), our.partial_fit(X, y))
 
 
-def test_a_random_state_of_the_user_goes_on_as_it_does_in_scikit_learn():
+def test_a_random_state_object_advances_as_in_scikit_learn():
     their, our = pair_of("multiclass", max_iter=200, tol=0.05, n_iter_no_change=1, **ADAM)
     streams = np.random.RandomState(5), np.random.RandomState(5)
     for model, stream in zip((their, our), streams, strict=True):
@@ -132,7 +132,7 @@ def test_float32_agrees_up_to_its_own_rounding():
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_reported_losses_of_unscaled_rows_are_cut_off_alike(dtype):
+def test_reported_losses_of_unscaled_rows_are_clipped_as_in_scikit_learn(dtype):
     their, our = pair_of("multiclass", max_iter=3)
     rows = (X * 1000).astype(dtype)
     np.testing.assert_allclose(
@@ -152,7 +152,7 @@ LBFGS = {"solver": "lbfgs", "tol": 1e-9, "max_iter": 5000, "max_fun": 50000}
 
 @pytest.mark.parametrize("target", ["binary", "multiclass", "multilabel", "one output", "counts"])
 def test_lbfgs_reaches_the_same_loss_where_it_is_convex(target):
-    # One layer (and a penalty) is convex: where the paths part by rounding, the end is the same.
+    # One layer with a penalty is convex: the minimum is the same even if rounding makes the iterations differ.
     loss = {"loss": "poisson"} if target == "counts" else {}
     their, our = pair_of(target, **LBFGS | {"hidden_layer_sizes": (), "alpha": 1.0}, **loss)
     their.fit(X, TARGETS[target], WEIGHT)
@@ -162,7 +162,7 @@ def test_lbfgs_reaches_the_same_loss_where_it_is_convex(target):
 
 
 def test_lbfgs_of_several_outputs_minimises_their_sum():
-    """scikit-learn hands SciPy the mean over outputs with the gradient of the sum, so its own end is not to be compared."""
+    """scikit-learn gives SciPy the mean over outputs with the gradient of the sum, so its result cannot be compared."""
     y = TARGETS["two outputs"]
     model = ours.MLPRegressor(**LBFGS | {"hidden_layer_sizes": (), "alpha": 2.0}).fit(X, y)
     design = np.c_[X, np.ones(60)]

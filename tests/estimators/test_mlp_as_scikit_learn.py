@@ -1,4 +1,4 @@
-"""scikit-learn's own tests of its perceptron, run against ours: all that use public names only."""
+"""scikit-learn's own tests of its perceptrons, run on those of skdeep: all tests that use public names only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sklearn.neural_network
 
 import skdeep
 
-# What these check is checked through public names in test_mlp.py.
+# test_mlp.py checks the same behaviour through public names.
 OF_PRIVATE_NAMES = {
     "test_gradient",
     "test_learning_rate_warmstart",

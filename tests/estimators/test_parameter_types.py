@@ -1,4 +1,4 @@
-"""The types of constructors: none is left open, and they allow the defaults and can be evaluated."""
+"""The annotations of constructors: each parameter has one, it can be evaluated, and it allows the default."""
 
 from __future__ import annotations
 

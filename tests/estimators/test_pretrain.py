@@ -54,7 +54,7 @@ def largest_difference(left, right):
 
 
 def test_training_starts_from_the_encoder(encoder):
-    """At a learning rate that changes nothing, the encoder is the autoencoder's; otherwise it is trained on."""
+    """At a tiny learning rate the encoder stays the autoencoder's; at a usual one training changes it."""
     still = DeepClassifier(**HEAD, pretrain=encoder, learning_rate=1e-30, optimizer="sgd").fit(X, y)
     assert_trees_equal(still.params_["encoder"], encoder.params_["encoder"])
     moved = DeepClassifier(**HEAD, pretrain=encoder).fit(X, y)
@@ -63,7 +63,7 @@ def test_training_starts_from_the_encoder(encoder):
 
 @pytest.mark.parametrize("cls", [DeepClassifier, DeepRegressor])
 def test_frozen_is_the_head_trained_on_the_codes(encoder, cls):
-    """The same as a network of its own on `transform(X)`: the head gets what the encoder gives."""
+    """Training with a frozen encoder equals training the head alone on `transform(X)`."""
     model = cls(**HEAD, pretrain=encoder, freeze_pretrained=True, learning_rate=0.01).fit(X, y)
     codes = encoder.transform(X)
     functions = functions_of(as_traced(HEAD["network"]), (5,), model.n_outputs_)
@@ -83,7 +83,7 @@ def test_no_optimizer_moves_frozen_weights(encoder, optimizer):
 
 
 def test_frozen_is_training_the_head_alone_on_the_codes(encoder):
-    """Penalties, weight decay and the norm of the gradient know the head only: the steps are those of a plain fit."""
+    """Penalties, weight decay and the gradient norm include only the head, so the steps equal those of a plain fit."""
     params = {**HEAD, "warm_start": True, "coalesce": False}
     start = {"learning_rate": 1e-30, "optimizer": "sgd"}
     frozen = DeepClassifier(**params, **start, pretrain=encoder, freeze_pretrained=True).fit(X, y)
@@ -95,8 +95,8 @@ def test_frozen_is_training_the_head_alone_on_the_codes(encoder):
     jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-3, atol=1e-5), frozen.params_["head"], plain.params_)
 
 
-def test_directions_found_without_labels_serve_few_labels():
-    """One direction of 200 varies and decides: 1,000 rows show it without labels, 20 labels alone hardly do."""
+def test_an_encoder_of_many_rows_helps_with_few_labels():
+    """One direction of 200 varies and decides the class: 1,000 rows without labels show it better than 20 labels."""
     rng = np.random.default_rng(0)
     latent, direction = rng.normal(size=1200), rng.normal(size=200)
     rows = 2 * latent[:, None] * direction[None, :] / np.linalg.norm(direction) + rng.normal(size=(1200, 200))
@@ -143,7 +143,7 @@ def test_pipeline_search_clone_and_pickle(encoder):
     assert clone(DeepClassifier(pretrain=encoder)).pretrain is encoder
 
 
-def test_numbers_and_folds_never_compile(encoder):
+def test_numbers_and_folds_need_no_new_compile(encoder):
     skdeep.clear_cache()
     for rate, rows in ((0.1, 1500), (0.01, 1400), (1, 1450)):
         model = DeepClassifier(**HEAD, pretrain=encoder, learning_rate=rate, optimizer="sgd")
@@ -158,7 +158,7 @@ def test_early_stopping_keeps_the_best_encoder_too(encoder):
     assert model.best_epoch_ == losses.argmin() + 1
 
 
-def test_warm_start_goes_on_and_may_thaw(encoder):
+def test_warm_start_continues_and_may_unfreeze_the_encoder(encoder):
     model = DeepClassifier(**HEAD, pretrain=encoder, freeze_pretrained=True, warm_start=True, learning_rate=0.01)
     last = model.fit(X, y).history_["train_loss"].iloc[-1]
     head = model.params_["head"]
@@ -170,9 +170,9 @@ def test_warm_start_goes_on_and_may_thaw(encoder):
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_warm_start_does_not_go_on_with_or_without_an_encoder_if_it_was_otherwise_before(encoder, first):
+def test_warm_start_raises_if_pretrain_was_added_or_removed(encoder, first):
     model = DeepClassifier(**HEAD, pretrain=encoder if first else None, warm_start=True).fit(X, y)
-    with pytest.raises(ValueError, match="warm_start=True goes on from the parameters of the last fit, but params_/"):
+    with pytest.raises(ValueError, match="warm_start=True continues from the parameters of the last fit, but params_/"):
         model.set_params(pretrain=None if first else encoder).fit(X, y)
 
 
@@ -187,7 +187,7 @@ def test_partial_fit_is_as_fit(encoder, freeze):
     assert (moved == 0) == freeze
 
 
-def test_the_autoencoder_is_left_alone(encoder):
+def test_the_autoencoder_is_not_changed(encoder):
     before = jax.tree.map(np.copy, encoder.params_)
     DeepClassifier(**HEAD, pretrain=encoder, learning_rate=0.1).fit(X, y)
     assert_trees_equal(encoder.params_, before)
@@ -219,12 +219,12 @@ UNFITTED = DeepAutoencoder()
         ("mlp", "The 'pretrain' parameter of DeepClassifier must be a fitted DeepAutoencoder .* Got 'mlp' instead."),
     ],
 )
-def test_what_pretrain_may_not_be(pretrain, message):
+def test_invalid_values_of_pretrain_raise(pretrain, message):
     with pytest.raises(ValueError, match=message):
         DeepClassifier(pretrain=pretrain).fit(X, y)
 
 
-def test_rows_unlike_those_of_the_autoencoder_are_refused(encoder):
+def test_rows_of_another_shape_than_the_autoencoders_are_refused(encoder):
     with pytest.raises(
         ValueError,
         match=r"The autoencoder in 'pretrain' was fitted on rows of shape \(64,\), but DeepClassifier got rows of shape \(60,\)",

@@ -1,4 +1,4 @@
-"""DeepRegressor: shapes, scaling, losses with a spread, quantiles, counts."""
+"""DeepRegressor: shapes, scaling, losses with a standard deviation, quantiles, counts."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_gaussian_nll_finds_mean_and_deviation():
 
 
 def test_gaussian_nll_trains_as_well_as_squared_error_at_any_usual_rate():
-    """Small noise is where a mean whose gradient grows with the precision is lost."""
+    """With small noise, a parametrisation in which the gradient of the mean grows with the precision would diverge."""
     rng = np.random.default_rng(0)
     first = rng.normal(size=300)
     X = np.column_stack([first, 2 * first + rng.normal(scale=0.05, size=300)])
@@ -92,8 +92,8 @@ def test_gaussian_nll_trains_as_well_as_squared_error_at_any_usual_rate():
     assert 0.8 < np.median(std) / 0.05 < 1.5
 
 
-def test_gaussian_nll_trains_a_module_of_ones_own_whose_first_outputs_are_large():
-    """The module's initial values are not ours to choose: its raw outputs start three times as large as usual."""
+def test_gaussian_nll_trains_an_own_module_whose_initial_outputs_are_large():
+    """A user's module may be initialised in any way: its raw outputs are three times as large as usual at first."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 2))
     y = X[:, 0] + rng.normal(scale=0.1, size=400)
@@ -109,12 +109,12 @@ def test_std_of_several_outputs_is_in_units_of_each():
     assert 100 < np.median(std[:, 1] / std[:, 0]) < 10_000
 
 
-def test_return_std_needs_a_loss_with_a_spread():
+def test_return_std_needs_a_loss_with_a_standard_deviation():
     with pytest.raises(ValueError, match="SquaredError predicts no standard deviation. Use loss='gaussian_nll'"):
         DeepRegressor(**QUICK | {"max_epochs": 1}).fit(X, y).predict(X, return_std=True)
 
 
-def test_quantiles_cover_as_they_say():
+def test_quantiles_have_their_coverage():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (3000, 1))
     y = X[:, 0] + rng.gumbel(size=3000)

@@ -1,4 +1,4 @@
-"""Weights do what they say, also where merging equal rows cannot hide a loss that ignores them."""
+"""Sample weights: a weight of k equals k rows, with and without merging of equal rows."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_scale_of_weights_does_not_matter(params):
 
 @pytest.mark.parametrize("factor", [10.0, 1 / 3, 7e-300, 1e300])
 def test_the_scale_of_weights_does_not_decide_the_order_of_merged_rows(factor):
-    """Three rows of .1 add up to .3 only to rounding, which another scale would round otherwise."""
+    """Three weights of 0.1 sum to 0.3 only up to rounding, which depends on the scale."""
     data = X[np.r_[0:60, 0:20, 0:20]], y[np.r_[0:60, 0:20, 0:20]]
     weight = np.r_[np.full(20, 0.1), np.full(40, 0.3), np.full(40, 0.1)]
     params = {"batch_size": 16, "max_epochs": 5}
@@ -97,7 +97,7 @@ def test_score_uses_weights():
 
 
 def ignores_weights(raw, target):
-    """A loss that averages over rows and so gives every row the mean: weights then have no effect."""
+    """A wrong loss, which returns the mean over rows for each row, so that weights have no effect."""
     losses = jnp.logaddexp(0.0, raw[:, 0]) - target * raw[:, 0]
     return jnp.full_like(losses, 1.0) * jnp.mean(losses)
 
@@ -109,7 +109,7 @@ def keeps_weights(raw, target):
 def p_value(loss):
     """Kolmogorov-Smirnov p-value of one prediction over seeds, weighted rows against repeated rows.
 
-    Repeated rows make more steps an epoch, so weighted rows get as many more epochs.
+    Repeated rows give more steps per epoch, so weighted rows are trained for proportionally more epochs.
     """
     counts = np.where(y == 1, 4, 1)
     repeated = np.repeat(X, counts, axis=0), np.repeat(y, counts)

@@ -1,4 +1,4 @@
-"""The one warning that says what spoilt a fit, and the fits that must not get it (warnings are errors in tests)."""
+"""The warning that names the cause of a bad fit, and fits that must not get it (warnings are errors in tests)."""
 
 from __future__ import annotations
 

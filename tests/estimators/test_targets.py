@@ -1,4 +1,4 @@
-"""What y may be: codes of labels, the form of a later y, and targets of any size."""
+"""Valid and invalid y: codes of labels, the kind of a later y, and targets of any size."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_the_form_of_validation_targets_is_that_of_y(target, later, message):
 
 def test_one_hot_targets_get_a_hint():
     one_hot = np.eye(3, dtype=int)[np.digitize(X[:, 0], [-0.6, 0.6])]
-    with pytest.warns(UserWarning, match=r"exactly one of its 3 labels.*pass y.argmax\(axis=1\) instead"):
+    with pytest.warns(UserWarning, match=r"exactly one of its 3 labels.*give y.argmax\(axis=1\)"):
         DeepClassifier(**DEEP).fit(X, one_hot)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,5 +1,5 @@
-"""`MLPClassifier` and `MLPRegressor`: scikit-learn's perceptron, trained by the path of all estimators.
+"""`MLPClassifier` and `MLPRegressor`: scikit-learn's perceptrons, trained as jobs like all other estimators.
 
-`base.py` has what the two share: the answers that `prepare` asks for. `weights.py` keeps parameters as `coefs_` and
-`intercepts_`. The network, the solvers and the rules of scikit-learn's perceptron are in `skdeep.perceptron`.
+`base.py` has their base class, with the methods that `prepare` calls. `weights.py` stores parameters as `coefs_` and
+`intercepts_`. The network, the solvers and the stopping rule of scikit-learn's perceptrons are in `skdeep.perceptron`.
 """

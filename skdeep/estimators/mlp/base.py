@@ -1,4 +1,4 @@
-"""What the two perceptrons share: scikit-learn's parameters as the answers that `prepare` asks for."""
+"""The base class of `MLPClassifier` and `MLPRegressor`: jobs from scikit-learn's parameters, and its fitted attributes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _OF_EARLIER_FITS = ("loss_", "loss_curve_", "best_loss_", "validation_scores_", 
 
 
 def check_trains_by_epochs(estimator: Any) -> bool:
-    """Tell whether `partial_fit` exists: not with L-BFGS, which needs all rows at once."""
+    """Return True if `partial_fit` is available; raise AttributeError with "lbfgs", which needs all rows at once."""
     if estimator._is_lbfgs:
         raise AttributeError(
             f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
@@ -59,29 +59,29 @@ def check_trains_by_epochs(estimator: Any) -> bool:
 
 
 class Perceptron(PerceptronWeights, ArrayReader):
-    """Base of the perceptrons."""
+    """Base of `MLPClassifier` and `MLPRegressor`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = MLP_CONSTRAINTS
     _components: ClassVar[dict[str, str]] = {"loss": "loss", "solver": "optimizer"}
     _own_losses: ClassVar[dict[str, Loss]]
     t_: int
 
-    # What the two do differently.
+    # Methods in which the classifier and the regressor differ.
 
     @abstractmethod
     def _finished(self, rows: WeightedRows, encoding: Any, loss: Loss) -> WeightedRows:
-        """Return rows with targets in the type of training, and weights with those of classes in them."""
+        """Return rows with targets in the training dtype and, for the classifier, weights times class weights."""
 
     @abstractmethod
     def _out_activation(self) -> str:
-        """Return scikit-learn's name of what follows the last layer."""
+        """Return scikit-learn's name of the activation of the last layer."""
 
     @abstractmethod
     def _loss_scales(self, task: Task) -> tuple[float, float]:
-        """Return the factors of the loss of a row in what is minimised, and in what is reported."""
+        """Return the factor of a row's loss in the minimised objective, and the factor in the reported loss."""
 
     def _largest_reported(self, encoding: Any) -> float | None:
-        """Return the largest loss of a row in what stochastic training reports, or None for no limit."""
+        """Return the limit of a row's loss in the loss that stochastic training reports; None for no limit."""
         return None
 
     @abstractmethod
@@ -90,9 +90,9 @@ class Perceptron(PerceptronWeights, ArrayReader):
 
     @abstractmethod
     def _strata(self, rows: WeightedRows, task: Task) -> Any:
-        """Return what the validation split is stratified by, or None."""
+        """Return the array by which the validation split is stratified, or None."""
 
-    # The answers that `prepare` asks for.
+    # Methods that `prepare` calls.
 
     def _check_parameters(self, is_partial: bool) -> None:
         check_mlp_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
@@ -151,13 +151,13 @@ class Perceptron(PerceptronWeights, ArrayReader):
             return optimizer
         if self.solver == "adam":
             return AdamSolver(self.beta_1, self.beta_2, self.epsilon)
-        return SGDSolver(self.momentum, bool(self.nesterovs_momentum))  # L-BFGS has no use for it
+        return SGDSolver(self.momentum, bool(self.nesterovs_momentum))  # L-BFGS ignores it
 
     def _resolve(self, encoding: Any) -> Resolved:
         if self._is_lbfgs and (self.dropout or self.normalization == "batch"):
             raise ValueError(
-                "solver='lbfgs' needs a loss that is the same at every call, which dropout and normalization='batch' do not "
-                "give. Set them to None, or choose another solver."
+                "solver='lbfgs' needs an objective without randomness or batch statistics, so it cannot train with dropout or "
+                "normalization='batch'. Set them to None, or choose another solver."
             )
         loss = self._resolved_loss()
         network = perceptron(hidden_widths(self.hidden_layer_sizes), self.activation, self.dropout, self.normalization)
@@ -182,13 +182,16 @@ class Perceptron(PerceptronWeights, ArrayReader):
         return dataclasses.replace(draft, key=self._key(draft), first_params=weights)
 
     def _key(self, draft: Draft) -> np.ndarray:
-        """Return the key of dropout; not drawn from scikit-learn's stream, and another one in each `partial_fit`."""
+        """Return the random key for dropout, which differs between `partial_fit` calls.
+
+        It is not drawn from `random_state`, so that the numbers drawn from it remain those of scikit-learn.
+        """
         state: Any = draft.rng.get_state(legacy=False)["state"]
         seed = zlib.crc32(state["key"]) ^ int(state["pos"])
         return key_of_seed(seed + (self._n_seen(draft) << 32))
 
     def _n_seen(self, draft: Draft) -> int:
-        """Return how many rows earlier trainings saw; unknown for weights that a user assigned."""
+        """Return the number of rows that earlier calls trained on; 0 if a user assigned the weights."""
         return self.__dict__.get("t_", 0) if draft.earlier is not None else 0
 
     @property
@@ -200,9 +203,10 @@ class Perceptron(PerceptronWeights, ArrayReader):
         return ScipyLBFGS(self.tol, self.max_fun) if self._is_lbfgs else Steps()
 
     def _split(self, given: WeightedRows, data: Any, draft: Draft) -> tuple[Draft, Split]:
-        """Return training rows and held-out rows, as `train_test_split` chooses them.
+        """Return training rows and held-out rows, chosen by `train_test_split` as in scikit-learn.
 
-        As in scikit-learn, the scale of weights decides how much `alpha` counts, so it is noted.
+        Weights are multiplied by a power of two. The split keeps its exponent (`weight_exponent`), because as in
+        scikit-learn `alpha` is relative to the scale of the weights.
         """
         exponent = weight_exponent(given.weight)
         rows = given._replace(weight=scaled_by_power_of_two(given.weight, -exponent))
@@ -241,7 +245,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
 
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
         resolved, validation = draft.resolved, split.validation
-        # Weights are scaled, so alpha is too: their ratio is what decides.
+        # Only the ratio of alpha to the weights matters, so alpha gets the factor of the weights.
         alpha = float(scaled_by_power_of_two(self.alpha, split.weight_exponent))
         scales = self._loss_scales(draft.encoding.task)
         return FitConfig(
@@ -262,7 +266,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
 
     @property
     def _changes(self) -> str:
-        """How the learning rate changes: as in scikit-learn, not at all with "adam"."""
+        """How the learning rate changes; as in scikit-learn, it is constant with "adam"."""
         return "constant" if self.solver == "adam" else self.learning_rate
 
     def _rule(self, draft: Draft) -> EpochsWithoutGain:
@@ -276,7 +280,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
         )
 
     def _start_state(self, config: FitConfig, counts: tuple[Any, Any], draft: Draft) -> TrainState:
-        """Return the state that training starts from: the weights, and what is left of earlier training."""
+        """Return the state before the first step: weights, optimizer state and stopping state, of an earlier fit if any."""
         params, model_state = self._first_weights(config, draft)
         state: TrainState = continued_state(config, params, model_state, draft.key, *counts, np.int32(0))
         memory = None if draft.earlier is None else draft.earlier.memory
@@ -294,7 +298,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
     def _history_to_extend(self, draft: Draft) -> History | None:
         return self.__dict__.get("_history") if draft.earlier is not None else None
 
-    # What becomes of the outcome.
+    # Methods that store and report the outcome.
 
     def _adopt(self, job: Job) -> None:
         super()._adopt(job)
@@ -322,7 +326,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
         self._keep_weights(outcome.params, outcome.model_state, dtype)
         for name in () if goes_on else ("t_", *_OF_EARLIER_FITS):
             self.__dict__.pop(name, None)
-        self.t_ = self.__dict__.get("t_", 0)  # weights may have been assigned to an estimator that was never fitted
+        self.t_ = self.__dict__.get("t_", 0)  # absent if a user assigned weights to an estimator that was never fitted
         if self._is_lbfgs:
             self._memory, self.loss_ = None, np.float64(outcome.loss)
             return
@@ -354,7 +358,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
             warn_caller(message, ConvergenceWarning)
 
     def _warning_of(self, status: int) -> str:
-        """Return what to warn of after stochastic training, in scikit-learn's words where it has some."""
+        """Return the warning after stochastic training, in scikit-learn's words if it has this warning; "" for none."""
         if status == stopping.OUT_OF_EPOCHS:
             return f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged yet."
         if status == stopping.NON_FINITE:

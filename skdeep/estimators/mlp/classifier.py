@@ -42,7 +42,7 @@ def _gives_probabilities(estimator: Any) -> bool:
     try:
         loss = getattr(estimator, "_loss", None) or estimator._resolved_loss()
     except (ComponentError, TypeError):
-        return True  # fit says what is wrong
+        return True  # fit raises the error
     if not loss.probabilistic:
         raise AttributeError(
             f"predict_proba is not available for the loss {type(loss).__name__}, which gives no probabilities. "
@@ -54,71 +54,77 @@ def _gives_probabilities(estimator: Any) -> bool:
 class MLPClassifier(ClassifierMixin, Perceptron):
     """A multi-layer perceptron classifier with the interface of `sklearn.neural_network.MLPClassifier`.
 
-    From the same `random_state` it draws the same first weights and the same batches as scikit-learn's, and
-    does the same updates, so that results agree up to rounding. What scikit-learn does not have are the
-    parameters from `loss` on, `solver` by the name of any optimizer, and `activation` by any name.
+    With the same `random_state`, weight initialisation, batches and updates are those of scikit-learn, so that results
+    agree up to rounding. scikit-learn lacks the parameters from `loss` on, a `solver` other than its three, and an
+    `activation` other than its four.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Widths of the hidden layers.
     activation : str or callable, default="relu"
-        "identity", "logistic", "tanh", "relu", any other name of an activation, or a function.
+        "identity", "logistic", "tanh", "relu", the name of any other activation, or a function of an array.
     solver : str, Optimizer or callable, default="adam"
         "adam" and "sgd" (scikit-learn's own forms), "lbfgs" (SciPy's L-BFGS-B, in float64), the name of any
         other optimizer, an optimizer, or an Optax factory `f(learning_rate)`.
     alpha : float, default=1e-4
-        L2 penalty on `coefs_`, divided by the weight of the batch.
+        Strength of the L2 penalty `0.5 * alpha * sum w^2` on `coefs_`, which is added to the weighted sum of the losses of
+        a batch. The result is divided by the sum of the batch's sample weights, as in scikit-learn.
     batch_size : int or "auto", default="auto"
-        Rows a step; auto is `min(200, n_samples)`.
+        Rows per step; "auto" is `min(200, n_samples)`.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
         Not used by "adam" and "lbfgs".
     learning_rate_init : float, default=1e-3
     power_t : float, default=0.5
         Exponent of "invscaling".
     max_iter : int, default=200
-        Upper bound of epochs ("lbfgs": iterations); reaching it unconverged warns.
+        Largest number of epochs ("lbfgs": iterations). `fit` warns if training has not converged by then.
     shuffle : bool, default=True
     random_state : int, RandomState or None, default=None
     tol : float, default=1e-4
-        Smallest gain that counts; for "lbfgs" the largest gradient at convergence.
+        Smallest improvement of the loss, or of the validation score, that counts. With "lbfgs", training has converged
+        if no component of the gradient is larger.
     verbose : bool or int, default=False
     warm_start : bool, default=False
     momentum : float, default=0.9
+        For "sgd".
     nesterovs_momentum : bool, default=True
-        Both for "sgd".
+        For "sgd".
     early_stopping : bool, default=False
-        Hold out rows, stop by their accuracy, and keep the weights of the best epoch.
+        Hold out `validation_fraction` of the rows, stop by the accuracy on them, and keep the weights of the best epoch.
     validation_fraction : float, default=0.1
     beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
         For "adam".
     n_iter_no_change : int or inf, default=10
     max_fun : int, default=15000
-        Upper bound of evaluations of "lbfgs".
+        Largest number of evaluations of the loss by "lbfgs".
     loss : str, Loss or callable, default="log_loss"
-        "log_loss", the name of any other loss for classes, a loss, or a function `f(raw, target) -> (n,)`.
+        "log_loss", the name of any other classification loss, a loss, or a function `f(raw, target) -> (n,)`.
     dropout : float or None, default=None
-        Share of the values of each hidden layer dropped while training.
+        Share of the values of each hidden layer that is set to 0 in each training step.
     normalization : {"batch", "layer"} or None, default=None
         Normalisation before each activation.
     class_weight : dict, list of dicts, "balanced" or None, default=None
-        Weights by label, as in `DeepClassifier`; for multilabel y a dict for each column, and a row's weight is
-        the product, so that "balanced" weights of rare labels multiply up.
+        Weights of classes, as in `DeepClassifier`. For multilabel y, a list with one dict per column; the weight of a row
+        is the product of its labels' weights, so that with "balanced" a row with several rare labels has a large weight.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
 
     Attributes
     ----------
     classes_ : ndarray (n_classes,)
     coefs_, intercepts_ : lists of ndarray
-        Weights `(fan_in, fan_out)` and biases `(fan_out,)` of each layer, in the type of X. Assigning to
-        them changes what is predicted, and what a warm start or `partial_fit` goes on from.
+        Weights `(fan_in, fan_out)` and biases `(fan_out,)` of each layer, in the dtype of X (float32 or float64).
+        Predictions use arrays that are assigned to them, and a warm start or `partial_fit` continues from these.
     loss_, best_loss_ : float
-        Of the last epoch, penalty included, and the smallest; `best_loss_` is None with early stopping.
+        The loss of the last epoch and the smallest loss, penalty included. `best_loss_` is None with early stopping.
     loss_curve_ : list of float
+        The loss of each epoch.
     validation_scores_, best_validation_score_ : list of float, float
-        Accuracies on the rows held out; None without early stopping.
-    n_iter_, t_ : int
-        Epochs of the last call, and rows seen since the first.
+        Accuracies on the held-out rows, one per epoch, and the largest; None without early stopping.
+    n_iter_ : int
+        Number of epochs of the last call ("lbfgs": iterations).
+    t_ : int
+        Number of rows trained on since the first call, each counted once per epoch.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_
     params_, model_state_ : nested dicts of ndarray
     history_ : pandas.DataFrame
@@ -181,11 +187,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Parameters
         ----------
         X : array-like or sparse matrix (n, features)
-            float32 is trained in float32, everything else in float64.
+            float32 X is trained in float32, any other X in float64. "lbfgs" always computes in float64.
         y : array-like (n,) of labels of any kind, or array-like or sparse matrix (n, labels) of 0 and 1
-            Another pair of numbers says absent (the smaller one) and present, and is what `predict` returns.
+            Two other numbers may be used for absent (the smaller one) and present; `predict` then returns these.
         sample_weight : array-like (n,), default=None
-            Non-negative.
+            Non-negative weights of the loss.
 
         Returns
         -------
@@ -194,20 +200,22 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Raises
         ------
         ValueError
-            If the data or a parameter is not what it must be, or weights become NaN or infinite.
+            If the data or a parameter is invalid.
+        NonFiniteLossError
+            If the loss or the weights become NaN or infinite and early stopping has kept no weights.
         """
         return train(self, FitData(X, y, sample_weight))
 
     @available_if(check_trains_by_epochs)
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Train one epoch on these rows, going on from the last call.
+        """Train one epoch on these rows, continuing from the last call.
 
         Parameters
         ----------
         X, y, sample_weight : as in `fit`
         classes : array-like (n_classes,), default=None
-            All labels that will ever come; needed at the first call.
+            All labels of the first and all later calls; required in the first call.
 
         Returns
         -------
@@ -216,10 +224,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return train(self, FitData(X, y, sample_weight, classes=classes, more_come=True), is_partial=True)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return scores whose sign (binary, multilabel) or largest (multiclass) says what `predict` says.
+        """Return decision scores, which agree with `predict`: by their sign, or by the largest for multiclass.
 
-        They are the raw outputs of the network, or what the loss's own link makes of them: logits (binary,
-        multilabel) or logarithms of probabilities.
+        For a loss with the built-in link (sigmoid, softmax or identity) they are the raw outputs of the network. If the
+        loss overrides `link` and is probabilistic, they are the logits (binary, multilabel) or the logarithms
+        (multiclass) of its probabilities. If it is not probabilistic, they are the scores of its link.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
 
         Returns
         -------
@@ -229,14 +242,40 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return decision_scores(self._loss, raw, self._task, dtype)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable labels `(n,)`, or for multilabel `(n, labels)` in the codes of y, sparse if y was."""
+        """Return the predicted labels.
+
+        They are the labels with the largest probability, or for multilabel those with a probability above 0.5. If the loss
+        is not probabilistic, they are those with the largest score, or for binary and multilabel a score above 0.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+
+        Returns
+        -------
+        ndarray (n,), or for multilabel an ndarray or sparse matrix (n, labels), as y was, in the codes of y
+        """
         raw, dtype = self._raw(X)
         predicted = self._encoding.decode(self._loss, raw, dtype)
         return csr_matrix(predicted) if getattr(self._encoding.target, "were_sparse", False) else predicted
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return probabilities `(n, classes)`, or `(n, labels)` for multilabel."""
+        """Return the probabilities of classes or labels.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+
+        Returns
+        -------
+        ndarray (n, classes), or (n, labels) for multilabel
+
+        Raises
+        ------
+        AttributeError
+            If the loss gives no probabilities.
+        """
         raw, dtype = self._raw(X)
         return self._probabilities(raw, dtype)
 
@@ -245,13 +284,18 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             return np.ones((len(raw), 1), dtype)
         probability = class_probabilities(self._loss, raw, self._task, np)
         if self._task.kind == "multilabel" and has_built_in_link(self._loss):
-            # A sigmoid is never 1, but for rounding.
+            # A sigmoid is below 1; only rounding makes it 1.
             probability = np.minimum(probability, 1 - np.finfo(dtype).epsneg)
         return probability.astype(dtype, copy=False)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of `predict_proba`: minus infinity where those round to 0, as in scikit-learn."""
+        """Return the natural logarithms of `predict_proba`; minus infinity where it rounds to 0, as in scikit-learn.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+        """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
@@ -261,7 +305,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
     @property
     def classes_(self) -> np.ndarray:
-        """The sorted classes, or the positions of the labels."""
+        """The sorted labels; for multilabel y the numbers of its columns."""
         classes: np.ndarray = self._learned("classes_").target.classes
         return classes
 
@@ -302,7 +346,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return scale, scale
 
     def _largest_reported(self, encoding: Any) -> float | None:
-        # scikit-learn cuts probabilities off in the log loss that it reports, not in its gradient.
+        # scikit-learn clips probabilities in the log loss that it reports, but not in its gradient.
         is_cut = self._component_value("loss") is None and encoding.task.kind != "multilabel"
         return float(-np.log(np.finfo(encoding.dtype).eps)) if is_cut else None
 
@@ -310,7 +354,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return ZeroOne(draft.encoding.task, draft.resolved.loss)
 
     def _strata(self, rows: WeightedRows, task: Task) -> Any:
-        # scikit-learn splits by class only where one output tells the classes.
+        # scikit-learn stratifies the split only if the network has one output (binary y).
         return (rows.target == 1).reshape(-1, 1) if task.kind == "binary" else None
 
     def __sklearn_tags__(self) -> Any:
@@ -320,6 +364,6 @@ class MLPClassifier(ClassifierMixin, Perceptron):
 
 
 def _codes_of(y: np.ndarray) -> np.ndarray:
-    """Return the two values of an indicator matrix; scikit-learn's perceptron predicts whole numbers for 0 and 1."""
+    """Return the codes of an indicator matrix; as in scikit-learn, 0 and 1 are predicted as integers."""
     codes = fit_label_codes(y)
     return codes.astype(np.int64) if codes[0] == 0 and codes[1] == 1 else codes

@@ -1,4 +1,4 @@
-"""The perceptrons' parameters as a table of constraints: scikit-learn's, and those it does not have."""
+"""Constraints of the parameters of `MLPClassifier` and `MLPRegressor`, and their checks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MLP_CONSTRAINTS: dict[str, list[Any]] = {
 
 
 def check_mlp_parameters(owner: str, constraints: dict[str, list[Any]], params: dict[str, Any]) -> None:
-    """Raise InvalidParameterError (a ValueError) naming the first parameter that breaks its rule."""
+    """Raise InvalidParameterError (a ValueError) that names the first invalid parameter."""
     refuse_built_optax(owner, "solver", params["solver"], "learning_rate_init")
     named = {name: value.name if isinstance(value, Unresolved) else value for name, value in params.items()}
     validate_parameter_constraints(constraints, named, caller_name=owner)

@@ -29,28 +29,28 @@ from skdeep.records import Task
 class MLPRegressor(RegressorMixin, Perceptron):
     """A multi-layer perceptron regressor with the interface of `sklearn.neural_network.MLPRegressor`.
 
-    From the same `random_state` it draws the same first weights and the same batches as scikit-learn's, and
-    does the same updates, so that results agree up to rounding. y is taken as it is, not scaled, whatever
-    the loss.
+    With the same `random_state`, weight initialisation, batches and updates are those of scikit-learn, so that results
+    agree up to rounding. y is never scaled, for any loss.
 
     Parameters
     ----------
     loss : str, Loss or callable, default="squared_error"
-        "squared_error" (half of it, summed over outputs), "poisson" (half the deviance, with the log link),
-        the name of any other loss for numbers, a loss, or a function `f(raw, target) -> (n,)`.
+        "squared_error" (half the squared error, summed over outputs), "poisson" (half the deviance, with the log link),
+        the name of any other regression loss, a loss, or a function `f(raw, target) -> (n,)`.
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t
         As in `MLPClassifier`.
     max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum
         As in `MLPClassifier`.
     early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
-        As in `MLPClassifier`; early stopping watches R^2.
+        As in `MLPClassifier`, but early stopping watches R^2 on the held-out rows.
     dropout, normalization, device
         As in `MLPClassifier`.
 
     Attributes
     ----------
     coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, n_iter_, t_
-        As in `MLPClassifier`. `loss_` of squared errors is half their mean, over outputs too.
+        As in `MLPClassifier`. For "squared_error", `loss_` is half the mean squared error over rows and outputs, plus the
+        penalty. Scores are R^2.
     n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_, params_, model_state_, history_
         As in `MLPClassifier`.
 
@@ -107,10 +107,10 @@ class MLPRegressor(RegressorMixin, Perceptron):
         Parameters
         ----------
         X : array-like or sparse matrix (n, features)
-            float32 is trained in float32, everything else in float64.
+            float32 X is trained in float32, any other X in float64. "lbfgs" always computes in float64.
         y : array-like (n,) or (n, outputs)
         sample_weight : array-like (n,), default=None
-            Non-negative.
+            Non-negative weights of the loss.
 
         Returns
         -------
@@ -119,15 +119,16 @@ class MLPRegressor(RegressorMixin, Perceptron):
         Raises
         ------
         ValueError
-            If the data or a parameter is not what it must be, y is outside the loss's domain, or weights
-            become NaN or infinite.
+            If the data or a parameter is invalid, or y is outside the domain of the loss.
+        NonFiniteLossError
+            If the loss or the weights become NaN or infinite and early stopping has kept no weights.
         """
         return train(self, FitData(X, y, sample_weight))
 
     @available_if(check_trains_by_epochs)
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train one epoch on these rows, going on from the last call.
+        """Train one epoch on these rows, continuing from the last call.
 
         Parameters
         ----------
@@ -140,15 +141,23 @@ class MLPRegressor(RegressorMixin, Perceptron):
         return train(self, FitData(X, y, sample_weight), is_partial=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return predictions `(n,)`, or `(n, outputs)` for several outputs.
+        """Return predictions, in the units of y.
 
-        They have the type of X, or float64 if that is too narrow for one of them.
+        They have the wider of the dtypes of X and `coefs_`, or float64 if a prediction would overflow in it.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix (n, features)
+
+        Returns
+        -------
+        ndarray (n,), or (n, outputs) for several outputs
         """
         raw, dtype = self._raw(X)
         return self._encoding.decode(self._loss, raw, dtype)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R^2 of the predictions (of the middle quantile, where there are several).
+        """Return R^2 of the predictions, or of their middle quantile if the loss predicts several quantiles.
 
         Parameters
         ----------
