@@ -1,4 +1,4 @@
-"""Tokens as vectors."""
+"""Embeddings of token ids."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from skdeep.layers.masks import both_masks, steps_other_than
 
 
 class Embedding(Layer):
-    """A vector of its own, learned, for each token: rows `(time,)` of ids become `(time, features)`.
+    """A learned vector per token: maps rows of ids `(time,)` to `(time, features)`.
 
-    Ids are whole numbers from 0 to `n_tokens - 1`, and may come as floats and as `(time, 1)`. Other ids are an
-    error in `fit` and at prediction. Parameters have the names and shapes of Flax's `Embed`.
+    Ids are whole numbers from 0 to `n_tokens - 1`; they may be floats, and rows may have the shape `(time, 1)`. If the
+    embedding is the network's first layer, `fit` and prediction raise ValueError for other ids. The network's parameters
+    have the names and shapes of Flax's `Embed`.
 
     Parameters
     ----------
     n_tokens : int, default=256
-        Number of different ids.
+        Number of different ids, at most 2^24.
     features : int, default=64
         Length of the vectors.
     mask_token : int or None, default=None
-        Steps with this id are masked; it need not be one of the `n_tokens`.
+        Steps with this id are masked. It may lie outside 0 to `n_tokens - 1`.
 
     References
     ----------
@@ -68,11 +69,11 @@ class Embedding(Layer):
 
 
 MOST_TOKENS = 2**24
-"""Ids travel as float32, which holds each whole number below this one exactly."""
+"""Largest `n_tokens`: ids are held as float32, which represents every whole number below 2^24 exactly."""
 
 
 def check_n_tokens(component: Any) -> None:
-    """Raise ValueError if a component has more tokens than float32 can tell apart."""
+    """Raise ValueError if `n_tokens` exceeds the number of ids that float32 can tell apart."""
     if component.n_tokens is not None and component.n_tokens > MOST_TOKENS:
         raise ValueError(
             f"The 'n_tokens' field of {type(component).__name__} must be at most {MOST_TOKENS}, since ids are float32 numbers. "
@@ -81,7 +82,7 @@ def check_n_tokens(component: Any) -> None:
 
 
 def check_ids(x: np.ndarray, n_tokens: int, mask_token: float | None) -> None:
-    """Raise ValueError for rows with a value that is not the id of a token, naming the first one."""
+    """Raise ValueError, with the first wrong value, unless all values are ids of tokens or equal `mask_token`."""
     is_wrong = (x < 0) | (x >= n_tokens) | (x != np.floor(x))
     if mask_token is not None:
         is_wrong &= x != np.asarray(mask_token, x.dtype)
