@@ -1,1 +1,1 @@
-"""Benchmarks: skdeep and its peers side by side, in alternation, in one run."""
+"""Benchmarks of skdeep and its peers, which alternate within one run."""

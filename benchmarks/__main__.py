@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Do what the command line says."""
+    """Run the command of the command line."""
     options = _parser().parse_args(arguments)
     options.do(options)
 
@@ -26,11 +26,15 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="measure cases (all, if none is named) and append JSON lines to a file")
     run.add_argument("cases", nargs="*", metavar="CASE")
     run.add_argument(
-        "--repeats", type=_positive, help="measurements of each contender (default: 5, or what the case asks)"
+        "--repeats",
+        type=_positive,
+        help="measurements per contender (default: the number that the case sets, mostly 5)",
     )
-    run.add_argument("--rows", type=_positive, help="rows, for a shorter run of the cases that have many")
-    run.add_argument("--epochs", type=_positive, help="epochs, for a shorter run")
-    run.add_argument("--out", type=Path, help="file of JSON lines (default: a new one in benchmarks/results)")
+    run.add_argument("--rows", type=_positive, help="number of rows, for a shorter run of cases with many rows")
+    run.add_argument("--epochs", type=_positive, help="number of epochs, for a shorter run")
+    run.add_argument(
+        "--out", type=Path, help="file of JSON lines to append to (default: a new one in benchmarks/results)"
+    )
     run.set_defaults(do=_run)
     commands.add_parser("list", help="list the cases").set_defaults(do=_list)
     report = commands.add_parser("report", help="print tables, and whether the targets are met")
@@ -38,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--plot", type=Path, metavar="FILE.png")
     report.add_argument("--markdown", action="store_true")
     report.set_defaults(do=_report)
-    child = commands.add_parser("child", help="what `run` starts in fresh processes")
+    child = commands.add_parser("child", help="internal: `run` starts it in fresh processes")
     child.add_argument("case")
     child.add_argument("arguments", type=json.loads)
     child.set_defaults(do=_child)
@@ -46,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Run one case in this process, or each of several in a process of its own."""
+    """Run one case in this process, or several cases in one process each."""
     from benchmarks.cases import CASES
     from benchmarks.runner import Options, run_case
 
@@ -70,7 +74,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _run_apart(names: list[str], options: argparse.Namespace, out: Path) -> None:
-    """Start a process for each case, so that none inherits another's threads, programs and memory."""
+    """Start one process per case, so that no case inherits the threads, programs or memory of another one."""
     given = {"--repeats": options.repeats, "--rows": options.rows, "--epochs": options.epochs, "--out": out}
     arguments = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
     failed = [

@@ -1,4 +1,4 @@
-"""How long JAX itself says that it traced, lowered and compiled."""
+"""The time that JAX reports for tracing, lowering and compiling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def compile_clock() -> Iterator[list[float]]:
-    """Collect the seconds of each tracing, lowering and compilation inside the block, of all threads."""
+    """Collect the seconds of each tracing, lowering and compilation inside the block, in all threads."""
     import jax.monitoring
 
     seconds: list[float] = []

@@ -35,7 +35,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def random_classes(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return normal random rows and whether their first value is positive."""
+    """Return standard normal rows, and class 1 for rows whose first value is positive, else 0."""
     import numpy as np
 
     x = np.random.default_rng(0).standard_normal((rows, columns), dtype=np.float32)
@@ -56,7 +56,7 @@ def _read_idx(name: str, header_bytes: int) -> np.ndarray:
     path = Path(os.environ.get("FASHION_MNIST", FASHION_FOLDER)) / name
     if not path.exists():
         raise MissingError(
-            f"There is no file {name}. Install Fashion-MNIST (Debian, Ubuntu: apt-get install dataset-fashion-mnist), "
+            f"The file {path} does not exist. Install Fashion-MNIST (Debian, Ubuntu: apt-get install dataset-fashion-mnist), "
             "or set FASHION_MNIST to the folder of its gzipped idx files."
         )
     return np.frombuffer(gzip.decompress(path.read_bytes()), dtype=np.uint8, offset=header_bytes)

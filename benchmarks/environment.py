@@ -1,4 +1,4 @@
-"""The machine and the versions that a measurement belongs to."""
+"""The machine and the package versions of a measurement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = ("skdeep-flax", "numpy", "scikit-learn", "jax", "jaxlib", "flax", "op
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that are installed."""
+    """Return the versions of Python and of those of `PACKAGES` that are installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -23,7 +23,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Return the number of processors, of those this process may use, their model and the system."""
+    """Return the number of processors, the number that this process may use, their model, and the system."""
     has_affinity = hasattr(os, "sched_getaffinity")
     return {
         "cpus": os.cpu_count(),
@@ -34,7 +34,7 @@ def machine() -> dict[str, Any]:
 
 
 def load() -> float | None:
-    """Return the mean number of running processes over the last minute, where the system tells."""
+    """Return the load average of the last minute, or None if the system does not report it."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 

@@ -1,4 +1,4 @@
-"""Seconds an epoch of one network on 12,800 images of Fashion-MNIST (batch 128, Adam): skdeep, other JAX, PyTorch."""
+"""Seconds per epoch of one network on 12,800 images of Fashion-MNIST (batch 128, Adam), in skdeep and in PyTorch."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def prepare_skdeep(
 ) -> Prepared:
     """Warm up by a fit of one epoch, which compiles; then time the epochs of whole fits.
 
-    `within` gives a context to run in; with a `share` below 1 only so many of the rows are trained on, and
-    the seconds are those of all.
+    `within` returns a context in which the fits run. With a `share` below 1, only this share of the rows is trained on,
+    and the seconds are divided by it.
     """
     from skdeep import DeepClassifier
 
@@ -54,7 +54,7 @@ def prepare_skdeep(
 
 
 def prepare_torch(options: Options, *, network: Callable[[], Any], input_shape: tuple[int, ...]) -> Prepared:
-    """Warm up by one epoch of the plain loop (shuffle indices, take rows, step); then go on training."""
+    """Warm up by one epoch of a plain loop (shuffle indices, take rows, step); measurements continue the training."""
     import torch
 
     x, y = data.fashion_mnist(options.rows or ROWS)
@@ -82,5 +82,5 @@ def prepare_torch(options: Options, *, network: Callable[[], Any], input_shape: 
 
 
 def epoch_target(name: str, other: str, text: str, limit: float, is_lower_bound: bool = False) -> Target:
-    """Return the target for one contender's seconds an epoch over another's."""
+    """Return the target for the ratio of two contenders' seconds per epoch."""
     return Target(text, ratio((name, "epoch_seconds"), (other, "epoch_seconds")), limit, is_lower_bound)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setup:
-    """The network and how it is trained."""
+    """The sizes of the network and the settings of training."""
 
     widths: tuple[int, ...]
     n_features: int
@@ -40,14 +40,14 @@ def skdeep_classifier(setup: Setup) -> Any:
 
 
 def sklearn_classifier(setup: Setup) -> Any:
-    """Return scikit-learn's MLPClassifier without penalty that trains for exactly `max_epochs`."""
+    """Return scikit-learn's MLPClassifier, without L2 penalty, that trains for exactly `max_epochs`."""
     from sklearn.neural_network import MLPClassifier
 
     return _perceptron(MLPClassifier, setup)
 
 
 def skdeep_mlp(setup: Setup) -> Any:
-    """Return our MLPClassifier with the same parameters."""
+    """Return skdeep's MLPClassifier with the same parameters as `sklearn_classifier`."""
     from skdeep import MLPClassifier
 
     return _perceptron(MLPClassifier, setup)
@@ -88,7 +88,7 @@ def skorch_classifier(setup: Setup) -> Any:
 
 
 def torch_network(setup: Setup) -> Any:
-    """Return the dense network as a torch module that gives raw outputs."""
+    """Return the dense network as a torch module that returns raw outputs."""
     from torch import nn
 
     sizes = (setup.n_features, *setup.widths)
@@ -97,7 +97,7 @@ def torch_network(setup: Setup) -> Any:
 
 
 def torch_epoch(setup: Setup, x: np.ndarray, y: np.ndarray) -> Callable[[], None]:
-    """Return a function that trains one epoch by the plain loop: shuffle indices, take rows, step."""
+    """Return a function that trains one epoch by a plain loop: shuffle indices, take rows, step."""
     import torch
 
     torch.manual_seed(0)

@@ -11,7 +11,7 @@ from benchmarks.runner import unit_of
 
 
 def save_plot(results: list[Result], path: Path) -> None:
-    """Draw one panel a run of a case."""
+    """Plot one panel per run of a case."""
     from matplotlib.figure import Figure
 
     known = [result for result in results if result.case in CASES and _headline(result)]

@@ -1,4 +1,4 @@
-"""Fresh processes: start one, time it, and read the JSON that it prints last."""
+"""Start and time fresh processes, and read the JSON on the last line that they print."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run_child(case: str, arguments: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Run the `child` function of a case in a new process; adds `process_seconds`, the time outside."""
+    """Run the `child` function of a case in a new process; return its result and `process_seconds`, the time of the process."""
     return run_python(["-m", "benchmarks", "child", case, json.dumps(arguments)], environment)
 
 

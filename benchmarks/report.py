@@ -1,4 +1,4 @@
-"""Tables, reached targets and a plot from the lines of a run. Ratios are within one run only."""
+"""Tables of measurements and targets from the JSON lines of runs. Ratios are within one run only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCALES = {
 
 
 class Sample(NamedTuple):
-    """All values of one metric of one contender, by repeat; repeat 0 is the warm-up."""
+    """The values of one metric of one contender, by repeat; repeat 0 is the warm-up."""
 
     contender: str
     metric: str
@@ -28,12 +28,12 @@ class Sample(NamedTuple):
 
     @property
     def median(self) -> float:
-        """The middle value."""
+        """The median of the values."""
         return median(self.values.values())
 
     @property
     def interquartile_range(self) -> float:
-        """The distance between the quartiles; 0 for one value."""
+        """The interquartile range of the values; 0 for one value."""
         if len(self.values) < 2:
             return 0.0
         low, _, high = quantiles(self.values.values(), n=4, method="inclusive")
@@ -51,7 +51,7 @@ class Result(NamedTuple):
 
 
 def read_results(path: Path) -> list[Result]:
-    """Return the runs in a file of JSON lines, in order."""
+    """Return one `Result` per run and case in a file of JSON lines, in the order of the file."""
     results: dict[tuple[str, str], Result] = {}
     for line in path.read_text().splitlines():
         record = json.loads(line)
@@ -66,13 +66,13 @@ def read_results(path: Path) -> list[Result]:
 
 
 def print_report(results: Iterable[Result], *, markdown: bool) -> None:
-    """Print for each run of a case the machine, the measurements and the targets."""
+    """Print machine, measurements and targets of each run of a case."""
     for result in results:
         print("\n".join(_lines(result, markdown)), end="\n\n")
 
 
 def format_value(value: float, unit: str) -> str:
-    """Return a value with the largest unit that it fills."""
+    """Return a value in the largest unit in which it is at least 1."""
     for size, name in SCALES.get(unit, ()):
         if abs(value) >= size:
             return f"{value / size:.3g} {name}"
@@ -93,7 +93,7 @@ def _lines(result: Result, markdown: bool) -> Iterator[str]:
     yield ""
     yield f"{result.first['run']}, {machine['usable_cpus']} of {machine['cpus']} CPUs, {machine['model']}, {machine['system']}"
     if sizes := {name: size for name, size in result.first["options"].items() if size}:
-        yield f"sizes changed by options: {sizes}; the targets are for the sizes of the case"
+        yield f"sizes set by options: {sizes}; the targets hold for the default sizes of the case"
     if result.loads:
         yield f"load {min(result.loads)} to {max(result.loads)}"
     yield ", ".join(f"{name} {version}" for name, version in result.first["versions"].items())
@@ -107,7 +107,7 @@ def _lines(result: Result, markdown: bool) -> Iterator[str]:
 
 
 def _measurements(result: Result) -> Iterator[list[str]]:
-    """The ratio is to the first contender that has the metric."""
+    """Yield the cells of each row; the ratio is to the first contender with the same metric."""
     base: dict[str, float] = {}
     for sample in result.samples:
         numbers = (sample.median, min(sample.values.values()), max(sample.values.values()), sample.interquartile_range)
@@ -123,7 +123,7 @@ def _measurements(result: Result) -> Iterator[list[str]]:
 
 
 def _reached(target: Target, samples: list[Sample]) -> tuple[str, ...]:
-    """Return a target's line: reached by the medians, and how far single repeats went."""
+    """Return the row of a target: its value for the medians, and its range over single repeats."""
     value = target.reach({(s.contender, s.metric): s.median for s in samples})
     repeats = sorted({repeat for s in samples for repeat in s.values} - {0})
     single = [target.reach({(s.contender, s.metric): s.values[r] for s in samples if r in s.values}) for r in repeats]

@@ -1,4 +1,4 @@
-"""What a case is, and how it runs: contenders in alternation (A B A B), each measurement a record."""
+"""Definition and running of cases: contenders alternate (A B A B), and each measurement is one record."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any, NamedTuple, TypeAlias
 from benchmarks.environment import load, machine, versions
 
 Values: TypeAlias = Mapping[tuple[str, str], float]
-"""One number for each (contender, metric): the medians, or the values of one repeat."""
+"""One number per (contender, metric): the medians, or the values of one repeat."""
 
 
 class MissingError(Exception):
-    """A peer or a data set is not installed; the message says how to get it."""
+    """A peer or a data set is not installed; the message tells how to install it."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Sizes given on the command line; None is the case's own size."""
+    """Sizes given on the command line; None means the default size of the case."""
 
     rows: int | None = None
     epochs: int | None = None
 
 
 class Prepared(NamedTuple):
-    """A warm contender: `measure` runs it once and returns metrics; `once` is what warming up cost."""
+    """A warm contender: `measure` runs it once and returns metrics; `once` holds the metrics of the warm-up."""
 
     measure: Callable[[], dict[str, float]]
     once: Mapping[str, float] = {}
@@ -36,7 +36,7 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True)
 class Contender:
-    """One of those compared; `needs` names the packages that it imports."""
+    """One of the compared programs; `needs` names the packages that it imports."""
 
     name: str
     prepare: Callable[[Options], Prepared]
@@ -46,7 +46,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Target:
-    """A number computed from the measurements, and the limit for it, if there is one."""
+    """A number computed from the measurements, and its limit, if there is one."""
 
     text: str
     reach: Callable[[Values], float | None]
@@ -54,7 +54,7 @@ class Target:
     is_lower_bound: bool = False
 
     def is_met(self, value: float) -> bool | None:
-        """Tell whether a value is within the limit; None without a limit."""
+        """Return whether a value is within the limit; None if there is no limit."""
         if self.limit is None:
             return None
         return value >= self.limit if self.is_lower_bound else value <= self.limit
@@ -62,7 +62,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Case:
-    """Contenders that do the same work; `headline` is the metric that is plotted."""
+    """Contenders that do the same work; `headline` is the metric to plot."""
 
     name: str
     summary: str
@@ -80,7 +80,7 @@ def timed(function: Callable[[], Any]) -> float:
 
 
 def ratio(numerator: tuple[str, str], *denominators: tuple[str, str]) -> Callable[[Values], float | None]:
-    """Return the function that divides one value by the smallest of others, as far as they were measured."""
+    """Return a function that divides one value by the smallest of the others that were measured."""
 
     def reach(values: Values) -> float | None:
         known = [values[key] for key in denominators if key in values]
@@ -90,12 +90,12 @@ def ratio(numerator: tuple[str, str], *denominators: tuple[str, str]) -> Callabl
 
 
 def value_of(contender: str, metric: str) -> Callable[[Values], float | None]:
-    """Return the function that gives one value as it is, if it was measured."""
+    """Return a function that returns one value, or None if it was not measured."""
     return lambda values: values.get((contender, metric))
 
 
 def run_case(case: Case, options: Options, repeats: int | None, write: Callable[[dict[str, Any]], None]) -> None:
-    """Warm up every contender, then measure them in turn, `repeats` times over."""
+    """Warm up every contender, then measure each of them once per repeat."""
     common = {
         "run": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "case": case.name,
@@ -120,7 +120,7 @@ def run_case(case: Case, options: Options, repeats: int | None, write: Callable[
 
 
 def unit_of(metric: str) -> str:
-    """Return the unit that a metric's name ends with, or "" for a plain number."""
+    """Return the unit at the end of a metric's name, or "" for a number without a unit."""
     return next((unit for unit in ("seconds", "bytes") if metric.endswith(unit)), "")
 
 

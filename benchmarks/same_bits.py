@@ -1,13 +1,13 @@
-"""Do seeded fits end with the same bits as on another commit?
+"""Digests of seeded fits, to check that two commits give the same results to the bit.
 
-Run it on both checkouts, and compare what they print::
+Run it on both checkouts, and compare the output::
 
-    python -m benchmarks.same_bits > before.txt        # in a checkout of the commit before
+    python -m benchmarks.same_bits > before.txt        # in a checkout of the earlier commit
     python -m benchmarks.same_bits > after.txt
     diff before.txt after.txt
 
-Each line has a digest of parameters, history (without seconds) and predictions of one setting. Compare on one machine only:
-another processor may round otherwise.
+Each line has a digest of parameters, history (without seconds) and predictions of one setting. Compare on the same machine
+only: another processor may round differently.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MLP = {"max_iter": 6, "random_state": 0, "hidden_layer_sizes": (9,), "batch_size
 
 
 def settings() -> Iterator[tuple[str, Callable[[], tuple[Any, Any]]]]:
-    """Yield a name and a function that returns a fitted estimator and what it predicts for, for each setting."""
+    """Yield, per setting, its name and a function that returns a fitted estimator and rows to predict."""
     norms = [Dense(16), BatchNorm(), "relu", Dropout(0.3)]
     rows: list[tuple[str, Any, Any, Any, dict[str, Any]]] = [
         ("deep", DeepClassifier(**DEEP), X, Y, {}),
@@ -147,7 +147,7 @@ def _twice(estimator: Any) -> Any:
 
 
 def digest(estimator: Any, x: Any) -> str:
-    """Return a digest of all that a fit left and predicts."""
+    """Return a digest of the fitted attributes and the predictions of an estimator."""
     found = hashlib.sha256()
 
     def add(value: Any) -> None:
@@ -175,7 +175,7 @@ def digest(estimator: Any, x: Any) -> str:
 
 
 def main(wanted: list[str]) -> None:
-    """Print a line for each setting whose name contains a word that is wanted; all if none is."""
+    """Print one line per setting whose name contains one of the wanted words; without words, all settings."""
     for name, fit in settings():
         if wanted and not any(word in name for word in wanted):
             continue

@@ -1,4 +1,4 @@
-"""Augmentations: what they do to rows, how mixed rows are weighed, and their place in the estimators."""
+"""Augmentations: their effect on rows, the weights and losses of mixed rows, and their use in estimators."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def key(seed):
 
 
 def moved(image, down, right, fill):
-    """Return an image moved in plain NumPy."""
+    """Return an image shifted by NumPy."""
     out = np.full_like(image, fill)
     height, width = image.shape[:2]
     for i in range(height):
@@ -40,7 +40,7 @@ def moved(image, down, right, fill):
     return out
 
 
-def test_crops_are_all_the_moved_images_and_no_others():
+def test_crops_are_exactly_all_shifted_images():
     possible = {(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)}
     seen = set()
     for image, crop in zip(IMAGES, np.asarray(RandomCrop(padding=1.9, fill=7.0)(key(0), IMAGES)), strict=True):
@@ -80,7 +80,7 @@ def test_mixup_shares_follow_the_beta_distribution():
 
 
 @pytest.mark.parametrize("shape", [(7, 6, 2), (9, 3), (12,)])
-def test_cutmix_shares_are_the_areas(shape):
+def test_cutmix_shares_equal_the_areas(shape):
     x, other = np.zeros((3, *shape), np.float32), np.ones((3, *shape), np.float32)
     shares = []
     for seed in range(30):
@@ -105,7 +105,7 @@ def batch_of(weight, mask):
     )
 
 
-def test_mixed_losses_are_those_of_mixed_targets():
+def test_loss_of_mixed_rows_equals_the_loss_of_mixed_targets():
     batch = batch_of(np.ones(8), np.ones(8))
     changed, mixture = augment(Mixup(alpha=1.0), key(0), batch)
     share, partner = np.asarray(mixture.share)[:, None], np.asarray(mixture.partner)
@@ -126,7 +126,7 @@ def test_weights_of_mixed_rows():
     batch = batch_of(weight, mask)
     changed, mixture = augment(Mixup(alpha=1.0), key(1), batch)
     share, partner = np.asarray(mixture.share), np.asarray(mixture.partner)
-    assert_array_equal(partner[4:], [4, 5])  # padding stays with padding
+    assert_array_equal(partner[4:], [4, 5])  # padding rows are mixed with padding rows
     assert_allclose(changed.weight.sum(), weight.sum(), rtol=1e-6)
     own, other = jnp.arange(6.0), 10 + jnp.arange(6.0)
     total = np.sum(np.asarray(losses_of_pairs(mixture, own, other, batch.weight)) * np.asarray(changed.weight))
@@ -151,7 +151,7 @@ def test_training_only(cls, augmentation):
     assert not np.array_equal(model.history_.train_loss, plain.history_.train_loss)
 
 
-def test_numbers_are_searched_without_a_compile():
+def test_a_search_over_float_fields_compiles_once():
     model = DeepClassifier(input_shape=(8, 8, 1), augmentation="random_crop", **SMALL)
     model.set_params(augmentation__padding=1).fit(DIGITS, CLASSES)
     before = compile_counts()["train_block"]
@@ -183,8 +183,16 @@ def test_check_fields(make, message):
     [
         ("blur", UnknownComponentError, "Unknown augmentation 'blur'. Known: cutmix, gaussian_noise, "),
         (3, ValueError, "The 'augmentation' parameter of DeepClassifier must be"),
-        (["mixup", "random_flip"], ValueError, "Only the last augmentation may mix rows, but Mixup is followed"),
-        ("random_flip", ValueError, r"RandomFlip needs rows with 1 or more axes before the channels, .*input_shape="),
+        (
+            ["mixup", "random_flip"],
+            ValueError,
+            "Only the last augmentation of a Chain may mix rows, but others follow Mixup",
+        ),
+        (
+            "random_flip",
+            ValueError,
+            r"RandomFlip needs rows with 1 or more axes before the channels. Got .*input_shape=",
+        ),
         (lambda key, x: x[:, :3], ValueError, "made rows of shape"),
     ],
 )
@@ -194,7 +202,7 @@ def test_bad_input(augmentation, error, message):
 
 
 def test_a_chain_changes_both_rows_of_a_pair():
-    chain = Chain((GaussianNoise(std=1.0), Mixup(alpha=100.0)))  # shares near a half
+    chain = Chain((GaussianNoise(std=1.0), Mixup(alpha=100.0)))  # the shares are close to 1/2
     mixed, share = chain.mix(key(0), np.zeros((500, 4), np.float32), np.zeros((500, 4), np.float32))
     expected = np.sqrt(float(share) ** 2 + (1 - float(share)) ** 2)
     assert abs(np.std(mixed) - expected) < 0.05

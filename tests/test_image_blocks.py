@@ -136,16 +136,16 @@ def test_residual_adds_the_pixels_that_strides_keep(strides):
 
 
 @pytest.mark.parametrize(
-    ("layers", "x", "made"),
+    ("layers", "x", "shapes"),
     [
-        ((Conv(4, padding="valid"),), IMAGES[:, :4], r"\(2, 4, 4\) of rows of shape \(4, 6, 4\)"),
-        ((Conv(4, padding="valid"),), SERIES, r"\(7, 4\) of rows of shape \(9, 4\)"),
-        ((Flatten(), Dense(4)), SERIES, r"\(4,\) of rows of shape \(9, 4\)"),
+        ((Conv(4, padding="valid"),), IMAGES[:, :4], r"\(4, 6, 4\) to rows of shape \(2, 4, 4\)"),
+        ((Conv(4, padding="valid"),), SERIES, r"\(9, 4\) to rows of shape \(7, 4\)"),
+        ((Flatten(), Dense(4)), SERIES, r"\(9, 4\) to rows of shape \(4,\)"),
     ],
     ids=["image", "series", "flattened"],
 )
-def test_residual_refuses_shapes_that_no_strides_make(layers, x, made):
-    message = rf"The layers of Residual make rows of shape {made}.*padding='same' and shorten axes by 'strides'"
+def test_residual_refuses_shapes_that_no_strides_make(layers, x, shapes):
+    message = rf"The layers of Residual map rows of shape {shapes}.*padding='same' and shorten axes by 'strides'"
     with pytest.raises(ValueError, match=message):
         run(Residual(layers), x)
 

@@ -64,7 +64,7 @@ def as_jax(raw, target):
 
 
 def metric_of_rows(metric, target, prediction, **options):
-    """Return what a scikit-learn metric says of each row alone: all the weight is on that row."""
+    """Return a scikit-learn metric of each row, by giving all weight to that row."""
     return np.array([metric(target, prediction, sample_weight=weight, **options) for weight in np.eye(N_ROWS)])
 
 
@@ -138,14 +138,14 @@ def half_poisson_deviance(loss, kind, raw, target):
 
 
 def scipy_divergence(loss, kind, raw, target):
-    """The cross-entropy is the relative entropy of y and the prediction, plus the entropy of y."""
+    """Cross-entropy equals the relative entropy of y and the prediction plus the entropy of y."""
     p = special.expit(raw)
     divergence = special.rel_entr(target, p) + special.rel_entr(1 - target, 1 - p)
     return (divergence + special.entr(target) + special.entr(1 - target)).mean(axis=1)
 
 
 def natural_mean_and_std(loss, raw):
-    """Take the variance as the positive root v of v - 1/v = s, and the mean as eta times the variance."""
+    """Return mean and std: the variance is the positive root v of v - 1/v = s, the mean is eta times the variance."""
     eta, s = np.split(raw, 2, axis=1)
     variance = np.reshape([max(np.roots([1.0, -b, -1.0])) for b in s.ravel()], s.shape)
     std = np.sqrt(variance) + loss.min_std
@@ -201,7 +201,7 @@ def values_and_gradient(loss, raw, target):
 
 
 def finite_differences(reference, raw, step=1e-5):
-    """Return central differences of each row's value; rows are independent, so a column is moved at once."""
+    """Return central differences of each row's value. Rows are independent, so all rows of a column change at once."""
     moves = step * np.eye(raw.shape[1])
     return np.stack([np.subtract(reference(raw + m), reference(raw - m)) / (2 * step) for m in moves], axis=1)
 
@@ -216,7 +216,7 @@ def test_values_and_gradient(loss, kind, reference):
 
 
 @pytest.mark.parametrize(("loss", "kind"), LOSSES)
-def test_one_value_a_row_that_depends_on_no_other_row(loss, kind):
+def test_one_value_per_row_that_depends_on_no_other_row(loss, kind):
     raw, target = as_jax(*make_rows(loss, kind))
     values, _ = values_and_gradient(loss, raw, target)
     of_changed, _ = values_and_gradient(loss, raw.at[1:].add(1.0), target.at[1:].set(target[0]))
@@ -236,10 +236,10 @@ def test_finite_at_extreme_raw_outputs(loss, kind, magnitude):
 
 
 @pytest.mark.parametrize("loss", [SquaredError(), Huber(), Quantile(LEVELS), GaussianNLL()])
-def test_the_random_outputs_of_a_new_network_are_a_sane_start(loss):
-    """Of 10,000 rows, with standard deviations of 1 and 3, none may outweigh the others in the first steps.
+def test_random_initial_outputs_give_no_extreme_losses_or_gradients(loss):
+    """Among 10,000 random raw outputs with standard deviations of 1 and 3, no row may dominate the first steps.
 
-    The bound is that of the squared error with a residual of 20: gradients beyond it are what spoils Adam's moments.
+    The bound on gradients is that of the squared error with a residual of 20: larger ones would spoil Adam's moments.
     """
     rng = np.random.default_rng(0)
     for scale in (1.0, 3.0):
@@ -259,7 +259,7 @@ def test_the_random_outputs_of_a_new_network_are_a_sane_start(loss):
         (GaussianNLL(), "regression"),
     ],
 )
-def test_a_row_alone_has_the_value_it_has_in_a_batch(loss, kind):
+def test_a_row_has_the_same_value_alone_and_in_a_batch(loss, kind):
     raw, target = as_jax(*make_rows(loss, kind))
     alone, _ = values_and_gradient(loss, raw[:1], target[:1])
     assert_allclose(alone, values_and_gradient(loss, raw, target)[0][:1], rtol=1e-6)
@@ -267,7 +267,7 @@ def test_a_row_alone_has_the_value_it_has_in_a_batch(loss, kind):
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), Focal(gamma=0.0), Hinge()])
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
-def test_a_wrong_and_sure_row_still_pulls_towards_the_truth(loss, kind):
+def test_a_confident_wrong_row_has_a_gradient_towards_the_truth(loss, kind):
     _, target = make_rows(loss, kind)
     truth = target[:, None] == np.arange(4) if kind == "multiclass" else target.reshape(N_ROWS, -1) > 0
     _, grad = values_and_gradient(loss, *as_jax(np.where(truth, -80.0, 80.0), target))
@@ -311,7 +311,7 @@ PROBABILISTIC = [
 
 @pytest.mark.parametrize("xp", [np, jnp], ids=["numpy", "jax"])
 @pytest.mark.parametrize(("loss", "kind"), PROBABILISTIC)
-def test_link_gives_the_probabilities(loss, kind, xp):
+def test_link_returns_the_probabilities(loss, kind, xp):
     raw, _ = make_rows(loss, kind)
     p = loss.link(xp.asarray(raw, np.float32), TASKS[kind], xp)
     assert p.shape == raw.shape
@@ -368,7 +368,7 @@ def test_gaussian_link_and_std():
     assert_array_equal(loss.std(raw, task, np) >= loss.min_std, True)
 
 
-def test_gaussian_gradient_by_the_natural_parameter_is_the_residual_of_the_mean():
+def test_gaussian_gradient_by_the_natural_parameter_is_mean_minus_target():
     raw = np.array([[3.0, -2.0, 40.0, -40.0], [50.0, 0.5, -8.0, 0.0]])
     mean, _ = natural_mean_and_std(GaussianNLL(), raw)
     target = np.array([[1.0, 1.0], [0.0, 5.0]])
@@ -376,8 +376,8 @@ def test_gaussian_gradient_by_the_natural_parameter_is_the_residual_of_the_mean(
     assert_allclose(grad[:, :2], (mean - target) / 2, rtol=1e-4)
 
 
-def test_gaussian_is_smallest_at_the_weighted_mean_and_deviation():
-    """The maximum of the likelihood in closed form: mean and standard deviation of the values."""
+def test_gaussian_loss_is_smallest_at_the_weighted_mean_and_std():
+    """The maximum likelihood has a closed form: mean and standard deviation of the values."""
     y = np.random.default_rng(0).normal(3.0, 0.2, size=(50, 1))
     loss = GaussianNLL(min_std=1e-6)
 
@@ -444,6 +444,6 @@ def test_defaults_pass_check_fields(name):
     getattr(losses, name)().check_fields()
 
 
-def test_function_loss_hands_raw_and_target_on():
+def test_function_loss_passes_raw_and_target_to_the_function():
     loss = FunctionLoss(lambda raw, target: raw[:, 0] - target)
     assert_array_equal(loss(jnp.array([[3.0], [5.0]]), jnp.array([1.0, 2.0])), [2.0, 3.0])

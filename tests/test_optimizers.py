@@ -1,4 +1,4 @@
-"""Optimizers: updates against the formulas of their papers in NumPy, and what they do to a quadratic."""
+"""Optimizers: updates against the formulas of their papers in NumPy, and minimisation of a quadratic."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def step(optimizer, carry, learning_rate):
 
 
 def given_gradients(grad, optimizer, state, params, learning_rate):
-    """Do one step with a gradient that is given rather than computed."""
+    """Take one step with a given gradient."""
     return optimizer.update(grad, state, params, jnp.float32(learning_rate), jnp.float32(0.0), quadratic)
 
 
@@ -248,7 +248,7 @@ def test_muon_orthogonalises_hidden_matrices(shape):
     assert singular_values.min() > 0.6
 
 
-def test_muon_trains_the_rest_as_adam_does():
+def test_muon_trains_all_other_parameters_by_adam():
     grad = make_params(1)
     _, updates = given_gradients(grad, Muon(b1=0.5), Muon().init(START), START, 0.1)
     _, of_adam = given_gradients(grad, Adam(b1=0.5), Adam().init(START), START, 0.1)
@@ -275,12 +275,12 @@ def test_schedule_free_evaluates_the_mean_of_the_base_iterates():
 
 
 @pytest.mark.parametrize("optimizer", [pair[0] for pair in MINIMISES if pair[0] != ScheduleFreeAdamW()])
-def test_others_evaluate_the_parameters_themselves(optimizer):
+def test_eval_params_of_other_optimizers_are_the_parameters(optimizer):
     assert optimizer.eval_params(START, None) is START
 
 
 @pytest.mark.parametrize("b1", [0.0, 1.0, float("nan")])
-def test_schedule_free_refuses_b1(b1):
+def test_schedule_free_refuses_b1_outside_0_to_1(b1):
     message = rf"The 'b1' field of ScheduleFreeAdamW must be in \(0, 1\). Got {b1!r} instead."
     with pytest.raises(ValueError, match=message):
         ScheduleFreeAdamW(b1=b1).check_fields()
@@ -316,7 +316,7 @@ def test_lbfgs_reaches_the_optimum_in_few_steps():
     assert not SGD.full_batch
 
 
-def test_lbfgs_does_not_look_at_the_learning_rate():
+def test_lbfgs_does_not_depend_on_the_learning_rate():
     assert_array_equal(lbfgs_path()(jnp.float32(1.0)), lbfgs_path()(jnp.float32(1e-3)))
 
 
@@ -343,7 +343,7 @@ def test_unequal_partials_are_unequal_factories(first, second):
 
 
 def needs_value(learning_rate):
-    """A transformation that takes what line searches take."""
+    """A transformation that needs value and objective, as line searches do."""
 
     def update(updates, state, params=None, *, value, grad, value_fn, **_):
         return jax.tree.map(lambda g: -learning_rate * value * g, updates), state

@@ -1,4 +1,4 @@
-"""Schedules: against Optax's, closed forms at the ends and in the middle, monotony, tracing."""
+"""Schedules: values against Optax's and closed forms, monotonicity, tracing."""
 
 from __future__ import annotations
 

@@ -389,7 +389,7 @@ def test_learned_positions():
         (lambda: TransformerBlock(widths_factor=0), "The 'widths_factor' field of TransformerBlock"),
         (lambda: TransformerBlock(dropout_rate=-0.1), "The 'dropout_rate' field of TransformerBlock"),
         (lambda: PositionalEncoding("sine"), r"must be one of \['sinusoidal', 'learned'\]. Got 'sine' instead."),
-        (lambda: PositionalEncoding(max_length=4), "'max_length' field .* is for encoding='learned'. Got 4"),
+        (lambda: PositionalEncoding(max_length=4), "'max_length' field .* needs encoding='learned'. Got 4"),
         (
             lambda: PositionalEncoding("learned", 0),
             "The 'max_length' field of PositionalEncoding must be a positive int.",

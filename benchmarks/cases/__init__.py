@@ -1,4 +1,4 @@
-"""The cases, one file each; every file defines CASE, and `child` if the case starts fresh processes."""
+"""The cases, one per file. Each file defines `CASE`, and `child` if the case starts fresh processes."""
 
 from __future__ import annotations
 

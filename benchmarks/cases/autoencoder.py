@@ -1,4 +1,4 @@
-"""Fashion-MNIST's images in 32 numbers: DeepAutoencoder 784-256-32-256-784 against PCA, judged on the test images."""
+"""Reconstruction error of Fashion-MNIST's test images from 32 numbers: DeepAutoencoder 784-256-32-256-784 against PCA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EPOCHS = 10
 
 
 def make_autoencoder(epochs: int, seed: int) -> Any:
-    """Return the autoencoder that both cases train."""
+    """Return an autoencoder 784-256-32-256-784."""
     from skdeep import DeepAutoencoder
     from skdeep.networks import MLP
 
@@ -50,7 +50,7 @@ def prepare_skdeep(options: Options) -> Prepared:
 
 
 def prepare_pca(options: Options) -> Prepared:
-    """PCA with as many components."""
+    """Measure PCA with the same number of components."""
     from sklearn.decomposition import PCA
 
     x, _ = data.fashion_mnist(options.rows)
@@ -68,7 +68,7 @@ def prepare_pca(options: Options) -> Prepared:
 
 
 def error_on_test_images(model: Any) -> float:
-    """Return the mean squared error of the reconstructed test images, in the same words for both."""
+    """Return the mean squared error of the reconstructed test images, for either model."""
     x, _ = data.fashion_mnist_test()
     return float(((model.inverse_transform(model.transform(x)) - x) ** 2).mean())
 
@@ -77,12 +77,12 @@ CASE = Case(
     name="autoencoder",
     summary="reconstruction of Fashion-MNIST's test images from 32 numbers, 784-256-32-256-784, batch 128, 10 epochs",
     contenders=(
-        Contender("skdeep", prepare_skdeep, notes="DeepAutoencoder, Adam 1e-3, each repeat another seed"),
+        Contender("skdeep", prepare_skdeep, notes="DeepAutoencoder, Adam 1e-3, another seed per repeat"),
         Contender("pca", prepare_pca, notes="scikit-learn's PCA with 32 components"),
     ),
     headline="test_error",
     targets=(
-        Target("reconstruction error against PCA's", ratio(("skdeep", "test_error"), ("pca", "test_error")), 0.95),
+        Target("reconstruction error, ratio to PCA's", ratio(("skdeep", "test_error"), ("pca", "test_error")), 0.95),
     ),
     repeats=3,
 )

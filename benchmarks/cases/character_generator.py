@@ -1,4 +1,4 @@
-"""A character model of the help texts that ship with Python: LSTM(128) over 64 characters, against a loop in PyTorch."""
+"""A character model of Python's help texts: LSTM(128) over 64 characters, against a plain loop in PyTorch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROMPT = "The "
 
 @cache
 def texts(options: Options) -> tuple[str, str]:
-    """Return a stretch of the topics of Python's help to train on, and another one to judge by."""
+    """Return training text and test text from the topics of Python's help."""
     from pydoc_data.topics import topics
 
     whole = "\n".join(text for _, text in sorted(topics.items()))
@@ -34,7 +34,7 @@ def vocabulary(options: Options) -> list[str]:
 
 
 def prepare_skdeep(options: Options) -> Prepared:
-    """Warm up by one epoch, a score and a text, which compile; each repeat is a whole fit from another seed."""
+    """Warm up by one epoch, one score and one generated text, which compile; each repeat is a whole fit with another seed."""
     from skdeep import SequenceGenerator
 
     train, test = texts(options)
@@ -68,7 +68,7 @@ def prepare_skdeep(options: Options) -> Prepared:
 
 
 def prepare_torch(options: Options) -> Prepared:
-    """The same stretches, shuffled, in a plain loop; generation carries the state from character to character."""
+    """Train on the same windows, shuffled, in a plain loop; generation carries the LSTM's state between characters."""
     import torch
 
     train, test = texts(options)
@@ -110,7 +110,7 @@ def prepare_torch(options: Options) -> Prepared:
 
 
 def torch_model(n_tokens: int) -> Any:
-    """Return embedding, LSTM and a dense layer at each step; called with a state, it goes on from there."""
+    """Return embedding, LSTM and a dense layer per step; the LSTM starts from the given state."""
     import torch
 
     class Model(torch.nn.Module):
@@ -128,7 +128,7 @@ def torch_model(n_tokens: int) -> Any:
 
 
 def generate_in_torch(model: Any, prompt: Any) -> list[int]:
-    """Draw characters one after the other."""
+    """Draw `NEW_CHARACTERS` tokens one after the other."""
     import torch
 
     new = []
@@ -145,17 +145,17 @@ CASE = Case(
     summary="LSTM(128) over 64 characters, 100,000 characters of Python's help, batch 64, 10 epochs",
     contenders=(
         Contender("skdeep", prepare_skdeep, notes="SequenceGenerator; generates from the last 64 characters"),
-        Contender("torch", prepare_torch, ("torch",), "plain loop; generates from a state that is carried on"),
+        Contender("torch", prepare_torch, ("torch",), "plain loop; generates from the carried LSTM state"),
     ),
     headline="epoch_seconds",
     targets=(
-        epoch_target("skdeep", "torch", "epoch against PyTorch", 1 / 0.9),
+        epoch_target("skdeep", "torch", "epoch, ratio to PyTorch's", 1 / 0.9),
         Target(
-            "perplexity of other text against PyTorch's",
+            "perplexity of held-out text, ratio to PyTorch's",
             ratio(("skdeep", "test_perplexity"), ("torch", "test_perplexity")),
         ),
         Target(
-            "1,000 new characters against PyTorch's",
+            "seconds of generating 1,000 characters, ratio to PyTorch's",
             ratio(("skdeep", "generate_seconds"), ("torch", "generate_seconds")),
         ),
     ),

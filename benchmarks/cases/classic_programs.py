@@ -1,4 +1,4 @@
-"""The programs of the page `skdeep/docs/programs.md` on 12,800 images of Fashion-MNIST: what they reach, and in what time."""
+"""Scores and times of the programs in `skdeep/docs/programs.md` on 12,800 images of Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from benchmarks.epochs import BATCH_SIZE, LEARNING_RATE, ROWS
 from benchmarks.runner import Case, Contender, MissingError, Options, Prepared, Target, ratio, timed
 
 EPOCHS = 5
-REGRESSION_EPOCHS = 20  # of 3 steps each: diabetes has 331 rows to train on, which 100 epochs learn by heart
-MOST_EPOCHS = 50  # where the loss is to end training
+REGRESSION_EPOCHS = 20  # 3 steps per epoch: diabetes has 331 training rows, which the network overfits in 100 epochs
+MOST_EPOCHS = 50  # for the contender that stops at a loss threshold
 THRESHOLD = 0.25
 SHIRT = 6
 IMAGES, ROWS_OF_PIXELS = (28, 28, 1), (28, 28)
 
 
 class Split(NamedTuple):
-    """Rows to train on and rows to judge by."""
+    """Training rows and test rows."""
 
     x: Any
     y: Any
@@ -35,13 +35,13 @@ def fashion(options: Options) -> Split:
 
 
 def shirts(options: Options) -> Split:
-    """Return the same images, as shirts and all others: the class that is told apart worst, a tenth of the rows."""
+    """Return the same images with two classes, shirt or not. Shirts are a tenth of the rows, and the hardest class."""
     split = fashion(options)
     return split._replace(y=split.y == SHIRT, y_test=split.y_test == SHIRT)
 
 
 def diabetes(options: Options) -> Split:
-    """Return scikit-learn's diabetes, X scaled by the rows to train on; at most as many of these as asked for."""
+    """Return scikit-learn's diabetes data, with at most `options.rows` training rows; they determine the scaling of X."""
     from sklearn.datasets import load_diabetes
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import StandardScaler
@@ -55,7 +55,7 @@ def diabetes(options: Options) -> Split:
 def prepare(
     options: Options, *, make: Callable[..., Any], load: Callable[[Options], Split] = fashion, epochs: int = EPOCHS
 ) -> Prepared:
-    """Warm up by one epoch and a prediction, which compile; each repeat is a whole fit from another seed."""
+    """Warm up by one epoch and one prediction, which compile; each repeat is a whole fit with another seed."""
     split = load(options)
     model = make(batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, max_epochs=1, tol=None, random_state=0)
     with compile_clock() as compiling:
@@ -76,7 +76,7 @@ def prepare(
 
 
 def scores(model: Any, split: Split) -> dict[str, float]:
-    """Return accuracy, recall and F1 of a classifier, R^2 of a regressor."""
+    """Return accuracy, recall and F1 of a classifier, or R^2 of a regressor."""
     from sklearn.base import is_classifier
     from sklearn.metrics import f1_score, recall_score
 
@@ -105,7 +105,7 @@ def make_one_convolution(**params: Any) -> Any:
 
 
 def make_by_name(network: str, input_shape: tuple[int, ...], **params: Any) -> Any:
-    """Return a classifier by the name of its network."""
+    """Return a classifier whose network is given by name."""
     from skdeep import DeepClassifier
 
     return DeepClassifier(network=network, input_shape=input_shape, **params)
@@ -120,7 +120,7 @@ def make_regressor(**params: Any) -> Any:
 
 
 def make_own_module(**params: Any) -> Any:
-    """Return a user's module of two layers; with two classes its loss is binary cross entropy of a sigmoid."""
+    """Return a user's module of two layers; with two classes its loss is the binary cross-entropy of a sigmoid."""
     import flax.linen as nn
 
     import skdeep
@@ -138,7 +138,7 @@ def make_own_module(**params: Any) -> Any:
 
 
 def make_until_threshold(**params: Any) -> Any:
-    """Return 784-512-512-10 that trains until its loss is low enough."""
+    """Return 784-512-512-10 with a callback that stops training at a loss of `THRESHOLD`."""
     from skdeep.callbacks import LossThreshold
 
     model = make_dense(**params)
@@ -181,8 +181,8 @@ CASE = Case(
     ),
     headline="test_score",
     targets=(
-        _against_dense("l1_l2", "epoch with penalties against without"),
-        _against_dense("loss_threshold", "epoch with a callback against without"),
+        _against_dense("l1_l2", "epoch with penalties, ratio to without"),
+        _against_dense("loss_threshold", "epoch with a callback, ratio to without"),
     ),
     repeats=3,
 )

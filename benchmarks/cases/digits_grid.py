@@ -29,7 +29,7 @@ N_RATES, N_FOLDS = 16, 5
 
 
 def child(library: str, backend: str | None, n_measured: int, epochs: int) -> dict[str, float]:
-    """Run one search in this process; with `n_measured` of the rates, the search's time is scaled up."""
+    """Run one search in this process; with only `n_measured` of the rates, scale its time up to all rates."""
     start = time.perf_counter()
     import joblib
     import numpy as np
@@ -71,7 +71,7 @@ def prepare(
     n_measured: int = N_RATES,
     threads: int | None = None,
 ) -> Prepared:
-    """Every measurement is a whole process, so there is nothing to warm up; `threads` are those of BLAS."""
+    """Every measurement is a whole process, so there is no warm-up. `threads` is the number of BLAS threads."""
     epochs = options.epochs or SETUP.max_epochs
     arguments = {"library": library, "backend": backend, "n_measured": n_measured, "epochs": epochs}
     environment = {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")} if threads else {}
@@ -114,7 +114,7 @@ CASE = Case(
     headline="process_seconds",
     targets=(
         Target(
-            "whole process against MLPClassifier with the better number of threads",
+            "whole process, ratio to MLPClassifier with the better number of threads",
             ratio(
                 ("skdeep", "process_seconds"),
                 ("sklearn_1_thread", "process_seconds"),
@@ -123,7 +123,7 @@ CASE = Case(
             1 / 3,
         ),
         Target(
-            "the same of skdeep's MLPClassifier",
+            "the same for skdeep's MLPClassifier",
             ratio(
                 ("skdeep_mlp", "process_seconds"),
                 ("sklearn_1_thread", "process_seconds"),
@@ -132,12 +132,12 @@ CASE = Case(
             1 / 3,
         ),
         Target(
-            "whole process against skorch (scaled)",
+            "whole process, ratio to skorch (scaled)",
             ratio(("skdeep", "process_seconds"), ("skorch", "process_seconds")),
             1 / 30,
         ),
         Target(
-            "two jobs: threads of skdeep against processes of MLPClassifier",
+            "two jobs: threads of skdeep, ratio to processes of MLPClassifier",
             ratio(("skdeep_threading", "process_seconds"), ("sklearn_loky", "process_seconds")),
             1 / 3,
         ),

@@ -1,4 +1,4 @@
-"""Accuracy on Fashion-MNIST's test images after 10 epochs on all training images, each repeat another seed."""
+"""Accuracy on Fashion-MNIST's test images after 10 epochs on all training images; another seed per repeat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IMAGES = (28, 28, 1)
 
 
 def prepare(options: Options, *, make: Any) -> Prepared:
-    """Nothing needs a warm-up: the clock of the epochs starts after the compile."""
+    """No warm-up is needed, since the clock of the epochs starts after compiling."""
     x, y = data.fashion_mnist(options.rows)
     seeds = iter(range(1, 1000))
 
@@ -52,7 +52,7 @@ def _accuracy(name: str, text: str, limit: float) -> Target:
 
 CASE = Case(
     name="fashion_accuracy",
-    summary="accuracy on Fashion-MNIST's test images after 10 epochs on all 60,000, batch 128, each repeat another seed",
+    summary="accuracy on Fashion-MNIST's test images after 10 epochs on all 60,000 training images, batch 128; another seed per repeat",
     contenders=(
         _contender("two_conv", make_two_convolutions, "conv32-pool-conv64-pool-dense10, Adam 1e-3"),
         _contender("two_conv_cosine", partial(make_two_convolutions, schedule="cosine"), "the same, Adam 1e-3 to 0"),

@@ -1,6 +1,6 @@
-"""Seconds an epoch of 784-512-512-10 on Fashion-MNIST, and how much of it the matrix products are.
+"""Seconds per epoch of 784-512-512-10 on Fashion-MNIST, and the share of the matrix products in them.
 
-Every contender is warm when it is measured: the warm-up has compiled.
+Measurements are warm: the warm-up has compiled everything.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def prepare_skdeep(options: Options, *, make: Any = peers.skdeep_classifier, epo
 
 
 def prepare_peer(name: str, options: Options) -> Prepared:
-    """Warm up by one epoch; then each measurement goes on training."""
+    """Warm up by one epoch; measurements continue the training."""
     x, y = data.fashion_mnist(options.rows)
     run_epoch = _epoch_of(name, x, y)
     first = timed(run_epoch)
@@ -49,7 +49,7 @@ def prepare_peer(name: str, options: Options) -> Prepared:
 
 
 def prepare_products(options: Options) -> Prepared:
-    """The matrix products of an epoch alone, compiled by XLA."""
+    """Measure only the matrix products of an epoch, compiled by XLA."""
     import jax
 
     n_steps = -(-(options.rows or ALL_ROWS) // SETUP.batch_size)
@@ -85,7 +85,7 @@ def _operands() -> tuple[Any, list[Any]]:
 
 
 def _products_of_steps(n_steps: Any, batches: Any, weights: list[Any]) -> list[Any]:
-    """Return the last step's products; each step has its own batch, so that none leaves the loop."""
+    """Return the products of the last step. Each step uses another batch, so that XLA cannot move a product out of the loop."""
     import jax.numpy as jnp
     from jax import lax
 
@@ -104,7 +104,7 @@ def _products_of_steps(n_steps: Any, batches: Any, weights: list[Any]) -> list[A
 
 CASE = Case(
     name="fashion_dense",
-    summary="seconds an epoch of a dense 784-512-512-10 network, batch 128, on Fashion-MNIST",
+    summary="seconds per epoch of a dense 784-512-512-10 network, batch 128, on Fashion-MNIST",
     contenders=(
         Contender("skdeep", prepare_skdeep, notes="mean over the epochs of a warm fit"),
         Contender(
@@ -115,7 +115,7 @@ CASE = Case(
         Contender("torch", partial(prepare_peer, "torch"), ("torch",), "plain loop, no DataLoader"),
         Contender("skorch", partial(prepare_peer, "skorch"), ("torch", "skorch"), "no callbacks, no validation split"),
         Contender("sklearn", partial(prepare_peer, "sklearn"), notes="MLPClassifier.partial_fit"),
-        Contender("matmul_only", prepare_products, notes="8 matrix products a step, jitted, nothing else"),
+        Contender("matmul_only", prepare_products, notes="8 matrix products per step, jitted, nothing else"),
     ),
     headline="epoch_seconds",
     targets=(
@@ -125,11 +125,17 @@ CASE = Case(
             0.75,
             is_lower_bound=True,
         ),
-        Target("epoch against the torch loop", ratio(("skdeep", "epoch_seconds"), ("torch", "epoch_seconds")), 1 / 1.5),
-        Target("epoch against skorch", ratio(("skdeep", "epoch_seconds"), ("skorch", "epoch_seconds")), 1 / 1.9),
-        Target("epoch against MLPClassifier", ratio(("skdeep", "epoch_seconds"), ("sklearn", "epoch_seconds")), 1 / 2),
         Target(
-            "epoch of skdeep's MLPClassifier against it",
+            "epoch, ratio to the torch loop", ratio(("skdeep", "epoch_seconds"), ("torch", "epoch_seconds")), 1 / 1.5
+        ),
+        Target("epoch, ratio to skorch's", ratio(("skdeep", "epoch_seconds"), ("skorch", "epoch_seconds")), 1 / 1.9),
+        Target(
+            "epoch, ratio to scikit-learn's MLPClassifier's",
+            ratio(("skdeep", "epoch_seconds"), ("sklearn", "epoch_seconds")),
+            1 / 2,
+        ),
+        Target(
+            "epoch of skdeep's MLPClassifier, ratio to scikit-learn's",
             ratio(("skdeep_mlp", "epoch_seconds"), ("sklearn", "epoch_seconds")),
             1 / 2,
         ),

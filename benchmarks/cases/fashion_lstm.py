@@ -1,4 +1,4 @@
-"""Seconds an epoch of recurrent networks over the rows of images: by name, a user's module with Flax's RNN, PyTorch."""
+"""Seconds per epoch of recurrent networks over the rows of images: by name, as a module with Flax's RNN, and in PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNITS = 128
 
 
 def linen_network() -> Any:
-    """Return the network as a user of Linen writes it."""
+    """Return the network as a Linen module that a user may write."""
     import flax.linen as nn
 
     class LastStep(nn.Module):
@@ -51,7 +51,7 @@ def _torch(name: str, kind: str) -> Contender:
 
 CASE = Case(
     name="fashion_lstm",
-    summary="seconds an epoch of LSTM(128) over the 28 rows of 12,800 Fashion-MNIST images, batch 128",
+    summary="seconds per epoch of LSTM(128) over the 28 rows of 12,800 Fashion-MNIST images, batch 128",
     contenders=(
         _skdeep("skdeep", lambda: "lstm", 'network="lstm"'),
         _skdeep("flax_rnn", linen_network, "a user's flax.linen module, nn.RNN(nn.OptimizedLSTMCell(128))"),
@@ -61,7 +61,7 @@ CASE = Case(
     ),
     headline="epoch_seconds",
     targets=(
-        epoch_target("skdeep", "torch", "epoch against PyTorch (aim 1)", 1 / 0.9),
-        epoch_target("flax_rnn", "skdeep", "Flax's RNN against the network by name", 1.1, is_lower_bound=True),
+        epoch_target("skdeep", "torch", "epoch, ratio to PyTorch's (aim 1)", 1 / 0.9),
+        epoch_target("flax_rnn", "skdeep", "Flax's RNN, ratio to the network by name", 1.1, is_lower_bound=True),
     ),
 )

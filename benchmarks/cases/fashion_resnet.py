@@ -1,4 +1,4 @@
-"""Seconds an epoch of the residual network of 8 layers, by name and in PyTorch."""
+"""Seconds per epoch of the residual network with 8 layers, by name and in PyTorch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTHS = (16, 32, 64)
 
 
 def skdeep_network() -> Any:
-    """Return the network with the fields of its default, so that the comparison outlives a change of these."""
+    """Return the network with the present defaults written out, so that the comparison stays the same if they change."""
     from skdeep.networks import ResNet
 
     return ResNet(depth=8, width=WIDTHS[0])
@@ -21,7 +21,7 @@ def skdeep_network() -> Any:
 def torch_network() -> Any:
     """Return the network in PyTorch, which has the same defaults of batch normalisation.
 
-    At strides of 2 it pads before the first pixel, where Flax pads behind the last: as many products.
+    At stride 2 it pads before the first pixel, and Flax after the last one; the number of products is the same.
     """
     from torch import nn
 
@@ -52,7 +52,7 @@ def torch_network() -> Any:
 
 
 def torch_convolution(n_channels: int, width: int, strides: int = 1) -> tuple[Any, Any]:
-    """Return a convolution without bias and its batch normalisation."""
+    """Return a convolution without bias, and batch normalisation."""
     from torch import nn
 
     return nn.Conv2d(n_channels, width, 3, strides, padding=1, bias=False), nn.BatchNorm2d(width)
@@ -60,7 +60,7 @@ def torch_convolution(n_channels: int, width: int, strides: int = 1) -> tuple[An
 
 CASE = Case(
     name="fashion_resnet",
-    summary="seconds an epoch of ResNet(depth=8), 12,800 Fashion-MNIST images, batch 128",
+    summary="seconds per epoch of ResNet(depth=8), 12,800 Fashion-MNIST images, batch 128",
     contenders=(
         Contender(
             "skdeep",
@@ -72,5 +72,5 @@ CASE = Case(
         ),
     ),
     headline="epoch_seconds",
-    targets=(epoch_target("skdeep", "torch", "epoch against PyTorch", 1 / 0.8),),
+    targets=(epoch_target("skdeep", "torch", "epoch, ratio to PyTorch's", 1 / 0.8),),
 )

@@ -1,4 +1,4 @@
-"""Seconds of the first fit of a fresh process, against those of importing jax and scikit-learn in it."""
+"""Seconds of the first fit in a fresh process, against those of importing jax and scikit-learn in the same process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ EPOCHS = 50
 
 
 def child(epochs: int) -> dict[str, float]:
-    """Import, load iris, and fit: what `fit` imports lazily counts as part of it."""
+    """Import, load iris, and fit. The lazy imports of `fit` are part of its time."""
     start = time.perf_counter()
-    import jax  # noqa: F401  # this import is what is measured
+    import jax  # noqa: F401  # the measured import
     import sklearn  # noqa: F401  # as above
 
     imported = time.perf_counter()
@@ -37,7 +37,7 @@ def child(epochs: int) -> dict[str, float]:
 
 
 def prepare(options: Options) -> Prepared:
-    """Run once unmeasured, so that the files are in memory and compiled to bytecode."""
+    """Run once without measuring, so that files are cached in memory and compiled to bytecode."""
     measure = partial(run_child, CASE.name, {"epochs": options.epochs or EPOCHS})
     measure()
     return Prepared(measure)
@@ -50,7 +50,7 @@ CASE = Case(
     headline="first_fit_seconds",
     targets=(
         Target(
-            "first fit against importing jax and scikit-learn (aim 0.5)",
+            "first fit, ratio to importing jax and scikit-learn (aim 0.5)",
             ratio(("skdeep", "first_fit_seconds"), ("skdeep", "jax_sklearn_import_seconds")),
             0.9,
         ),

@@ -1,4 +1,4 @@
-"""Seconds to import the estimator against those to import jax and scikit-learn, in fresh processes."""
+"""Seconds to import an estimator, against those to import jax and scikit-learn, in fresh processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ print(json.dumps({{"import_seconds": time.perf_counter() - start}}))
 
 
 def prepare(statement: str, options: Options) -> Prepared:
-    """Import once unmeasured, so that the files are in memory and compiled to bytecode."""
+    """Import once without measuring, so that files are cached in memory and compiled to bytecode."""
     measure = partial(run_python, ["-c", PROGRAM.format(statement=statement)])
     measure()
     return Prepared(measure)
@@ -32,7 +32,7 @@ CASE = Case(
     headline="import_seconds",
     targets=(
         Target(
-            "import against that of jax and scikit-learn",
+            "import, ratio to that of jax and scikit-learn",
             ratio(("skdeep", "import_seconds"), ("jax_sklearn", "import_seconds")),
             1.35,
         ),

@@ -1,4 +1,7 @@
-"""Memory after fits of many different networks in one process: what programs take until the least used are dropped. Linux only."""
+"""Resident memory after fits of many different networks in one process, as skdeep drops the least recently used programs.
+
+Linux only.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ FITS = (1, 70, 140, 214)
 
 
 def child(most: int) -> dict[str, float]:
-    """Fit networks of different widths; read the resident memory before, in between, and once all is forgotten."""
+    """Fit networks of different widths; read the resident memory before, in between, and after `clear_cache`."""
     import numpy as np
 
     import skdeep
@@ -41,7 +44,7 @@ def _resident() -> int:
 
 
 def prepare(options: Options) -> Prepared:
-    """Every measurement is a process of its own."""
+    """Every measurement is one fresh process."""
     if not Path("/proc/self/statm").exists():
         raise MissingError("This case reads /proc/self/statm, which only Linux has.")
     return Prepared(partial(run_child, CASE.name, {"most": max(FITS)}))

@@ -1,4 +1,4 @@
-"""Peak memory of a fit on many rows, beyond that of a warm process, as a multiple of X. Linux only.
+"""Peak memory of a fit on many rows, minus that of a warm process, as a multiple of the bytes of X. Linux only.
 
 The baseline is the resident memory after a small warm fit and before X exists, so the peak includes
 X and y themselves: ratio = (peak - baseline) / bytes of X.
@@ -19,7 +19,7 @@ ROWS, COLUMNS, WARM_ROWS = 1_100_000, 50, 1_000
 
 
 def child(library: str, rows: int) -> dict[str, float]:
-    """Fit small rows, read the baseline, make X, fit it, read the peak."""
+    """Fit a few rows, read the baseline, create X, fit it, and read the peak."""
     model = _model(library)
     model.fit(*data.random_classes(WARM_ROWS, COLUMNS))
     baseline = _memory("VmRSS")
@@ -46,19 +46,19 @@ def _model(library: str) -> Any:
 
 
 def _memory(field: str) -> int:
-    """Return a field of the process's status in bytes: VmRSS is resident now, VmHWM the most so far."""
+    """Return a field of the process's status in bytes: VmRSS is the resident memory now, VmHWM its peak."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in status if line.startswith(f"{field}:"))
 
 
 def _forget_peak() -> None:
-    """Let VmHWM start again, where the system allows it, so that compiling before does not count."""
+    """Reset VmHWM, if the system allows it, so that the peak of the warm-up does not count."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def prepare(library: str, options: Options) -> Prepared:
-    """Every measurement is a process of its own."""
+    """Every measurement is one fresh process."""
     if not Path("/proc/self/status").exists():
         raise MissingError("This case reads /proc/self/status, which only Linux has.")
     return Prepared(partial(run_child, CASE.name, {"library": library, "rows": options.rows or ROWS}))

@@ -1,4 +1,4 @@
-"""One fit at the defaults in a fresh process, of skdeep's perceptrons and scikit-learn's: small data, each solver."""
+"""Seconds of one fit at the defaults in a fresh process, of skdeep's and scikit-learn's perceptrons, on small data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def child(library: str | None, data: str, solver: str) -> dict[str, float]:
     """Import, load the data (float64) and fit; without a library, import jax and scikit-learn only."""
     start = time.perf_counter()
     if library is None:
-        import jax  # noqa: F401  # this import is what is measured
+        import jax  # noqa: F401  # the measured import
         import sklearn  # noqa: F401  # as above
 
         return {"inside_seconds": time.perf_counter() - start}
@@ -32,7 +32,7 @@ def child(library: str | None, data: str, solver: str) -> dict[str, float]:
 
 
 def prepare(options: Options, *, library: str) -> Prepared:
-    """Measure all data sets and solvers, a process each; one unmeasured run puts the files into memory."""
+    """Measure all data sets and solvers in one process each; one run before, without measuring, caches the files."""
     run_child(CASE.name, {"library": library, "data": "iris", "solver": "adam"})
 
     def measure() -> dict[str, float]:
@@ -51,7 +51,7 @@ def _seconds(library: str | None, data: str, solver: str) -> float:
 
 
 def _delay(data: str, solver: str, values: Values) -> float | None:
-    """Return how much longer skdeep takes, in units of the import."""
+    """Return skdeep's seconds minus scikit-learn's, in units of the import's."""
     metric = f"{data}_{solver}_seconds"
     known = {key: values.get(key) for key in [("skdeep", metric), ("sklearn", metric), ("imports", "import_seconds")]}
     ours, theirs, imports = known.values()

@@ -1,4 +1,4 @@
-"""The first `fit` of each network in a fresh process, which traces, lowers and compiles; imports are not counted."""
+"""Seconds of the first `fit` of each network in a fresh process: tracing, lowering and compiling, without imports."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def child(network: str | None) -> dict[str, float]:
 
 def _import_seconds() -> float:
     start = time.perf_counter()
-    import jax  # noqa: F401  # this import is what is measured
+    import jax  # noqa: F401  # the measured import
     import sklearn  # noqa: F401  # as above
 
     return time.perf_counter() - start
 
 
 def _fit_seconds(network: str) -> float:
-    import flax.linen  # noqa: F401  # `fit` imports it, which is not what is measured
+    import flax.linen  # noqa: F401  # imported here, so that the import is not part of the time of `fit`
     import optax  # noqa: F401  # as above
 
     from benchmarks import data
@@ -47,7 +47,7 @@ def _fit_seconds(network: str) -> float:
 
 
 def prepare(options: Options) -> Prepared:
-    """Measure all networks, a process each; one unmeasured run puts the files into memory."""
+    """Measure all networks in one process each; one run before, without measuring, caches the files."""
     run_child(CASE.name, {"network": "mlp"})
     return Prepared(lambda: {f"{network}_seconds": _seconds(network) for network in SHAPES})
 
@@ -71,7 +71,7 @@ CASE = Case(
     headline="resnet_seconds",
     targets=tuple(
         Target(
-            f"{network}: first fit against `import jax, sklearn`",
+            f"{network}: first fit, ratio to `import jax, sklearn`",
             ratio(("skdeep", f"{network}_seconds"), ("imports", "import_seconds")),
             3.0,
         )

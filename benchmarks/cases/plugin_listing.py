@@ -1,4 +1,4 @@
-"""Seconds to list all components among 200 installed distributions, against those to import an estimator."""
+"""Seconds to list all components with 200 more distributions installed, against those to import an estimator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(json.dumps({{"listing_seconds": stop - start, "without_import_seconds": st
 
 
 def make_distributions(folder: Path) -> None:
-    """Write the metadata of distributions as installers leave it, a tenth of them with a loss to offer."""
+    """Write the metadata of distributions, as installers do; a tenth of them offer a loss."""
     for i in range(N_DISTRIBUTIONS):
         info = folder / f"fake_{i}-1.0.dist-info"
         info.mkdir()
@@ -37,7 +37,7 @@ def make_distributions(folder: Path) -> None:
 
 
 def prepare(options: Options) -> Prepared:
-    """List once unmeasured, so that the files are in memory."""
+    """List once without measuring, so that files are cached in memory."""
     folder = Path(tempfile.mkdtemp(prefix="skdeep-distributions-"))
     make_distributions(folder)
     measure = partial(run_python, ["-c", PROGRAM.format(folder=str(folder), n_plugins=N_PLUGINS)])
@@ -55,7 +55,7 @@ CASE = Case(
     headline="listing_seconds",
     targets=(
         Target(
-            "listing, with the import for it, against from skdeep import DeepClassifier",
+            "listing with its import, ratio to `from skdeep import DeepClassifier`",
             ratio(("listing", "listing_seconds"), ("estimator", "import_seconds")),
             0.1,
         ),

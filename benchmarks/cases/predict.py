@@ -1,4 +1,4 @@
-"""Seconds to predict one row and many rows, warm, with a hidden layer of 100."""
+"""Seconds to predict one row and many rows, warm, with a hidden layer of 100 units."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CALLS = 300
 
 
 def prepare(library: str, options: Options) -> Prepared:
-    """Fit on digits and predict once at both sizes."""
+    """Fit on the digits, and predict once at both sizes."""
     import numpy as np
 
     model = MAKERS[library](SETUP)
@@ -55,12 +55,12 @@ CASE = Case(
     headline="one_row_seconds",
     targets=(
         Target(
-            "one row against MLPClassifier (aim 1)",
+            "one row, ratio to MLPClassifier (aim 1)",
             ratio(("skdeep", "one_row_seconds"), ("sklearn", "one_row_seconds")),
             2.0,
         ),
         Target(
-            "100,000 rows against MLPClassifier",
+            "100,000 rows, ratio to MLPClassifier",
             ratio(("skdeep", "many_rows_seconds"), ("sklearn", "many_rows_seconds")),
             1.0,
         ),

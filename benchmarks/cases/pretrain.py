@@ -1,4 +1,4 @@
-"""Classes of Fashion-MNIST from 100 labels, with and without an encoder trained on all images without labels."""
+"""Accuracy on Fashion-MNIST with 100 labelled images, with and without an encoder pretrained on all unlabelled images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ L2 = 1e-2
 
 
 def prepare(kind: str, options: Options) -> Prepared:
-    """Train the autoencoder once; each repeat has other labelled rows, the same ones for all contenders."""
+    """Train the autoencoder once. Each repeat uses other labelled rows, which are the same for all contenders."""
     x, y = data.fashion_mnist(options.rows)
     once = {} if kind in ("scratch", "pca") else {"pretraining_seconds": timed(lambda: pretrained(options))}
     seeds = iter(range(1, 1000))
@@ -34,7 +34,7 @@ def prepare(kind: str, options: Options) -> Prepared:
 
 @cache
 def pretrained(options: Options) -> Any:
-    """Return a denoising autoencoder, fitted on all images, ready to be built upon."""
+    """Return a frozen denoising autoencoder, fitted on all images."""
     from sklearn.frozen import FrozenEstimator
 
     from skdeep import DeepAutoencoder
@@ -54,7 +54,7 @@ def pretrained(options: Options) -> Any:
 
 
 def labelled_rows(y: Any, seed: int) -> Any:
-    """Return the positions of as many rows of each class."""
+    """Return the positions of `LABELS_PER_CLASS` random rows per class."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def labelled_rows(y: Any, seed: int) -> Any:
 
 
 def make(kind: str, options: Options, seed: int) -> Any:
-    """Return the classifier of a contender: the same network, 784-512-128-10, with other beginnings."""
+    """Return the classifier of a contender: the network 784-512-128-10, initialised as `kind` says."""
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -76,7 +76,7 @@ def make(kind: str, options: Options, seed: int) -> Any:
     if kind == "scratch":
         encoder = [("dense", {"features": WIDTH}), "relu", ("dense", {"features": N_COMPONENTS})]
         return DeepClassifier(network=encoder, **training)
-    if kind == "frozen":  # a head alone may take longer steps
+    if kind == "frozen":  # a larger learning rate works if only the head is trained
         training |= {"freeze_pretrained": True, "learning_rate": 1e-2}
     return DeepClassifier(network="linear", pretrain=pretrained(options), **training)
 
@@ -89,24 +89,22 @@ def _fitted_pca(pca: Any, x: Any) -> Any:
 
 CASE = Case(
     name="pretrain",
-    summary="accuracy on Fashion-MNIST's test images from 10 labels a class, 784-512-128-10, each repeat other labels",
+    summary="accuracy on Fashion-MNIST's test images from 10 labels per class, 784-512-128-10; other labels per repeat",
     contenders=(
-        Contender(
-            "frozen", partial(prepare, "frozen"), notes="denoising encoder left as it is, linear head, 200 epochs"
-        ),
-        Contender("tuned", partial(prepare, "tuned"), notes="denoising encoder trained on, linear head, 200 epochs"),
+        Contender("frozen", partial(prepare, "frozen"), notes="frozen denoising encoder, linear head, 200 epochs"),
+        Contender("tuned", partial(prepare, "tuned"), notes="fine-tuned denoising encoder, linear head, 200 epochs"),
         Contender("scratch", partial(prepare, "scratch"), notes="the same network from random weights, 200 epochs"),
         Contender("pca", partial(prepare, "pca"), notes="PCA of all images, logistic regression on the labels"),
     ),
     headline="test_accuracy",
     targets=(
         Target(
-            "share of wrong answers against the same network from scratch",
+            "error rate, ratio to the same network from scratch",
             ratio(("frozen", "share_wrong"), ("scratch", "share_wrong")),
             1.0,
         ),
         Target(
-            "share of wrong answers against PCA and logistic regression",
+            "error rate, ratio to PCA and logistic regression",
             ratio(("frozen", "share_wrong"), ("pca", "share_wrong")),
         ),
     ),

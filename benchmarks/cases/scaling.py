@@ -1,4 +1,4 @@
-"""Seconds an epoch by number of rows: the time of a row must not depend on how many there are."""
+"""Seconds per epoch by number of rows: the seconds per row must not depend on the number of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS_A_MEASUREMENT, FEWEST_EPOCHS = 300_000, 3
 def prepare(rows: int, options: Options) -> Prepared:
     """Warm up by a fit of one epoch, which compiles; then fit for enough epochs to time them."""
     if options.rows is not None and rows > options.rows:
-        raise MissingError(f"Left out: more than --rows {options.rows}.")
+        raise MissingError(f"This size is left out, since it exceeds --rows {options.rows}.")
     from skdeep import DeepClassifier
 
     x, y = data.random_classes(rows, COLUMNS)
@@ -39,15 +39,15 @@ def prepare(rows: int, options: Options) -> Prepared:
 
 
 def largest_deviation(values: Values) -> float | None:
-    """Return the largest relative distance of a row's time from the median over the sizes."""
+    """Return the largest relative deviation of the seconds per row from their median over the sizes."""
     seconds = [value for (_, metric), value in values.items() if metric == "row_seconds"]
     return max(abs(s / median(seconds) - 1) for s in seconds) if len(seconds) > 1 else None
 
 
 CASE = Case(
     name="scaling",
-    summary="seconds a row of an epoch for 10,000 to 1,000,000 rows of 50 float32 values, batch 200",
+    summary="seconds per epoch and row for 10,000 to 1,000,000 rows of 50 float32 values, batch 200",
     contenders=tuple(Contender(f"{rows}_rows", partial(prepare, rows), notes="DeepClassifier") for rows in SIZES),
     headline="row_seconds",
-    targets=(Target("largest deviation of seconds a row from their median", largest_deviation, 0.2),),
+    targets=(Target("largest deviation of the seconds per row from their median", largest_deviation, 0.2),),
 )

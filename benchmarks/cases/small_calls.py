@@ -1,4 +1,4 @@
-"""Seconds of calls on few rows, warm: `predict` and `partial_fit`, with two hidden layers of 128."""
+"""Seconds of `predict` and `partial_fit` on few rows, warm, with two hidden layers of 128 units."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METRICS = [f"predict_{n}_seconds" for n in PREDICTED] + [f"partial_fit_{n}_secon
 
 
 def prepare(library: str, options: Options) -> Prepared:
-    """Fit, and start another one by `partial_fit`, so that all programs are compiled."""
+    """Fit one model, and another one by `partial_fit`, so that all programs are compiled."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -64,7 +64,7 @@ CASE = Case(
     headline="predict_1_seconds",
     targets=tuple(
         Target(
-            f"{metric.removesuffix('_seconds')} against MLPClassifier",
+            f"{metric.removesuffix('_seconds')}, ratio to MLPClassifier",
             ratio(("skdeep", metric), ("sklearn", metric)),
             2.0,
         )

@@ -1,4 +1,4 @@
-"""Sparse rows of many columns and many classes: seconds, and the memory that they take beyond scikit-learn's."""
+"""Seconds and memory with sparse rows of many columns, and with many classes, against scikit-learn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS = (
 
 
 def prepare(library: str, options: Options) -> Prepared:
-    """Fit each kind of data once, so that programs are compiled."""
+    """Fit each data set once, so that all programs are compiled."""
     tables = {"tfidf": _sparse(1500, 12541, 0.006), "hashed": _sparse(400, 131072, 0.001)}
     models = {name: _model(library, x.shape[1], 4, 5) for name, (x, _) in tables.items()}
     for name, model in models.items():
@@ -49,7 +49,7 @@ def _model(library: str, n_features: int, n_classes: int, epochs: int) -> Any:
 
 
 def _silence() -> None:
-    """Let warnings of training that has not converged pass: the epochs are few on purpose."""
+    """Ignore convergence warnings: the number of epochs is small on purpose."""
     import warnings
 
     warnings.simplefilter("ignore")
@@ -80,7 +80,7 @@ CASE = Case(
     headline="tfidf_predict_seconds",
     targets=tuple(
         Target(
-            f"{metric.removesuffix('_seconds')} against MLPClassifier",
+            f"{metric.removesuffix('_seconds')}, ratio to MLPClassifier",
             ratio(("skdeep", metric), ("sklearn", metric)),
             2.0,
         )

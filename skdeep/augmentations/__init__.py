@@ -1,4 +1,4 @@
-"""Augmentations: random changes of the rows of a training batch, made inside the compiled step."""
+"""Augmentations: random changes of the rows of each training batch, inside the compiled step."""
 
 from skdeep.augmentations.composite import Chain, FunctionAugmentation
 from skdeep.augmentations.images import RandomCrop, RandomFlip

@@ -1,4 +1,4 @@
-"""Several augmentations one after the other, and plain functions as augmentations."""
+"""Chains of augmentations, and functions as augmentations."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from skdeep.contract import Augmentation
 
 
 class Chain(Augmentation):
-    """One augmentation after the other; only the last may mix rows. A list given to an estimator makes one.
+    """Apply several augmentations one after the other; an estimator makes one of a list given as `augmentation=`.
 
     Parameters
     ----------
     augmentations : tuple of Augmentation
+        In the order of application. Only the last one may mix rows.
 
     Examples
     --------
@@ -27,7 +28,7 @@ class Chain(Augmentation):
     augmentations: tuple[Augmentation, ...]
 
     @property
-    def mixes(self) -> bool:  # type: ignore[override]  # a class variable of others depends on the parts here
+    def mixes(self) -> bool:  # type: ignore[override]  # a class variable in other classes; here it depends on the parts
         return bool(self.augmentations) and self.augmentations[-1].mixes
 
     def __call__(self, key: Any, x: Any) -> Any:
@@ -36,7 +37,7 @@ class Chain(Augmentation):
         return x
 
     def mix(self, key: Any, x: Any, other: Any) -> tuple[Any, Any]:
-        # Both rows of a pair are changed before they are mixed, each in its own way.
+        # Both rows of a pair are changed before they are mixed, with different keys.
         *first, last = self.augmentations
         keys = jax.random.split(key, 3)
         changed = Chain(tuple(first))
@@ -46,8 +47,8 @@ class Chain(Augmentation):
         for augmentation in self.augmentations[:-1]:
             if augmentation.mixes:
                 raise ValueError(
-                    f"Only the last augmentation may mix rows, but {type(augmentation).__name__} is followed by others. "
-                    "Put it last, and use one that mixes only."
+                    f"Only the last augmentation of a Chain may mix rows, but others follow {type(augmentation).__name__}. "
+                    "Put it last, and use at most one that mixes rows."
                 )
 
 
@@ -57,6 +58,7 @@ class FunctionAugmentation(Augmentation):
     Parameters
     ----------
     function : callable
+        Takes a JAX key and rows `(n, ...)`, and returns rows of the same shape and dtype.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Images `(n, height, width, channels)` moved and mirrored; sequences `(n, time, features)` too."""
+"""Random shifts and flips of images `(n, height, width, channels)` and of sequences `(n, time, features)`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ AXES = {"horizontal": -2, "vertical": -3}
 
 
 class RandomCrop(Augmentation):
-    """Moves each image by a random number of pixels along each axis, as a crop of the padded image does.
+    """Shift each image by a random whole number of pixels along each axis: a random crop of the padded image.
 
     Parameters
     ----------
     padding : float, default=4.0
-        The most pixels that an image is moved by in each direction; rounded down.
+        Largest shift in pixels, in each direction; rounded down. At least 0.
     fill : float, default=0.0
-        The value outside the image.
+        Value of the pixels outside the original image.
 
     References
     ----------
@@ -51,13 +51,14 @@ class RandomCrop(Augmentation):
 
 
 class RandomFlip(Augmentation):
-    """Mirrors each image with some probability.
+    """Flip each image at random.
 
     Parameters
     ----------
     probability : float, default=0.5
+        Probability that an image is flipped, in [0, 1].
     direction : {"horizontal", "vertical"}, default="horizontal"
-        Left and right are exchanged, or top and bottom.
+        "horizontal" exchanges left and right (or first and last step of a sequence), "vertical" top and bottom.
 
     Examples
     --------
@@ -88,7 +89,7 @@ class RandomFlip(Augmentation):
 
 
 def _shifted(x: Any, shift: Any, axis: int, fill: Any) -> Any:
-    """Return rows moved along an axis, each by its own number of places `(n, 1)`."""
+    """Return rows shifted along an axis, each by its own number of positions in `shift`, `(n, 1)`."""
     place = jnp.arange(x.shape[axis])[None, :] - shift
     is_inside = (place >= 0) & (place < x.shape[axis])
     shape = [len(x) if i == 0 else x.shape[axis] if i == axis else 1 for i in range(x.ndim)]
@@ -97,9 +98,9 @@ def _shifted(x: Any, shift: Any, axis: int, fill: Any) -> Any:
 
 
 def _check_axes(augmentation: Augmentation, x: Any, n_axes: int) -> None:
-    """Raise ValueError unless the rows have so many axes beside the channels."""
+    """Raise ValueError unless the rows have at least `n_axes` axes before the channels."""
     if x.ndim - 2 < n_axes:
         raise ValueError(
-            f"{type(augmentation).__name__} needs rows with {n_axes} or more axes before the channels, but they have the "
-            f"shape {x.shape[1:]}. Give the estimator their shape, for example input_shape=(28, 28, 1)."
+            f"{type(augmentation).__name__} needs rows with {n_axes} or more axes before the channels. Got rows of shape "
+            f"{x.shape[1:]} instead. Give the estimator their shape, for example input_shape=(28, 28, 1)."
         )

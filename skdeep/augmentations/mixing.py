@@ -1,4 +1,4 @@
-"""Pairs of rows mixed, and their losses with them."""
+"""Augmentations that mix pairs of rows, and their losses in the same proportion."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from skdeep.contract import Augmentation
 
 
 class Mixup(Augmentation):
-    """Replaces each row by a weighted mean of itself and another one; the loss is that mean of the two losses.
+    """Mixup: replace each row by a weighted mean of itself and another row; the losses are averaged with the same weights.
 
-    One share a batch, drawn from Beta(alpha, alpha).
+    The weight of the row itself is drawn from Beta(alpha, alpha), once per batch.
 
     Parameters
     ----------
     alpha : float, default=0.2
-        Small: mostly one of the two rows. 1: all shares are as likely.
+        Positive. At small values most mixtures are close to one of the two rows; at 1 all weights are equally likely.
 
     References
     ----------
@@ -44,17 +44,19 @@ class Mixup(Augmentation):
 
 
 class CutMix(Augmentation):
-    """Puts a box of another image into each image; the share of the loss is the share of the area.
+    """CutMix: paste a box of another image into each image; the losses are averaged with the shares of the area.
 
-    One box a batch; the area that is kept is drawn from Beta(alpha, alpha), before the box is cut off at the edges.
+    There is one box per batch. The share of the area outside the box is drawn from Beta(alpha, alpha), before the box is
+    clipped at the edges of the image. In flat rows, the box is a run of consecutive columns.
 
     Parameters
     ----------
     alpha : float, default=1.0
+        Positive; at 1 all shares are equally likely.
 
     References
     ----------
-    Yun et al., "CutMix", arXiv 1905.04899.
+    Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers", arXiv 1905.04899.
 
     Examples
     --------
@@ -68,7 +70,7 @@ class CutMix(Augmentation):
     example_shape = (6, 5, 2)
 
     def mix(self, key: Any, x: Any, other: Any) -> tuple[Any, Any]:
-        lengths = x.shape[1:-1] or x.shape[1:]  # flat rows: a run of columns
+        lengths = x.shape[1:-1] or x.shape[1:]  # for flat rows, the box is a run of columns
         share_key, place_key = jax.random.split(key)
         kept = jax.random.beta(share_key, self.alpha, self.alpha, dtype=x.dtype)
         extent = (1 - kept) ** (1 / len(lengths))

@@ -1,4 +1,4 @@
-"""Noise added to the rows."""
+"""Additive noise."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from skdeep.contract import Augmentation
 
 
 class GaussianNoise(Augmentation):
-    """Adds independent normal numbers to all values.
+    """Add independent Gaussian noise with mean 0 to all values.
 
     Parameters
     ----------
     std : float, default=0.1
-        Standard deviation, in the units of X.
+        Standard deviation of the noise, in the units of X; at least 0.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Layers: components that build linen modules. A list of them is a network."""
+"""Layers: components that build linen modules. A list of layers can serve as a network."""
 
 from skdeep.layers.activation import Activation
 from skdeep.layers.attention import PositionalEncoding, SelfAttention, TransformerBlock

@@ -1,4 +1,4 @@
-"""Activations by the plain names of `jax.nn` and `flax.linen`."""
+"""Activation functions, by their names in `jax.nn` and by scikit-learn's names "identity" and "logistic"."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 
 def activation_function(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return the function of a name; functions are returned as they are.
+    """Return the activation function of this name; return a function unchanged.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def activation_function(activation: str | Callable[[Any], Any]) -> Callable[[Any
 
 
 class Activation(Layer):
-    """A function applied to every value.
+    """Apply an activation function to every value.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Attention between the steps of a sequence, and what belongs to it."""
+"""Self-attention, positional encodings and transformer blocks, for sequences `(time, features)`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from skdeep.layers.fields import check_dropout_rate, check_one_of, check_positiv
 
 
 class SelfAttention(Layer):
-    """Each step looks at all steps of its row, `(time, features)`; masked steps are not looked at.
+    """Multi-head self-attention: each step of a row `(time, features)` attends to all steps that are not masked.
 
-    Parameters have the names and shapes of Flax's `MultiHeadDotProductAttention`.
+    The network's parameters have the names and shapes of Flax's `MultiHeadDotProductAttention`.
 
     Parameters
     ----------
     n_heads : int, default=4
+        Number of attention heads.
     head_features : int or None, default=None
-        Width of a head; None shares the input's features among the heads.
+        Features per head. None divides the input's features by `n_heads`, which must divide them.
     dropout_rate : float, default=0.0
-        Share of the output that is dropped while training, in [0, 1).
+        Share of the output values that is dropped in training, in [0, 1).
     causal : bool, default=False
-        Look at the step itself and at earlier ones only.
+        If True, each step attends to itself and to earlier steps only.
 
     References
     ----------
@@ -52,14 +53,16 @@ class SelfAttention(Layer):
 
 
 class PositionalEncoding(Layer):
-    """Adds to each step of `(time, features)` a vector that tells its position.
+    """Add a vector that encodes the position to each step of rows `(time, features)`.
 
     Parameters
     ----------
     encoding : {"sinusoidal", "learned"}, default="sinusoidal"
-        Fixed sines and cosines of wavelengths from 2 pi to 10,000 times 2 pi, or a learned table.
+        "sinusoidal" adds fixed sines and cosines with wavelengths from 2 pi to 10,000 times 2 pi steps; "learned" adds
+        the rows of a trained table.
     max_length : int or None, default=None
-        Rows of the learned table; None makes it as long as the rows that `fit` sees.
+        Number of rows of the learned table, one per step. None takes the number of steps of the rows in `fit`. Only
+        for `encoding="learned"`.
 
     References
     ----------
@@ -87,27 +90,30 @@ class PositionalEncoding(Layer):
             check_positive(self, "max_length")
             if self.encoding != "learned":
                 raise ValueError(
-                    f"The 'max_length' field of PositionalEncoding is for encoding='learned'. Got {self.max_length!r} "
-                    f"with encoding={self.encoding!r}: leave it at None, as sines have any length."
+                    f"The 'max_length' field of PositionalEncoding needs encoding='learned'. Got {self.max_length!r} "
+                    f"with encoding={self.encoding!r} instead. Leave it at None: sinusoids exist for any length."
                 )
 
 
 class TransformerBlock(Layer):
-    """Self-attention, then two dense layers, each behind a layer normalisation and added to its input (pre-norm).
+    """A transformer block: self-attention, then two dense layers with a GELU between them (pre-norm).
+
+    Each of the two parts reads its layer-normalised input, and its output is added to the input before normalisation.
 
     Parameters
     ----------
     n_heads : int, default=4
+        Number of attention heads; must divide the input's features.
     widths_factor : int, default=4
-        Width of the hidden layer (with a GELU), in multiples of the input's features.
+        Width of the hidden dense layer, as a multiple of the input's features.
     dropout_rate : float, default=0.0
-        Share of what either part adds that is dropped while training, in [0, 1).
+        Share of the values of each part's output that is dropped in training, in [0, 1).
     causal : bool, default=False
-        Look at the step itself and at earlier ones only.
+        If True, each step attends to itself and to earlier steps only.
 
     References
     ----------
-    Vaswani et al., arXiv 1706.03762; the order is that of Xiong et al., "On Layer Normalization in the
+    Vaswani et al., arXiv 1706.03762; the normalisation comes first, as in Xiong et al., "On Layer Normalization in the
     Transformer Architecture", arXiv 2002.04745.
 
     Examples

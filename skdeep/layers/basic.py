@@ -1,4 +1,4 @@
-"""Dense, dropout, normalisation, flatten."""
+"""Dense layers, dropout, normalisation and flattening."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from skdeep.layers.initializers import INITIALIZERS, initializer
 
 
 class Dense(Layer):
-    """A fully connected layer, `x W + b` over the last axis; no activation of its own.
+    """A fully connected layer, `x W + b` over the last axis, without an activation.
 
     Parameters
     ----------
     features : int, default=128
+        Number of output features.
     use_bias : bool, default=True
+        If False, the layer has no bias `b`.
     kernel_init : str, default="he_uniform"
-        A variance-scaling initializer of `jax.nn.initializers`: "he_uniform", "glorot_normal",
-        "lecun_normal" and the like.
+        Initializer of the kernel W: one of the variance-scaling initializers of `jax.nn.initializers`,
+        "he_uniform", "glorot_normal", "lecun_normal" and so on. The bias starts at 0.
 
     Examples
     --------
@@ -42,16 +44,18 @@ class Dense(Layer):
 
 
 class Dropout(Layer):
-    """Sets a random share of the values to zero while training, and scales up the rest.
+    """Set a random share of the values to zero in training, and multiply the others by `1 / (1 - rate)`.
+
+    At prediction it changes nothing.
 
     Parameters
     ----------
     rate : float, default=0.5
-        Share that is dropped, in [0, 1).
+        Probability that a value is dropped, in [0, 1).
 
     References
     ----------
-    Srivastava et al., "Dropout", JMLR 15, 2014.
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 15, 2014.
 
     Examples
     --------
@@ -72,15 +76,17 @@ class Dropout(Layer):
 
 
 class BatchNorm(Layer):
-    """Batch normalisation; rows and steps that are padding do not enter the statistics.
+    """Batch normalisation per feature; padding rows and masked steps do not enter the statistics.
 
-    The running mean and variance count by rows: a short last batch moves them by its share of a full one.
+    A batch with fewer rows than a full one, such as the last one of an epoch, changes the running mean and variance
+    in proportion to its number of rows.
 
     Parameters
     ----------
     momentum : float, default=0.9
-        Decay of the running mean and variance, which serve at prediction.
+        Decay of the running mean and variance per batch; prediction uses the running values.
     epsilon : float, default=1e-5
+        Added to the variance.
 
     References
     ----------
@@ -108,6 +114,7 @@ class LayerNorm(Layer):
     Parameters
     ----------
     epsilon : float, default=1e-6
+        Added to the variance.
 
     Examples
     --------
@@ -125,15 +132,16 @@ class LayerNorm(Layer):
 
 
 class GroupNorm(Layer):
-    """Normalises each row over all its axes, a group of channels at a time; masked steps do not count.
+    """Group normalisation: normalise each group of channels of a row over all axes; masked steps are left out.
 
-    Unlike batch normalisation it is the same in training and prediction, whatever the other rows are.
+    Unlike batch normalisation, it does not depend on the other rows, and is the same in training and at prediction.
 
     Parameters
     ----------
     n_groups : int, default=8
-        Must divide the number of channels.
+        Number of groups; must divide the number of channels.
     epsilon : float, default=1e-6
+        Added to the variance.
 
     References
     ----------
@@ -160,7 +168,7 @@ class GroupNorm(Layer):
 
 
 class Flatten(Layer):
-    """Makes each row one vector.
+    """Flatten each row to one vector.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Layers made of layers, and any linen module as a layer."""
+"""Layers that contain other layers or a linen module."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NORMALIZATIONS = {"batch": BatchNorm, "layer": LayerNorm}
 
 
 class ModuleLayer(Layer):
-    """A linen module as a layer; its fields are structure.
+    """A linen module as a layer; its fields are not traced, so another value compiles a new program.
 
     Parameters
     ----------
@@ -38,20 +38,20 @@ class ModuleLayer(Layer):
         return values_of(self.module, user_fields(self.module))
 
     def replace(self, **changes: Any) -> Self:
-        """Return a layer whose module has these fields changed."""
+        """Return a layer with a copy of the module in which these fields are changed."""
         return type(self)(with_fields(self.module, changes))
 
 
 class Residual(Layer):
-    """`x + layers(x)`; x goes through a projection where the shapes differ.
+    """A residual connection, `x + layers(x)`; if the two shapes differ, x is projected first.
 
-    The projection is a dense layer over the channels, without bias; where strides shorten the axes of images or sequences
-    it is a convolution of size 1, of the smallest strides that lead to the same shape.
+    The projection is a dense layer over the channels, without bias. If the layers shorten the axes of an image or a
+    sequence by strides, it is a convolution with kernel size 1 and the smallest strides that give the same shape.
 
     Parameters
     ----------
     layers : tuple of Layer
-        They must keep the number of axes.
+        Layers that are applied one after the other; they must keep the number of axes.
 
     References
     ----------
@@ -72,7 +72,7 @@ class Residual(Layer):
         return ResidualStack(parts_of(self.layers))
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
-        # Masks of windows need no more of x than the number of its axes; what is between the layers is not seen here.
+        # The values between the layers are not known here. All layers get x, of which masks of windows use the number of axes only.
         for layer in self.layers:
             step_mask = layer.output_mask(x, step_mask)
         return step_mask
@@ -81,7 +81,7 @@ class Residual(Layer):
 def stack_layers(
     widths: tuple[int, ...], activation: Any, dropout_rate: float, normalization: str | None, residual: bool
 ) -> tuple[Layer, ...]:
-    """Return the hidden layers of a multilayer perceptron."""
+    """Return the hidden layers of a multilayer perceptron: one block of dense, norm, activation, dropout per width."""
     blocks: list[Layer] = []
     for width in widths:
         norm = () if normalization is None else (NORMALIZATIONS[normalization](),)

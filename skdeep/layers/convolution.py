@@ -10,13 +10,13 @@ from skdeep.layers.initializers import INITIALIZERS, initializer
 from skdeep.layers.rows import per_axis
 
 Numbers: TypeAlias = int | tuple[int, ...]
-"""One for all axes, or one per axis."""
+"""One number for all axes, or one number per axis."""
 
 PADDINGS = ("same", "valid", "causal", "circular")
 
 
 class Convolving(Layer):
-    """The fields that convolutions share."""
+    """Base class of convolutions: their common fields, checks and step mask."""
 
     features: int = 32
     kernel_size: int | tuple[int, ...] = 3
@@ -26,7 +26,11 @@ class Convolving(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
-        """Return the mask at every `strides`-th step; without padding, of the steps whose whole window is real."""
+        """Return the step mask of the output.
+
+        It is the input's mask at every `strides`-th step. With "valid" padding, a step of the output is unmasked if
+        all steps of its window are.
+        """
         if step_mask is None:
             return None
         size, stride, dilation = (
@@ -52,24 +56,26 @@ class Convolving(Layer):
 
 
 class Conv(Convolving):
-    """A convolution over all axes of rows `(..., channels)` but the last: images, sequences, volumes.
+    """A convolution of images, sequences or volumes `(..., channels)`, over all axes but the last.
 
     Parameters
     ----------
     features : int, default=32
         Channels of the output.
     kernel_size, strides, dilation : int or tuple of int, default=3, 1, 1
-        One number for every axis, or one for each.
+        One number for all axes, or one number per axis.
     padding : {"same", "valid", "causal", "circular"}, default="same"
-        Upper or lower case. "causal" is for sequences: a step sees itself and earlier ones.
+        In upper or lower case. "causal" is for sequences: each output sees its own step and earlier ones.
     groups : int, default=1
-        Channels are split into so many groups that do not see each other.
+        Number of groups of channels that are convolved separately; must divide `features` and the input's channels.
     use_bias : bool, default=True
     kernel_init : str, default="he_uniform"
-        As of `Dense`.
+        Initializer of the kernel, as in `Dense`.
 
-    A step mask of sequences sets masked steps to zero before the convolution. With "same" padding and strides, the step
-    at which the first window begins depends on the length of the padded sequences, as in Flax.
+    Notes
+    -----
+    Masked steps of a sequence are set to zero before the convolution. With "same" padding and strides above 1, the
+    step at which the first window begins depends on the length of the padded sequences, as in Flax.
 
     Examples
     --------
@@ -99,21 +105,21 @@ class Conv(Convolving):
 
 
 class SeparableConv(Convolving):
-    """A convolution of each channel by itself, then one of size 1 that mixes the channels: fewer parameters.
+    """A depthwise separable convolution: one per channel, then one of kernel size 1 that mixes the channels.
 
-    Its parameters are `depthwise` and `pointwise`, each as of Flax's Conv.
+    It has fewer parameters than `Conv`: those of two Flax Convs, named `depthwise` and `pointwise`.
 
     Parameters
     ----------
     features : int, default=32
         Channels of the output.
     kernel_size, strides, dilation : int or tuple of int, default=3, 1, 1
-        One number for every axis, or one for each.
+        One number for all axes, or one number per axis.
     padding : {"same", "valid", "causal", "circular"}, default="same"
     multiplier : int, default=1
-        So many channels are made of each channel before they are mixed.
+        Number of depthwise outputs per input channel.
     use_bias : bool, default=True
-        A bias behind the mixing; one before it would add nothing.
+        If True, the pointwise convolution has a bias. The depthwise one never has: its bias would be redundant.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Tokens as vectors."""
+"""Embeddings of token ids."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from skdeep.layers.masks import both_masks, steps_other_than
 
 
 class Embedding(Layer):
-    """A vector of its own, learned, for each token: rows `(time,)` of ids become `(time, features)`.
+    """A learned vector per token: maps rows of ids `(time,)` to `(time, features)`.
 
-    Ids are whole numbers from 0 to `n_tokens - 1`, of any type in X, in rows `(time,)` or `(time, 1)`. Other ids are an error in
-    `fit` and at prediction. Parameters have the names and shapes of Flax's `Embed`.
+    Ids are whole numbers from 0 to `n_tokens - 1`; they may be floats, and rows may have the shape `(time, 1)`. If the
+    embedding is the network's first layer, ids reach it as int32, and `fit` and prediction raise ValueError for other ids. The
+    network's parameters have the names and shapes of Flax's `Embed`.
 
     Parameters
     ----------
     n_tokens : int, default=256
-        Number of different ids.
+        Number of different ids, at most 2^24.
     features : int, default=64
         Length of the vectors.
     mask_token : int or None, default=None
-        Steps with this id are masked; it need not be one of the `n_tokens`.
+        Steps with this id are masked. It may lie outside 0 to `n_tokens - 1`.
 
     References
     ----------
@@ -67,7 +68,7 @@ class Embedding(Layer):
 
 
 def check_ids(x: np.ndarray, n_tokens: int, mask_token: float | None) -> None:
-    """Raise ValueError for rows with a value that is not the id of a token, naming the first one."""
+    """Raise ValueError, with the first wrong value, unless all values are ids of tokens or equal `mask_token`."""
     is_wrong = (x < 0) | (x >= n_tokens) | (x != np.floor(x))
     if mask_token is not None:
         is_wrong &= x != np.asarray(mask_token, x.dtype)

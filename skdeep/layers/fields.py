@@ -1,4 +1,4 @@
-"""What fields of layers and networks may hold: the errors, in one wording."""
+"""Checks of the fields of layers and networks, with one wording of the errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from skdeep.component import Component
 
 
 def check_positive(component: Component, *names: str, or_none: bool = False) -> None:
-    """Raise ValueError unless the fields are positive ints, or None where that is allowed."""
+    """Raise ValueError unless each field is a positive int, or None if `or_none`."""
     for name in names:
         value = getattr(component, name)
         if not (_is_positive(value) or (or_none and value is None)):
@@ -17,15 +17,15 @@ def check_positive(component: Component, *names: str, or_none: bool = False) -> 
 
 
 def check_sizes(component: Component, *names: str) -> None:
-    """Raise ValueError unless the fields are positive ints, or tuples of them for one axis after the other."""
+    """Raise ValueError unless each field is a positive int, or a tuple of positive ints, one per axis."""
     for name in names:
         value = getattr(component, name)
         if not all(map(_is_positive, value if isinstance(value, tuple) else (value,))):
-            raise _wrong(component, name, "a positive int", value)
+            raise _wrong(component, name, "a positive int or a tuple of positive ints", value)
 
 
 def check_widths(component: Component, *names: str, at_least: int = 0) -> None:
-    """Raise ValueError unless the fields are tuples of positive ints, with so many of them."""
+    """Raise ValueError unless each field is a tuple of `at_least` or more positive ints."""
     for name in names:
         value = getattr(component, name)
         if not (isinstance(value, tuple) and len(value) >= at_least and all(map(_is_positive, value))):
@@ -33,7 +33,7 @@ def check_widths(component: Component, *names: str, at_least: int = 0) -> None:
 
 
 def check_dropout_rate(component: Component, name: str = "dropout_rate") -> None:
-    """Raise ValueError unless the field is a share."""
+    """Raise ValueError unless the field is in [0, 1)."""
     value = getattr(component, name)
     if not 0 <= value < 1:
         raise _wrong(component, name, "in [0, 1)", value)

@@ -1,4 +1,4 @@
-"""Initialisation of kernels, by name."""
+"""Initializers of kernels, by name."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ INITIALIZERS = [f"{k}_{d}" for k in ("he", "glorot", "lecun", "kaiming", "xavier
 
 
 def initializer(name: str) -> Any:
-    """Return the initializer of `jax.nn.initializers` of this name."""
+    """Return the initializer that has this name in `jax.nn.initializers`."""
     return getattr(jax.nn.initializers, name)()

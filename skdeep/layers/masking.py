@@ -1,4 +1,4 @@
-"""Which steps of a sequence are padding."""
+"""Masking of the padded steps of sequences."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from skdeep.layers.masks import both_masks, steps_other_than
 
 
 class Masking(Layer):
-    """Masks the steps of rows `(time, ...)` whose values all equal `mask_value`, and sets them to zero.
+    """Mask the steps of rows `(time, ...)` whose values all equal `mask_value`, and set them to zero.
 
-    The layers behind it leave masked steps out. Where a mask is there already, a step is masked by either.
+    The layers that follow leave masked steps out. If the input already has a mask, its masked steps stay masked.
 
     Parameters
     ----------

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 
 
 def steps_other_than(x: Any, mask_value: Any) -> Any:
-    """Return `(n, time)`, False for the steps of `(n, time, ...)` whose values all equal `mask_value`."""
+    """Return the mask `(n, time)` of x `(n, time, ...)`: False for steps whose values all equal `mask_value`."""
     differs = x != jnp.asarray(mask_value, x.dtype)
     return differs.any(axis=tuple(range(2, x.ndim)))
 
 
 def both_masks(first: Any, second: Any) -> Any:
-    """Return the steps that neither of two masks leaves out; None is no mask."""
+    """Return the mask that is True where both masks are; None stands for no mask."""
     if first is None or second is None:
         return first if second is None else second
     return first & second
@@ -28,5 +28,5 @@ def zero_masked(x: Any, step_mask: Any) -> Any:
 
 
 def mask_beside(x: Any, step_mask: Any) -> Any:
-    """Return the mask `(n, time)` with as many axes as x has."""
+    """Return the mask `(n, time)` reshaped to as many axes as x has, so that it broadcasts with x."""
     return step_mask.reshape(*step_mask.shape, *(1,) * (x.ndim - 2))

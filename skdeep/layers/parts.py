@@ -1,4 +1,4 @@
-"""Layers in the form that modules hold them in."""
+"""Conversion of layers to `Part` objects, which linen modules hold as fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def parts_of(layers: tuple[Layer, ...]) -> tuple[Part, ...]:
-    """Return the builder of each layer's module, with the layer's rule of masks beside it."""
+    """Return one `Part` per layer: the function that builds its module, and the function of its output mask."""
     from skdeep.layers.linen.stack import Part
 
     return tuple(Part(layer.build, layer.output_mask) for layer in layers)

@@ -9,7 +9,7 @@ from skdeep.layers.fields import check_sizes
 
 
 class Pool(Layer):
-    """The fields that maxima and averages over windows share."""
+    """Base class of pooling over windows: the common fields, checks and step mask."""
 
     window: int | tuple[int, ...] = 2
     strides: int | tuple[int, ...] | None = None
@@ -17,7 +17,7 @@ class Pool(Layer):
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
-        """Return which windows hold a step that is real."""
+        """Return the step mask of the output: True for windows with at least one unmasked step."""
         if step_mask is None:
             return None
         from skdeep.layers.linen.pooling import pooled_mask, window_sizes
@@ -33,14 +33,14 @@ class Pool(Layer):
 
 
 class MaxPool(Pool):
-    """The maximum of each window of rows `(..., channels)`.
+    """Max pooling: the maximum of each window, per channel, of rows `(..., channels)`; masked steps are left out.
 
     Parameters
     ----------
     window : int or tuple of int, default=2
-        One number for every axis, or one for each.
+        Size of the windows: one number for all axes, or one number per axis.
     strides : int, tuple of int or None, default=None
-        None is the window.
+        Distance between windows, in the same form. None means the window size, so that windows do not overlap.
     padding : {"valid", "same"}, default="valid"
 
     Examples
@@ -57,14 +57,16 @@ class MaxPool(Pool):
 
 
 class AvgPool(Pool):
-    """The mean of each window of rows `(..., channels)`, over the values that are there: padding does not count.
+    """Average pooling: the mean of each window, per channel, of rows `(..., channels)`.
+
+    Padding and masked steps enter neither the sum nor the count.
 
     Parameters
     ----------
     window : int or tuple of int, default=2
-        One number for every axis, or one for each.
+        Size of the windows: one number for all axes, or one number per axis.
     strides : int, tuple of int or None, default=None
-        None is the window.
+        Distance between windows, in the same form. None means the window size, so that windows do not overlap.
     padding : {"valid", "same"}, default="valid"
 
     Examples
@@ -81,7 +83,7 @@ class AvgPool(Pool):
 
 
 class GlobalMaxPool(Layer):
-    """The maximum of each channel over all other axes; of masked steps alone, zero.
+    """The maximum of each channel over all other axes, without masked steps; zero if all steps are masked.
 
     Examples
     --------
@@ -102,7 +104,7 @@ class GlobalMaxPool(Layer):
 
 
 class GlobalAvgPool(Layer):
-    """The mean of each channel over all other axes; of masked steps alone, zero.
+    """The mean of each channel over all other axes, without masked steps; zero if all steps are masked.
 
     Examples
     --------

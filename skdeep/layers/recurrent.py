@@ -12,7 +12,7 @@ from skdeep.layers.parts import parts_of
 
 
 class _Recurrent(Layer):
-    """The fields and rules that recurrent layers share."""
+    """Base class of recurrent layers: their common fields, checks and step mask."""
 
     units: int = 128
     return_sequences: bool = False
@@ -27,23 +27,23 @@ class _Recurrent(Layer):
 
 
 class LSTM(_Recurrent):
-    """A long short-term memory over the steps of rows `(time, features)`.
+    """A long short-term memory (LSTM) over the steps of rows `(time, features)`.
 
-    A masked step leaves the memory as it is. Parameters have the names and shapes of Flax's
+    A masked step does not change the state. The network's parameters have the names and shapes of Flax's
     `OptimizedLSTMCell`.
 
     Parameters
     ----------
     units : int, default=128
-        Width of the state and the output.
+        Number of features of the state, and of the output.
     return_sequences : bool, default=False
-        Return the state after each step, `(time, units)`, instead of the last one, `(units,)`.
+        If True, return the state after each step, `(time, units)`; else the state after the last step, `(units,)`.
     reverse : bool, default=False
-        Take the last step first; the output of a step still stands where its step does.
+        If True, process the steps from last to first; each output keeps the position of its step.
 
     References
     ----------
-    Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9, 1997; the forget gate is that
+    Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9, 1997, with the forget gate
     of Gers et al., "Learning to Forget", Neural Computation 12, 2000.
 
     Examples
@@ -60,23 +60,23 @@ class LSTM(_Recurrent):
 
 
 class GRU(_Recurrent):
-    """A gated recurrent unit over the steps of rows `(time, features)`.
+    """A gated recurrent unit (GRU) over the steps of rows `(time, features)`.
 
-    A masked step leaves the state as it is. Parameters have the names and shapes of Flax's `GRUCell`.
+    A masked step does not change the state. The network's parameters have the names and shapes of Flax's `GRUCell`.
 
     Parameters
     ----------
     units : int, default=128
-        Width of the state and the output.
+        Number of features of the state, and of the output.
     return_sequences : bool, default=False
-        Return the state after each step, `(time, units)`, instead of the last one, `(units,)`.
+        If True, return the state after each step, `(time, units)`; else the state after the last step, `(units,)`.
     reverse : bool, default=False
-        Take the last step first; the output of a step still stands where its step does.
+        If True, process the steps from last to first; each output keeps the position of its step.
 
     References
     ----------
-    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", arXiv 1406.1078; the reset gate
-    multiplies the product of the state, as in arXiv 1412.3555's fast form.
+    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", arXiv 1406.1078. The reset gate r
+    multiplies the product of state and kernel, `r * (h V + b)`, as in the first version of that paper and in cuDNN.
 
     Examples
     --------
@@ -92,18 +92,18 @@ class GRU(_Recurrent):
 
 
 class SimpleRNN(_Recurrent):
-    """A plain recurrence, `h = activation(x W + h V + b)`, over the steps of rows `(time, features)`.
+    """A simple recurrent layer, `h = activation(x W + h V + b)`, over the steps of rows `(time, features)`.
 
-    A masked step leaves the state as it is. Parameters have the names and shapes of Flax's `SimpleCell`.
+    A masked step does not change the state. The network's parameters have the names and shapes of Flax's `SimpleCell`.
 
     Parameters
     ----------
     units : int, default=128
-        Width of the state and the output.
+        Number of features of the state, and of the output.
     return_sequences : bool, default=False
-        Return the state after each step, `(time, units)`, instead of the last one, `(units,)`.
+        If True, return the state after each step, `(time, units)`; else the state after the last step, `(units,)`.
     reverse : bool, default=False
-        Take the last step first; the output of a step still stands where its step does.
+        If True, process the steps from last to first; each output keeps the position of its step.
     activation : str or callable, default="tanh"
         A name such as "tanh" or "relu", or a function.
 
@@ -132,12 +132,13 @@ class SimpleRNN(_Recurrent):
 
 
 class Bidirectional(Layer):
-    """A recurrent layer in both directions, each with parameters of its own; the outputs stand side by side.
+    """A recurrent layer in both directions, with separate parameters; the two outputs are concatenated per step or row.
 
     Parameters
     ----------
     layer : Layer
-        By default `LSTM()`. A recurrent layer of this package: "lstm", "gru" or "rnn". The second one has the other `reverse`.
+        An `LSTM`, `GRU` or `SimpleRNN`; by default `LSTM()`. Lists of layers may name it: "lstm", "gru" or "rnn". The
+        second direction is a copy with `reverse` negated.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Which rows a layer takes: the errors, in one wording."""
+"""Checks of the shape of the rows that a layer takes, with one wording of the errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def check_sequences(owner: str, x: Any) -> None:
-    """Raise ValueError unless x is `(n, time, features)`."""
+    """Raise ValueError unless x has the shape `(n, time, features)`."""
     if x.ndim != 3:
         raise ValueError(
             f"{owner} takes rows of shape (time, features). Got rows of shape {x.shape[1:]} instead. "
@@ -15,19 +15,19 @@ def check_sequences(owner: str, x: Any) -> None:
 
 
 def per_axis(value: Any, n_axes: int) -> tuple[int, ...]:
-    """Return one number for each axis."""
+    """Return a tuple of `n_axes` numbers; one number is repeated."""
     return tuple(value) if isinstance(value, tuple) else (value,) * n_axes
 
 
 def check_axes(owner: str, x: Any, **numbers: Any) -> None:
-    """Raise ValueError unless rows have channels behind other axes, and each field one number per axis, or one for all.
+    """Raise ValueError unless rows are `(..., channels)` and each field holds one number, or one per axis before channels.
 
-    `numbers` holds the values of the fields by name.
+    `numbers` maps the names of the fields to their values.
     """
     lengths = x.shape[1:-1]
     if not lengths:
         raise ValueError(
-            f"{owner} needs rows with channels behind their other axes. Got rows of shape {x.shape[1:]} instead. Give the "
+            f"{owner} needs rows with channels as the last of two or more axes. Got rows of shape {x.shape[1:]} instead. Give the "
             "estimator their shape, for example input_shape=(28, 28, 1)."
         )
     for name, value in numbers.items():
@@ -35,12 +35,12 @@ def check_axes(owner: str, x: Any, **numbers: Any) -> None:
         if n_numbers != len(lengths):
             raise ValueError(
                 f"The {name!r} field of {owner} has {n_numbers} numbers, but rows of shape {x.shape[1:]} have {len(lengths)} "
-                "axes before the channels. Give one number for each of them, or one for all."
+                "axes before the channels. Give one number per axis, or one number for all axes."
             )
 
 
 def check_windows(owner: str, x: Any, name: str, sizes: tuple[int, ...]) -> None:
-    """Raise ValueError unless windows of these sizes fit into the axes of the rows; `name` is the field to change."""
+    """Raise ValueError if a window is longer than its axis of the rows; `name` is the field that the message advises to change."""
     lengths = x.shape[1:-1]
     if any(size > length for size, length in zip(sizes, lengths, strict=True)):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Channels that weigh each other."""
+"""Squeeze-and-excitation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from skdeep.layers.fields import check_positive
 
 
 class SqueezeExcitation(Layer):
-    """Scales each channel by a gate in (0, 1), which two dense layers make of the means of all channels.
+    """Multiply each channel by a gate in (0, 1), which two dense layers compute from the means of all channels.
 
-    The means are over all axes of rows `(..., channels)` but the last; masked steps do not count.
+    The means are over all axes of rows `(..., channels)` but the last, without masked steps.
 
     Parameters
     ----------
     ratio : int, default=8
-        The dense layer in between has so many times fewer units than there are channels, at least one.
+        The hidden dense layer has `channels // ratio` units, and at least one.
 
     References
     ----------

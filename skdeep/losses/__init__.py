@@ -1,4 +1,4 @@
-"""Losses: one value a row, with the link that turns raw outputs into predictions."""
+"""Losses: one value per row, and the link that maps raw outputs to predictions."""
 
 from skdeep.losses.classification import CrossEntropy, Focal, Hinge
 from skdeep.losses.function import FunctionLoss

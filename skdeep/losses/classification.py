@@ -1,4 +1,4 @@
-"""Losses for classes and labels. Binary and multilabel use the sigmoid form, multiclass the softmax form."""
+"""Losses for classification. Binary and multilabel tasks use the sigmoid form, multiclass tasks the softmax form."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ _CLASSIFICATION: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel")
 
 
 def is_sigmoid_form(raw: Any, target: Any) -> bool:
-    """Tell from the shapes whether each raw output is a yes or no of its own."""
+    """Tell from the shapes whether each raw output is a separate binary decision (sigmoid form)."""
     return bool(target.ndim == 2 or raw.shape[1] == 1)
 
 
 def as_labels(raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, "n raw"]:
-    """Return 0/1 targets in the shape of the raw outputs (sigmoid form)."""
+    """Return 0/1 targets in the shape and dtype of the raw outputs (sigmoid form)."""
     return target.reshape(raw.shape).astype(raw.dtype)
 
 
 def is_truth(raw: Float[Array, "n raw"], target: Shaped[Array, " n"]) -> Any:
-    """Mark each row's true class. A comparison compiles to less than a gather, and so does its gradient."""
+    """Return `(n, raw)`, True at each row's true class.
+
+    A comparison is used instead of a gather, since it and its gradient compile to fewer operations.
+    """
     return jnp.arange(raw.shape[1])[None, :] == target[:, None]
 
 
 def log_sum_exp(raw: Float[Array, "n raw"]) -> Float[Array, " n"]:
-    """Return `log(sum(exp(raw)))` of each row; as JAX's, for finite values only."""
+    """Return `log(sum(exp(raw)))` of each row, as `jax.nn.logsumexp` does, but for finite values only."""
     largest = lax.stop_gradient(jnp.max(raw, axis=1))
     return largest + jnp.log(jnp.sum(jnp.exp(raw - largest[:, None]), axis=1))
 
@@ -43,13 +46,13 @@ class CrossEntropy(Loss):
 
     .. math:: -\sum_k \left((1-a)\,[k=y] + a/K\right) \log \mathrm{softmax}(z)_k
 
-    Binary and multilabel: the same with a sigmoid and :math:`K=2`; labels are averaged.
-    At :math:`a=0` it equals `sklearn.metrics.log_loss` of the probabilities.
+    Binary and multilabel: the same with a sigmoid and :math:`K=2`; a multilabel row has the mean over its labels.
+    At :math:`a=0`, the mean over rows equals `sklearn.metrics.log_loss` of the probabilities.
 
     Parameters
     ----------
     label_smoothing : float, default=0.0
-        Share of the target spread evenly over the classes, in [0, 1).
+        Share :math:`a` of the target that is spread evenly over the classes, in [0, 1).
 
     References
     ----------
@@ -84,17 +87,17 @@ class CrossEntropy(Loss):
 
 
 class Focal(Loss):
-    r"""Cross-entropy that turns away from rows that are already right.
+    r"""Focal loss: cross-entropy with less weight on rows whose true class already has a high probability.
 
     .. math:: -(1 - p_y)^{\gamma} \log p_y
 
     with :math:`p_y` the predicted probability of the true class; at :math:`\gamma=0` it is the cross-entropy.
-    Labels are averaged.
+    A multilabel row has the mean over its labels.
 
     Parameters
     ----------
     gamma : float, default=2.0
-        Focusing strength, at least 0.
+        Focusing parameter :math:`\gamma`, at least 0.
 
     References
     ----------
@@ -131,10 +134,10 @@ class Focal(Loss):
 
 
 class Hinge(Loss):
-    r"""Margin loss; it gives decisions, no probabilities.
+    r"""Hinge loss; the classifier has `decision_function`, but no `predict_proba`.
 
-    Binary, with :math:`y = \pm 1`: :math:`\max(0, 1 - y z)`; labels are averaged. Multiclass
-    (Crammer and Singer, JMLR 2, 2001): :math:`\max(0, 1 + \max_{k \ne y} z_k - z_y)`. Equals
+    Binary, with :math:`y = \pm 1`: :math:`\max(0, 1 - y z)`; a multilabel row has the mean over its labels. Multiclass
+    (Crammer and Singer, JMLR 2, 2001): :math:`\max(0, 1 + \max_{k \ne y} z_k - z_y)`. The mean over rows equals
     `sklearn.metrics.hinge_loss`.
 
     Examples

@@ -1,4 +1,4 @@
-"""A plain function as a loss."""
+"""Functions as losses."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from skdeep.contract import Loss
 
 
 class FunctionLoss(Loss):
-    """A function `f(raw, target) -> (n,)`, as handed to `loss=`.
+    """A function `f(raw, target) -> (n,)` as a loss; an estimator makes one of a function given as `loss=`.
 
-    In a classifier the link is then sigmoid (binary, multilabel) or softmax (multiclass), in a
-    regressor the identity on the standardised target.
+    The link is the sigmoid (binary, multilabel) or the softmax (multiclass) in a classifier. In a regressor it is the
+    identity, and y is standardised for training.
 
     Parameters
     ----------
     function : callable
-        Of `raw (n, k)` and `target` (see `skdeep.Loss`); returns one value a row.
+        Takes `raw` `(n, k)` and `target` (see `skdeep.Loss`), and returns one value per row, `(n,)`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Losses for numbers. Outputs are averaged; targets come scaled as each loss asks for (`scaling`)."""
+"""Losses for regression. Each returns the mean over outputs, on targets that are scaled as its `scaling` says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _REGRESSION: tuple[TaskKind, ...] = ("regression",)
 
 
 class SquaredError(Loss):
-    r"""Squared error :math:`(z - y)^2`; estimates the mean. Equals `sklearn.metrics.mean_squared_error`.
+    r"""Squared error :math:`(z - y)^2`; predicts the mean.
+
+    The mean over rows equals `sklearn.metrics.mean_squared_error` of the scaled target.
 
     Examples
     --------
@@ -34,7 +36,9 @@ class SquaredError(Loss):
 
 
 class AbsoluteError(Loss):
-    r"""Absolute error :math:`|z - y|`; estimates the median. Equals `sklearn.metrics.mean_absolute_error`.
+    r"""Absolute error :math:`|z - y|`; predicts the median.
+
+    The mean over rows equals `sklearn.metrics.mean_absolute_error` of the scaled target.
 
     Examples
     --------
@@ -52,17 +56,16 @@ class AbsoluteError(Loss):
 
 
 class Huber(Loss):
-    r"""Squared near zero, absolute beyond `delta`: :math:`r^2/2` if :math:`|r| \le \delta`, else
-    :math:`\delta(|r| - \delta/2)`.
+    r"""Huber loss of :math:`r = z - y`: :math:`r^2/2` if :math:`|r| \le \delta`, else :math:`\delta(|r| - \delta/2)`.
 
     Parameters
     ----------
     delta : float, default=1.0
-        Where the loss becomes linear, in standard deviations of y; positive.
+        Error :math:`\delta` above which the loss is linear, in standard deviations of y; positive.
 
     References
     ----------
-    Huber, "Robust Estimation of a Location Parameter", Annals of Statistics 53, 1964.
+    Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35, 1964.
 
     Examples
     --------
@@ -88,11 +91,12 @@ class Huber(Loss):
 
 
 class Quantile(Loss):
-    r"""Pinball loss :math:`\max(q(y-z), (q-1)(y-z))`; estimates one or several quantiles.
+    r"""Pinball loss :math:`\max(q(y-z), (q-1)(y-z))`; predicts one or several quantiles.
 
-    With several levels the network has one output a level, `predict` returns `(n, levels)`
-    (`(n, outputs, levels)` for several outputs), sorted so that quantiles never cross
-    (the rearrangement of Chernozhukov et al.), and `score` uses the middle level. Levels are averaged.
+    With several levels, the network has one raw output per output of y and level, and the loss is the mean over levels.
+    `predict` returns `(n, levels)`, or `(n, outputs, levels)` if y has several outputs. The values are sorted, so that
+    quantiles never cross (the rearrangement of Chernozhukov et al.). `score` uses the middle level, or the upper of the
+    two middle ones.
 
     Parameters
     ----------
@@ -119,7 +123,7 @@ class Quantile(Loss):
 
     @property
     def levels(self) -> tuple[Any, ...]:
-        """The levels as a tuple."""
+        """The quantile levels as a tuple, also if `quantile` is one float."""
         return self.quantile if isinstance(self.quantile, tuple) else (self.quantile,)
 
     def n_raw(self, task: Task) -> int:
@@ -149,9 +153,8 @@ class Quantile(Loss):
 class Poisson(Loss):
     r"""Half the Poisson deviance, with the log link: :math:`y\log(y/\mu) - y + \mu`, :math:`\mu=e^z`.
 
-    For counts and other non-negative targets. They are divided by their mean before training, so
-    that the network starts at it. Twice the mean of this loss, in units of y, is
-    `sklearn.metrics.mean_poisson_deviance`.
+    For counts and other non-negative targets. They are divided by their mean before training, so that a raw output of 0
+    predicts the mean. Twice the mean of this loss over rows, in units of y, is `sklearn.metrics.mean_poisson_deviance`.
 
     Examples
     --------
@@ -173,9 +176,9 @@ class Poisson(Loss):
 
 
 class Bernoulli(Loss):
-    r"""Cross-entropy of shares in [0, 1], with the sigmoid link: :math:`-y\log\mu - (1-y)\log(1-\mu)`, :math:`\mu=\sigma(z)`.
+    r"""Cross-entropy of targets in [0, 1], with the sigmoid link: :math:`-y\log\mu - (1-y)\log(1-\mu)`, :math:`\mu=\sigma(z)`.
 
-    For shares and probabilities, and for the pixels of an autoencoder (the binary cross-entropy of the tutorials).
+    For shares and probabilities, and for the pixels of an autoencoder. Other libraries call it binary cross-entropy.
 
     References
     ----------
@@ -208,11 +211,12 @@ class GaussianNLL(Loss):
 
     .. math:: \mu = \eta\,\sigma^2, \qquad \sigma = \sqrt{\tfrac12\left(s + \sqrt{s^2+4}\right)} + \sigma_{min}
 
-    :math:`\eta = \mu/\sigma^2` is the first natural parameter of the normal distribution. The gradient of the loss by it is
-    :math:`\mu - y`, as that of the squared error: it does not grow where :math:`\sigma` is small. Raw outputs of
-    zero are the mean of y, with a standard deviation of 1 (plus `min_std`) in units of the scaled target. The variance
-    grows, or shrinks to its inverse, in proportion to :math:`|s|`, so no random initial output puts a row near
-    `min_std`. `predict(X, return_std=True)` returns mean and standard deviation.
+    :math:`\eta = \mu/\sigma^2` is the first natural parameter of the normal distribution. The gradient of the loss with
+    respect to :math:`\eta` is :math:`\mu - y`, as for half the squared error, so it does not grow if :math:`\sigma` is
+    small. Raw outputs of zero predict the mean of y, with a standard deviation of 1 (plus `min_std`) in units of the scaled
+    target. For large :math:`|s|` the variance is about :math:`s` if :math:`s > 0` and :math:`1/|s|` if :math:`s < 0`, so
+    the random outputs of an untrained network do not put any row near `min_std`. `predict(X, return_std=True)` returns the
+    mean and the standard deviation.
 
     Parameters
     ----------
@@ -222,8 +226,8 @@ class GaussianNLL(Loss):
     References
     ----------
     Nix and Weigend, "Estimating the Mean and Variance of the Target Probability Distribution", ICNN 1994. Immer et al.,
-    "Effective Bayesian Heteroscedastic Regression with Deep Neural Networks", NeurIPS 2023, on natural parameters
-    (which differ in how the precision becomes positive).
+    "Effective Bayesian Heteroscedastic Regression with Deep Neural Networks", NeurIPS 2023, for the natural parameters;
+    they make the precision positive by another function.
 
     Examples
     --------
@@ -254,7 +258,7 @@ class GaussianNLL(Loss):
         return self._mean_and_std(raw, task.n_targets, xp)[1]
 
     def _mean_and_std(self, raw: Any, n_outputs: int, xp: Any) -> tuple[Any, Any]:
-        # exp(arcsinh(s / 2)) is (s + sqrt(s^2 + 4)) / 2 without its cancellation at negative s.
+        # exp(arcsinh(s / 2)) equals (s + sqrt(s^2 + 4)) / 2, without the cancellation of the latter at negative s.
         std = xp.exp(0.5 * xp.arcsinh(0.5 * raw[:, n_outputs:])) + self.min_std
         return raw[:, :n_outputs] * std**2, std
 

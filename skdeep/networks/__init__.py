@@ -1,4 +1,4 @@
-"""Networks: perceptrons, networks of sequences, a decoder of images, a list of layers, and users' own modules."""
+"""Networks: perceptrons, networks for images and sequences, an image decoder, lists of layers, and users' own modules."""
 
 from skdeep.networks.convolutional import CNN, ResNet
 from skdeep.networks.decoder import ConvDecoder

@@ -1,4 +1,4 @@
-"""Convolutional networks."""
+"""Convolutional networks: `CNN` and `ResNet`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from skdeep.layers.pooling import GlobalAvgPool, MaxPool
 
 
 class CNN(Network):
-    """For each width a convolution, normalisation, activation and maximum pool; then dense layers and the output.
+    """A convolutional network: per width a convolution, normalisation, activation and max pooling; then dense layers.
 
-    Rows `(height, width, channels)`, or `(time, features)`. Flat rows get their shape by the estimator's
-    `input_shape`, for example `(28, 28, 1)`.
+    Rows have the shape `(height, width, channels)` or `(time, features)`. To use flat rows, give the estimator their
+    shape, for example `input_shape=(28, 28, 1)`.
 
     Parameters
     ----------
     widths : tuple of int, default=(32, 64)
-        Channels of each convolution.
+        Number of channels of each convolution.
     kernel_size : int, default=3
+        Kernel size along each axis.
     pool : int, default=2
-        Size of the windows that are pooled; 1 pools nothing.
+        Size and stride of the pooling windows along each axis; 1 means no pooling.
     hidden : tuple of int, default=()
-        Widths of dense layers before the output.
+        Widths of the dense layers before the output layer.
     activation : str or callable, default="relu"
     dropout_rate : float, default=0.0
-        Share dropped behind each hidden dense layer (without any, before the output) while training, in [0, 1).
+        Share of values dropped in training, in [0, 1): after each hidden dense layer, or before the output layer if
+        `hidden` is empty.
     normalization : {"batch", "layer"} or None, default=None
+        Normalisation after each convolution and each hidden dense layer.
 
     References
     ----------
@@ -77,30 +80,30 @@ class CNN(Network):
         smallest = self.pool ** len(self.widths)
         if min(in_shape[:-1]) < smallest:
             raise ValueError(
-                f"CNN pools each axis {len(self.widths)} times by {self.pool}, so it needs rows of {smallest} or more along each. Got "
-                f"rows of shape {in_shape} instead. Give fewer 'widths', a smaller 'pool', or the input_shape with its channels."
+                f"CNN pools each axis {len(self.widths)} times by {self.pool}, so it needs rows of {smallest} or more along each "
+                f"axis. Got rows of shape {in_shape} instead. Give fewer 'widths', a smaller 'pool', or the input_shape with its channels."
             )
 
 
 class ResNet(Network):
     """The residual network of He et al. for small images: three stages of blocks of two convolutions each.
 
-    Rows `(height, width, channels)`, or `(time, features)`. Flat rows get their shape by the estimator's
-    `input_shape`, for example `(32, 32, 3)`. The second and third stage halve each axis and double the channels; then come
-    the mean over all pixels and the output. Where the shapes differ, a block's input goes through a convolution of size 1
-    (the paper fills up with zeros).
+    Rows have the shape `(height, width, channels)` or `(time, features)`. To use flat rows, give the estimator their
+    shape, for example `input_shape=(32, 32, 3)`. The second and third stage halve each axis and double the channels.
+    The mean over all pixels and a dense output layer follow. If the shapes of a block's input and output differ, the
+    input goes through a convolution of kernel size 1; the paper pads it with zeros instead.
 
     Parameters
     ----------
     depth : int, default=8
-        `6 n + 2` layers, for n blocks a stage: 8, 14, 20 and so on.
+        Number of layers, `6 n + 2` for n blocks per stage: 8, 14, 20 and so on.
     width : int, default=16
-        Channels of the first stage.
+        Number of channels of the first stage.
     activation : str or callable, default="relu"
     normalization : {"batch", "layer"} or None, default="batch"
-        Behind each convolution; convolutions have a bias only without it.
+        Normalisation after each convolution. With it, the convolutions have no bias.
     dropout_rate : float, default=0.0
-        Share dropped before the output while training, in [0, 1).
+        Share of values dropped before the output layer in training, in [0, 1).
 
     References
     ----------
@@ -151,21 +154,21 @@ class ResNet(Network):
 
 
 def normalizing(name: str | None) -> tuple[Layer, ...]:
-    """Return the layer of a normalisation, none for None."""
+    """Return a tuple with the normalisation layer of this name; an empty one for None."""
     return () if name is None else (NORMALIZATIONS[name](),)
 
 
 def check_shared_fields(network: CNN | ResNet) -> None:
-    """Raise ValueError unless activation, dropout and normalisation are known."""
+    """Raise ValueError unless activation and normalisation are known and the dropout rate is in [0, 1)."""
     activation_function(network.activation)
     check_dropout_rate(network)
     check_one_of(network, "normalization", (None, *NORMALIZATIONS))
 
 
 def check_has_channels(owner: str, in_shape: tuple[int, ...]) -> None:
-    """Raise ValueError for flat rows."""
+    """Raise ValueError if rows have fewer than two axes."""
     if len(in_shape) < 2:
         raise ValueError(
-            f"{owner} takes rows with channels behind their other axes. Got rows of shape {in_shape} instead. Give the "
+            f"{owner} takes rows with channels as the last of two or more axes. Got rows of shape {in_shape} instead. Give the "
             "estimator their shape, for example input_shape=(28, 28, 1)."
         )

@@ -1,4 +1,4 @@
-"""Networks from a code to an image."""
+"""The convolutional decoder of autoencoders."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from skdeep.layers.fields import check_positive, check_widths
 class ConvDecoder(Network):
     """A dense layer to a small image, then transposed convolutions, each of which doubles height and width.
 
-    Each width stands for one doubling: it is the number of channels before it. The last convolution gives the channels
-    of the image, and what exceeds the image is cut off.
+    There is one transposed convolution per width, and the width is the number of its input channels. The last one
+    outputs the channels of the image, and the result is cropped to the image's height and width.
 
     Parameters
     ----------
     widths : tuple of int, default=(64, 32)
+        Number of input channels of each transposed convolution.
     kernel_size : int, default=3
+        Kernel size along each axis.
     activation : str or callable, default="relu"
+        Applied after the dense layer and after all transposed convolutions but the last.
     out_shape : tuple of int or None, default=None
-        Shape of the image, `(height, width, channels)` (or `(length, channels)`); `DeepAutoencoder` fills in that of its
-        rows. Without one, it is a single pixel of as many channels as there are outputs.
+        Shape of the image, `(height, width, channels)` or `(length, channels)`. `DeepAutoencoder` sets it to the shape of
+        its rows. None means one pixel with one channel per output.
 
     References
     ----------
@@ -49,9 +52,9 @@ class ConvDecoder(Network):
         shape = (1, 1, n_outputs) if self.out_shape is None else self.out_shape
         if len(shape) < 2 or math.prod(shape) != n_outputs:
             raise ValueError(
-                f"ConvDecoder makes an image of shape (height, width, channels) with one output a value, but its 'out_shape' is "
-                f"{shape} and {n_outputs} outputs are needed. Give DeepAutoencoder the input_shape of an image, and a loss with "
-                "one output a value, such as 'squared_error'."
+                f"ConvDecoder makes an image of shape (height, width, channels) with one output per value, but its 'out_shape' is "
+                f"{shape} and the loss needs {n_outputs} outputs. Give DeepAutoencoder the input_shape of an image, and a loss "
+                "with one output per value, such as 'squared_error'."
             )
         return TransposedConvolutions(self.widths, self.kernel_size, activation_function(self.activation), shape)
 

@@ -1,4 +1,4 @@
-"""Networks of dense layers."""
+"""Networks of dense layers: `MLP` and `Linear`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from skdeep.layers.parts import parts_of
 
 
 class MLP(Network):
-    """A multilayer perceptron: for each width dense, normalisation, activation, dropout; then a dense output.
+    """A multilayer perceptron: per width a dense layer, normalisation, activation and dropout; then a dense output layer.
 
-    Rows of more than one dimension are flattened.
+    Rows of more than one axis are flattened.
 
     Parameters
     ----------
     widths : tuple of int, default=(128, 128)
+        Widths of the hidden layers.
     activation : str or callable, default="relu"
     dropout_rate : float, default=0.0
-        Share of the hidden values dropped while training, in [0, 1).
+        Share of the hidden values dropped in training, in [0, 1).
     normalization : {"batch", "layer"} or None, default=None
+        Normalisation after each hidden dense layer, before the activation.
     residual : bool, default=False
-        Add each block's input to its output.
+        If True, add the input of each hidden block to its output, projected if the widths differ.
 
     Examples
     --------
@@ -55,7 +57,7 @@ class MLP(Network):
 
 
 class Linear(Network):
-    """One dense layer from the inputs to the outputs: logistic or linear regression.
+    """One dense layer from inputs to outputs: logistic regression with cross-entropy, linear regression with squared error.
 
     Examples
     --------

@@ -11,11 +11,11 @@ from skdeep.linen import user_fields, values_of, with_fields, with_outputs
 
 
 class FlaxNetwork(Network):
-    """A `flax.linen.Module` as a network; its fields are structure.
+    """A `flax.linen.Module` as a network; its fields are not traced, so another value compiles a new program.
 
-    A field `n_outputs` that is None is filled with the width that the loss needs. Inputs by name reach `__call__` by its
-    parameters, `def __call__(self, image, table)`, or as a dict. A module whose rows hold ids says how many by an attribute or
-    property `n_ids`; X then reaches it as int32.
+    If the module has a field `n_outputs` that is None, `fit` sets it to the number of raw outputs that the loss needs. Inputs
+    by name reach `__call__` as arguments if it has a parameter for each, `def __call__(self, image, table)`, else as one dict.
+    If rows hold ids, an attribute or property `n_ids` of the module gives their number; X then reaches it as int32.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class FlaxNetwork(Network):
         return with_outputs(self.module, n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        """Return the module as `build` does; that it gives `n_outputs` at each step is up to it."""
+        """Return the module as `build` does. The module must return `n_outputs` per step; this is not checked here."""
         return self.build(in_shape, n_outputs)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -48,14 +48,14 @@ class FlaxNetwork(Network):
         return values_of(self.module, user_fields(self.module))
 
     def replace(self, **changes: Any) -> Self:
-        """Return a network whose module has these fields changed."""
+        """Return a network with a copy of the module in which these fields are changed."""
         return type(self)(with_fields(self.module, changes))
 
 
 class NNXNetwork(Network):
     """An NNX factory `f(in_shape, n_outputs, rngs) -> flax.nnx.Module` as a network.
 
-    A factory and not an instance: an instance carries weights, so every fit would start from them.
+    It takes a factory, not an instance: an instance holds weights, so that every fit would start from the same ones.
 
     Parameters
     ----------
@@ -81,5 +81,5 @@ class NNXNetwork(Network):
         return functools.partial(self.factory, in_shape, n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        """Return the factory as `build` does; that its module gives `n_outputs` at each step is up to it."""
+        """Return the factory as `build` does. Its module must return `n_outputs` per step; this is not checked here."""
         return self.build(in_shape, n_outputs)

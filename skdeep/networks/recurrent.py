@@ -1,4 +1,4 @@
-"""Recurrent networks."""
+"""Recurrent networks: `LSTM` and `GRU`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skdeep.networks.sequences import SequenceNetwork, check_sequence_shape, che
 
 
 class _Recurrent(SequenceNetwork):
-    """The fields and rules that recurrent networks share."""
+    """Base class of recurrent networks: their common fields and checks."""
 
     units: int = 128
     n_layers: int = 1
@@ -36,10 +36,10 @@ class _Recurrent(SequenceNetwork):
         check_unmasked(type(self).__name__, self.mask_value)
         if self.bidirectional:
             raise ValueError(
-                f"The network {type(self).__name__} with bidirectional=True sees the steps to come, so it cannot learn what "
-                "comes next. Set bidirectional=False."
+                f"The network {type(self).__name__} with bidirectional=True sees later steps, so it cannot learn to predict "
+                "the next one. Set bidirectional=False."
             )
-        # Steps are vectors already, whatever the tokens were.
+        # The caller has embedded the tokens, so n_tokens is None here.
         parts = parts_of(self._stack(last_returns_sequences=True))
         return RecurrentNetwork(parts, self.mask_value, None, self.units, n_outputs)
 
@@ -58,25 +58,26 @@ class _Recurrent(SequenceNetwork):
 
 
 class LSTM(_Recurrent):
-    """Long short-term memories over the steps of rows `(time, features)` or `(time,)`, then a dense output.
+    """Long short-term memory layers (LSTM) over rows `(time, features)` or `(time,)`, then a dense output layer.
 
-    The output sees the state after the last step. Flat rows are read as sequences by the estimator's
-    `input_shape=(time, features)`.
+    The output layer reads the state of the last layer after its last step, of both directions if `bidirectional`. To
+    use flat rows, give the estimator `input_shape=(time, features)`.
 
     Parameters
     ----------
     units : int, default=128
-        Width of each layer (in each direction).
+        Width of each layer, per direction.
     n_layers : int, default=1
+        Number of recurrent layers.
     bidirectional : bool, default=False
-        Run each layer in both directions, with parameters of its own for each.
+        If True, run each layer in both directions, with separate parameters, and concatenate the two outputs.
     dropout_rate : float, default=0.0
-        Share of each layer's output that is dropped while training, in [0, 1).
+        Share of each layer's output values that is dropped in training, in [0, 1).
     mask_value : float or None, default=None
-        Steps whose values (or id) equal it are padding: they change nothing, wherever they stand.
+        Steps whose values (or id) all equal it are padding, at any position: they do not change the state.
     n_tokens : int or None, default=None
-        If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`, each of which gets a learned vector of
-        length `units`; other ids are an error.
+        Number of token ids. If given, rows `(time,)` hold ids from 0 to `n_tokens - 1`, and the network
+        learns a vector of length `units` per id; `fit` and prediction raise ValueError for other ids.
 
     References
     ----------
@@ -93,25 +94,26 @@ class LSTM(_Recurrent):
 
 
 class GRU(_Recurrent):
-    """Gated recurrent units over the steps of rows `(time, features)` or `(time,)`, then a dense output.
+    """Gated recurrent unit layers (GRU) over rows `(time, features)` or `(time,)`, then a dense output layer.
 
-    The output sees the state after the last step. Flat rows are read as sequences by the estimator's
-    `input_shape=(time, features)`.
+    The output layer reads the state of the last layer after its last step, of both directions if `bidirectional`. To
+    use flat rows, give the estimator `input_shape=(time, features)`.
 
     Parameters
     ----------
     units : int, default=128
-        Width of each layer (in each direction).
+        Width of each layer, per direction.
     n_layers : int, default=1
+        Number of recurrent layers.
     bidirectional : bool, default=False
-        Run each layer in both directions, with parameters of its own for each.
+        If True, run each layer in both directions, with separate parameters, and concatenate the two outputs.
     dropout_rate : float, default=0.0
-        Share of each layer's output that is dropped while training, in [0, 1).
+        Share of each layer's output values that is dropped in training, in [0, 1).
     mask_value : float or None, default=None
-        Steps whose values (or id) equal it are padding: they change nothing, wherever they stand.
+        Steps whose values (or id) all equal it are padding, at any position: they do not change the state.
     n_tokens : int or None, default=None
-        If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`, each of which gets a learned vector of
-        length `units`; other ids are an error.
+        Number of token ids. If given, rows `(time,)` hold ids from 0 to `n_tokens - 1`, and the network
+        learns a vector of length `units` per id; `fit` and prediction raise ValueError for other ids.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The rows that a network of sequences takes."""
+"""Checks of the rows of networks for sequences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST_MASK_ID = 2**24
 
 
 class SequenceNetwork(Network):
-    """Base of networks with the fields `mask_value` and `n_tokens`, whose rows hold measurements or ids of tokens."""
+    """Base class of networks for sequences of measurements or token ids, with the fields `mask_value` and `n_tokens`."""
 
     @property
     def n_ids(self: Any) -> int | None:
@@ -39,7 +39,7 @@ class SequenceNetwork(Network):
 
 
 def check_sequence_shape(owner: str, in_shape: tuple[int, ...], n_tokens: int | None = None) -> None:
-    """Raise ValueError unless rows are `(time, features)` or `(time,)`, and of one id per step if they hold ids."""
+    """Raise ValueError unless rows are `(time, features)` or `(time,)`, with one value per step if `n_tokens` is given."""
     if n_tokens is not None and len(in_shape) == 2 and in_shape[1] != 1:
         raise ValueError(
             f"The network {owner} with n_tokens={n_tokens} takes rows of one id per step, of shape (time,) or (time, 1). "
@@ -53,9 +53,9 @@ def check_sequence_shape(owner: str, in_shape: tuple[int, ...], n_tokens: int | 
 
 
 def check_unmasked(owner: str, mask_value: float | None) -> None:
-    """Raise ValueError if a network that is to predict the next step has a value for steps that are padding."""
+    """Raise ValueError if `mask_value` is set where the network predicts the next token."""
     if mask_value is not None:
         raise ValueError(
-            f"The 'mask_value' field of {owner} has no meaning where the next token is predicted: what is padding is "
-            f"known, and steps are vectors. Got {mask_value!r}. Leave it at None."
+            f"The 'mask_value' field of {owner} must be None where the next token is predicted, since the estimator "
+            f"knows which steps are padding. Got {mask_value!r} instead. Leave it at None."
         )

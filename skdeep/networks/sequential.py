@@ -11,9 +11,10 @@ from skdeep.layers.parts import parts_of
 
 
 class Sequential(Network):
-    """Layers one after the other; a flatten (if needed) and the dense output layer are added.
+    """Layers one after the other, then a flattening (if needed) and a dense output layer.
 
-    Handing a list to `network=` makes one; there, layers may also be names or `(name, options)` pairs.
+    An estimator turns a list given as `network=` into a `Sequential`; such a list may also hold names of layers and
+    `(name, options)` pairs.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class Sequential(Network):
         return Stack(parts_of(self.layers), n_outputs)
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        """Return the layers with a dense layer at each step; that they keep the steps apart is up to them."""
+        """Return the layers and a dense output layer per step. That no layer reads later steps is not checked here."""
         from skdeep.layers.linen.stack import Stack, checked_sequences
 
         return Stack(parts_of(self.layers), n_outputs, checked_sequences)

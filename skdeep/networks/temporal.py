@@ -1,4 +1,4 @@
-"""Temporal convolutional networks."""
+"""The temporal convolutional network."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from skdeep.networks.sequences import SequenceNetwork, check_sequence_shape, che
 
 
 class TCN(SequenceNetwork):
-    """Residual blocks of two causal convolutions each over rows `(time, features)` or `(time,)`, then a dense output.
+    """A temporal convolutional network over rows `(time, features)` or `(time,)`: residual blocks, then a dense output layer.
 
-    The dilation doubles from block to block, from 1; the output sees the last step. There is no weight
-    normalisation, in which it differs from the paper. Flat rows are read as sequences by the estimator's
-    `input_shape=(time, features)`.
+    Each block has two causal convolutions with ReLU and dropout. The dilation is 1 in the first block and doubles from
+    block to block. The output layer reads the last step. Unlike the paper's, this network has no weight normalisation.
+    To use flat rows, give the estimator `input_shape=(time, features)`.
 
     Parameters
     ----------
     widths : tuple of int, default=(64, 64, 64, 64)
-        Channels of each block. The last step sees `1 + 2 (kernel_size - 1) (2^blocks - 1)` steps.
+        Number of channels of each block. The receptive field is `1 + 2 (kernel_size - 1) (2^len(widths) - 1)` steps.
     kernel_size : int, default=3
+        Number of steps of each kernel.
     dropout_rate : float, default=0.0
-        Share dropped behind each convolution while training, in [0, 1).
+        Share of values dropped after each convolution in training, in [0, 1).
     mask_value : float or None, default=None
-        Steps whose values (or id) equal it are padding: they are zero for the convolutions, and the output sees the
-        last other step.
+        Steps whose values (or id) all equal it are padding: they are set to zero before each convolution, and the output
+        layer reads the last step that is not padding.
     n_tokens : int or None, default=None
-        If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`, each of which gets a learned vector of
-        length `widths[0]`; other ids are an error.
+        Number of token ids. If given, rows `(time,)` hold ids from 0 to `n_tokens - 1`, and the network
+        learns a vector of length `widths[0]` per id; `fit` and prediction raise ValueError for other ids.
 
     References
     ----------
@@ -61,7 +62,7 @@ class TCN(SequenceNetwork):
         from skdeep.networks.linen.temporal import TCN
 
         check_unmasked("TCN", self.mask_value)
-        # Steps are vectors already, whatever the tokens were.
+        # The caller has embedded the tokens, so n_tokens is None here.
         fields = self.widths, self.kernel_size, self.dropout_rate, self.mask_value, None
         return TCN(*fields, every_step, n_outputs)
 

@@ -1,4 +1,4 @@
-"""Transformers."""
+"""The transformer encoder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from skdeep.networks.sequences import SequenceNetwork, check_sequence_shape, che
 
 
 class Transformer(SequenceNetwork):
-    """A transformer encoder over rows `(time, features)` or `(time,)`, the mean over the steps, then a dense output.
+    """A transformer encoder over rows `(time, features)` or `(time,)`, the mean over the steps, then a dense output layer.
 
-    Steps are projected to `features`, or embedded if rows hold ids of tokens; sines and cosines tell positions;
-    blocks are pre-norm (`skdeep.layers.TransformerBlock`). Flat rows are read as sequences by the estimator's
+    A dense layer projects each step to `features`; token ids are embedded instead. Sinusoidal position encodings are
+    added, and the blocks are pre-norm (`skdeep.layers.TransformerBlock`). To use flat rows, give the estimator
     `input_shape=(time, features)`.
 
     Parameters
@@ -20,14 +20,16 @@ class Transformer(SequenceNetwork):
     n_layers : int, default=2
         Number of blocks.
     features : int, default=64
-        Width of a step inside; a multiple of `n_heads`.
+        Number of features per step inside the network; a multiple of `n_heads`.
     n_heads : int, default=4
+        Number of attention heads.
     dropout_rate : float, default=0.1
-        Share dropped while training, in [0, 1).
+        Share of values dropped in training, in [0, 1): after the position encoding, and in both parts of each block.
     mask_value : float or None, default=None
-        Steps whose values (or id) equal it are padding: they are not looked at, and not in the mean.
+        Steps whose values (or id) all equal it are padding: no step attends to them, and the mean leaves them out.
     n_tokens : int or None, default=None
-        If given, rows are `(time,)` and hold ids from 0 to `n_tokens - 1`; other ids are an error.
+        Number of token ids. If given, rows `(time,)` hold ids from 0 to `n_tokens - 1`; `fit` and
+        prediction raise ValueError for other ids.
 
     References
     ----------
@@ -62,7 +64,7 @@ class Transformer(SequenceNetwork):
         from skdeep.networks.linen.transformer import Transformer
 
         check_unmasked("Transformer", self.mask_value)
-        # Steps are vectors already, whatever the tokens were.
+        # The caller has embedded the tokens, so n_tokens is None here.
         fields = self.n_layers, self.features, self.n_heads, self.dropout_rate, self.mask_value, None
         return Transformer(*fields, True, every_step, n_outputs)
 

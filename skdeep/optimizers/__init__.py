@@ -1,4 +1,4 @@
-"""Optimizers: Optax transformations whose every float is traced."""
+"""Optimizers: Optax transformations as components. All their float fields are traced."""
 
 from skdeep.optimizers.adaptive import Adagrad, Adam, AdamW, Lamb, Lion, NAdam, RMSProp, ScheduleFreeAdamW
 from skdeep.optimizers.factory import OptaxFactory

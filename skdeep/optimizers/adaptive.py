@@ -1,7 +1,7 @@
-"""Optimizers that scale each parameter's step by what its gradients have been.
+"""Optimizers with adaptive step sizes: past gradients of a parameter, or their signs, scale its step.
 
-`weight_decay` is decoupled (Loshchilov and Hutter, arXiv 1711.05101): multiplied by the learning
-rate, and applied to kernels, not to biases or norms.
+`weight_decay` is decoupled (Loshchilov and Hutter, arXiv 1711.05101): it is multiplied by the learning rate, and applied
+to parameters of two or more dimensions only, that is, not to biases and the parameters of norms.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from skdeep.records import OptimizerState, Params
 
 
 def are_kernels(params: Params) -> Any:
-    """Mark the parameters that decay: those of two or more dimensions."""
+    """Return a pytree of bool, True for the parameters with weight decay: those of two or more dimensions."""
     return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)
 
 
@@ -25,7 +25,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     b1, b2 : float, default=0.9, 0.999
-        Decay of the running mean of gradients, and of their squares.
+        Decay per step of the running means of the gradients and of their squares, in [0, 1).
     eps : float, default=1e-8
         Added to the denominator.
 
@@ -54,6 +54,7 @@ class AdamW(Optimizer):
     b1, b2, eps : float
         As in `Adam`.
     weight_decay : float, default=1e-4
+        Strength of the decoupled weight decay.
 
     Examples
     --------
@@ -101,14 +102,16 @@ class NAdam(Optimizer):
 
 
 class RMSProp(Optimizer):
-    """RMSProp (Tieleman and Hinton, lecture 6.5 of 2012), with momentum.
+    """RMSProp with momentum (Tieleman and Hinton, "Neural Networks for Machine Learning", lecture 6.5, Coursera 2012).
 
     Parameters
     ----------
     decay : float, default=0.9
-        Decay of the running mean of squared gradients.
+        Decay per step of the running mean of squared gradients, in [0, 1).
     eps : float, default=1e-8
+        Added to the running mean, inside the root.
     momentum : float, default=0.0
+        Decay per step of the velocity, in [0, 1).
 
     Examples
     --------
@@ -133,8 +136,9 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     initial_accumulator : float, default=0.1
-        Starting value of the sum of squared gradients.
+        Initial value of the sum of squared gradients.
     eps : float, default=1e-7
+        Added to the sum, inside the root.
 
     Examples
     --------
@@ -153,14 +157,16 @@ class Adagrad(Optimizer):
 
 
 class Lion(Optimizer):
-    """Lion: the sign of an interpolated momentum (Chen et al., arXiv 2302.06675).
+    """Lion: steps along the sign of an interpolated momentum (Chen et al., arXiv 2302.06675).
 
-    Its steps are larger than Adam's: use a learning rate 3 to 10 times smaller.
+    Its steps are larger than Adam's at the same learning rate: use a learning rate 3 to 10 times smaller than Adam's.
 
     Parameters
     ----------
     b1, b2 : float, default=0.9, 0.99
+        `b1` interpolates between momentum and gradient in the update; `b2` is the decay per step of the momentum.
     weight_decay : float, default=1e-3
+        Strength of the decoupled weight decay.
 
     Examples
     --------
@@ -185,7 +191,9 @@ class Lamb(Optimizer):
     Parameters
     ----------
     b1, b2, eps : float, default=0.9, 0.999, 1e-6
+        As in `Adam`.
     weight_decay : float, default=0.0
+        Strength of the weight decay, which is part of the update that the trust ratio scales.
 
     Examples
     --------
@@ -208,15 +216,17 @@ class Lamb(Optimizer):
 
 
 class ScheduleFreeAdamW(Optimizer):
-    """AdamW that needs no schedule: it predicts with an average of its iterates.
+    """Schedule-free AdamW: validation and prediction use an average of the iterates instead of a schedule.
 
-    Use `schedule="constant"`, and a learning rate 1 to 10 times Adam's.
+    Use `schedule="constant"`, and a learning rate 1 to 10 times as large as Adam's.
 
     Parameters
     ----------
     b1, b2, eps : float, default=0.9, 0.999, 1e-8
-        `b1` interpolates between the iterate and its average; it must be positive.
+        The gradient is taken at `b1 * average + (1 - b1) * iterate`; `b1` must be in (0, 1). `b2` and `eps` are as in
+        `Adam`.
     weight_decay : float, default=0.0
+        Strength of the decoupled weight decay.
 
     References
     ----------

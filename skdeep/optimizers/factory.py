@@ -1,4 +1,4 @@
-"""A plain Optax factory as an optimizer."""
+"""Functions that return an Optax transformation as optimizers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from skdeep.records import OptimizerState, Params
 
 
 class OptaxFactory(Optimizer):
-    """A function `f(learning_rate) -> optax.GradientTransformation`, as handed to `optimizer=`.
+    """A function `f(learning_rate) -> optax.GradientTransformation` as an optimizer; an estimator makes one of `optimizer=f`.
 
-    A `functools.partial` is stored by its parts, so that equal partials share one program.
-    Numbers fixed in the function are structure: each new value compiles anew.
+    A `functools.partial` is stored as function and arguments, so that equal partials share one program. Numbers that the
+    function or the partial fixes are not traced: another value compiles a new program.
+
+    Parameters
+    ----------
+    function : callable
+    arguments : tuple, default=()
+        Further positional arguments of `function`, after the learning rate.
+    keywords : tuple of (str, object), default=()
+        Keyword arguments of `function`, sorted by name.
 
     Examples
     --------
@@ -31,7 +39,7 @@ class OptaxFactory(Optimizer):
 
     @classmethod
     def of(cls, factory: Callable[..., Any]) -> Self:
-        """Return the component of a factory."""
+        """Return the component for a function or a `functools.partial`."""
         if isinstance(factory, functools.partial):
             return cls(factory.func, factory.args, tuple(sorted(factory.keywords.items())))
         return cls(factory)

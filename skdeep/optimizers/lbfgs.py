@@ -9,18 +9,18 @@ from skdeep.records import OptimizerState, Params
 
 
 class LBFGS(Optimizer):
-    """Limited-memory BFGS with a zoom line search, on all rows at once.
+    """Limited-memory BFGS with a zoom line search; each step uses all rows.
 
-    For small data and smooth losses. One epoch is one step. It refuses an integer `batch_size`
-    (leave it at `"auto"`). The line search finds the length of each step, starting from the full
-    quasi-Newton step, whatever the scale of the direction: so `learning_rate` and `schedule` have
-    no effect on it, and a search over them is a waste.
+    For small data and smooth losses. One epoch is one step. Estimators raise ValueError for an integer `batch_size`:
+    leave it at `"auto"`. The line search finds the length of each step, starting from the full quasi-Newton step, so
+    `learning_rate` and `schedule` have no effect.
 
     Parameters
     ----------
     memory_size : int, default=10
-        Number of past steps that the curvature is estimated from.
+        Number of past steps from which the curvature is estimated.
     max_linesearch_steps : int, default=20
+        Largest number of line-search iterations per step.
 
     References
     ----------

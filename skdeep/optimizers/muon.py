@@ -1,4 +1,4 @@
-"""Muon for hidden matrices, Adam for everything else."""
+"""Muon for hidden matrices, Adam for all other parameters."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from skdeep.records import Params
 
 
 def is_hidden_matrix(params: Params) -> Any:
-    """Mark the matrices between the first and the last one, in the order of their names.
+    """Return a pytree of bool, True for all matrices but the first and the last one, in the order of their names.
 
-    Numbers in names count as numbers, and the networks built here call their last layer `output`.
+    Numbers in names are compared as numbers: `Dense_10` follows `Dense_9`. The networks of this package call their last
+    layer `output`, which follows all names that Flax generates.
     """
     paths = [path for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0] if leaf.ndim == 2]
     ordered = sorted(paths, key=_natural_order)
@@ -23,21 +24,22 @@ def is_hidden_matrix(params: Params) -> Any:
 
 
 class Muon(Optimizer):
-    """Momentum orthogonalised by Newton-Schulz steps, on hidden matrices only.
+    """Muon: momentum orthogonalised by Newton-Schulz iterations, for hidden matrices; Adam for all other parameters.
 
-    Biases, norms and the first and last matrix of the network are trained by Adam, with the same
-    learning rate, as its author advises. Updates are scaled to the size that Adam's have (factor
-    0.2 of Liu et al.), so that one learning rate fits both.
+    As Jordan et al. advise, Adam trains the biases, the norms, and the first and last matrix of the network. Muon's updates
+    are multiplied by 0.2 times the root of the longer side of the matrix (Liu et al.). This makes them about as large as
+    Adam's, so that both use the same learning rate.
 
     Parameters
     ----------
     momentum : float, default=0.95
+        Decay per step of the momentum, in [0, 1).
     weight_decay : float, default=0.0
-        Decoupled, on hidden matrices.
+        Strength of the decoupled weight decay of the hidden matrices.
     b1, b2, eps : float, default=0.9, 0.999, 1e-8
-        Of the Adam part (`eps` also of the orthogonalisation).
+        As in `Adam`, for the parameters that Adam trains; `eps` is used in the orthogonalisation too.
     n_steps : int, default=5
-        Newton-Schulz iterations.
+        Number of Newton-Schulz iterations per step.
 
     References
     ----------

@@ -13,9 +13,9 @@ class SGD(Optimizer):
     Parameters
     ----------
     momentum : float, default=0.0
-        Decay of the velocity, in [0, 1).
+        Decay per step of the velocity, in [0, 1).
     nesterov : bool, default=False
-        Look ahead along the velocity (Sutskever et al., ICML 2013).
+        If True, use Nesterov's momentum (Sutskever et al., ICML 2013).
 
     Examples
     --------

@@ -1,4 +1,5 @@
-"""The parts that make scikit-learn's perceptron of a job: its network and first weights, its solvers, its rules.
+"""The components with which a job trains scikit-learn's perceptron.
 
-They are components like others, so that a job of a perceptron runs without the estimators.
+These are its network and weight initialisation, its solvers, its objective and its stopping rule. Since they are
+components, a job that uses them runs without the estimators.
 """

@@ -1,4 +1,4 @@
-"""The network, and its weights as lists: `coefs_` and `intercepts_`."""
+"""The network of the perceptron, and the conversion of its parameters from and to `coefs_` and `intercepts_`."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from skdeep.records import ModelState, Params
 
 
 class Perceptron(Network):
-    """Dense layers with one activation between them, as pure functions: neither traced nor imported through Flax.
+    """Dense layers with an activation after each but the last, as pure functions without Flax.
 
-    Its parameters have the names that the same layers have in a Flax network. They start at zero, since
-    the estimator draws them as scikit-learn does (`initial_weights`).
+    Its parameters have the names that the same layers have in a Flax network. `init` sets them to zero, since the
+    estimator replaces them by weights drawn as in scikit-learn (`initial_weights`).
 
     Parameters
     ----------
     widths : tuple of int
-        Of the hidden layers.
+        Widths of the hidden layers.
     activation : str or callable, default="relu"
+        Activation of the hidden layers.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def _dense(params: dict[str, Any], x: Array) -> Array:
 
 
 def perceptron(widths: tuple[int, ...], activation: Any, dropout: float | None, normalization: str | None) -> Network:
-    """Return the network: pure functions, or Flax layers where dropout or a normalisation is among them."""
+    """Return the network: a `Perceptron`, or a `Sequential` of Flax layers if there is dropout or a normalisation."""
     if dropout is None and normalization is None:
         return Perceptron(widths, activation)
     norm = () if normalization is None else (NORMALIZATIONS[normalization](),)
@@ -84,18 +85,18 @@ def perceptron(widths: tuple[int, ...], activation: Any, dropout: float | None, 
 
 
 def layer_names(n_hidden: int) -> list[str]:
-    """Return the names of the dense layers' parameters, first to last."""
+    """Return the names of the dense layers in the parameters, from first to last."""
     return [*(f"Dense_{i}" for i in range(n_hidden)), "output"]
 
 
 def dense_params(coefs: Sequence[Any], intercepts: Sequence[Any]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of the dense layers from their lists."""
+    """Return the parameters of the dense layers, given the lists `coefs_` and `intercepts_`."""
     names = layer_names(len(coefs) - 1)
     return {name: {"bias": bias, "kernel": kernel} for name, kernel, bias in zip(names, coefs, intercepts, strict=True)}
 
 
 def split_params(params: Params, n_hidden: int) -> tuple[list[Any], list[Any], dict[str, Any]]:
-    """Return kernels, biases, and the parameters of other layers by name."""
+    """Return the list of kernels, the list of biases, and a dict of the parameters of all other layers."""
     names = layer_names(n_hidden)
     others = {name: value for name, value in params.items() if name not in names}
     return [params[name]["kernel"] for name in names], [params[name]["bias"] for name in names], others
@@ -104,15 +105,15 @@ def split_params(params: Params, n_hidden: int) -> tuple[list[Any], list[Any], d
 def initial_weights(
     units: Sequence[int], activation: Any, rng: np.random.RandomState, dtype: Any
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Draw kernels and biases as scikit-learn's perceptron does, number for number.
+    """Draw the same kernels and biases as scikit-learn's perceptron draws from `rng`.
 
-    Uniform in `+-sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, AISTATS 2010), 2 in place of 6 for the
-    logistic activation; biases have the bounds of their kernel and are drawn after it.
+    They are uniform in `+-sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, AISTATS 2010), with 2 instead of 6 for the
+    logistic activation. The bias of a layer has the bounds of its kernel and is drawn after it.
 
     Parameters
     ----------
     units : sequence of int
-        Columns of X, widths of the hidden layers, raw outputs.
+        Number of columns of X, widths of the hidden layers, number of raw outputs.
     """
     factor = 2.0 if activation in ("logistic", "sigmoid") else 6.0
     coefs, intercepts = [], []
@@ -124,5 +125,5 @@ def initial_weights(
 
 
 def cast(tree: Any, dtype: Any) -> Any:
-    """Return a pytree with its arrays in this type."""
+    """Return the pytree with its arrays as NumPy arrays of this dtype."""
     return jax.tree.map(lambda leaf: np.asarray(leaf).astype(dtype, copy=False), tree)

@@ -1,4 +1,4 @@
-"""What scikit-learn's perceptron minimises, what it watches, and when it ends."""
+"""The objective, the validation losses and the stopping rule of scikit-learn's perceptron."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ SMALLEST_ADAPTIVE_RATE = 1e-6
 
 
 class BatchMean(Objective):
-    r"""The batch's weighted mean loss and penalty: :math:`(s \sum_i w_i l_i + \frac{\alpha}{2} \sum k^2) / \sum_i w_i`.
+    r"""Weighted mean of loss and penalty per batch: :math:`(s \sum_i w_i l_i + \frac{\alpha}{2} \sum k^2) / \sum_i w_i`.
 
-    Both parts are divided by the weight of the batch itself. What is reported is the same with another
-    factor of the loss, times the number of rows.
+    Here :math:`l_i` and :math:`w_i` are the loss and weight of row i, :math:`k` the values of the kernels, and :math:`s` is
+    `scale`. Both parts are divided by the sum of the weights of this batch. The reported value, a sum over rows, is the same
+    expression with `reported_scale` instead of `scale`, times the number of rows.
 
     Parameters
     ----------
     alpha : float
         Strength of the penalty on kernels.
     scale, reported_scale : float, default=1.0
-        Factor of the losses of rows in the value, and in the report. scikit-learn sums the losses of several
-        outputs, halves squared errors, and reports the mean over outputs for those.
+        Factors of the loss in the minimised and in the reported value. scikit-learn minimises the sum over outputs of
+        the loss (in regression, of half the squared error). For the squared error it reports the mean over outputs instead.
     largest_reported : float or None, default=None
-        Limit of the loss of a row in the report.
+        Upper limit of a row's loss in the reported value.
     by_rows : bool, default=False
-        Multiply the value by the batch's share of a full one. For networks with batch normalisation, which
-        a batch of a few rows normalises badly; scikit-learn, which has none, lets all batches count alike.
+        If True, multiply the minimised value by the batch's number of rows relative to a full batch. This is for networks
+        with batch normalisation, whose statistics are poor in a small last batch. scikit-learn, which has no batch
+        normalisation, gives all batches equal weight.
 
     Examples
     --------
@@ -58,7 +60,7 @@ class BatchMean(Objective):
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         loss_sum, weight = jnp.sum(losses * batch.weight), jnp.sum(batch.weight)
         penalty = 0.5 * self.alpha * sum(jnp.sum(k * k) for k in kernels_of(params))
-        # A batch without weight says nothing and changes nothing.
+        # A batch whose weights sum to 0 has the value 0 and the gradient 0.
         per_weight = jnp.where(weight > 0, 1 / jnp.where(weight > 0, weight, 1.0), 0.0)
         shown_sum = loss_sum
         if self.largest_reported is not None:
@@ -69,21 +71,23 @@ class BatchMean(Objective):
 
 
 class EpochsWithoutGain(StoppingRule):
-    r"""Ends training after more than `n_iter_no_change` epochs in a row within `tol` of the best loss.
+    r"""Stop after more than `n_iter_no_change` consecutive epochs that do not improve on the best loss by `tol` or more.
 
     Parameters
     ----------
     tol : float
+        Smallest decrease of the loss that counts as an improvement.
     n_iter_no_change : float
+        Number of consecutive epochs without an improvement that are allowed.
     learning_rate : float
-        The initial one.
+        Initial learning rate.
     adaptive : bool, default=False
-        Divide the learning rate by 5 instead of ending, as long as it is above 1e-6.
+        If True, divide the learning rate by 5 instead of stopping, as long as it is above 1e-6.
     power_t : float or None, default=None
-        If given, the learning rate after an epoch is the initial one times :math:`(t + 1)^{-p}`,
-        with `t` the rows seen so far.
+        If given, the learning rate after an epoch is the initial one times :math:`(t + 1)^{-p}`, where :math:`t` is the
+        number of rows seen so far and :math:`p` is `power_t`.
     n_seen_before : float, default=0.0
-        Rows seen before this call of fit.
+        Number of rows seen before this call of `fit`.
 
     Examples
     --------
@@ -120,14 +124,14 @@ class EpochsWithoutGain(StoppingRule):
 
 
 class ZeroOne(Loss):
-    """1 for a row that is not predicted right, else 0: its mean is 1 minus the accuracy.
+    """The zero-one loss: 1 for a row with a wrong prediction, else 0. Its mean is 1 minus the accuracy.
 
     Parameters
     ----------
     task : Task
-        A single class is always predicted, whatever the raw output.
+        The task. If it has only one class, every prediction is right.
     loss : Loss
-        Whose link says what is predicted.
+        The loss whose link maps raw outputs to predictions.
 
     Examples
     --------
@@ -152,17 +156,17 @@ class ZeroOne(Loss):
 
 
 class UnexplainedVariance(Loss):
-    """Squared errors over the variance of y, averaged over outputs: its mean is 1 - R^2.
+    """Squared error divided by the variance of y, averaged over outputs: its weighted mean over the rows is 1 - R^2.
 
-    An output that does not vary, or whose variance is 0 in the type of training, counts as not explained at all.
+    An output of y whose variance is 0 in the dtype of training contributes 1, that is, an R^2 of 0.
 
     Parameters
     ----------
     loss : Loss
-        Whose link gives the prediction.
+        The loss whose link maps raw outputs to predictions.
     task : Task
     deviations : tuple of float
-        Weighted standard deviation of y on the rows that are judged, one per output.
+        Weighted standard deviation of y on the held-out rows, one per output.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""scikit-learn's two stochastic solvers, operation for operation; they need no Optax."""
+"""scikit-learn's two stochastic solvers, with the same operations in the same order; they do not use Optax."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from skdeep.records import OptimizerState, Params
 class SGDSolver(Optimizer):
     r"""Stochastic gradient descent with momentum.
 
-    Velocity :math:`v \leftarrow m v - \eta g`; the update is :math:`v`, or :math:`m v - \eta g` with Nesterov's
-    momentum. Unlike in Optax, the learning rate is inside the velocity: lowering it does not slow down what is
-    under way.
+    The velocity is :math:`v \leftarrow m v - \eta g`, with momentum m, learning rate :math:`\eta` and gradient g. The update
+    is :math:`v`, or :math:`m v - \eta g` with Nesterov's momentum. Unlike in Optax, the learning rate is part of the
+    velocity, so a lower learning rate does not scale down the velocity that past gradients have built up.
 
     Parameters
     ----------
     momentum : float, default=0.9
+        Decay per step of the velocity, in [0, 1).
     nesterov : bool, default=True
+        If True, use Nesterov's momentum.
 
     References
     ----------
@@ -54,15 +56,17 @@ class SGDSolver(Optimizer):
 
 
 class AdamSolver(Optimizer):
-    r"""Adam (Kingma and Ba, arXiv 1412.6980), in the form of the end of its section 2.
+    r"""Adam (Kingma and Ba, arXiv 1412.6980), in the more efficient form at the end of section 2 of the paper.
 
-    The step :math:`-\eta \frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t} \frac{m}{\sqrt{v} + \epsilon}` adds
-    :math:`\epsilon` before the bias of :math:`v` is corrected; Optax, PyTorch and Keras add it after.
+    The update :math:`-\eta \frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t} \frac{m}{\sqrt{v} + \epsilon}` adds
+    :math:`\epsilon` before the bias correction of :math:`v`, as Keras does. Optax and PyTorch add it after the correction.
 
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9, 0.999
+        Decay per step of the running means of the gradients and of their squares, in [0, 1).
     epsilon : float, default=1e-8
+        Added to the denominator.
 
     Examples
     --------

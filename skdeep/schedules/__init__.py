@@ -1,4 +1,4 @@
-"""Schedules: functions of progress in [0, 1] to a factor of the learning rate, free of branches."""
+"""Schedules: functions that map progress in [0, 1] to a factor of the learning rate, without Python branches."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["Constant", "Cosine", "Exponential", "FunctionSchedule", "Linear", "O
 
 
 def _interpolate(progress: Any, start: Any, stop: Any) -> Any:
-    """Return how far progress is between start and stop, in [0, 1]; 1 if the interval is empty."""
+    """Return the share of the way from start to stop, clipped to [0, 1]; for an empty interval, 0 up to it and 1 after it."""
     length = jnp.maximum(stop - start, jnp.finfo(jnp.float32).eps)
     return jnp.clip((progress - start) / length, 0.0, 1.0)
 
 
 def _half_cosine(fraction: Any, first: Any, last: Any) -> Any:
-    """Return a value that falls (or rises) from first to last along half a cosine."""
+    """Return a value that goes from first to last along half a cosine, as fraction goes from 0 to 1."""
     return last + (first - last) * 0.5 * (1 + jnp.cos(jnp.pi * fraction))
 
 
 class Constant(Schedule):
-    """The factor is 1 throughout.
+    """Constant learning rate: the factor is always 1.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class Constant(Schedule):
 
 
 class Linear(Schedule):
-    """A straight line from 1 to `final`.
+    """Linear decay from 1 to `final`.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Linear(Schedule):
 
 
 class Cosine(Schedule):
-    """Half a cosine from 1 to `final` (Loshchilov and Hutter, arXiv 1608.03983, without restarts).
+    """Cosine decay from 1 to `final` along half a cosine (Loshchilov and Hutter, arXiv 1608.03983, without restarts).
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ class Cosine(Schedule):
 
 
 class WarmupCosine(Schedule):
-    """A straight line from 0 to 1 during the warm-up, then half a cosine to `final`.
+    """Linear warm-up from 0 to 1, then cosine decay to `final`.
 
     Parameters
     ----------
     warmup_fraction : float, default=0.1
-        Share of `max_epochs` for the warm-up, in [0, 1).
+        Length of the warm-up as a share of `max_epochs`, in [0, 1).
     final : float, default=0.0
         Factor at the end.
 
@@ -111,7 +111,7 @@ class WarmupCosine(Schedule):
 
 
 class Exponential(Schedule):
-    """An exponential fall from 1 to `final`: `final ** progress`.
+    """Exponential decay from 1 to `final`: `final ** progress`.
 
     Parameters
     ----------
@@ -136,14 +136,14 @@ class Exponential(Schedule):
 
 
 class OneCycle(Schedule):
-    """Half a cosine up from `initial` to 1, then one down to `final` (Smith and Topin, arXiv 1708.07120).
+    """One cycle: half a cosine from `initial` up to 1, then another down to `final` (Smith and Topin, arXiv 1708.07120).
 
-    `learning_rate` is the peak. The momentum cycle of the paper is left out.
+    The estimator's `learning_rate` is the peak. Unlike in the paper, momentum stays constant.
 
     Parameters
     ----------
     peak_fraction : float, default=0.3
-        Where the peak lies, in [0, 1).
+        Progress at the peak, in [0, 1).
     initial : float, default=0.04
         Factor at the start.
     final : float, default=4e-6

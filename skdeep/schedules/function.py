@@ -1,4 +1,4 @@
-"""A plain function as a schedule."""
+"""Functions as schedules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from skdeep.contract import Schedule
 
 
 class FunctionSchedule(Schedule):
-    """A function of progress in [0, 1] to a factor, as handed to `schedule=`; it must be traceable.
+    """A function from progress in [0, 1] to a factor as a schedule; an estimator makes one of a function given as `schedule=`.
+
+    JAX must be able to trace it: no `if` on progress.
+
+    Parameters
+    ----------
+    function : callable
+        Takes progress, one number in [0, 1], and returns the factor, one number of at least 0.
 
     Examples
     --------

@@ -448,7 +448,7 @@ def test_bad_texts(X, params, message):
         ({"vocabulary": 3}, "The 'vocabulary' parameter"),
         ({"network": "mlp"}, "The network MLP has no outputs at each step of a sequence"),
         ({"network": MLP()}, "Give 'lstm', 'gru', 'tcn', 'transformer', a list of layers that keep the steps"),
-        ({"network": GRU(bidirectional=True)}, "GRU with bidirectional=True sees the steps to come"),
+        ({"network": GRU(bidirectional=True)}, "GRU with bidirectional=True sees later steps"),
         ({"network": [Bidirectional(GRULayer(units=4, return_sequences=True))]}, "of later steps too"),
         ({"network": ["self_attention"]}, "causal=True for attention"),
         ({"network": [("conv", {"features": 4})]}, "padding='causal' for convolutions"),
@@ -457,7 +457,7 @@ def test_bad_texts(X, params, message):
         ({"network": ["batch_norm", ("gru", {"return_sequences": True})]}, "no normalisation over the steps"),
         (
             {"network": GRU(mask_value=0.0)},
-            "The 'mask_value' field of GRU has no meaning where the next token is predicted",
+            "The 'mask_value' field of GRU must be None where the next token is predicted",
         ),
         ({"stride": 9}, "The 'stride' parameter of SequenceGenerator must be at most context_length=8"),
         ({"loss": "hinge"}, "The loss Hinge gives no probabilities, which SequenceGenerator needs to draw tokens."),

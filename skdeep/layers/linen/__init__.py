@@ -1,5 +1,5 @@
 """The linen modules that layers build.
 
-Their fields are plain: numbers, tuples, functions and builders of other modules, never components. These files import
-flax, so components import them inside methods only.
+Their fields are numbers, tuples, functions and builders of other modules, never components. These files import Flax, so
+components import them inside methods only.
 """

@@ -1,4 +1,4 @@
-"""Attention between the steps of a sequence, and the block of a transformer."""
+"""Modules for self-attention and for a transformer block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skdeep.layers.rows import check_sequences
 
 
 class SelfAttention(nn.Module):
-    """`nn.MultiHeadDotProductAttention` of x with itself, with dropout on its output."""
+    """`nn.MultiHeadDotProductAttention` of x with itself, then dropout."""
 
     n_heads: int
     head_features: int | None
@@ -33,12 +33,15 @@ class SelfAttention(nn.Module):
         if n_features % self.n_heads:
             raise ValueError(
                 f"The 'n_heads' field must divide the {n_features} features of the rows. Got {self.n_heads} instead. "
-                "Give another n_heads, or make the features as many by a dense layer before it."
+                "Give another n_heads, or put a dense layer before it whose features n_heads divides."
             )
         return n_features
 
     def _mask(self, x: Any, step_mask: Any) -> Any:
-        """Return which step (axis 2) may look at which (axis 3); all alike if a row has no real step at all."""
+        """Return the attention mask `(n, 1, query step or 1, key step)`, or None if every step may attend to every step.
+
+        In a row whose steps are all masked, the softmax gives every step the same weight.
+        """
         causal = nn.make_causal_mask(x[..., 0], dtype=bool) if self.causal else None
         return nn.combine_masks(causal, None if step_mask is None else step_mask[:, None, None, :], dtype=bool)
 

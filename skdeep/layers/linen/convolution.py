@@ -1,4 +1,4 @@
-"""Convolutions over as many axes as the rows have."""
+"""Modules for convolutions, over any number of axes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skdeep.layers.rows import check_axes, check_windows, per_axis
 
 
 class _Convolving(nn.Module):
-    """The fields that convolutions share; `kernel_size`, `strides` and `dilation` hold one number, or one per axis."""
+    """Base class of the convolutions; `kernel_size`, `strides` and `dilation` hold one number for all axes, or one per axis."""
 
     features: int
     kernel_size: int | tuple[int, ...]
@@ -22,12 +22,12 @@ class _Convolving(nn.Module):
     dilation: int | tuple[int, ...]
 
     def convolution(self, x: Any, features: int, n_groups: int, **options: Any) -> nn.Conv:
-        """Return Flax's Conv for rows as those of x, with these sizes.
+        """Return Flax's Conv with this module's sizes, for rows of the shape of those in x.
 
         Raises
         ------
         ValueError
-            If the sizes do not fit the rows.
+            If the sizes, the padding or the groups do not fit the rows.
         """
         owner, padding = type(self).__name__, self.padding.upper()
         check_axes(owner, x, kernel_size=self.kernel_size, strides=self.strides, dilation=self.dilation)
@@ -38,12 +38,13 @@ class _Convolving(nn.Module):
             check_windows(owner, x, "kernel_size", reach)
         if padding == "CAUSAL" and n_axes != 1:
             raise ValueError(
-                f"The 'padding' field of {owner} is 'causal', which is for rows of shape (time, features). Got rows of shape "
+                f"The 'padding' field of {owner} is 'causal', which needs rows of shape (time, features). Got rows of shape "
                 f"{x.shape[1:]} instead. Use padding='same'."
             )
         if x.shape[-1] % n_groups:
             raise ValueError(
-                f"The 'groups' field of {owner} is {n_groups}, which does not divide the {x.shape[-1]} channels that it is given."
+                f"The 'groups' field of {owner} is {n_groups}, which does not divide the {x.shape[-1]} channels of its input. "
+                "Give a divisor of them."
             )
         return nn.Conv(
             features, size, strides, padding, kernel_dilation=dilation, feature_group_count=n_groups, **options
@@ -51,7 +52,7 @@ class _Convolving(nn.Module):
 
 
 class Conv(_Convolving):
-    """Flax's Conv; its parameters are `kernel` and `bias`."""
+    """Flax's Conv with masked steps set to zero; its parameters are `kernel` and `bias`."""
 
     groups: int
     use_bias: bool
@@ -65,7 +66,7 @@ class Conv(_Convolving):
 
 
 class SeparableConv(_Convolving):
-    """A convolution with a group for each channel, and one of size 1."""
+    """A depthwise convolution (one group per channel), then one of kernel size 1."""
 
     multiplier: int
     use_bias: bool

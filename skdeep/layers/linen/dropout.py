@@ -1,4 +1,4 @@
-"""Dropout."""
+"""The dropout module."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jax import lax
 
 
 class TracedDropout(nn.Module):
-    """Dropout whose rate may be traced; Flax's asks in Python whether it is 0.
+    """Dropout whose rate may be a tracer. Flax's Dropout needs a Python number, since it tests `rate == 0` in Python.
 
-    At rate 0 no random number is drawn, though the compiled program could.
+    If the rate is 0, the compiled program skips the drawing of random numbers.
     """
 
     rate: Any
@@ -28,5 +28,5 @@ class TracedDropout(nn.Module):
         def random_factors() -> Any:
             return jax.random.bernoulli(key, keep, x.shape).astype(x.dtype) / keep
 
-        # Only the factors are made inside the branch: the gradient then needs no branch of its own.
+        # Only the factors are computed inside the branch. They do not depend on x, so the gradient needs no branch.
         return x * lax.cond(self.rate > 0, random_factors, lambda: jnp.ones(x.shape, x.dtype))

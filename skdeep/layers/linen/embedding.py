@@ -1,4 +1,4 @@
-"""Embeddings of ids."""
+"""The embedding module."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 
 class Embedding(nn.Embed):
-    """`nn.Embed` for rows of ids; behind another layer, ids may come as floats, and the output has their type."""
+    """`nn.Embed` for rows of ids; if a layer before it makes them floats, the output has their dtype."""
 
     def __call__(self, x: Any) -> Any:
         ids = x[..., 0] if x.ndim == 3 and x.shape[-1] == 1 else x
@@ -18,7 +18,7 @@ class Embedding(nn.Embed):
                 f"Embedding takes rows of token ids, of shape (time,) or (time, 1). Got rows of shape {x.shape[1:]} "
                 "instead. Make it the first layer."
             )
-        # Masked steps may have an id outside of the table, whose vector would be NaN.
+        # A masked step may have an id outside the table; Flax would return NaN for it.
         inside = jnp.clip(ids, 0, self.num_embeddings - 1).astype(jnp.int32)
         vectors = super().__call__(inside)
         return vectors.astype(x.dtype) if jnp.issubdtype(x.dtype, jnp.floating) else vectors

@@ -1,4 +1,4 @@
-"""Functions without parameters, as modules."""
+"""The module for functions without parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import flax.linen as nn
 
 
 class Function(nn.Module):
-    """Applies a function without parameters."""
+    """Apply a function that has no parameters."""
 
     function: Callable[[Any], Any]
 
@@ -18,5 +18,5 @@ class Function(nn.Module):
 
 
 def flattened(x: Any) -> Any:
-    """Return rows with all their values on one axis."""
+    """Return x `(n, ...)` with each row flattened to one axis."""
     return x.reshape(x.shape[0], -1)

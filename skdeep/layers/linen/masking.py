@@ -1,4 +1,4 @@
-"""Masks of steps, as a module."""
+"""The masking module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skdeep.layers.masks import both_masks, steps_other_than, zero_masked
 
 
 class Masking(nn.Module):
-    """Sets masked steps to zero."""
+    """Set to zero the steps whose values all equal `mask_value`, and those that are masked already."""
 
     mask_value: Any
 

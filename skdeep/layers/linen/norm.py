@@ -1,4 +1,4 @@
-"""Normalisations that leave padding out."""
+"""Modules for batch and group normalisation without padding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skdeep.layers.masks import mask_beside
 
 
 class MaskedBatchNorm(nn.Module):
-    """Flax's BatchNorm over the rows and steps that are no padding."""
+    """Flax's BatchNorm with statistics over the rows and steps that are not padding."""
 
     momentum: Any
     epsilon: Any
@@ -31,12 +31,12 @@ class MaskedBatchNorm(nn.Module):
         is_real = (row_mask > 0).reshape(-1, *(1,) * (x.ndim - 1))
         if step_mask is not None:
             steps = is_real & mask_beside(x, step_mask)
-            is_real = jnp.where(steps.any(), steps, is_real)  # the mean of nothing would be NaN
+            is_real = jnp.where(steps.any(), steps, is_real)  # the mean of no values is NaN
         return linen.call(norm, x, mask=jnp.broadcast_to(is_real, x.shape))
 
 
 class GroupNorm(nn.Module):
-    """Flax's GroupNorm over the steps that are not masked."""
+    """Flax's GroupNorm with statistics over the steps that are not masked."""
 
     n_groups: int
     epsilon: Any
@@ -45,12 +45,12 @@ class GroupNorm(nn.Module):
     def __call__(self, x: Any, step_mask: Any = None) -> Any:
         if x.shape[-1] % self.n_groups:
             raise ValueError(
-                f"The 'n_groups' field of GroupNorm is {self.n_groups}, which does not divide the {x.shape[-1]} channels that it "
-                "is given."
+                f"The 'n_groups' field of GroupNorm is {self.n_groups}, which does not divide the {x.shape[-1]} channels of its "
+                "input. Give a divisor of them."
             )
         norm = nn.GroupNorm(self.n_groups, epsilon=self.epsilon, use_fast_variance=False)
         nn.share_scope(self, norm)
         if step_mask is None:
             return linen.call(norm, x)
-        is_real = step_mask | ~step_mask.any(axis=1, keepdims=True)  # the mean of nothing would be NaN
+        is_real = step_mask | ~step_mask.any(axis=1, keepdims=True)  # the mean of no values is NaN
         return norm(x, mask=jnp.broadcast_to(mask_beside(x, is_real), x.shape))

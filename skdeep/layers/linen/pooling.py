@@ -1,4 +1,4 @@
-"""Maxima and means over windows, and over all axes but rows and channels."""
+"""Modules for pooling: over windows, and over all axes but rows and channels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Sizes = tuple[int, ...]
 
 
 class _Pool(nn.Module):
-    """Pooling over as many axes as the rows have; masked steps do not count. Strides of None are the window."""
+    """Base class of pooling over windows, without masked steps. `strides=None` means the window size."""
 
     window: int | Sizes
     strides: int | Sizes | None
@@ -31,12 +31,12 @@ class _Pool(nn.Module):
         return self.pooled(x, step_mask, (window, strides, self.padding.upper()))
 
     def pooled(self, x: Any, step_mask: Any, shape: tuple[Sizes, Sizes, str]) -> Any:
-        """Return the windows' values; `shape` is window, strides and padding."""
+        """Return one value per window and channel; `shape` holds the window, the strides and the padding."""
         raise NotImplementedError
 
 
 class MaxPool(_Pool):
-    """Flax's max_pool."""
+    """Flax's `max_pool`, with zero for windows whose steps are all masked."""
 
     def pooled(self, x: Any, step_mask: Any, shape: tuple[Sizes, Sizes, str]) -> Any:
         if step_mask is None:
@@ -46,7 +46,7 @@ class MaxPool(_Pool):
 
 
 class AvgPool(_Pool):
-    """The sum of each window over how much of it is there: neither padding nor masked."""
+    """The sum of each window divided by the number of its values that are neither padding nor masked."""
 
     def pooled(self, x: Any, step_mask: Any, shape: tuple[Sizes, Sizes, str]) -> Any:
         is_real = jnp.ones((1, *x.shape[1:-1], 1), x.dtype)
@@ -57,19 +57,19 @@ class AvgPool(_Pool):
 
 
 def window_sizes(window: int | Sizes, strides: int | Sizes | None, n_axes: int) -> tuple[Sizes, Sizes]:
-    """Return the window and the strides along each axis."""
+    """Return the window and the strides as one number per axis."""
     sizes = per_axis(window, n_axes)
     return sizes, sizes if strides is None else per_axis(strides, n_axes)
 
 
 def pooled_mask(x: Any, step_mask: Any, window: Sizes, strides: Sizes, padding: str) -> Any:
-    """Return which windows hold a step of x that is not masked; the sizes are per axis."""
+    """Return a mask that is True for windows with an unmasked step of x; `window` and `strides` have one number per axis."""
     is_real = step_mask[..., None].astype(x.dtype)
     return nn.max_pool(is_real, window[:1], strides[:1], padding.upper())[..., 0] > 0
 
 
 class GlobalPooling(nn.Module):
-    """The maximum or mean over all axes but rows and channels; masked steps do not count."""
+    """The maximum or mean over all axes but rows and channels, without masked steps."""
 
     is_max: bool
 
@@ -86,12 +86,12 @@ class GlobalPooling(nn.Module):
 
 
 def space_axes(x: Any) -> tuple[int, ...]:
-    """Return all axes but rows and channels."""
+    """Return the indices of all axes but the first (rows) and the last (channels)."""
     return tuple(range(1, x.ndim - 1))
 
 
 def mean_over_space(x: Any, step_mask: Any) -> Any:
-    """Return the mean of each channel over the steps that are not masked, zero if all are."""
+    """Return the mean of each channel over the steps that are not masked; zero if all steps are masked."""
     axes = space_axes(x)
     if step_mask is None:
         return jnp.mean(x, axes)

@@ -1,4 +1,4 @@
-"""Positions of steps."""
+"""Modules for positional encodings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skdeep.layers.rows import check_sequences
 
 
 class SinusoidalPositions(nn.Module):
-    """Adds sines and cosines of the position."""
+    """Add sines and cosines of the position of each step."""
 
     def __call__(self, x: Any) -> Any:
         check_sequences("PositionalEncoding", x)
@@ -21,7 +21,7 @@ class SinusoidalPositions(nn.Module):
 
 
 class LearnedPositions(nn.Module):
-    """Adds a learned vector per position."""
+    """Add a learned vector per position."""
 
     max_length: int | None
 
@@ -41,7 +41,7 @@ class LearnedPositions(nn.Module):
 
 
 def sinusoids(n_steps: int, n_features: int) -> np.ndarray:
-    """Return `(time, features)`: sines at even features, cosines at odd ones, each pair of one wavelength."""
+    """Return `(time, features)`: sines at even features, cosines at odd ones; features 2 i and 2 i + 1 share a wavelength."""
     feature = np.arange(n_features)
     angles = np.arange(n_steps)[:, None] / 10_000.0 ** (feature // 2 * 2 / n_features)[None, :]
     return np.where(feature % 2 == 0, np.sin(angles), np.cos(angles))

@@ -1,14 +1,15 @@
-"""Recurrences over the steps of a sequence, with a backward pass of their own (pure JAX).
+"""Recurrences over the steps of a sequence, with a hand-written backward pass (pure JAX).
 
-A step multiplies `[x, h, 1]` by one kernel for all gates, so that inputs, state and biases share one product
-that stays in the processor's cache. The backward pass uses what the gates were, runs through the steps once,
-and adds up the gradient of the kernel while that of the step is still in the cache.
+Each step multiplies `[x, h, 1]` by one kernel for all gates. Inputs, state and biases thus share one matrix product,
+whose kernel stays in the processor's cache. The backward pass reuses the saved gates and runs through the steps once.
+It adds each step's share to the gradient of the kernel while that step's gradients are still in the cache.
 
-A cell is a small value without parameters of its own:
+A cell is a small object without parameters:
 
-- `n_carried`: how many arrays `(n, units)` go from step to step, h first;
-- `forward(carry, sums) -> (carry, saved)`: one step from the products, `(n, columns of the kernel)`;
-- `backward(saved, d_carry) -> (d_carry, d_sums)`: its transpose, but for what goes through the product.
+- `n_carried`: number of arrays `(n, units)` that are carried from step to step, h first;
+- `forward(carry, sums) -> (carry, saved)`: one step, given the products `sums` `(n, columns of the kernel)`;
+- `backward(saved, d_carry) -> (d_carry, d_sums)`: the vector-Jacobian product of `forward`. Its `d_carry` leaves out the
+  path from h through the matrix product; `recur` adds that.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ Carry: TypeAlias = tuple[Any, ...]
 
 
 class Cell(Protocol):
-    """What `recur` asks of a cell."""
+    """The interface of a cell, which `recur` calls."""
 
     n_carried: ClassVar[int]
 
     def forward(self, carry: Carry, sums: Any) -> tuple[Carry, Any]:
-        """Return the new carry, and what the backward pass needs."""
+        """Return the new carry, and the values that the backward pass needs."""
 
     def backward(self, saved: Any, d_carry: Carry) -> tuple[Carry, Any]:
-        """Return the gradients by the old carry and by the sums."""
+        """Return the gradients with respect to the old carry and to the sums."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LSTMCell:
-    """Sums in the order input gate, forget gate, candidate, output gate; h and c are carried."""
+    """LSTM: sums in the order input gate, forget gate, candidate, output gate; the carry is `(h, c)`."""
 
     n_carried: ClassVar[int] = 2
 
@@ -62,7 +63,7 @@ class LSTMCell:
 
 @dataclasses.dataclass(frozen=True)
 class GRUCell:
-    """Sums in the order reset gate, update gate, candidate from x, candidate from h."""
+    """GRU: sums in the order reset gate, update gate, candidate from x, candidate from h; the carry is `(h,)`."""
 
     n_carried: ClassVar[int] = 1
 
@@ -83,7 +84,7 @@ class GRUCell:
 
 @dataclasses.dataclass(frozen=True)
 class SimpleCell:
-    """The state is a function of the sums."""
+    """Simple recurrent cell: the new h is the activation of the sums."""
 
     activation: Callable[[Any], Any]
     n_carried: ClassVar[int] = 1
@@ -104,9 +105,9 @@ def recur(
     kernel: Float[Array, "features+units+1 sums"],
     mask: Bool[Array, "time n"] | None,
 ) -> Float[Array, "time n units"]:
-    """Return h after each step, from a carry of zeros; where `mask` is False a step leaves the carry as it is.
+    """Return h after each step. The first carry is zero, and a step where `mask` is False does not change the carry.
 
-    With `reverse` the last step is taken first; h still stands where its step does.
+    With `reverse` the steps are processed from last to first; each h keeps the position of its step.
     """
     return _forward(cell, reverse, x, kernel, mask)[0]
 

@@ -1,6 +1,6 @@
-"""Recurrent modules, and two of them side by side.
+"""Recurrent modules in one direction and in both.
 
-Parameters are those of Flax's cells, by name, shape and initial value; the steps are those of `recurrence`.
+Their parameters have the names, shapes and initializers of Flax's cells. `recurrence` computes the steps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STATE_INIT = jax.nn.initializers.orthogonal()
 
 
 class Affine(nn.Module):
-    """Kernel and bias as `nn.Dense` has them, without its product; the bias is zero where there is none."""
+    """The kernel and bias of an `nn.Dense`, without the product; a zero bias if `use_bias` is False."""
 
     features: int
     use_bias: bool
@@ -37,9 +37,9 @@ class Affine(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Base of the recurrent modules; a subclass gives its cell and kernel.
+    """Base class of the recurrent modules; a subclass defines the cell and the kernel.
 
-    `(n, time, features) -> (n, time, units)` with `return_sequences`, else `(n, units)`, h after the last step.
+    Maps `(n, time, features)` to `(n, time, units)` with `return_sequences`, else to h after the last step, `(n, units)`.
     """
 
     units: int
@@ -65,11 +65,11 @@ class Recurrent(nn.Module):
         return h[0] if self.reverse else h[-1]
 
     def of_input(self, name: str, n_features: int, use_bias: bool) -> tuple[Any, Any]:
-        """Return kernel and bias from the input."""
+        """Return the kernel and bias that multiply the input."""
         return Affine(self.units, use_bias, _INPUT_INIT, name=name)(n_features)
 
     def of_state(self, name: str, use_bias: bool) -> tuple[Any, Any]:
-        """Return kernel and bias from the state."""
+        """Return the kernel and bias that multiply the state."""
         return Affine(self.units, use_bias, _STATE_INIT, name=name)(self.units)
 
 
@@ -102,7 +102,7 @@ class GRU(Recurrent):
             parts.append(jnp.concatenate([of_x, of_h, bias[None, :]]))
         of_x, bias_x = self.of_input("in", n_features, use_bias=True)
         of_h, bias_h = self.of_state("hn", use_bias=True)
-        # The reset gate multiplies the part from the state alone, so that both parts have columns of their own.
+        # The reset gate multiplies the part from the state only, so the parts from input and state need separate columns.
         parts.append(jnp.concatenate([of_x, jnp.zeros_like(of_h), bias_x[None, :]]))
         parts.append(jnp.concatenate([jnp.zeros_like(of_x), of_h, bias_h[None, :]]))
         return jnp.concatenate(parts, axis=1)
@@ -123,12 +123,12 @@ class SimpleRNN(Recurrent):
 
 
 class Bidirectional(nn.Module):
-    """Two modules over the same steps, their outputs side by side."""
+    """Two modules over the same steps; their outputs are concatenated."""
 
     parts: tuple[Part, ...]
 
     def setup(self) -> None:
-        """Build the modules here, so that they and their parameters belong to this one, by these names."""
+        """Build the modules here, so that they are submodules named `forward` and `backward`."""
         self.forward, self.backward = (part.build() for part in self.parts)
 
     def __call__(self, x: Any, step_mask: Any = None) -> Any:

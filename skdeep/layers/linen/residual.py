@@ -1,4 +1,4 @@
-"""Sums of what goes into modules and what comes out."""
+"""The module for residual connections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skdeep.layers.linen.stack import Part, call_parts
 
 
 class ResidualStack(nn.Module):
-    """`x + parts(x)`, with a projection of x where the shapes differ."""
+    """`x + parts(x)`; x is projected if the shapes differ."""
 
     parts: tuple[Part, ...]
 
@@ -20,7 +20,7 @@ class ResidualStack(nn.Module):
         return self._projected(x, y.shape) + y
 
     def _projected(self, x: Any, shape: tuple[int, ...]) -> Any:
-        """Return x brought to a shape: each pixel by itself, at the pixels that strides keep."""
+        """Return x projected to a shape by a dense layer per pixel, at the pixels that the strides keep."""
         if x.shape == shape:
             return x
         strides = strides_between(x.shape, shape)
@@ -30,18 +30,18 @@ class ResidualStack(nn.Module):
 
 
 def strides_between(shape: tuple[int, ...], smaller: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the smallest strides that bring the axes between rows and channels from one shape to another.
+    """Return the smallest strides that shorten the axes between rows and channels from one shape to the other.
 
     Raises
     ------
     ValueError
-        If none do.
+        If no strides do.
     """
     lengths, kept = shape[1:-1], smaller[1:-1]
     strides = tuple(-(-length // n) for length, n in zip(lengths, kept, strict=False))
     if len(lengths) != len(kept) or any(-(-a // s) != n for a, s, n in zip(lengths, strides, kept, strict=True)):
         raise ValueError(
-            f"The layers of Residual make rows of shape {smaller[1:]} of rows of shape {shape[1:]}. These cannot be added, as no "
-            "strides lead from one to the other. Inside, use padding='same' and shorten axes by 'strides' only."
+            f"The layers of Residual map rows of shape {shape[1:]} to rows of shape {smaller[1:]}. These cannot be added, since no "
+            "strides give the second shape. Inside Residual, use padding='same' and shorten axes by 'strides' only."
         )
     return strides

@@ -1,4 +1,4 @@
-"""Channels that weigh each other."""
+"""The module for squeeze-and-excitation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skdeep.layers.linen.pooling import mean_over_space, space_axes
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales each channel by a gate between 0 and 1 that two dense layers make of the means of all channels."""
+    """Multiply each channel by a gate in (0, 1), which two dense layers compute from the means of all channels."""
 
     ratio: int
 

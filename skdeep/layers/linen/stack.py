@@ -1,4 +1,4 @@
-"""Modules one after the other."""
+"""The module that applies other modules one after the other."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from skdeep.layers.rows import check_sequences
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Part:
-    """A module inside another one: what makes it, and its rule of masks.
+    """A module inside another one: `build` makes the module, `output_mask` computes its output's step mask.
 
-    It is made inside the module that uses it, and so belongs to it. `output_mask(x, step_mask)` returns the step mask of
-    the output, None once there are no steps.
+    The outer module calls `build` in its compact method, so that the inner module is its submodule.
+    `output_mask(x, step_mask)` returns None if the output has no steps.
 
-    Parts are equal if their functions are. Python compares methods by the identity of their objects; methods of equal
-    objects are equal here, so that the modules of equal networks are.
+    Two parts are equal if their functions are. Python takes methods of two objects for unequal even if the objects are
+    equal; here such methods are equal, so that equal networks have equal modules.
     """
 
     build: Callable[[], nn.Module]
@@ -40,7 +40,7 @@ class Part:
 
 
 class Stack(nn.Module):
-    """Parts one after the other, then a dense output layer of what `last` makes of it, unless `n_outputs` is None."""
+    """Apply the parts one after the other, then `last` and a dense output layer, unless `n_outputs` is None."""
 
     parts: tuple[Part, ...]
     n_outputs: int | None = None
@@ -56,13 +56,13 @@ class Stack(nn.Module):
 
 
 def checked_sequences(x: Any) -> Any:
-    """Return the rows; raise ValueError unless they are `(time, features)`."""
+    """Return x unchanged; raise ValueError unless its rows have the shape `(time, features)`."""
     check_sequences("The dense layer at each step", x)
     return x
 
 
 def call_parts(parts: Sequence[Part], x: Any, train: bool, row_mask: Any, step_mask: Any = None) -> tuple[Any, Any]:
-    """Return the output of parts one after the other, and its step mask; inside a compact method only."""
+    """Apply the parts one after the other; return the output and its step mask. For compact methods only."""
     for part in parts:
         module = part.build()
         y = linen.call(module, x, **linen.call_arguments(module, train, row_mask, step_mask))

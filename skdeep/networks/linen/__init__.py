@@ -1,1 +1,1 @@
-"""The linen modules that networks build, by the rules of `skdeep.layers.linen`."""
+"""The linen modules that networks build. The rules of `skdeep.layers.linen` hold here too."""

@@ -1,4 +1,4 @@
-"""Networks from a code to an image."""
+"""The module of the convolutional decoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import flax.linen as nn
 
 
 class TransposedConvolutions(nn.Module):
-    """A dense layer to an image of `widths[0]` channels, then a doubling for each width, cut to `out_shape`."""
+    """A dense layer to an image of `widths[0]` channels, then one transposed convolution per width, cropped to `out_shape`.
+
+    Each transposed convolution has stride 2. The output is flat: `(n, values of out_shape)`.
+    """
 
     widths: tuple[int, ...]
     kernel_size: int

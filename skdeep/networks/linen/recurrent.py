@@ -1,4 +1,4 @@
-"""Recurrent networks."""
+"""The module of recurrent networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from skdeep.networks.linen.sequences import Output, embedded, masked_sequences
 
 
 class RecurrentNetwork(nn.Module):
-    """Recurrent parts, the last of which gives one state per row or all of them, and an output of each."""
+    """Embedding, recurrent parts, and a dense output layer.
+
+    If the last part returns one state per row, so does the network; if it returns all states, the output is per step.
+    """
 
     parts: tuple[Part, ...]
     mask_value: Any

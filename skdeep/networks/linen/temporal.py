@@ -1,4 +1,4 @@
-"""Temporal convolutional networks."""
+"""The module of the temporal convolutional network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HIDDEN_INIT = jax.nn.initializers.he_uniform()
 
 
 class TCN(nn.Module):
-    """Residual blocks of dilated causal convolutions; what `reduce` leaves of the steps goes to the output."""
+    """Embedding, residual blocks of dilated causal convolutions, `reduce` over the steps, and a dense output layer."""
 
     widths: tuple[int, ...]
     kernel_size: int
@@ -56,7 +56,7 @@ class TemporalBlock(nn.Module):
 
 
 class CausalConv(nn.Module):
-    """`nn.Conv` with padding "CAUSAL", as one matrix product of shifted steps: fast inside loops on a CPU."""
+    """`nn.Conv` with padding "CAUSAL", computed as one matrix product of shifted steps, which is fast in a CPU loop."""
 
     features: int
     kernel_size: int

@@ -1,4 +1,4 @@
-"""Transformers."""
+"""The module of the transformer encoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skdeep.networks.linen.sequences import Output, masked_sequences
 
 
 class Transformer(nn.Module):
-    """Projection or embedding, positions, blocks, a norm, and an output of what `reduce` leaves of the steps."""
+    """Projection or embedding, position encoding, blocks, layer norm, `reduce` over the steps, and a dense output layer."""
 
     n_layers: int
     features: int
