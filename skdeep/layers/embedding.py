@@ -21,7 +21,7 @@ class Embedding(Layer):
     Parameters
     ----------
     n_tokens : int, default=256
-        Number of different ids, at most 2^24.
+        Number of different ids.
     features : int, default=64
         Length of the vectors.
     mask_token : int or None, default=None
