@@ -96,6 +96,7 @@ FORBIDDEN = {
     "augmentations": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "flax", "sklearn"],
     "networks": ["skdeep.core", "skdeep.registry", "skdeep.estimators", "sklearn"],
     "networks/linen": COMPONENTS,
+    "kernels.py": ["flax", "optax", "sklearn", "skdeep.component", "skdeep.contract", "skdeep.core", "skdeep.registry"],
     "linen.py": ["flax", *COMPONENTS, "skdeep.layers", "skdeep.networks"],
     "pickling.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.component", "skdeep.registry"],
     "acceptance.py": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from skdeep.config import Objective
 from skdeep.contract import Loss
 from skdeep.core.raw import n_rows
+from skdeep.kernels import kernels_of
 from skdeep.records import Batch, Params
-
-LOOKED_UP = {"embed", "embedding", "embeddings", "table", "tables"}
-"""Words in the name of a parameter whose rows are looked up: an embedding table is not a kernel."""
 
 
 class MeanLoss(Objective):
-    """`sum(w * loss) / batch_size + l1 * sum|k| + 0.5 * l2 * sum k^2`, the penalties over kernels (`are_penalised`).
+    """`sum(w * loss) / batch_size + l1 * sum|k| + 0.5 * l2 * sum k^2`, the penalties over kernels (`skdeep.kernels`).
 
     Weights have mean 1 over all rows, so the divisor is the weight that a batch is expected to have:
     its own weight would favour rows in light batches. The loss is reported without the penalties.
@@ -30,7 +27,8 @@ class MeanLoss(Objective):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.records import Batch
+    >>> from skdeep.kernels import kernels_of
+    from skdeep.records import Batch
     >>> from skdeep.core.objective import MeanLoss
     >>> ones = jnp.ones(2)
     >>> batch = Batch(x=ones, target=ones, weight=ones, mask=ones)
@@ -68,32 +66,6 @@ def share_of_full_batch(batch: Batch, n_rows: Int[Array, ""], largest: Int[Array
     full = jnp.maximum(rows_of_full_batch(batch, n_rows), jnp.asarray(largest).astype(batch.mask.dtype))
     share: Float[Array, ""] = jnp.sum(batch.mask) / full
     return share
-
-
-def are_penalised(params: Params) -> Any:
-    """Mark the parameters that `l1`, `l2` and `alpha` penalise, the kernels, by a tree of bools.
-
-    A parameter of two or more dimensions is a kernel, whatever its module calls it, unless its name says that its rows are
-    looked up: if one of the words in the last name on its path, between underscores, is in `LOOKED_UP`. So `embedding` and
-    `pos_embedding` are not penalised, nor are the learned positions of `PositionalEncoding` (`table`). `unembedding` is, and
-    so is the `kernel` of a dense layer that is called `embedding`. Positions in lists are no names: both arrays of
-    `{"tables": [a, b]}` are tables.
-    """
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: leaf.ndim >= 2 and LOOKED_UP.isdisjoint(_last_name(path).lower().split("_")), params
-    )
-
-
-def kernels_of(params: Params) -> list[Any]:
-    """Return the kernels, by the rule of `are_penalised`."""
-    marks = jax.tree.leaves(are_penalised(params))
-    return [leaf for leaf, is_kernel in zip(jax.tree.leaves(params), marks, strict=True) if is_kernel]
-
-
-def _last_name(path: tuple[Any, ...]) -> str:
-    """Return the last key or attribute on a path that is a string, empty if none is."""
-    keys = (getattr(entry, "key", getattr(entry, "name", None)) for entry in reversed(path))
-    return next((key for key in keys if isinstance(key, str)), "")
 
 
 def row_losses(loss: Loss, raw: Any, target: Any) -> Float[Array, " n"]:

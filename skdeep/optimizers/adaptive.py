@@ -1,22 +1,16 @@
 """Optimizers with adaptive step sizes: past gradients of a parameter, or their signs, scale its step.
 
 `weight_decay` is decoupled (Loshchilov and Hutter, arXiv 1711.05101): it is multiplied by the learning rate, and applied
-to parameters of two or more dimensions only, that is, not to biases and the parameters of norms.
+to kernels only (`skdeep.kernels`), that is, not to biases, embedding tables and the parameters of norms.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import jax
-
 from skdeep.contract import Optimizer
+from skdeep.kernels import are_kernels
 from skdeep.records import OptimizerState, Params
-
-
-def are_kernels(params: Params) -> Any:
-    """Return a pytree of bool, True for the parameters with weight decay: those of two or more dimensions."""
-    return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)
 
 
 class Adam(Optimizer):

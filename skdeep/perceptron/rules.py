@@ -10,7 +10,8 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from skdeep.config import Objective, StoppingRule
 from skdeep.contract import Loss
 from skdeep.core.link import predicted_classes, predicted_point
-from skdeep.core.objective import kernels_of, share_of_full_batch
+from skdeep.core.objective import share_of_full_batch
+from skdeep.kernels import kernels_of
 from skdeep.records import Batch, Params, Stopping, Task
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
@@ -40,7 +41,8 @@ class BatchMean(Objective):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeep.records import Batch
+    >>> from skdeep.kernels import kernels_of
+    from skdeep.records import Batch
     >>> from skdeep.perceptron.rules import BatchMean
     >>> weight, mask = np.array([1.0, 3.0, 0.0]), np.array([1.0, 1.0, 0.0])
     >>> batch = Batch(x=mask, target=mask, weight=weight, mask=mask)
@@ -136,7 +138,8 @@ class ZeroOne(Loss):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.records import Task
+    >>> from skdeep.kernels import kernels_of
+    from skdeep.records import Task
     >>> from skdeep.perceptron.rules import ZeroOne
     >>> from skdeep.losses import CrossEntropy
     >>> ZeroOne(Task("binary", 2), CrossEntropy())(jnp.array([[0.5], [0.5]]), jnp.array([1, 0])).tolist()
@@ -171,7 +174,8 @@ class UnexplainedVariance(Loss):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.records import Task
+    >>> from skdeep.kernels import kernels_of
+    from skdeep.records import Task
     >>> from skdeep.perceptron.rules import UnexplainedVariance
     >>> from skdeep.losses import SquaredError
     >>> judge = UnexplainedVariance(SquaredError(), Task("regression", 1), (2.0,))

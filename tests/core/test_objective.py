@@ -6,24 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skdeep import Loss
-from skdeep.core.language import NextToken
-from skdeep.core.network import functions_of
 from skdeep.core.objective import (
     MeanLoss,
-    are_penalised,
-    kernels_of,
     row_losses,
     rows_of_full_batch,
     share_of_full_batch,
 )
-from skdeep.core.random import wrap_key
-from skdeep.layers import Dense, Embedding, Flatten, PositionalEncoding
 from skdeep.losses import SquaredError
-from skdeep.networks import CNN, GRU, LSTM, MLP, TCN, NNXNetwork, Sequential, Transformer
 from skdeep.records import Batch
 
 # Three rows, of which the last is padding.
@@ -97,116 +89,3 @@ def test_row_losses():
         "mean or sum over rows: weights and the mean are applied later.",
     ):
         row_losses(Reducing(), raw, target)
-
-
-@pytest.mark.parametrize(
-    ("name", "is_kernel"),
-    [
-        ("kernel", True),
-        ("w", True),
-        ("weights", True),
-        ("coef", True),
-        ("scale", True),
-        ("unembedding", True),
-        ("embedder", True),
-        ("stable", True),
-        ("embedding", False),
-        ("embeddings", False),
-        ("embed", False),
-        ("pos_embedding", False),
-        ("Embedding", False),
-        ("position_table", False),
-        ("table", False),
-    ],
-)
-def test_names_of_kernels(name, is_kernel):
-    assert are_penalised({"layer": {name: np.ones((2, 2))}}) == {"layer": {name: is_kernel}}
-
-
-class Attributes:
-    """Parameters of a user's own tree: a path then holds names of attributes."""
-
-    def __init__(self, embedding, weight):
-        self.embedding, self.weight = embedding, weight
-
-
-jax.tree_util.register_pytree_with_keys(
-    Attributes,
-    lambda tree: (
-        [
-            (jax.tree_util.GetAttrKey("embedding"), tree.embedding),
-            (jax.tree_util.GetAttrKey("weight"), tree.weight),
-        ],
-        None,
-    ),
-    lambda _, leaves: Attributes(*leaves),
-)
-
-MATRIX, VECTOR = np.ones((2, 2)), np.ones(2)
-
-
-@pytest.mark.parametrize(
-    ("params", "n_kernels"),
-    [
-        (MATRIX, 1),
-        (VECTOR, 0),
-        ([MATRIX, (VECTOR, MATRIX)], 2),  # without names, dimensions decide
-        ({"tables": [MATRIX, MATRIX], "w": MATRIX}, 1),  # positions are no names
-        ({"embedding": {"kernel": MATRIX}}, 1),  # a dense layer that is called so
-        ({"layers": {0: {"embedding": MATRIX}, 1: {"kernel": MATRIX}}}, 1),
-        (Attributes(MATRIX, MATRIX), 1),
-        ({}, 0),
-    ],
-)
-def test_kernels_of_trees(params, n_kernels):
-    assert len(kernels_of(params)) == n_kernels
-
-
-def test_kernels_are_the_arrays_themselves():
-    (kernel,) = kernels_of(PARAMS)
-    assert kernel is PARAMS["Dense_0"]["kernel"]
-
-
-def nnx_embedding(in_shape, n_outputs, rngs):
-    return nnx.Sequential(
-        lambda x: x.astype(int),
-        nnx.Embed(4, 3, rngs=rngs),
-        lambda x: x.mean(axis=1),
-        nnx.Linear(3, n_outputs, rngs=rngs),
-    )
-
-
-@pytest.mark.parametrize(
-    ("network", "in_shape", "n_outputs", "looked_up"),
-    [
-        (MLP((4,)), (3,), 2, []),
-        (CNN((4,)), (4, 4, 1), 2, []),
-        (LSTM(4), (5, 3), 2, []),
-        (GRU(4, n_tokens=4), (5,), 2, ["embedding/embedding"]),
-        (TCN((4,), n_tokens=4), (5,), 2, ["embedding/embedding"]),
-        (Transformer(1, 8, 2, n_tokens=4), (5,), 2, ["embedding/embedding"]),
-        (
-            Sequential((Embedding(4, 3), PositionalEncoding("learned"), Flatten(), Dense(2))),
-            (5,),
-            2,
-            ["Embedding_0/embedding", "LearnedPositions_0/table"],
-        ),
-        (NextToken(GRU(4), 4, 3), (5,), 20, ["embedding"]),
-        (NNXNetwork(nnx_embedding), (5,), 2, ["layers/1/embedding"]),
-    ],
-)
-def test_embeddings_of_networks_are_no_kernels(network, in_shape, n_outputs, looked_up):
-    """All other parameters of two dimensions or more are, as ever."""
-
-    def first_params(x):
-        return functions_of(network, in_shape, n_outputs).init(wrap_key(jnp.zeros(2, jnp.uint32)), x)[0]
-
-    params = jax.eval_shape(first_params, np.zeros((2, *in_shape), np.float32))
-    leaves = jax.tree_util.tree_leaves_with_path(params)
-    left_out = [
-        jax.tree_util.keystr(path, simple=True, separator="/")
-        for (path, leaf), is_kernel in zip(leaves, jax.tree.leaves(are_penalised(params)), strict=True)
-        if leaf.ndim >= 2 and not is_kernel
-    ]
-    assert sorted(left_out) == looked_up
-    assert len(kernels_of(params)) > 0

@@ -16,10 +16,11 @@ from skdeep.core import as_traced, stopping
 from skdeep.core.feeds.passes import Passes
 from skdeep.core.history import History
 from skdeep.core.network import functions_of
-from skdeep.core.objective import are_penalised, row_losses
+from skdeep.core.objective import row_losses
 from skdeep.core.programs import program
 from skdeep.core.random import wrap_key
 from skdeep.core.watcher import Watcher
+from skdeep.kernels import are_kernels
 from skdeep.records import ModelState, Outcome, Params, Rows, Snapshot
 
 
@@ -86,7 +87,7 @@ class _Loss:
         self._model_state, self._weight = model_state, float(job.rows.weight.sum())
         # 1 for parameters that are penalised, else 0.
         self._is_kernel = packed(
-            jax.tree.map(lambda leaf, mark: np.full(leaf.shape, float(mark)), params, are_penalised(params))
+            jax.tree.map(lambda leaf, mark: np.full(leaf.shape, float(mark)), params, are_kernels(params))
         )
         self._passes = Passes(job.rows, job.config.model.in_shape)
         flat = packed(params)

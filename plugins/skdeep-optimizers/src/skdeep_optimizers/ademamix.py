@@ -7,7 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from skdeep import Optimizer
-from skdeep_optimizers.fields import are_kernels, check_numbers
+from skdeep.kernels import are_kernels
+from skdeep_optimizers.fields import check_numbers
 
 
 class AdEMAMix(Optimizer):

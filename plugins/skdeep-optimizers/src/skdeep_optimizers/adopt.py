@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from skdeep import Optimizer
-from skdeep_optimizers.fields import are_kernels, check_numbers
+from skdeep.kernels import are_kernels
+from skdeep_optimizers.fields import check_numbers
 
 
 class ADOPT(Optimizer):

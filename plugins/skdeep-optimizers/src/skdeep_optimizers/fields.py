@@ -1,20 +1,11 @@
-"""What the optimizers share: checks of their fields, and which parameters decay."""
+"""Checks of the fields that the optimizers share."""
 
 from __future__ import annotations
 
 import math
 from numbers import Real
-from typing import Any
-
-import jax
 
 from skdeep import Optimizer
-from skdeep.contract import Params
-
-
-def are_kernels(params: Params) -> Any:
-    """Mark the parameters that decay: those of two or more dimensions, so neither biases nor norms."""
-    return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)
 
 
 def check_numbers(optimizer: Optimizer, interval: str, *names: str) -> None:

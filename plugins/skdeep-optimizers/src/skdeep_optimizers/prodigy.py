@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from skdeep import Optimizer
 from skdeep.contract import Params
-from skdeep_optimizers.fields import are_kernels, check_numbers
+from skdeep.kernels import are_kernels
+from skdeep_optimizers.fields import check_numbers
 
 
 class ProdigyState(NamedTuple):

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 
 from skdeep import Optimizer
 from skdeep.contract import OptimizerState, Params
+from skdeep.kernels import are_kernels
 from skdeep.optimizers import Adam
-from skdeep_optimizers.fields import are_kernels, check_numbers
+from skdeep_optimizers.fields import check_numbers
 
 
 class SAM(Optimizer):

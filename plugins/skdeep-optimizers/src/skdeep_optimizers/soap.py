@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from skdeep import Optimizer
 from skdeep.contract import Params
+from skdeep.kernels import are_kernels
 from skdeep_optimizers.eigenbasis import (
     Matrices,
     decayed_factors,
@@ -19,7 +20,7 @@ from skdeep_optimizers.eigenbasis import (
     rotate_back,
     zero_factors,
 )
-from skdeep_optimizers.fields import are_kernels, check_counts, check_numbers
+from skdeep_optimizers.fields import check_counts, check_numbers
 
 
 class SOAPState(NamedTuple):
