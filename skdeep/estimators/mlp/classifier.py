@@ -220,6 +220,16 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Returns
         -------
         self
+
+        Raises
+        ------
+        AttributeError
+            With `solver="lbfgs"`.
+        ValueError
+            With `early_stopping=True`, if the data or a parameter is invalid, or if a change since the earlier fit does not
+            allow training to continue.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite.
         """
         return train(self, FitData(X, y, sample_weight, classes=classes, more_come=True), is_partial=True)
 
@@ -295,6 +305,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Parameters
         ----------
         X : array-like or sparse matrix (n, features)
+
+        Returns
+        -------
+        ndarray (n, classes), or (n, labels) for multilabel
+
+        Raises
+        ------
+        AttributeError
+            If the loss gives no probabilities.
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
