@@ -236,9 +236,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def decision_function(self, X: Any) -> np.ndarray:
         """Return decision scores, which agree with `predict`: by their sign, or by the largest for multiclass.
 
-        For a loss with the built-in link (sigmoid, softmax or identity) they are the raw outputs of the network. If the
-        loss overrides `link` and is probabilistic, they are the logits (binary, multilabel) or the logarithms
-        (multiclass) of its probabilities. If it is not probabilistic, they are the scores of its link.
+        For a loss with the built-in link (sigmoid, softmax or identity) they are the raw outputs of the network (for
+        binary with two raw outputs, their difference). If the loss overrides `link` and is probabilistic, they are the
+        logits (binary, multilabel) or the logarithms (multiclass) of its probabilities. If it is not probabilistic, they
+        are the scores of its link.
 
         Parameters
         ----------
