@@ -483,7 +483,11 @@ def test_names_in_fields_stand_for_components():
             {"parts__1__rate": 1},
             "Outer.parts holds 1 components, but '1' is not a position of one.",
         ),
-        (Outer(1.0, parts=(Inner(),)), {"parts__rate": 1}, "Outer.parts holds 1 components: 'rate' is the position"),
+        (
+            Outer(1.0, parts=(Inner(),)),
+            {"parts__rate": 1},
+            "Outer.parts holds 1 components, but 'rate' is not a position",
+        ),
         (Outer(1.0, parts=(Inner(),)), {"parts__0__rat": 1}, "Invalid field 'rat' for Inner. Did you mean 'rate'?"),
     ],
 )

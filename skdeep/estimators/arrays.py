@@ -56,7 +56,7 @@ class ArrayReader(TrainedEstimator):
         return earlier.encoding.target if earlier is not None and earlier.is_partial and earlier.encoding else None
 
     def _keeps_columns(self, earlier: Earlier | None) -> bool:
-        """Tell whether X must have the same columns as in the earlier fit."""
+        """Return True if X must have the same columns as in the earlier fit."""
         return earlier is not None and earlier.is_partial
 
     def _read(self, data: Any, earlier: Earlier | None) -> tuple[Encoding, WeightedRows]:

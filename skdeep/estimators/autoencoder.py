@@ -218,6 +218,15 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         Returns
         -------
         self
+
+        Raises
+        ------
+        AttributeError
+            With `early_stopping=True`.
+        ValueError
+            If the data or a parameter is invalid, or a change since the earlier fit does not allow training to continue.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite.
         """
         return train(self, FitData(X, None, sample_weight), is_partial=True)
 
@@ -270,6 +279,10 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         X : as in `fit`
         y : ignored
         sample_weight : array-like (n,), default=None
+
+        Returns
+        -------
+        float
         """
         X = self._validated_rows(X)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)

@@ -35,7 +35,7 @@ def check_some_weight(weight: np.ndarray) -> None:
 class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     """Base of all estimators: the methods that `prepare` calls, and those that store and report an outcome.
 
-    They are defined here in the order in which they are called.
+    They are defined here in about the order of the calls.
     """
 
     _default_loss: ClassVar[str]
@@ -73,7 +73,7 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         """Return the components that the parameters stand for; the network includes every part that is trained."""
 
     def _check_serves(self, resolved: Resolved, task: Task) -> None:
-        """Raise ValueError if the loss does not serve the task, or the optimizer does not fit the parameters."""
+        """Raise ValueError if the loss does not serve the task, or a full-batch optimizer gets a batch size."""
         check_serves(self, resolved, task)
 
     def _encoded_for(self, network: Network, encoding: Any, given: WeightedRows) -> tuple[Any, WeightedRows]:

@@ -251,6 +251,15 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        AttributeError
+            With `early_stopping=True`.
+        ValueError
+            If the data or a parameter is invalid, or a change since the earlier fit does not allow training to continue.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite.
         """
         classes = None if classes is None else np.unique(classes)
         return train(self, FitData(X, y, sample_weight, classes=classes), is_partial=True)
@@ -322,6 +331,15 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix, as in `fit`
+
+        Returns
+        -------
+        ndarray (n, classes), or (n, labels) for multilabel
+
+        Raises
+        ------
+        AttributeError
+            If the loss gives no probabilities.
         """
         raw, _ = self._raw(X)
         probability = class_probabilities(self.loss_, self._cut(raw), self._task, np)

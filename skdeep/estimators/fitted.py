@@ -71,7 +71,7 @@ class FittedNetwork(BaseEstimator):
 
     @property
     def history_(self) -> Any:
-        """The losses and learning rates of training, as a pandas DataFrame with one row per epoch."""
+        """Losses, scores, learning rates and seconds of training, as a pandas DataFrame with one row per epoch."""
         import pandas as pd
 
         if not hasattr(self, "_history"):

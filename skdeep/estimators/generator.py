@@ -224,6 +224,15 @@ class SequenceGenerator(DeepEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        AttributeError
+            With `early_stopping=True`.
+        ValueError
+            If the data or a parameter is invalid, or a change since the earlier fit does not allow training to continue.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite.
         """
         return train(self, FitData(X, None, sample_weight, more_come=True), is_partial=True)
 
@@ -298,6 +307,17 @@ class SequenceGenerator(DeepEstimator):
         y : ignored
         sample_weight : array-like (n,), default=None
             Weights of texts. The weight of a text applies to each of its tokens.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        TypeError
+            As in `fit`.
+        ValueError
+            If a token is not in the vocabulary, or no text has a token to predict.
         """
         check_is_fitted(self)
         texts, weight = self._texts_and_weights(X, sample_weight, "X", self._encoding.level)
@@ -321,6 +341,10 @@ class SequenceGenerator(DeepEstimator):
         Parameters
         ----------
         X, sample_weight : as in `score`
+
+        Returns
+        -------
+        float
         """
         return math.exp(-self.score(X, sample_weight=sample_weight))
 

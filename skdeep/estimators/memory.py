@@ -39,7 +39,7 @@ class StoppingMemory(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a training keeps for a later one.
+    """The part of a training that a later one continues from, beside parameters and history.
 
     `key` is its random key, and `largest_batch` the number of rows of its largest batch so far. `optimizer` and `stopping`
     are None if the later training does not use them.

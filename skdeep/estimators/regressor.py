@@ -148,6 +148,15 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        AttributeError
+            With `early_stopping=True`.
+        ValueError
+            If the data or a parameter is invalid, or a change since the earlier fit does not allow training to continue.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite.
         """
         return train(self, FitData(X, y, sample_weight), is_partial=True)
 
@@ -192,6 +201,10 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         ----------
         X, y : as in `fit`
         sample_weight : array-like (n,), default=None
+
+        Returns
+        -------
+        float
         """
         raw, dtype = self._raw(X)
         point = self._encoding.target.decode_point(self.loss_, raw, dtype)

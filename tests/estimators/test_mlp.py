@@ -506,7 +506,7 @@ BAD = {
     "width 0": ({"hidden_layer_sizes": (5, 0)}, ValueError, r"must be > 0, got \[5, 0\]"),
     "half a width": ({"hidden_layer_sizes": (2.5,)}, ValueError, r"must be integers, got \[2.5\]"),
     "dropout": ({"dropout": 1.0}, ValueError, "The 'dropout' parameter of MLPClassifier must be"),
-    "dropout with lbfgs": ({"dropout": 0.1, "solver": "lbfgs"}, ValueError, "dropout and normalization='batch'"),
+    "dropout with lbfgs": ({"dropout": 0.1, "solver": "lbfgs"}, ValueError, "dropout or normalization='batch'"),
     "learning_rate": ({"learning_rate": 0.1}, ValueError, "The 'learning_rate' parameter of MLPClassifier must be"),
     "no validation rows": (
         {"early_stopping": True, "validation_fraction": 0.0},

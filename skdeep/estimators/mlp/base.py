@@ -184,14 +184,14 @@ class Perceptron(PerceptronWeights, ArrayReader):
     def _key(self, draft: Draft) -> np.ndarray:
         """Return the random key for dropout, which differs between `partial_fit` calls.
 
-        It is not drawn from `random_state`, so that the numbers drawn from it remain those of scikit-learn.
+        It is computed from the state of `random_state` without a draw, so that later draws equal those of scikit-learn.
         """
         state: Any = draft.rng.get_state(legacy=False)["state"]
         seed = zlib.crc32(state["key"]) ^ int(state["pos"])
         return key_of_seed(seed + (self._n_seen(draft) << 32))
 
     def _n_seen(self, draft: Draft) -> int:
-        """Return the number of rows that earlier calls trained on; 0 if a user assigned the weights."""
+        """Return the number of rows that earlier calls trained on; 0 if it is unknown, as for weights that a user assigned."""
         return self.__dict__.get("t_", 0) if draft.earlier is not None else 0
 
     @property

@@ -220,15 +220,26 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Returns
         -------
         self
+
+        Raises
+        ------
+        AttributeError
+            With `solver="lbfgs"`.
+        ValueError
+            With `early_stopping=True`, if the data or a parameter is invalid, or if a change since the earlier fit does not
+            allow training to continue.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite.
         """
         return train(self, FitData(X, y, sample_weight, classes=classes, more_come=True), is_partial=True)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return decision scores, which agree with `predict`: by their sign, or by the largest for multiclass.
 
-        For a loss with the built-in link (sigmoid, softmax or identity) they are the raw outputs of the network. If the
-        loss overrides `link` and is probabilistic, they are the logits (binary, multilabel) or the logarithms
-        (multiclass) of its probabilities. If it is not probabilistic, they are the scores of its link.
+        For a loss with the built-in link (sigmoid, softmax or identity) they are the raw outputs of the network (for
+        binary with two raw outputs, their difference). If the loss overrides `link` and is probabilistic, they are the
+        logits (binary, multilabel) or the logarithms (multiclass) of its probabilities. If it is not probabilistic, they
+        are the scores of its link.
 
         Parameters
         ----------
@@ -295,6 +306,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         Parameters
         ----------
         X : array-like or sparse matrix (n, features)
+
+        Returns
+        -------
+        ndarray (n, classes), or (n, labels) for multilabel
+
+        Raises
+        ------
+        AttributeError
+            If the loss gives no probabilities.
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))

@@ -137,6 +137,16 @@ class MLPRegressor(RegressorMixin, Perceptron):
         Returns
         -------
         self
+
+        Raises
+        ------
+        AttributeError
+            With `solver="lbfgs"`.
+        ValueError
+            With `early_stopping=True`, if the data or a parameter is invalid, or if a change since the earlier fit does not
+            allow training to continue.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite.
         """
         return train(self, FitData(X, y, sample_weight), is_partial=True)
 
@@ -163,6 +173,10 @@ class MLPRegressor(RegressorMixin, Perceptron):
         ----------
         X, y : as in `fit`
         sample_weight : array-like (n,), default=None
+
+        Returns
+        -------
+        float
         """
         raw, dtype = self._raw(X)
         point = self._encoding.target.decode_point(self._loss, raw, dtype)
