@@ -1,4 +1,4 @@
-"""Effects of components on a fit: networks, penalties, clipping, own modules (contract checks: test_testing.py)."""
+"""Effects of components in fits: networks, penalties, clipping, users' modules (contract checks: test_testing.py)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_schedule(schedule):
 
 
 def test_batch_norm_ignores_the_padding_of_a_batch():
-    """45 rows are trained in a batch padded to 64; the statistics are those of the 45 rows."""
+    """With 45 rows in a batch that is padded to 64, the statistics are those of the 45 rows."""
     network = ["batch_norm"]
     params = {**SMALL, "network": network, "learning_rate": 1e-12, "max_epochs": 300}
     model = DeepClassifier(**params).fit(X[:45], y[:45])
@@ -49,7 +49,7 @@ def test_batch_norm_ignores_the_padding_of_a_batch():
     )
 
 
-def test_lbfgs_sees_all_rows_and_ignores_the_learning_rate():
+def test_lbfgs_uses_all_rows_and_ignores_the_learning_rate():
     left, right = (
         DeepRegressor(**SMALL | {"learning_rate": rate}, optimizer="lbfgs").fit(XR, yr) for rate in (1e-5, 1.0)
     )
@@ -85,7 +85,7 @@ def test_clip_norm_bounds_the_step():
     assert np.sqrt(sum((s**2).sum() for s in steps)) == pytest.approx(1e-3, rel=1e-2)
 
 
-def test_flax_sequential_in_its_usual_spelling():
+def test_flax_sequential_as_a_network():
     model = DeepClassifier(**SMALL | {"network": nn.Sequential([nn.Dense(8), nn.relu, nn.Dense(3)])}).fit(X, y)
     assert model.history_["train_loss"].is_monotonic_decreasing
 

@@ -43,7 +43,7 @@ def run(layer, x, step_mask=None, variables=None):
     ],
     ids=["same", "valid", "groups", "causal", "circular", "volume"],
 )
-def test_convolutions_are_those_of_flax(layer, module, x):
+def test_convolutions_equal_flax(layer, module, x):
     output, _, variables = run(layer, x)
     expected = module.init(wrap_key(KEY), x)
     assert jax.tree.map(np.shape, variables) == jax.tree.map(np.shape, expected)
@@ -63,7 +63,7 @@ def test_pools(window, strides):
     assert_allclose(run(AvgPool(window, strides), SERIES)[0], np.stack([w.mean(1) for w in windows], 1), rtol=1e-5)
 
 
-def test_padding_of_an_average_does_not_count():
+def test_average_pooling_leaves_padding_out():
     assert_allclose(run(AvgPool(3, 1, "same"), np.ones((1, 5, 1), np.float32))[0], np.ones((1, 5, 1)), rtol=1e-6)
 
 
@@ -91,7 +91,7 @@ def test_masked_steps_change_nothing(layer):
         assert_allclose(run(pool, padded, kept)[0][0], run(pool, padded[:1, : kept[0].sum()])[0][0], rtol=1e-5)
 
 
-def test_a_sequence_of_masked_steps_only_is_zero():
+def test_a_sequence_with_all_steps_masked_gives_zero():
     for layer in (MaxPool(2), AvgPool(2), GlobalMaxPool(), GlobalAvgPool()):
         output, _, _ = run(layer, SERIES, np.zeros((4, 9), bool))
         assert_array_equal(output, np.zeros_like(output))
@@ -119,7 +119,7 @@ def test_bad_input(network, shape, message):
         DeepClassifier(network=network, input_shape=shape, max_epochs=1).fit(X, y)
 
 
-def test_pool_of_nothing():
+def test_pool_must_be_positive():
     with pytest.raises(ValueError, match="The 'pool' field of CNN must be a positive int"):
         CNN(pool=0)
 

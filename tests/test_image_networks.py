@@ -1,4 +1,4 @@
-"""The networks cnn and resnet: parameters and values against Flax's own modules, shapes, errors, fits."""
+"""The networks cnn and resnet: parameters and values against Flax's modules, shapes, errors, fits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_default_cnn_of_small_images():
 
 
 class FlaxCNN(nn.Module):
-    """What a user of Flax would write; the names of its parameters are the same."""
+    """The default CNN as a user of Flax may write it, with the same names of parameters."""
 
     @nn.compact
     def __call__(self, x):
@@ -64,7 +64,7 @@ class FlaxCNN(nn.Module):
         return nn.Dense(3, name="output")(nn.tanh(nn.Dense(7)(x.reshape(len(x), -1))))
 
 
-def test_cnn_is_its_spelling_in_flax():
+def test_cnn_equals_the_same_network_in_flax():
     network = CNN(widths=(4, 6), kernel_size=5, hidden=(7,), activation="tanh", dropout_rate=0.3)
     params, state = init(network)
     expected = jax.jit(FlaxCNN().apply)({"params": params}, IMAGES)
@@ -120,7 +120,7 @@ def reference(params, state, x):
     return x.mean((1, 2)) @ params["output"]["kernel"] + params["output"]["bias"]
 
 
-def test_resnet_is_that_of_the_paper():
+def test_resnet_equals_the_network_of_the_paper():
     network = ResNet(width=4)
     rng = np.random.default_rng(3)
     params, state = jax.tree.map(lambda p: np.asarray(p) + 0.5 * rng.uniform(-1, 1, p.shape), init(network))
@@ -136,7 +136,7 @@ def test_resnet_takes_images_sequences_and_volumes_of_any_size(in_shape):
         assert shapes(network, in_shape)["output/kernel"] == (8, 10)
 
 
-def test_convolutions_have_a_bias_where_nothing_normalises():
+def test_convolutions_have_a_bias_only_without_normalisation():
     names = shapes(ResNet(width=2, normalization=None), (8, 8, 1))
     assert sum(name.endswith("/bias") for name in names) == 8
     assert ResNet().build((8, 8, 1), 3).parts[:2] == parts_of((Conv(16, use_bias=False), BatchNorm()))
@@ -173,7 +173,7 @@ def test_check_fields(make, message):
         make()
 
 
-def test_flat_rows_say_what_to_give():
+def test_flat_rows_are_an_error_that_names_input_shape():
     message = r"ResNet takes rows with channels .* Got rows of shape \(64,\).*for example input_shape=\(28, 28, 1\)"
     with pytest.raises(ValueError, match=message):
         DeepClassifier(network="resnet", max_epochs=1).fit(X, y)

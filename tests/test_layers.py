@@ -24,7 +24,7 @@ ONES = np.ones(len(ROWS), np.float32)
 
 
 def run(layer, x=ROWS, train=False, mask=ONES, variables=None):
-    """Build the layer and return its output, the state it changed, and the variables it started from."""
+    """Build the layer; return its output, the changed model state, and the initial variables."""
     module = layer.build()
     arguments = call_arguments(module, train, mask)
     rngs = {"params": wrap_key(KEY), "dropout": jax.random.fold_in(wrap_key(KEY), 1)}
@@ -111,8 +111,8 @@ def test_dense_is_affine():
         ("lecun_normal", 1 / 400),
     ],
 )
-def test_kernel_init_has_the_variance_of_its_paper(kernel_init, variance):
-    """He et al.: 2 / fan_in. Glorot and Bengio: 2 / (fan_in + fan_out). LeCun et al.: 1 / fan_in."""
+def test_kernel_init_has_the_variance_given_in_its_paper(kernel_init, variance):
+    """The variances are 2 / fan_in (He et al.), 2 / (fan_in + fan_out) (Glorot and Bengio), 1 / fan_in (LeCun et al.)."""
     kernel = run(Dense(100, kernel_init=kernel_init), np.zeros((1, 400), np.float32))[2]["params"]["kernel"]
     assert_allclose(np.var(kernel), variance, rtol=0.03)
     assert abs(np.mean(kernel)) < 4 * (variance / kernel.size) ** 0.5
@@ -156,18 +156,20 @@ def test_dropout_keeps_the_mean(rate):
     n_values = 20_000
     output = np.asarray(run(Dropout(rate), np.ones((100, n_values // 100), np.float32), train=True)[0])
     assert_allclose(np.unique(output), [0, 1 / (1 - rate)], rtol=1e-6)
-    deviation = (rate / (1 - rate) / n_values) ** 0.5  # of the mean of Bernoulli(1 - rate) / (1 - rate)
+    deviation = (
+        rate / (1 - rate) / n_values
+    ) ** 0.5  # standard deviation of the mean of Bernoulli(1 - rate) / (1 - rate)
     assert abs(output.mean() - 1) < 4 * deviation
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.5])
-def test_gradient_through_dropout_is_its_factor(rate):
+def test_gradient_of_dropout_is_its_factor(rate):
     output = run(Dropout(rate), np.ones_like(ROWS), train=True)[0]
     grad = jax.grad(lambda x: jnp.sum(run(Dropout(rate), x, train=True)[0]))(ROWS)
     assert_array_equal(grad, output)
 
 
-def test_two_dropouts_of_equal_shape_drop_other_values():
+def test_two_dropouts_of_equal_shape_have_different_masks():
     """Both keep a value with probability 1/4 if their masks are independent, with 1/2 if they are equal."""
     layer = Residual((Dropout(0.5), Dropout(0.5)))
     output = run(layer, np.ones((100, 100), np.float32), train=True)[0]
@@ -196,7 +198,7 @@ def test_batch_norm_uses_running_statistics_in_inference():
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 3, 4)])
 @pytest.mark.parametrize("padding", [1.0, 1e4])
-def test_batch_norm_does_not_see_padding(shape, padding):
+def test_batch_norm_leaves_padding_out(shape, padding):
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     padded = np.concatenate([x, padding * np.ones((3, *shape[1:]), np.float32)])
     mask = np.repeat(np.float32([1, 0]), [6, 3])
@@ -207,7 +209,7 @@ def test_batch_norm_does_not_see_padding(shape, padding):
 
 
 @pytest.mark.parametrize("layer", [Residual((Dense(4), BatchNorm())), Residual((Residual((BatchNorm(),)),))])
-def test_mask_and_train_reach_the_layers_inside(layer):
+def test_row_mask_and_train_reach_inner_layers(layer):
     padded, mask = np.concatenate([ROWS, 100 * ROWS]), np.repeat(np.float32([1, 0]), 6)
     expected, _, variables = run(layer, ROWS, train=True)
     output, _, _ = run(layer, padded, train=True, mask=mask, variables=variables)
@@ -238,8 +240,8 @@ X = np.linspace(-4, 4, 24, dtype=np.float32).reshape(6, 4)
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-def test_activation_by_name_is_that_of_jax(name):
-    name_in_jax = "sigmoid" if name == "logistic" else name  # scikit-learn's word
+def test_activation_by_name_equals_jax(name):
+    name_in_jax = "sigmoid" if name == "logistic" else name  # "logistic" is scikit-learn's name
     assert_array_equal(run(Activation(name), X)[0], getattr(jax.nn, name_in_jax)(X))
 
 
@@ -262,7 +264,7 @@ def test_unknown_activation(name, message):
         activation_function(name)
 
 
-def test_module_layer_never_binds_the_module_it_was_given():
+def test_module_layer_does_not_bind_the_given_module():
     module = nn.Dense(3, name="mine")
     built = ModuleLayer(module).build()
     assert built is not module
@@ -320,7 +322,7 @@ class AsLayer(Layer):
         return self.network.build((4,), 3)
 
 
-def test_layers_of_all_sorts_run_together():
+def test_a_list_may_mix_all_forms_of_layers():
     _, network = resolve("network", ["dense", CONV, square, ("dropout", {"rate": 0.1}), Dense(2), "tanh"])
     assert shapes(AsLayer(network), np.ones((3, 5, 4), np.float32)) == {
         "params/Dense_0/kernel": (4, 128),
@@ -336,8 +338,8 @@ def test_layers_of_all_sorts_run_together():
 
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("name", ["LayerNorm", "BatchNorm", "Dropout", "RMSNorm"])
-def test_flax_modules_are_told_of_training_but_not_of_padding(name, train):
-    """What Flax's own modules call a mask is another thing than rows that are padding."""
+def test_flax_modules_get_the_training_flag_but_no_row_mask(name, train):
+    """The `mask` argument of Flax's modules has another meaning than `row_mask`."""
     module = nn.Dropout(0.5) if name == "Dropout" else getattr(nn, name)()
     _, network = resolve("network", [module])
     output, _, _ = jax.eval_shape(lambda: run(AsLayer(network), train=train))

@@ -424,7 +424,7 @@ def test_n_raw(loss, kind, expected):
         (lambda: Huber(float("nan")), "'delta'.* Got nan instead."),
         (
             lambda: Quantile(1.0),
-            r"The 'quantile' field of Quantile must be a level in \(0, 1\) or increasing levels. Got 1.0 instead.",
+            r"The 'quantile' field of Quantile must be a float in \(0, 1\), or a tuple of them in increasing order. Got 1.0 instead.",
         ),
         (lambda: Quantile(0), "'quantile'.* Got 0 instead."),
         (lambda: Quantile((0.9, 0.1)), r"'quantile'.* Got \(0.9, 0.1\) instead."),

@@ -1,4 +1,4 @@
-"""Networks: parameters, values against NumPy, users' own linen and NNX modules as pure functions."""
+"""Networks: parameters, values against NumPy, and users' linen and NNX modules as pure functions."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_parameter_names_and_shapes(network, in_shape, expected):
     assert shapes(network, in_shape) == expected
 
 
-def test_conv_decoder_is_transposed_convolutions():
-    """A transposed convolution of stride 2: zeros between the values, then a sum over the kernel."""
+def test_conv_decoder_equals_transposed_convolutions():
+    """A transposed convolution with stride 2 inserts zeros between the values and then convolves them."""
     network, code = ConvDecoder(widths=(2, 3), out_shape=(3, 6, 1)), ROWS[:, :4]
     variables = init(network, code, n_outputs=18)
     params = variables[0]
@@ -116,7 +116,7 @@ def transposed(x, layer):
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 2), (9, 1), (8, 8, 1)])
-def test_conv_decoder_fills_any_shape(shape):
+def test_conv_decoder_returns_images_of_any_shape(shape):
     n_outputs = int(np.prod(shape))
     network = ConvDecoder(widths=(4, 3), out_shape=shape)
     assert shapes(network, (4,), n_outputs)["output/bias"] == (shape[-1],)
@@ -135,7 +135,7 @@ def test_linear_is_affine():
 
 
 @pytest.mark.parametrize(("activation", "function"), [("tanh", np.tanh), (jnp.sin, np.sin)], ids=["name", "function"])
-def test_mlp_is_affine_maps_and_activations(activation, function):
+def test_mlp_equals_affine_maps_and_activations(activation, function):
     network = MLP(widths=(8, 5), activation=activation)
     params, state = init(network)
     hidden = function(affine(function(affine(ROWS, params["Dense_0"])), params["Dense_1"]))
@@ -157,7 +157,7 @@ def test_mlp_order_is_dense_norm_activation_dropout():
     ],
 )
 def test_modules_of_equal_networks_are_equal(make, other):
-    """A module is a value: one that is a static argument of a user's `jax.jit` compiles once."""
+    """Equal modules compile once if they are a static argument of a user's `jax.jit`."""
     first, second = make().build((4,), 3), make().build((4,), 3)
     assert first is not second
     assert first == second
@@ -258,7 +258,7 @@ def test_flax_network_fills_in_n_outputs(module, width):
     assert getattr(module, "n_outputs", None) != 3
 
 
-def test_flax_network_shows_the_fields_of_the_module():
+def test_get_params_of_a_flax_network_returns_the_fields_of_the_module():
     network = FlaxNetwork(Net(width=16))
     assert network.get_params() == {"width": 16, "n_outputs": None}
     assert network.replace(width=4) == FlaxNetwork(Net(width=4))
@@ -266,7 +266,7 @@ def test_flax_network_shows_the_fields_of_the_module():
         network.replace(widht=4)
 
 
-def test_network_of_a_wrong_width_is_named():
+def test_a_network_of_the_wrong_width_is_named_in_the_error():
     with pytest.raises(
         ValueError, match=r"returns an array of shape \(6, 5\) for 6 rows, but the loss needs 3 outputs"
     ):
@@ -274,7 +274,7 @@ def test_network_of_a_wrong_width_is_named():
 
 
 class OldFlags(skdeep.Module):
-    """A module in the manner of Flax's examples, with the flags of its own modules."""
+    """A module with the flags of Flax's own modules, as in Flax's examples."""
 
     @nn.compact
     def __call__(self, x, deterministic, use_running_average):
@@ -421,7 +421,7 @@ class Pure(skdeep.Network):
         return skdeep.NetworkFunctions(init, apply)
 
 
-def test_pure_functions_are_a_network():
+def test_pure_functions_can_be_a_network():
     assert all(result.passed for result in check_network(Pure()))
     X, y = load_iris(return_X_y=True)
     model = skdeep.DeepClassifier(

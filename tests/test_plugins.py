@@ -154,7 +154,7 @@ def test_check_finds_failures(install):
     assert list(reports) == ["acme-fakes", "bad", "broken", "careless", "kept-out"]
     assert (reports["acme-fakes"].failures, reports["acme-fakes"].state) == ((), "loaded")
     assert reports["acme-fakes"].n_passed > 10
-    assert any("return one finite float a row" in failure for failure in reports["bad"].failures)
+    assert any("return one finite float per row" in failure for failure in reports["bad"].failures)
     assert "ZeroDivisionError" in reports["broken"].failures[0]
     assert "careless 1.0 does not require skdeep-flax." in reports["careless"].failures[0]
     assert (reports["kept-out"].state, reports["kept-out"].n_passed) == ("blocked", 0)
@@ -209,7 +209,7 @@ def test_describe_command(capsys):
     out = capsys.readouterr().out
     assert out.startswith("loss focal\n\n  signature   Focal(gamma=2.0)\n  package     skdeep-flax ")
     assert "  gamma  float  = 2.0  traced: a new number needs no compile\n" in out
-    assert "Focusing strength, at least 0." in out
+    assert "Focusing parameter, at least 0." in out
     assert main(["plugins", "describe", "loss", "focal", "--json"]) == 0
     described = json.loads(capsys.readouterr().out)
     assert described["fields"] == [{"name": "gamma", "type": "float", "default": "2.0", "is_traced": True}]
@@ -244,19 +244,22 @@ def test_check_command(install, capsys):
     assert main(["plugins", "check", "broken"]) == 1
     out = capsys.readouterr().out
     assert out.startswith("FAILED   loss       broken:cubic  1.0      1 of 2 checks\n")
-    assert "What to change: let the module be imported without an error" in out
+    assert "What to change: correct the module, so that it can be imported" in out
     assert main(["plugins", "check", "broken", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)[0]["n_passed"] == 1
 
 
 ADVICE = {
-    "an error": ("1 / 0", "let the module be imported without an error"),
-    "a missing package": ("import no_such_package", "install 'no_such_package'"),
-    "a missing name": ("", "name something that the module defines in the entry point"),
+    "an error": ("1 / 0", "correct the module, so that it can be imported"),
+    "a missing package": (
+        "import no_such_package",
+        "add the package that contains 'no_such_package' to the project's dependencies",
+    ),
+    "a missing name": ("", "write an entry point 'module:attribute' whose attribute the module defines"),
     "another kind": ("Cubic = 3", "let the entry point name a component class"),
     "a class that is wrong": (
         GOOD.replace('scaling = "standard"', 'scaling = "standardize"'),
-        "let the module be imported without an error",
+        "correct the module, so that it can be imported",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Layers of sequences: against Flax's cells and attention, finite differences, and steps that are masked."""
+"""Layers for sequences against Flax's cells and attention and finite differences, and masked steps."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def init(layer, x=X):
 
 
 def noisy(params):
-    """Return parameters none of which is zero: biases start there."""
+    """Return parameters plus noise: biases are initialised with 0, which would hide errors."""
     rng = np.random.default_rng(3)
     return jax.tree.map(lambda p: np.asarray(p) + 0.3 * rng.normal(size=p.shape).astype(np.float32), params)
 
@@ -71,7 +71,7 @@ def shapes(params):
 
 
 @pytest.mark.parametrize(("layer", "cell"), CELLS, ids=NAMES)
-def test_recurrent_parameters_are_those_of_flax(layer, cell):
+def test_recurrent_parameters_have_flaxs_names_and_shapes(layer, cell):
     carry = cell.initialize_carry(jax.random.key(0), X[:, 0].shape)
     expected = cell.init({"params": wrap_key(KEY)}, carry, X[:, 0])["params"]
     jax.tree.map(close, init(layer), expected)
@@ -80,7 +80,7 @@ def test_recurrent_parameters_are_those_of_flax(layer, cell):
 @pytest.mark.parametrize(
     ("layer", "cell", "reverse"), [(*CELLS[0], True), *((*cell, False) for cell in CELLS)], ids=["reverse lstm", *NAMES]
 )
-def test_recurrence_and_gradients_are_those_of_flax(layer, cell, reverse):
+def test_recurrence_and_gradients_equal_flax(layer, cell, reverse):
     layer, rnn = layer.replace(reverse=reverse), nn.RNN(cell, reverse=reverse, keep_order=True)
     params, weight = noisy(init(layer)), np.random.default_rng(2).normal(size=(N, T, U)).astype(np.float32)
 
@@ -101,7 +101,7 @@ def test_recurrence_and_gradients_are_those_of_flax(layer, cell, reverse):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(("layer", "cell"), CELLS[:2], ids=NAMES[:2])
-def test_masked_ends_are_the_lengths_of_flax(layer, cell, reverse):
+def test_masked_ends_equal_flaxs_seq_lengths(layer, cell, reverse):
     layer = layer.replace(reverse=reverse, return_sequences=True)
     params = noisy(init(layer))
     rnn = nn.RNN(cell, reverse=reverse, keep_order=True, return_carry=True)
@@ -113,12 +113,12 @@ def test_masked_ends_are_the_lengths_of_flax(layer, cell, reverse):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("layer", [LSTM(U), GRU(U), SimpleRNN(U)], ids=NAMES[:3])
-def test_a_masked_step_is_as_if_it_were_not_there(layer, reverse):
+def test_a_masked_step_equals_a_removed_step(layer, reverse):
     layer = layer.replace(reverse=reverse, return_sequences=True)
     params = noisy(init(layer))
     output = np.asarray(applied(layer, params, X, HOLES))
     last = np.asarray(applied(layer.replace(return_sequences=False), params, X, HOLES))
-    assert_array_equal(output[0], 0.0)  # no real step: the carry of zeros
+    assert_array_equal(output[0], 0.0)  # all steps are masked: the initial carry of zeros
     assert_array_equal(last, output[:, 0] if reverse else output[:, -1])
     packed = np.zeros_like(X)
     for row, kept in enumerate(HOLES):
@@ -131,8 +131,8 @@ def test_a_masked_step_is_as_if_it_were_not_there(layer, reverse):
 @pytest.mark.parametrize(
     ("cell", "n_sums", "reverse"), [(LSTMCell(), 4, False), (GRUCell(), 4, True), (SimpleCell(jnp.sin), 1, False)]
 )
-def test_backward_pass_is_the_slope(cell, n_sums, reverse, mask):
-    """In float64, by finite differences; of kernel and rows at once."""
+def test_backward_pass_equals_finite_differences(cell, n_sums, reverse, mask):
+    """The gradient with respect to kernel and rows equals finite differences in float64."""
     with jax.enable_x64(True):
         kernel = 0.4 * np.random.default_rng(4).normal(size=(F + U + 1, n_sums * U))
         x = np.asarray(X.swapaxes(0, 1), np.float64)
@@ -155,7 +155,7 @@ def test_masked_steps_have_no_gradient():
     assert (np.abs(np.asarray(grad)[HOLES]).sum(-1) > 0).all()
 
 
-def test_recurrence_of_many_configurations_at_once_is_each_alone():
+def test_vmap_over_configurations_equals_each_one_alone():
     layer = GRU(U)
     params = [noisy(init(layer)), init(layer)]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
@@ -170,7 +170,7 @@ def test_recurrence_of_many_configurations_at_once_is_each_alone():
 
 @pytest.mark.parametrize("mask", [None, HOLES], ids=["no mask", "mask"])
 @pytest.mark.parametrize("return_sequences", [False, True])
-def test_bidirectional_is_both_directions_side_by_side(return_sequences, mask):
+def test_bidirectional_concatenates_both_directions(return_sequences, mask):
     layer = LSTM(U, return_sequences=return_sequences)
     params = noisy(init(Bidirectional(layer)))
     assert set(params) == {"forward", "backward"}
@@ -182,7 +182,7 @@ def test_bidirectional_is_both_directions_side_by_side(return_sequences, mask):
 
 
 @pytest.mark.parametrize("layer", [LSTM(U), GRU(U), SimpleRNN(U), Bidirectional(LSTM(U))])
-def test_mask_goes_on_with_the_sequence_only(layer):
+def test_output_mask_exists_for_sequences_only(layer):
     assert layer.output_mask(X, HOLES) is None
     whole = Bidirectional(LSTM(U, return_sequences=True)) if isinstance(layer, Bidirectional) else None
     assert (whole or layer.replace(return_sequences=True)).output_mask(X, HOLES) is HOLES
@@ -206,14 +206,14 @@ def test_masking():
     [LSTM(U), Bidirectional(GRU(U)), TransformerBlock(3), TransformerBlock(3, causal=True)],
     ids=lambda layer: type(layer).__name__,
 )
-def test_rows_of_masked_steps_only_give_finite_numbers(layer):
+def test_rows_with_all_steps_masked_give_finite_numbers(layer):
     params, mask = init(layer), np.zeros((N, T), bool)
     slope = jax.grad(lambda p: jnp.sum(applied(layer, p, np.zeros_like(X), mask) ** 2))(params)
     for leaf in jax.tree.leaves((applied(layer, params, np.zeros_like(X), mask), slope)):
         assert np.isfinite(leaf).all()
 
 
-def test_embedding_looks_rows_up():
+def test_embedding_returns_rows_of_its_table():
     layer, ids = Embedding(7, 4), np.array([[0, 3, 6], [1, 1, 2]], np.float32)
     params = init(layer, ids)
     assert shapes(params) == {"embedding": (7, 4)}
@@ -245,7 +245,7 @@ LABELS = np.arange(12) % 2
         (2.5, "Got 2.5 in row 5"),
     ],
 )
-def test_ids_out_of_range_are_an_error_on_every_way_in(value, message):
+def test_ids_out_of_range_are_an_error_in_every_method(value, message):
     wrong = IDS.copy()
     wrong[5, 2] = value
     model = DeepClassifier(network=[Embedding(7, 2)], max_epochs=1, tol=None)
@@ -264,7 +264,7 @@ def test_ids_out_of_range_are_an_error_on_every_way_in(value, message):
         model.partial_fit(wrong, LABELS)
 
 
-def test_mask_token_is_an_id_too():
+def test_mask_token_may_lie_outside_the_ids():
     padded = IDS.copy()
     padded[:, 3] = -1
     network = [Embedding(7, 2, mask_token=-1), LSTM(3)]
@@ -275,7 +275,7 @@ def test_mask_token_is_an_id_too():
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("mask", [None, ENDS], ids=["no mask", "mask"])
-def test_attention_is_that_of_flax(mask, causal):
+def test_attention_equals_flax(mask, causal):
     layer, x = SelfAttention(2, 3, causal=causal), np.concatenate([X, X[..., :1]], -1)
     params = noisy(init(layer, x))
     assert set(params) == {"attention"}
@@ -290,7 +290,7 @@ def test_attention_is_that_of_flax(mask, causal):
     close(applied(layer, params, x, mask), expected)
 
 
-def test_masked_steps_are_not_looked_at():
+def test_no_step_attends_to_masked_steps():
     layer, x = TransformerBlock(2, 2), np.concatenate([X, X[..., :1]], -1)
     params, changed = noisy(init(layer, x)), np.where(HOLES[..., None], x, 50.0).astype(np.float32)
     first, second = (np.asarray(applied(layer, params, rows, HOLES)) for rows in (x, changed))
@@ -315,7 +315,7 @@ def test_dropout_rate_is_traced(layer):
 
 
 def numpy_block(params, x):
-    """Pre-norm: attention of the normed input added, then two dense layers of the normed sum added."""
+    """A pre-norm block in NumPy: x plus attention(norm(x)), then plus dense(gelu(dense(norm(...))))."""
 
     def norm(x, p):
         centred = x - x.mean(-1, keepdims=True)
@@ -335,7 +335,7 @@ def numpy_block(params, x):
     return x + gelu @ second["kernel"] + second["bias"]
 
 
-def test_transformer_block_is_its_formula():
+def test_transformer_block_equals_its_formula():
     layer, x = TransformerBlock(2, 3), np.concatenate([X, X[..., :1]], -1)
     params = noisy(init(layer, x))
     assert params["Dense_0"]["kernel"].shape == (4, 12)
@@ -343,7 +343,7 @@ def test_transformer_block_is_its_formula():
 
 
 @pytest.mark.parametrize("n_features", [4, 5])
-def test_sinusoids_are_those_of_the_paper(n_features):
+def test_sinusoids_equal_the_formula_of_the_paper(n_features):
     x = np.zeros((1, T, n_features), np.float32)
     expected = np.empty((T, n_features))
     for position in range(T):

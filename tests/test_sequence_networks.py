@@ -1,4 +1,4 @@
-"""Networks of sequences: parameters, values against Flax and NumPy, padded steps, rows they refuse, and fits."""
+"""Networks for sequences: parameters, values against Flax and NumPy, padded steps, refused rows, and fits."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def affine(x, layer):
 
 
 def padded(x, n_steps=3, at=None):
-    """Return rows with masked steps appended, or put before step `at`."""
+    """Return rows with masked steps appended, or inserted before step `at`."""
     extra = np.full((len(x), n_steps, *x.shape[2:]), PADDING, x.dtype)
     at = x.shape[1] if at is None else at
     return np.concatenate([x[:, :at], extra, x[:, at:]], axis=1)
@@ -103,7 +103,7 @@ def test_parameter_names_and_shapes():
     assert "projection/kernel" not in tokens
 
 
-def test_lstm_is_that_of_flax():
+def test_lstm_equals_flax():
     network = LSTM(8, n_layers=2)
     params, x = noisy(init(network)), X
     for i in range(2):
@@ -112,7 +112,7 @@ def test_lstm_is_that_of_flax():
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
-def test_tcn_is_the_convolutions_of_flax(kernel_size):
+def test_tcn_equals_flaxs_convolutions(kernel_size):
     network = TCN((8, 8, 4), kernel_size)
     params, x = noisy(init(network)), X
     for i, width in enumerate(network.widths):
@@ -125,7 +125,7 @@ def test_tcn_is_the_convolutions_of_flax(kernel_size):
     assert_allclose(raw(network, params), affine(x[:, -1], params["output"]), rtol=1e-4, atol=1e-4)
 
 
-def test_transformer_is_its_parts():
+def test_transformer_equals_its_parts_composed():
     network = Transformer(2, 8, 2)
     params = noisy(init(network))
     x = PositionalEncoding().build().apply({}, affine(X, params["projection"]))
@@ -136,7 +136,7 @@ def test_transformer_is_its_parts():
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
-def test_appended_masked_steps_leave_predictions_as_they_are(network):
+def test_appended_masked_steps_do_not_change_predictions(network):
     params = init(network)
     jax.tree.map(close, init(network, padded(X)), params)
     params = noisy(params)
@@ -153,7 +153,7 @@ def test_recurrent_networks_skip_masked_steps_anywhere(network, at):
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
-def test_rows_of_masked_steps_only_are_finite_and_alike(network):
+def test_rows_with_all_steps_masked_give_equal_finite_outputs(network):
     params, x = noisy(init(network)), X.copy()
     x[:2] = PADDING
     output = raw(network, params, x)
@@ -183,7 +183,7 @@ def test_rows_of_numbers_are_sequences_of_one_feature(network):
 
 
 @pytest.mark.parametrize("network", [LSTM(8), GRU(8), TCN((8,)), Transformer(1, 8, 2)])
-def test_rows_of_other_dimensions_are_refused(network):
+def test_rows_with_too_many_axes_are_refused(network):
     name = type(network).__name__
     message = rf"The network {name} takes rows of shape \(time, features\) or \(time,\). Got rows of shape \(5, 3, 1\)"
     with pytest.raises(ValueError, match=message):
@@ -239,7 +239,7 @@ def test_check_fields(make, message):
     ],
     ids=["transformer", "layers", "lstm", "gru", "tcn"],
 )
-def test_networks_of_tokens_ask_for_ids(network):
+def test_networks_of_tokens_refuse_other_values(network):
     ids, y = np.arange(24.0).reshape(6, 4) % 7 - 1, np.arange(6) % 2
     model = DeepClassifier(network=network, max_epochs=1, tol=None).fit(ids, y)
     assert model.predict(ids).shape == (6,)
@@ -255,8 +255,8 @@ def test_networks_of_tokens_ask_for_ids(network):
     [LSTM(4, mask_value=-1.0), GRU(4, mask_value=-1.0), TCN((4, 4), mask_value=-1.0)],
     ids=["lstm", "gru", "tcn"],
 )
-def test_ids_are_rows_of_a_table_of_vectors(network):
-    """The same parameters over vectors that NumPy looks up, with padding as vectors of -1."""
+def test_ids_select_rows_of_the_embedding_table(network):
+    """The output equals that for vectors looked up by NumPy, with padding as vectors of -1."""
     ids = np.array([[3, 0, 5, 1], [2, 2, 0, -1], [5, 4, -1, -1]], np.float32)
     params = dict(init(network.replace(n_tokens=6), ids))
     assert params["embedding"]["embedding"].shape == (6, 4)
@@ -267,7 +267,7 @@ def test_ids_are_rows_of_a_table_of_vectors(network):
     close(of_ids, raw(network, params, vectors.astype(np.float32)))
 
 
-def test_ids_are_told_from_measurements_where_their_order_means_nothing():
+def test_ids_can_be_learned_if_their_order_has_no_meaning():
     rng = np.random.default_rng(0)
     is_marked = rng.permutation(np.arange(60) % 2)
     ids = rng.integers(0, 60, (400, 6))
@@ -335,13 +335,13 @@ def test_contract_of_a_network_of_masked_tokens(component, check):
     check(component)
 
 
-# Outputs at each step.
+# Outputs per step.
 
 
 @pytest.mark.parametrize(
     "network", [LSTM(8), LSTM(4, n_layers=2), GRU(8), TCN((8, 8, 4)), Transformer(1, 8, 2, 0.0)], ids=str
 )
-def test_causal_form_has_outputs_at_each_step_made_of_steps_up_to_it(network):
+def test_causal_outputs_depend_on_the_same_and_earlier_steps_only(network):
     module = network.build_causal(X.shape[1:], 2)
     arguments = {"row_mask": None} if isinstance(network, LSTM | GRU) else {}
     apply = jax.jit(functools.partial(module.apply, train=False, **arguments))
@@ -355,7 +355,7 @@ def test_causal_form_has_outputs_at_each_step_made_of_steps_up_to_it(network):
 
 
 @pytest.mark.parametrize("network", [LSTM(8), GRU(4, n_layers=2), TCN((8, 4)), Transformer(1, 8, 2, 0.0)], ids=str)
-def test_causal_form_has_the_parameters_of_the_ordinary_one(network):
+def test_causal_form_has_the_same_parameters(network):
     arguments = {"row_mask": None} if isinstance(network, LSTM | GRU) else {}
     forms = [
         build(X.shape[1:], 2).init(jax.random.key(0), X, train=False, **arguments)
@@ -365,7 +365,7 @@ def test_causal_form_has_the_parameters_of_the_ordinary_one(network):
 
 
 @pytest.mark.parametrize("network", [LSTM(8), GRU(8), TCN((8, 4))], ids=str)
-def test_last_step_of_the_causal_form_is_the_ordinary_output(network):
+def test_last_step_of_the_causal_form_equals_the_ordinary_output(network):
     arguments = {"row_mask": None} if isinstance(network, LSTM | GRU) else {}
     variables = network.build(X.shape[1:], 2).init(jax.random.key(0), X, train=False, **arguments)
     one, each = (
@@ -380,7 +380,7 @@ def test_last_step_of_the_causal_form_is_the_ordinary_output(network):
     [LSTM(4), TCN((4,)), Transformer(1, 8, 2), ["gru"], [PositionalEncoding("learned"), ("rnn", {"units": 3})]],
     ids=["lstm", "tcn", "transformer", "gru", "learned positions"],
 )
-def test_fits_in_float32_where_jax_is_in_double_precision(network):
+def test_fits_in_float32_if_jax_has_x64_enabled(network):
     model = DeepRegressor(network=network, input_shape=(5, 3), max_epochs=1, tol=None, random_state=0)
     with jax.enable_x64(True):
         model.fit(X.reshape(6, 15), X[:, 0, 0])

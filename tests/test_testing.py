@@ -1,4 +1,4 @@
-"""The test kit: built-in components pass it, and each check fails a component that breaks its rule, and says what to change."""
+"""The contract checks: built-in components pass them, and components that break a rule fail, with a useful message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from skdeep.testing.distributions import check_requirement
 from skdeep.testing.kinds import CHECKS
 from skdeep.testing.running import name_of
 
-# Compiling takes longer the more layers there are; how wide they are hardly matters.
+# The compile time depends on the number of layers, hardly on their widths.
 FEWER_LAYERS = {
     "tcn": {"widths": (8,)},
     "transformer": {"n_layers": 1, "features": 8, "n_heads": 2},
@@ -30,7 +30,7 @@ LARGE = ("lstm", "resnet")
 
 
 def built_in():
-    """Return the built-in components, small ones first: those of few layers, and those of many with their defaults."""
+    """Return two lists: small built-in components, and those with many layers at their defaults."""
     named = [
         (kind, name, registry.get(kind, name)[1]()) for kind in registry.GROUPS for name in registry.builtin_names(kind)
     ]
@@ -51,7 +51,7 @@ VARIANTS = [
 
 @pytest.fixture
 def forgets(component, check):
-    """Drop what was compiled for a component once its last check is done: all together take gigabytes."""
+    """Clear the compiled programs after a component's last check: all together take gigabytes."""
     yield
     if component.kind == "network" and name_of(check) == "check_fit_compiles_once":
         jax.clear_caches()
@@ -72,7 +72,7 @@ def test_contract_of_large_built_in_components(component, check):
 
 
 class Residuals(skdeep.Loss):
-    """A loss to break."""
+    """The squared error, as base of losses that break a rule."""
 
     tasks = ("regression",)
     scaling = "standard"
@@ -281,7 +281,7 @@ class ImageNet(nn.Module):
     ],
     ids=["at its bound", "large values", "labels only", "function for regression", "large rates", "images"],
 )
-def test_good_components_of_other_sorts_pass(kind, value):
+def test_good_components_of_other_forms_pass(kind, value):
     for component, check in component_checks(kind, value):
         check(component)
 
@@ -314,19 +314,24 @@ BROKEN = [
     ("loss", Overflows(), "check_gradient", "At raw outputs of 30 and -30 the gradient"),
     ("loss", WrongSlope(), "check_gradient", "The gradient is not the slope of the loss."),
     ("loss", Branches(), "check_floats_are_traced", "Branches uses its float field 'power' in Python control flow"),
-    ("loss", FixedType(), "check_gradient", "Of float64 it makes float32."),
-    ("loss", LinkOfAnotherLoss(), "check_link_fits_loss", "make loss and link fit together"),
+    ("loss", FixedType(), "check_gradient", "For float64 raw outputs it returned float32."),
+    ("loss", LinkOfAnotherLoss(), "check_link_fits_loss", "change the loss or the link"),
     ("loss", LinkOfJaxAlone(), "check_link", "JAX and NumPy differ"),
-    ("loss", NegativePredictions(), "check_link", "The target is non-negative, but a prediction is -"),
+    ("loss", NegativePredictions(), "check_link", "The loss is for non-negative targets, but a prediction is -"),
     ("loss", NoProbabilities(), "check_link", "Probabilities of a row do not sum to 1."),
     ("loss", Overflows(), "check_padding_is_neutral", "Padding"),
     ("loss", RefusesItsDefault(), "check_default_fields", "let check_fields accept the defaults"),
     ("loss", HoldsALambda(), "check_pickling", "functions that can be imported by name"),
     ("loss", ConvertsFields(), "check_floats_are_data", "do not convert them in __post_init__"),
-    ("loss", LearnsNothing(), "check_fit", "The training loss"),
+    ("loss", LearnsNothing(), "check_fit", "The training loss did not fall at any learning rate."),
     ("optimizer", Ascends(), "check_descends", "The loss starts at"),
-    ("optimizer", StateGrows(), "check_forms", "The state changes its form."),
-    ("optimizer", StateOfNumbers(), "check_init_gives_one_form", "The state holds 0.5, a float, which is no array."),
+    ("optimizer", StateGrows(), "check_forms", "An update changes the form of the state."),
+    (
+        "optimizer",
+        StateOfNumbers(),
+        "check_init_gives_one_form",
+        "The state holds 0.5, a float, which is not an array.",
+    ),
     ("optimizer", UpdatesOfAnotherType(), "check_forms", "Updates do not have the form of the parameters."),
     ("optimizer", BranchesOnTheRate(), "check_floats_are_traced", "use `jnp.where` or `lax.cond` instead of `if`"),
     ("schedule", lambda progress: progress - 0.5, "check_factor", "At progress 0 the factor is -0.5."),
@@ -336,25 +341,35 @@ BROKEN = [
         "schedule",
         lambda progress: 1.0 if progress < 0.5 else 0.1,
         "check_floats_are_traced",
-        "write it free of branches",
+        "write it without Python branches",
     ),
-    ("layer", layer_of(centre), "check_rows_are_independent", "Rows are predicted otherwise"),
-    ("layer", layer_of(share_of_rows), "check_rows_are_independent", "among fewer rows"),
+    ("layer", layer_of(centre), "check_rows_are_independent", "The prediction of a row depends on the other rows."),
+    (
+        "layer",
+        layer_of(share_of_rows),
+        "check_rows_are_independent",
+        "The prediction of a row changes if there are fewer rows.",
+    ),
     ("layer", layer_of(mix_while_training), "check_padding_is_neutral", "take `row_mask: (n,)`"),
     ("layer", layer_of(lose_rows), "check_output", "For 10 rows of shape (6,) it returned shape (9, 6)."),
-    ("layer", layer_of(single), "check_gradient", "Of float64 rows it makes float32."),
+    ("layer", layer_of(single), "check_gradient", "For float64 rows it returned float32."),
     ("layer", layer_of(infinite), "check_gradient", "values that are NaN or infinite"),
     ("layer", FlaxDropout(), "check_floats_are_traced", "skdeep.layers.Dropout"),
-    ("network", TooWide(), "check_output", "Of 3 outputs asked for it returned shape (10, 4)."),
+    ("network", TooWide(), "check_output", "The network must return the shape (10, 3), but returned (10, 4)."),
     ("network", TooWide(), "check_fit", "Make its last layer 3 wide"),
     (
         "augmentation",
         lambda key, x: x[:, :3],
         "check_rows_keep_their_form",
-        "Of rows float32(6, 6) it made float32(6, 3).",
+        "For rows float32(6, 6) it returned float32(6, 3).",
     ),
-    ("augmentation", lambda key, x: x + next(COUNTER), "check_decided_by_the_key", "The same key gives other rows."),
-    ("augmentation", lambda key, x: x - x.mean(axis=0)[None, :], "check_rows_are_independent", "sets `mixes = True`"),
+    (
+        "augmentation",
+        lambda key, x: x + next(COUNTER),
+        "check_decided_by_the_key",
+        "Two calls with the same key give different rows.",
+    ),
+    ("augmentation", lambda key, x: x - x.mean(axis=0)[None, :], "check_rows_are_independent", "set `mixes = True`"),
 ]
 
 
@@ -373,7 +388,7 @@ def test_a_broken_component_fails(kind, component, name, message):
 
 
 def test_every_check_is_failed_by_something():
-    """Those that are not in the table have no component of their own that breaks them alone."""
+    """The last set has the checks that no component of the tables fails."""
     failed = {name for _, _, name, _ in BROKEN}
     every = {name_of(check) for checks in CHECKS.values() for check in checks}
     in_the_other_file = {  # test_testing_faults.py
@@ -407,7 +422,7 @@ def test_every_check_is_failed_by_something():
     ],
 )
 def test_check_functions_raise_the_first_failure(check, bad, message):
-    """What passes is in their docstrings: a name, an object, a module, functions."""
+    """The docstrings of these functions have examples of components that pass."""
     with pytest.raises(AssertionError, match=f"{message}: "):
         getattr(testing, check)(bad)
 
@@ -438,14 +453,14 @@ def test_shape_of_a_row_can_be_given():
 
 @pytest.mark.parametrize("requires", [[], ["numpy"], ["skdeep-flax"]])
 @pytest.mark.usefixtures("fresh_registry")
-def test_a_package_says_which_skdeep_it_needs(install, requires):
+def test_a_package_must_require_a_range_of_skdeep_versions(install, requires):
     install("careless", requires=requires, losses="cubic = fake_careless:Cubic")
     (plugin,) = testing.distributions.plugins_of("careless")
     with pytest.raises(AssertionError, match="add 'skdeep-flax>=0.1,<0.2'"):
         check_requirement(plugin)
 
 
-def test_a_package_that_is_not_there():
+def test_a_package_that_is_not_installed():
     with pytest.raises(
         ValueError, match="No installed package 'numpy' offers components. Declare entry points in one of"
     ):

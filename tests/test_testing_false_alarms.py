@@ -1,4 +1,4 @@
-"""Legitimate components that look like faults pass the kit, and the faults beside them still fail it."""
+"""Correct components that look like faults pass the checks, and similar components with a fault fail them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def spectral_norm(module, x, train):
 
 
 def wrong_everywhere(module, x):
-    """A custom gradient that is not the slope, beside a legitimate `stop_gradient`."""
+    """A wrong custom gradient, together with a correct use of `stop_gradient`."""
 
     @jax.custom_vjp
     def doubled(x):
@@ -66,7 +66,7 @@ def radial_centres(module, x):
 
 
 class OnDemand(skdeep.Schedule):
-    """A field that counts only together with another one."""
+    """A schedule with a field that has an effect only if another field is set."""
 
     falls: bool = False
     final: float = 0.1
@@ -83,7 +83,7 @@ class HalfAndHalf(skdeep.Augmentation):
 
 
 class Survival(skdeep.Loss):
-    """Exponential times, some cut off: the second column of y says which were seen to the end."""
+    """Exponential times, some of them censored: the second column of y is 1 for times that are not censored."""
 
     tasks = ("regression",)
     domain = "non-negative"
@@ -126,7 +126,7 @@ class BackwardTimes(Survival):
     ],
     ids=lambda value: ",".join(value) if isinstance(value, tuple) else None,
 )
-def test_what_only_looks_like_a_fault_passes(kind, component, names):
+def test_correct_components_that_look_like_faults_pass(kind, component, names):
     for name in names:
         run(kind, component, name)
 
@@ -135,17 +135,17 @@ def test_what_only_looks_like_a_fault_passes(kind, component, names):
     ("kind", "component", "name"),
     [
         ("layer", Own(wrong_everywhere), "check_gradient: The gradient is not the slope"),
-        ("loss", BackwardTimes(), "check_link_fits_loss: .* rows are predicted worse"),
+        ("loss", BackwardTimes(), "check_link_fits_loss: .* rows worse"),
     ],
     ids=["custom gradient", "backward times"],
 )
-def test_the_fault_beside_it_is_found(kind, component, name):
+def test_the_similar_fault_is_found(kind, component, name):
     with pytest.raises(AssertionError, match=f" fails {name}"):
         run(kind, component, name.partition(":")[0])
 
 
 def test_predictions_must_follow_from_probabilities():
-    """Three classes; a stub in the place of an estimator whose classes come from elsewhere."""
+    """A stub stands for an estimator whose predictions do not follow from its probabilities."""
     X, probability = np.zeros((2, 6)), np.array([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]])
 
     def model(prediction):
@@ -157,7 +157,7 @@ def test_predictions_must_follow_from_probabilities():
         )
 
     expect_predictions(model(["b", "c"]), X)
-    with pytest.raises(AssertionError, match="predict and predict_proba disagree: 1 of 2 predictions"):
+    with pytest.raises(AssertionError, match="predict and predict_proba disagree: 1 of 2 predicted classes"):
         expect_predictions(model(["b", "a"]), X)
     with pytest.raises(AssertionError, match=r"predict returned the shape \(3,\), not \(2,\)"):
         expect_predictions(model(["b", "c", "a"]), X)

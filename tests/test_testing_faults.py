@@ -1,4 +1,4 @@
-"""Faults that small numbers do not show: each must fail the check that looks for it."""
+"""Components with a hidden fault: each must fail the check for this fault."""
 
 from __future__ import annotations
 
@@ -213,9 +213,9 @@ class FrozenMix(skdeep.Augmentation):
 
 
 FAULTS = [
-    ("loss", UnusedField(), "check_float_fields_matter", "Its float field 'scale' moves nothing"),
+    ("loss", UnusedField(), "check_float_fields_matter", "Its float field 'scale' has no effect"),
     ("loss", ReadsOneLabel(), "check_every_target_counts", "(multilabel) The loss does not depend on target 1 of 3."),
-    ("loss", PushesOneLabelAway(), "check_link_fits_loss", "(multilabel) After a step against the gradient"),
+    ("loss", PushesOneLabelAway(), "check_link_fits_loss", "(multilabel) A step against the gradient"),
     ("loss", Variance(), "check_std_fits_loss", "let `std` return the standard deviation, not the variance"),
     ("loss", SwappedDeviations(), "check_std_fits_loss", "in the order of the outputs"),
     (
@@ -225,13 +225,23 @@ FAULTS = [
         "(multiclass) For 24 rows and 3 classes the link returned shape (24, 4), not (24, 3).",
     ),
     ("loss", AllRawOutputs(), "check_link", "(regression) For 24 rows and 1 outputs the link returned shape (24, 2)"),
-    ("loss", LinkOverRows(), "check_link", "(regression) A row is predicted otherwise among fewer rows."),
+    ("loss", LinkOverRows(), "check_link", "(regression) The prediction of a row changes if there are fewer rows."),
     ("loss", FlippedOutput(), "check_link_fits_loss", "By label or output, the mean distance"),
     ("loss", SwappedOutputs(), "check_link_fits_loss", "By label or output, the mean distance"),
-    ("optimizer", IgnoresTheRate(), "check_learning_rate_scales_steps", "as the learning rate to the power of 0.00."),
-    ("optimizer", SquaresTheRate(), "check_learning_rate_scales_steps", "as the learning rate to the power of 2.00."),
-    ("optimizer", UnusedMomentum(), "check_float_fields_matter", "Its float field 'momentum' moves nothing"),
-    ("optimizer", BiasesAscend(), "check_descends", "the loss of ['hidden']['bias'] does not fall"),
+    (
+        "optimizer",
+        IgnoresTheRate(),
+        "check_learning_rate_scales_steps",
+        "in proportion to the learning rate to the power of 0.00, not 1.",
+    ),
+    (
+        "optimizer",
+        SquaresTheRate(),
+        "check_learning_rate_scales_steps",
+        "in proportion to the learning rate to the power of 2.00, not 1.",
+    ),
+    ("optimizer", UnusedMomentum(), "check_float_fields_matter", "Its float field 'momentum' has no effect"),
+    ("optimizer", BiasesAscend(), "check_descends", "the part of ['hidden']['bias'] does not fall"),
     (
         "schedule",
         lambda p: jnp.where(abs(p - 0.3301) < 1e-3, jnp.nan, 1.0),
@@ -240,34 +250,54 @@ FAULTS = [
     ),
     ("schedule", lambda p: jnp.where(abs(p - 0.3301) < 1e-3, -1.0, 1.0), "check_factor_between", "negative at"),
     ("schedule", SingularAtItsField(), "check_factor_between", "At progress [0.123456] the factor is [nan]"),
-    ("schedule", UnusedFloor(), "check_float_fields_matter", "Its float field 'floor' moves nothing"),
+    ("schedule", UnusedFloor(), "check_float_fields_matter", "Its float field 'floor' has no effect"),
     ("layer", Own(numpy_noise), "check_noise_follows_the_key", "numbers of shape (10, 6) that were drawn once"),
     ("layer", Own(numpy_mask), "check_noise_follows_the_key", "numbers of shape (10, 6) that were drawn once"),
-    ("layer", Own(constant_key), "check_noise_follows_the_key", "it makes 1 random draws whose keys are not"),
+    ("layer", Own(constant_key), "check_noise_follows_the_key", "it makes 1 random draws whose keys do not depend"),
     (
         "layer",
         Own(constant_key_beside_another),
         "check_noise_follows_the_key",
-        "it makes 1 random draws whose keys are not",
+        "it makes 1 random draws whose keys do not depend",
     ),
-    ("layer", Own(numpy_init), "check_init_follows_the_seed", "Two seeds give the same numbers"),
+    (
+        "layer",
+        Own(numpy_init),
+        "check_init_follows_the_seed",
+        "Two seeds give the same initial ['kernel'], although its numbers look random.",
+    ),
     (
         "layer",
         Own(unseeded_init),
         "check_init_follows_the_seed",
-        "One seed gives two values of the initial ['kernel'].",
+        "Two initialisations from one seed give different values of ['kernel'].",
     ),
-    ("layer", Own(constant_init), "check_init_follows_the_seed", "a random draw whose key is not made of the seed"),
-    ("layer", OfSteps(mean_without_mask), "check_step_mask", "While predicting, masked steps change the others."),
-    ("layer", OfSteps(ignores_mask), "check_step_mask", "While predicting, masked steps change the others."),
-    ("layer", OfSteps(inverts_mask), "check_step_mask", "the steps that are not masked do not count in 10 of 10 rows"),
-    ("layer", OfSteps(masks_whole_rows), "check_step_mask", "the steps that are not masked do not count in"),
-    ("layer", IgnoresMaskWhileTraining(), "check_step_mask", "While training, masked steps change the others."),
-    ("layer", UnusedStrength(), "check_float_fields_matter", "Its float field 'strength' moves nothing"),
-    ("augmentation", Jitter(), "check_float_fields_matter", "Its float field 'strength' moves nothing"),
-    ("augmentation", jitter_with_a_constant_key, "check_decided_by_the_key", "A random draw has a key of its own"),
+    ("layer", Own(constant_init), "check_init_follows_the_seed", "a random draw whose key does not depend on the seed"),
+    (
+        "layer",
+        OfSteps(mean_without_mask),
+        "check_step_mask",
+        "The values of masked steps change other steps at prediction.",
+    ),
+    ("layer", OfSteps(ignores_mask), "check_step_mask", "The values of masked steps change other steps at prediction."),
+    ("layer", OfSteps(inverts_mask), "check_step_mask", "Unmasked steps do not affect the output of 10 of 10 rows"),
+    ("layer", OfSteps(masks_whole_rows), "check_step_mask", "Unmasked steps do not affect the output of"),
+    (
+        "layer",
+        IgnoresMaskWhileTraining(),
+        "check_step_mask",
+        "The values of masked steps change other steps in training.",
+    ),
+    ("layer", UnusedStrength(), "check_float_fields_matter", "Its float field 'strength' has no effect"),
+    ("augmentation", Jitter(), "check_float_fields_matter", "Its float field 'strength' has no effect"),
+    (
+        "augmentation",
+        jitter_with_a_constant_key,
+        "check_decided_by_the_key",
+        "A random draw does not depend on the given key",
+    ),
     ("augmentation", lambda key, x: 0.5 * x, "check_decided_by_the_key", "All keys change the rows in the same way."),
-    ("augmentation", FrozenMix(), "check_decided_by_the_key", "It uses numbers drawn once"),
+    ("augmentation", FrozenMix(), "check_decided_by_the_key", "It uses random numbers that were drawn at tracing"),
 ]
 
 

@@ -81,7 +81,31 @@ class Residual(Layer):
 def stack_layers(
     widths: tuple[int, ...], activation: Any, dropout_rate: float, normalization: str | None, residual: bool
 ) -> tuple[Layer, ...]:
-    """Return the hidden layers of a multilayer perceptron: one block of dense, norm, activation, dropout per width."""
+    """Return the hidden layers of a multilayer perceptron: one block of dense, norm, activation, dropout per width.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Widths of the hidden layers.
+    activation : str or callable
+        A name or a function, as in `Activation`.
+    dropout_rate : float
+        Share of the hidden values dropped in training, in [0, 1).
+    normalization : {"batch", "layer"} or None
+        Normalisation after each dense layer.
+    residual : bool
+        If True, wrap each block in a `Residual`.
+
+    Returns
+    -------
+    tuple of Layer
+
+    Examples
+    --------
+    >>> from skdeep.layers import stack_layers
+    >>> [type(layer).__name__ for layer in stack_layers((64,), "relu", 0.1, None, residual=False)]
+    ['Dense', 'Activation', 'Dropout']
+    """
     blocks: list[Layer] = []
     for width in widths:
         norm = () if normalization is None else (NORMALIZATIONS[normalization](),)

@@ -97,7 +97,7 @@ class Focal(Loss):
     Parameters
     ----------
     gamma : float, default=2.0
-        Focusing parameter :math:`\gamma`, at least 0.
+        Focusing parameter, at least 0.
 
     References
     ----------

@@ -146,7 +146,8 @@ class Quantile(Loss):
         increasing = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
         if not (self.levels and increasing and all(0 < q < 1 for q in self.levels)):
             raise ValueError(
-                f"The 'quantile' field of Quantile must be a level in (0, 1) or increasing levels. Got {self.quantile!r} instead."
+                f"The 'quantile' field of Quantile must be a float in (0, 1), or a tuple of them in increasing order. "
+                f"Got {self.quantile!r} instead."
             )
 
 

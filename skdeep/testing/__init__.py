@@ -1,12 +1,12 @@
-"""Contract checks for components, as scikit-learn's `check_estimator` is for estimators: the last step of a plugin author.
+"""Contract checks for components, as scikit-learn's `check_estimator` is for estimators.
 
-A check that fails raises AssertionError, which says what is wrong, where, and what to change.
-`check_distribution("acme-losses")` checks every component of an installed package, and
-`parametrize_with_component_checks("acme-losses")` makes a pytest case of each check.
+Authors of plugins run them on their components. A check that fails raises AssertionError with the fault, its place and
+the change to make. `check_distribution("acme-losses")` checks every component of an installed package, and
+`parametrize_with_component_checks("acme-losses")` makes one pytest case per check.
 
-A component that fails a check for a good reason declares it in its class variable `expected_failed_checks`, a dict from
-the names of checks to reasons. Such a failure is reported as "xfail", as scikit-learn does; it is an error if the check
-passes or does not exist.
+A component that fails a check for a good reason declares this in its class variable `expected_failed_checks`, a dict that
+maps names of checks to reasons. Such a failure has the status "xfail", as in scikit-learn. A declared check that passes
+or does not exist is an error.
 
 >>> import jax.numpy as jnp
 >>> from skdeep.testing import check_loss
@@ -14,12 +14,12 @@ passes or does not exist.
 Traceback (most recent call last):
 ...
 AssertionError: FunctionLoss(...) fails check_one_value_a_row: ...
-What to change: return one finite float a row, `(n,)`, without the mean over rows: weights are applied later.
+What to change: return one finite float per row, `(n,)`, without the mean over rows: weights are applied later.
 
 >>> from skdeep.testing import check_schedule
 >>> def below_zero(progress):
 ...     return 1 - 1.01 * progress
->>> reason = "The last steps go back on purpose."
+>>> reason = "The last steps ascend on purpose."
 >>> results = check_schedule(below_zero, expected_failed_checks=dict.fromkeys(["check_factor", "check_factor_between"], reason))
 >>> [result.check_name for result in results if result.status == "xfail"]
 ['check_factor', 'check_factor_between']

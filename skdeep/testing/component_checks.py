@@ -1,4 +1,4 @@
-"""Checks for components of every kind: they are values, known by their fields, and their floats are data."""
+"""Checks for components of every kind: copies, pickling, and float fields that are data."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from skdeep.testing.running import contract_check, expect, expect_same_form
 
 @contract_check("let check_fields accept the defaults, and keep arrays, dicts and sets out of the fields: use tuples.")
 def check_default_fields(component: Any) -> None:
-    """The fields pass the component's own `check_fields`, and those that are structure can be hashed."""
+    """The fields pass the component's own `check_fields`, and all fields that are not traced are hashable."""
     for part in components_in(component):
         part.check_fields()
     check_structure(component)
 
 
-@contract_check("write fields as annotated class attributes only, without __init__ or __post_init__ of your own.")
+@contract_check("declare fields as annotated class attributes only, and define neither __init__ nor __post_init__.")
 def check_parameters(component: Any) -> None:
-    """Fields are parameters: they can be listed, and replaced by a changed copy, which leaves the original alone."""
+    """`get_params` lists the fields; `replace` returns a component with equal or changed fields and refuses unknown ones."""
     params = component.get_params()
     again = component.replace(**params)
     expect(type(again) is type(component), f"replace(...) returned {again!r}.")
     _expect_equal(again.get_params(), params, "replace(**get_params()) changed the parameters")
     expect(
-        clone(component) is component, "sklearn.base.clone made a copy: components are immutable, so they are shared."
+        clone(component) is component, "sklearn.base.clone made a copy. Components are immutable, so clones share them."
     )
     try:
         component.replace(no_such_field=1)
@@ -46,36 +46,36 @@ def check_parameters(component: Any) -> None:
     raise AssertionError("replace(no_such_field=1) raised no ValueError.")
 
 
-@contract_check("let fields hold plain values, components or functions, so that worker processes can get them.")
+@contract_check("let fields hold plain values, components or functions, so that they can be sent to worker processes.")
 def check_copies(component: Any) -> None:
-    """Copying, and sending to another process with cloudpickle, give the same component."""
+    """`copy.deepcopy` and cloudpickle give an equal component."""
     for again in (copy.deepcopy(component), pickle.loads(cloudpickle.dumps(component))):
         _expect_equal(again.get_params(), component.get_params(), "A copy has other parameters")
 
 
 @contract_check(
-    "let fields hold plain values, components, or functions that can be imported by name: models are saved."
+    "let fields hold plain values, components, or functions that can be imported by name, so that models can be saved."
 )
 def check_pickling(component: Any) -> None:
-    """Pickling gives the same component, and the same hash for joblib's caches."""
+    """Pickling gives an equal component, with the same `joblib.hash`."""
     again = pickle.loads(pickle.dumps(component))
     _expect_equal(again.get_params(), component.get_params(), "Pickling changed the parameters")
     expect(joblib.hash(again) == joblib.hash(component), "joblib.hash changed by pickling.")
 
 
-@contract_check("annotate numbers that training may vary with `float`, and do not convert them in __post_init__.")
+@contract_check("annotate numbers that may differ between fits with `float`, and do not convert them in __post_init__.")
 def check_floats_are_data(component: Any) -> None:
-    """Another number in a float field, or a number of another type, leaves the structure as it is: no new compile."""
+    """Another number in a float field, or another number type, does not change the pytree structure, so nothing recompiles."""
     traced = as_traced(component)
     for change in (lambda value: value * 0.9 + 0.01, lambda value: round(float(value)), np.float64):
         moved = as_traced(jax.tree.map(change, component))
-        expect_same_form(moved, traced, "Another number in a float field gives another structure.")
+        expect_same_form(moved, traced, "Another number in a float field changes the pytree structure.")
 
 
 def expect_each_used(component: Any, used_by: Callable[[Any], Collection[int]], message: str) -> None:
-    """Expect that each float field is used: by this component, by its defaults, or with a yes-or-no field turned over.
+    """Expect that each float field has an effect in this component, in its defaults, or with one bool field negated.
 
-    `used_by` returns, by position among the component's leaves, which fields a component uses.
+    `used_by` returns the float fields that affect a component's results, as positions among the component's leaves.
     """
     names = _float_fields(component)
     used = set(used_by(component))
@@ -83,7 +83,7 @@ def expect_each_used(component: Any, used_by: Callable[[Any], Collection[int]], 
         for variant in _variants(component):
             used |= set(used_by(variant))
     for position, name in enumerate(names):
-        expect(position in used, f"Its float field {name!r} moves nothing: {message} depends on it.")
+        expect(position in used, f"Its float field {name!r} has no effect: {message} depends on it.")
 
 
 def _float_fields(component: Any) -> list[str]:
@@ -91,7 +91,7 @@ def _float_fields(component: Any) -> list[str]:
 
 
 def _variants(component: Any) -> Iterator[Any]:
-    """Yield components with the same float fields: the defaults, and each yes-or-no field turned over."""
+    """Yield components with the same float fields: the defaults, and this one with each bool field negated."""
     switches = [{name: not value} for name, value in component.get_params().items() if isinstance(value, bool)]
     makers: list[Callable[[], Any]] = [
         type(component),
@@ -101,7 +101,7 @@ def _variants(component: Any) -> Iterator[Any]:
         try:
             variant = make()
             variant.check_fields()
-        except (TypeError, ValueError):  # fields without defaults, or values that exclude each other
+        except (TypeError, ValueError):  # a field has no default, or the values exclude each other
             continue
         if _float_fields(variant) == _float_fields(component):
             yield variant
@@ -118,12 +118,12 @@ def _expect_equal(actual: dict[str, Any], wanted: dict[str, Any], message: str) 
 
 
 def _appearance(value: Any) -> tuple[type, str]:
-    """Return what can be seen of a value: copies of functions and of modules are unequal objects."""
+    """Return type and repr without addresses, since copies of functions and of modules do not compare equal."""
     return type(value), re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def is_importable(cls: type) -> bool:
-    """Tell whether pickle finds a class by its name: not one of a notebook or a function."""
+    """Tell whether pickle can import a class by its name; it cannot if a notebook or a function defines the class."""
     found: Any = sys.modules.get(cls.__module__)
     for part in cls.__qualname__.split("."):
         found = getattr(found, part, None)

@@ -1,7 +1,7 @@
-"""Which inputs, random draws and constants the outputs of a traced function depend on; nothing is computed.
+"""Dataflow of a traced function: the inputs on which each output and each random draw depends, and the constants.
 
-Several faults cannot be seen in numbers, or only by luck: a field that nothing reads, a random draw from a
-constant key, noise that NumPy drew once and that every step repeats. They are plain in the traced program.
+The function is traced, not run. Numbers alone do not reveal some faults reliably: a field that is never read, a random
+draw from a constant key, noise that NumPy drew once and that every step repeats. The traced program shows them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOTHING: Inputs = frozenset()
 
 
 class Dataflow(NamedTuple):
-    """What a function is made of; inputs are positions among the leaves of all arguments.
+    """The dataflow of a function. Inputs are positions among the leaves of all arguments.
 
     Attributes
     ----------
@@ -29,11 +29,11 @@ class Dataflow(NamedTuple):
     draws : list of frozenset of int
         For each random draw, the inputs that its key depends on.
     constants : list of ndarray
-        The arrays that were fixed when the function was traced.
+        The arrays that became constants when the function was traced.
     primitives : set of str
         The names of all operations.
     traced : list of ClosedJaxpr
-        The function itself, to evaluate it on the leaves of other arguments.
+        One element: the traced function, which can be evaluated on the leaves of other arguments.
     """
 
     outputs: list[Inputs]
@@ -44,7 +44,7 @@ class Dataflow(NamedTuple):
 
     @property
     def used(self) -> Inputs:
-        """The inputs that some output depends on."""
+        """The inputs on which at least one output depends."""
         return _NOTHING.union(*self.outputs)
 
 
@@ -59,14 +59,14 @@ def dataflow_of(function: Callable[..., Any], *arguments: Any) -> Dataflow:
 
 
 def _walk(closed: ClosedJaxpr | Jaxpr, inputs: Sequence[Inputs], flow: Dataflow) -> list[Inputs]:
-    """Return what each output depends on, given what each input does; note draws and constants."""
+    """Return the inputs on which each output depends, given those of each variable that goes in; record draws and constants."""
     jaxpr: Any = closed.jaxpr if isinstance(closed, ClosedJaxpr) else closed
     flow.constants.extend(np.asarray(c) for c in getattr(closed, "consts", ()) if np.ndim(c))
     depends = dict(zip(jaxpr.invars, inputs, strict=True))
 
     def of(atom: Any) -> Inputs:
         if not isinstance(atom, Literal):
-            return depends.get(atom, _NOTHING)  # else a constant
+            return depends.get(atom, _NOTHING)  # a constant depends on no input
         if np.ndim(atom.val):
             flow.constants.append(np.asarray(atom.val))
         return _NOTHING
@@ -81,7 +81,10 @@ def _walk(closed: ClosedJaxpr | Jaxpr, inputs: Sequence[Inputs], flow: Dataflow)
 
 
 def _through(equation: JaxprEqn, into: list[Inputs], flow: Dataflow) -> list[Inputs]:
-    """Return what the outputs of one operation depend on: exactly for calls, else all of them on all inputs."""
+    """Return the inputs on which each output of one operation depends.
+
+    Calls, `cond` and `scan` are followed inside. For any other operation, every output depends on all its inputs.
+    """
     name, inner = equation.primitive.name, list(_inner(equation))
     everything = _NOTHING.union(*into)
     if name == "cond":
@@ -100,7 +103,7 @@ def _through(equation: JaxprEqn, into: list[Inputs], flow: Dataflow) -> list[Inp
 
 
 def _through_scan(equation: JaxprEqn, body: Any, into: list[Inputs], flow: Dataflow) -> list[Inputs]:
-    """Walk the body again until what is carried depends on nothing new."""
+    """Walk the body of a scan repeatedly until the dependencies of the carry no longer grow."""
     n_consts, n_carry = _scan_sizes(equation.params)
     carried = slice(n_consts, n_consts + n_carry)
     n_draws, n_constants = len(flow.draws), len(flow.constants)
@@ -133,9 +136,9 @@ def _jaxpr(closed: Any) -> Any:
 
 
 def is_patternless(array: np.ndarray, share_distinct: float = 0.0) -> bool:
-    """Tell whether numbers look drawn: they rise or fall along no axis, and more than this share of them is distinct.
+    """Tell whether numbers look random: not monotonic along any axis, and with more than this share of distinct values.
 
-    Constants, ranges, grids and tables of growing numbers are patterns.
+    Constants, ranges, grids and tables of increasing numbers are patterns.
     """
     if array.size < 4 or array.dtype.kind not in "fb":
         return False

@@ -1,4 +1,4 @@
-"""Checks for a whole package: its metadata, and every component that it offers."""
+"""Checks of an installed package: its metadata, and every component that it offers."""
 
 from __future__ import annotations
 
@@ -16,41 +16,39 @@ from skdeep.testing.kinds import component_checks
 from skdeep.testing.running import Check, CheckResult, contract_check, expect, run_checks
 
 
-@contract_check(f"add '{DISTRIBUTION}>=0.1,<0.2', with the versions that you test with, to the project's dependencies.")
+@contract_check(f"add '{DISTRIBUTION}>=0.1,<0.2', or the versions that you test with, to the project's dependencies.")
 def check_requirement(plugin: Plugin) -> None:
-    """The package says which versions of skdeep it needs, so that installers keep the two together."""
+    """The package requires a range of versions of skdeep, so that installers choose one that works."""
     requirements = [Requirement(line) for line in plugin.requires]
     ours = [r for r in requirements if normalised(r.name) == DISTRIBUTION]
     expect(ours, f"{plugin.distribution} {plugin.version} does not require {DISTRIBUTION}.")
-    expect(any(r.specifier for r in ours), f"It requires {str(ours[0])!r}, which is any version.")
+    expect(any(r.specifier for r in ours), f"It requires {str(ours[0])!r}, which allows any version.")
 
 
 def _advice_on_loading(err: Exception) -> str:
-    """Say what an author must change when a plugin does not load: it depends on what stopped it."""
+    """Return the advice for a plugin that does not load, which depends on the error."""
     cause = err.__cause__
     if isinstance(err, PluginIncompatibleError):
         return f"require versions of {DISTRIBUTION} that include {discovery.own_version()}, and its plugin interface."
     if isinstance(err, PluginLoadError) and isinstance(cause, ModuleNotFoundError):
-        return f"install {cause.name!r}: add what has it to the project's dependencies, or correct the entry point."
+        return f"add the package that contains {cause.name!r} to the project's dependencies and install it, or correct the entry point."
     if isinstance(err, PluginLoadError) and isinstance(cause, AttributeError):
-        return "name something that the module defines in the entry point, 'module:attribute'."
+        return "write an entry point 'module:attribute' whose attribute the module defines."
     if isinstance(err, PluginLoadError):
-        return "let the module be imported without an error: the one above comes from its own code."
+        return "correct the module, so that it can be imported: the error above comes from its own code."
     if isinstance(err, PluginContractError):
-        return (
-            "let the entry point name a component class, a function or a linen module that a bare name is enough for."
-        )
-    return "let it be made from its entry point with its defaults."
+        return "let the entry point name a component class, a function or a linen module that can be made without arguments."
+    return "give all its fields defaults, so that it can be made from its entry point without arguments."
 
 
 @contract_check(_advice_on_loading)
 def check_loads(plugin: Plugin) -> None:
-    """The entry point can be imported, passes the structural check of its kind, and makes a component."""
+    """The entry point can be imported, passes the structural check of its kind, and gives a component."""
     list(component_checks(plugin.kind, discovery.load(plugin)))
 
 
 def plugins_of(distribution: str) -> list[Plugin]:
-    """Return all that an installed package offers.
+    """Return the entry points of components that an installed package offers.
 
     Raises
     ------
@@ -66,24 +64,28 @@ def plugins_of(distribution: str) -> list[Plugin]:
         misspelt = [str(group) for group in discovery.unknown_groups() if group.distribution == name]
         if misspelt:
             raise UnknownComponentError(misspelt[0])
-        hint = f"The metadata of {broken[0]}." if broken else f"Declare entry points in one of the groups {groups}."
+        hint = (
+            f"Its metadata cannot be read: {broken[0]}."
+            if broken
+            else f"Declare entry points in one of the groups {groups}."
+        )
         raise UnknownComponentError(f"No installed package {distribution!r} offers components. {hint}")
     return plugins
 
 
 def plugin_checks(plugin: Plugin) -> Iterator[tuple[Any, Check]]:
-    """Yield the checks of one plugin: its package's metadata, loading, and its kind's contract."""
+    """Yield `(object, check)` for one plugin: the metadata of its package, loading, and the contract of its kind."""
     yield plugin, check_requirement
     yield plugin, check_loads
     try:
         pairs = list(component_checks(plugin.kind, discovery.load(plugin)))
-    except Exception:  # which check_loads reports
+    except Exception:  # check_loads reports it
         return
     yield from pairs
 
 
 def plugin_cases(plugin: Plugin, reasons_of: ReasonsOf | None = None) -> Iterator[Case]:
-    """Yield the checks of one plugin, with the reasons where failures are declared."""
+    """Yield `(object, check, reason)` for one plugin; the reason is None unless the failure is declared."""
     pairs = list(plugin_checks(plugin))
     return with_reasons(pairs, reasons_of(pairs[-1][0]) if reasons_of else None)
 
@@ -94,17 +96,17 @@ def check_distribution(
     on_fail: Literal["raise"] | None = "raise",
     expected_failed_checks: ReasonsOf | None = None,
 ) -> list[CheckResult]:
-    """Check an installed package: its metadata, that every component loads, and the contract of each.
+    """Check an installed package: its metadata, and loading and contract of every component.
 
     Parameters
     ----------
     distribution : str
-        Name of the package as pip knows it.
+        Name of the package, as given to pip.
     on_fail : {"raise"} or None, default="raise"
         None returns the failures among the results instead of raising the first one.
     expected_failed_checks : callable, default=None
-        Called with each component; returns a dict from the names of checks that it fails to the reasons, beside
-        those of its own class variable `expected_failed_checks`.
+        Called with each component; returns a dict that maps names of checks that may fail to reasons. They are added to
+        those in the component's class variable `expected_failed_checks`.
 
     Returns
     -------
@@ -113,7 +115,7 @@ def check_distribution(
     Raises
     ------
     AssertionError
-        If a check fails, or passes although it is declared to fail; the message ends with what to change.
+        If a check fails, or passes although it is declared to fail; the message ends with the change to make.
     UnknownComponentError
         If no such package is installed, or it offers no component.
 

@@ -1,4 +1,4 @@
-"""Failures that an author declares, each with its reason, so that a package can be green and still say what it lacks."""
+"""Expected failures: checks that an author declares to fail, each with a reason."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def check_expected_failed_checks(component: Any, reasons: ExpectedFailures, know
     for name, reason in reasons.items():
         expect(
             name in known,
-            f"Its expected_failed_checks name {name!r}, which is none of its checks. They are {sorted(known)}.",
+            f"Its expected_failed_checks name {name!r}, which is not one of its checks {sorted(known)}.",
         )
         has_text = isinstance(reason, str) and bool(reason.strip())
-        expect(has_text, f"In its expected_failed_checks the reason for {name!r} is {reason!r}, which is no text.")
+        expect(has_text, f"In its expected_failed_checks the reason for {name!r} is {reason!r}, not a text.")
 
 
 def with_reasons(pairs: Iterable[tuple[Any, Check]], given: ExpectedFailures | None = None) -> Iterator[Case]:
-    """Yield the checks of one component as cases: with the reason where a failure is declared, by it or in `given`."""
+    """Yield the checks of one component as cases, with the reason if the component or `given` declares the failure."""
     pairs = list(pairs)
     component = pairs[-1][0]
     reasons = {**declared_failures(component), **(given or {})}
@@ -39,6 +39,6 @@ def with_reasons(pairs: Iterable[tuple[Any, Check]], given: ExpectedFailures | N
 
 
 def declared_failures(component: Any) -> dict[str, str]:
-    """Return `expected_failed_checks` of a component, and of the function, module or factory that it stands for."""
+    """Return `expected_failed_checks` of a component and of the function, module or factory that it wraps."""
     parts = (component, *(getattr(component, name, None) for name in ("function", "module", "factory")))
     return {name: reason for part in parts for name, reason in getattr(part, "expected_failed_checks", {}).items()}

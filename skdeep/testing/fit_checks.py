@@ -1,4 +1,4 @@
-"""The check that matters most: a small fit with the component, from a name to a saved model."""
+"""Checks that fit a small estimator with the component, for every kind."""
 
 from __future__ import annotations
 
@@ -29,53 +29,55 @@ SMALLEST_GAIN = 1e-3
 
 
 @contract_check(
-    "see the cause: the component's loss, shapes or gradients do not lead training anywhere, or its predictions do not follow "
-    "from the link."
+    "correct the cause that is given above: the loss, a shape or a gradient stops training, or a prediction does not follow from "
+    "the link."
 )
 def check_fit(component: Component, in_shape: tuple[int, ...] = (6,)) -> None:
-    """Within 30 epochs the training loss falls at some usual learning rate, and predictions have their shapes.
+    """The training loss falls within 30 epochs at one of four learning rates, and predictions have the documented shapes.
 
-    Classes are those of the largest probability, and predictions are finite.
+    Predictions are finite, the predicted class has the largest probability, and a pickled model predicts the same.
     """
     model, X, y = _estimator_for(component, in_shape)
     drops = {}
     for rate in LEARNING_RATES:
         try:
             losses = model.set_params(learning_rate=rate).fit(X, y).history_["train_loss"]
-        except NonFiniteLossError:  # too large a rate for this one
+        except NonFiniteLossError:  # this learning rate is too large for the component
             drops[rate] = np.nan
             continue
         drops[rate] = losses.iloc[0] - losses.iloc[-1]
         if drops[rate] > SMALLEST_GAIN * abs(losses.iloc[0]):
             break
     else:
-        raise AssertionError(f"The training loss fell, by learning rate, by {drops}.")
+        raise AssertionError(
+            f"The training loss did not fall at any learning rate. Its decrease by learning rate is {drops}."
+        )
     expect_predictions(model, X)
     again = pickle.loads(cloudpickle.dumps(model))
-    expect(np.array_equal(again.predict(X), model.predict(X)), "The model predicts otherwise after pickling.")
+    expect(np.array_equal(again.predict(X), model.predict(X)), "The model predicts other values after pickling.")
 
 
 @contract_check("annotate numbers as `float` and keep them traced: see check_floats_are_traced.")
 def check_fit_compiles_once(component: Component, in_shape: tuple[int, ...] = (6,)) -> None:
-    """A second fit with other numbers in all float fields uses the program of the first."""
+    """A second fit with other numbers in all float fields uses the compiled program of the first fit."""
     model, X, y = _estimator_for(component, in_shape)
     model.set_params(max_epochs=2).fit(X, y)
     before = compile_counts()["train_block"]
     moved = _moved(_part(model, component))
     model.set_params(**{_parameter(component): [moved] if isinstance(moved, Layer) else moved}).fit(X, y)
     after = compile_counts()["train_block"]
-    expect(after == before, f"The training program was made anew: {before} became {after}.")
+    expect(after == before, f"The second fit compiled the training program again: {before} became {after}.")
 
 
-@contract_check("leave weights to the training step: a loss sees rows only, and a layer must not look past its row.")
+@contract_check("leave weights to the training step, and compute the loss of each row from that row alone.")
 def check_fit_uses_weights(component: Component, in_shape: tuple[int, ...] = (6,)) -> None:
-    """Weights change the model, weight 0 is absence, and all weights times three is the same model."""
+    """Weights change the model, weight 0 is the same as leaving the row out, and a common factor of all weights has no effect."""
     model, X, y = _estimator_for(component, in_shape)
     model.set_params(coalesce=False)
     weight = np.where(np.arange(len(y)) % 3 == 0, 2.0, 1.0)
     plain, weighted, scaled = (_raw(model.fit(X, y, w), X) for w in (None, weight, 3 * weight))
     expect(not np.allclose(plain, weighted, rtol=1e-5), "Weights do not change the model.")
-    expect(np.allclose(weighted, scaled, rtol=1e-3, atol=1e-3), "Weights times three give another model.")
+    expect(np.allclose(weighted, scaled, rtol=1e-3, atol=1e-3), "Three times all weights give another model.")
     without = np.arange(len(y)) < N_ROWS - 4
     removed = _raw(model.fit(X[without], y[without]), X)
     zeroed = _raw(model.fit(X, y, without.astype(float)), X)
@@ -83,7 +85,7 @@ def check_fit_uses_weights(component: Component, in_shape: tuple[int, ...] = (6,
 
 
 def _moved(component: Any) -> Any:
-    """Return the component with its floats changed a little, in a direction that its own check allows."""
+    """Return the component with slightly different float fields that pass its own `check_fields`."""
     for factor, offset in ((0.99, 0.001), (1.01, 0.001), (0.99, 0.0), (1.01, 0.0), (1.0, 0.0)):
         moved = jax.tree.map(lambda value, f=factor, o=offset: value * f + o, component)
         try:
@@ -95,11 +97,11 @@ def _moved(component: Any) -> Any:
 
 
 FIT_CHECKS = (check_fit, check_fit_compiles_once)
-"""For every kind; the weights are for losses alone: nothing else sees them."""
+"""The checks for every kind. `check_fit_uses_weights` is for losses only, since no other kind affects the weights."""
 
 
 def _estimator_for(component: Component, in_shape: tuple[int, ...]) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Return an unfitted estimator with the component in its place, and data that it can learn from."""
+    """Return an unfitted estimator that uses the component, and X and y from which it can learn."""
     loss = component if isinstance(component, Loss) else None
     network: Any = MLP(widths=(8,))
     if isinstance(component, Layer | Network):
@@ -136,12 +138,12 @@ def _part(model: Any, component: Component) -> Any:
 
 
 def _raw(model: Any, X: np.ndarray) -> np.ndarray:
-    """Return the raw outputs, named ones side by side."""
+    """Return the raw outputs as one array `(n, raw)`; arrays by name are concatenated."""
     return np.concatenate(jax.tree.leaves(model._raw(X)[0]), axis=1)
 
 
 def expect_predictions(model: Any, X: np.ndarray) -> None:
-    """Expect predictions of the documented shapes, finite, and classes that follow from the probabilities."""
+    """Expect finite predictions of the documented shapes, and that the predicted classes have the largest probabilities."""
     prediction = model.predict(X)
     if isinstance(model, DeepRegressor):
         _expect_numbers(model, X, prediction)
@@ -166,7 +168,7 @@ def expect_predictions(model: Any, X: np.ndarray) -> None:
     n_other = int((chosen < surest - 1e-6).sum())
     expect(
         n_other == 0,
-        f"predict and predict_proba disagree: {n_other} of {len(X)} predictions are not the most probable.",
+        f"predict and predict_proba disagree: {n_other} of {len(X)} predicted classes do not have the largest probability.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The checks of each kind: `check_loss` and its siblings."""
+"""The checks of each kind, and the functions that run them: `check_loss`, `check_optimizer` and so on."""
 
 from __future__ import annotations
 
@@ -46,13 +46,14 @@ def component_checks(kind: str, value: Any, in_shape: tuple[int, ...] | None = N
     ----------
     kind : {"loss", "optimizer", "schedule", "layer", "network", "augmentation"}
     value : object
+        The component, in any form that an estimator accepts.
     in_shape : tuple of int, default=None
-        Shape of a row for a layer, network or augmentation; by default its class variable `example_shape`.
+        Shape of a row, for a layer, network or augmentation. None takes its class variable `example_shape`.
     """
     value = made_if_class(value)
     component = with_components(layer_from(value) if kind == "layer" else resolve(kind, value)[1])
     needs_shape = (*MODULE_CHECKS, *RANDOMNESS_CHECKS, check_step_mask, *AUGMENTATION_CHECKS, *FIT_CHECKS)
-    # A function or module stands for itself; a component that has a name is saved by it.
+    # Pickling is checked for components of importable classes only: lambdas and classes of a notebook are allowed.
     if isinstance(value, str | Component) and is_importable(type(component)):
         yield component, check_pickling
     for check in CHECKS[kind]:
@@ -63,16 +64,16 @@ def component_checks(kind: str, value: Any, in_shape: tuple[int, ...] | None = N
 
 
 def check_loss(loss: Any, *, on_fail: OnFail = "raise", expected_failed_checks: Expected = None) -> list[CheckResult]:
-    """Check a loss: one finite value a row, independent rows, gradient, link, traced floats, a fit with weights.
+    """Check a loss: one finite value per row, independent rows, gradient, link, traced floats, and a fit with weights.
 
     Parameters
     ----------
     loss : str, Loss, class or callable
-        As for `DeepRegressor(loss=...)`; a class is made with its defaults.
+        As in `DeepRegressor(loss=...)`; a class is instantiated with its defaults.
     on_fail : {"raise"} or None, default="raise"
         None returns the failures among the results instead of raising the first one.
     expected_failed_checks : dict of {str: str}, default=None
-        Names of checks that the component fails, each with the reason; beside those of its own class variable
+        Maps names of checks that may fail to reasons, in addition to those in the component's class variable
         `expected_failed_checks`. Such a failure has the status "xfail" instead of "failed".
 
     Returns
@@ -82,8 +83,8 @@ def check_loss(loss: Any, *, on_fail: OnFail = "raise", expected_failed_checks: 
     Raises
     ------
     AssertionError
-        If a check fails, if one passes that is declared to fail, or if a declared name is no check of a loss. The
-        message ends with what to change.
+        If a check fails, if a check that is declared to fail passes, or if a declared name is not a check of a loss. The
+        message ends with the change to make.
 
     Examples
     --------
@@ -98,9 +99,9 @@ def check_loss(loss: Any, *, on_fail: OnFail = "raise", expected_failed_checks: 
 def check_optimizer(
     optimizer: Any, *, on_fail: OnFail = "raise", expected_failed_checks: Expected = None
 ) -> list[CheckResult]:
-    """Check an optimizer: forms of state and updates, traced floats and rate, descent, resuming, a fit.
+    """Check an optimizer: forms of state and updates, traced floats and learning rate, descent, resuming, and a fit.
 
-    Parameters and the rest are as in `check_loss`.
+    Parameters, results and errors are as in `check_loss`.
 
     Examples
     --------
@@ -115,9 +116,9 @@ def check_optimizer(
 def check_schedule(
     schedule: Any, *, on_fail: OnFail = "raise", expected_failed_checks: Expected = None
 ) -> list[CheckResult]:
-    """Check a schedule: one finite factor of at least 0 for each progress, the same inside `jit`, a fit.
+    """Check a schedule: one finite factor of at least 0 for each progress, equal inside `jit`, and a fit.
 
-    Parameters and the rest are as in `check_loss`.
+    Parameters, results and errors are as in `check_loss`.
 
     Examples
     --------
@@ -135,15 +136,18 @@ def check_layer(
     on_fail: OnFail = "raise",
     expected_failed_checks: Expected = None,
 ) -> list[CheckResult]:
-    """Check a layer: shapes, one form for all seeds, independent rows, padding, gradient, traced floats, a fit.
+    """Check a layer: shapes, equal form for all seeds, independent rows, padding, gradient, traced floats, and a fit.
+
+    Results and errors are as in `check_loss`.
 
     Parameters
     ----------
     layer : str, Layer, flax.linen.Module, class or callable
+        As in a list of layers for `network=`; a class is instantiated with its defaults.
     in_shape : tuple of int, default=None
-        Shape of a row; by default the layer's `example_shape`.
-    on_fail : {"raise"} or None, default="raise"
-        As in `check_loss`, and so is what is returned and raised.
+        Shape of a row; None takes the layer's `example_shape`.
+    on_fail, expected_failed_checks
+        As in `check_loss`.
 
     Examples
     --------
@@ -162,9 +166,9 @@ def check_network(
     on_fail: OnFail = "raise",
     expected_failed_checks: Expected = None,
 ) -> list[CheckResult]:
-    """Check a network: as a layer, and that its output is `(n, n_outputs)`.
+    """Check a network: the checks of a layer, and an output of shape `(n, n_outputs)`.
 
-    Parameters and the rest are as in `check_layer`.
+    Parameters, results and errors are as in `check_layer`.
 
     Examples
     --------
@@ -182,9 +186,9 @@ def check_augmentation(
     on_fail: OnFail = "raise",
     expected_failed_checks: Expected = None,
 ) -> list[CheckResult]:
-    """Check an augmentation: form of the rows, decided by the key, independent rows, traced floats, a fit.
+    """Check an augmentation: form of the rows, dependence on the key, independent rows, traced floats, and a fit.
 
-    Parameters and the rest are as in `check_layer`.
+    Parameters, results and errors are as in `check_layer`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks for the link of a loss: shapes and range of predictions, that they fit the loss, and the predicted deviation."""
+"""Checks for the link of a loss: shape and range of predictions, agreement with the loss, and standard deviations."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SMALLEST_RESPONSE = 1e-9
 
 
 @contract_check(
-    "let `link` work on NumPy and on jax.numpy alike (use `xp`), on each row by itself, and return `(n,)`, `(n, 1)` or `(n, 2)` "
+    "let `link` work with NumPy and with jax.numpy (use `xp`), compute each row from that row alone, and return `(n,)`, `(n, 1)` or `(n, 2)` "
     "for binary, `(n, classes)` for multiclass, `(n, labels)` for multilabel, and `(n, outputs)` or `(n, outputs, k)` for "
     "regression, which `point` reduces to `(n, outputs)`; probabilities if `probabilistic` (rows of classes sum to 1), and "
     "values of the target's domain for regression."
 )
 def check_link(loss: Loss) -> None:
-    """The link gives the same in NumPy and JAX, row by row, in the shape and range of what is predicted."""
+    """The link gives the same in NumPy and JAX, for each row alone, with the shape and range of the task's predictions."""
     for case in cases_of(loss):
         kind = case.task.kind
         raw = np.concatenate([case.raw, 5 * case.raw])
@@ -37,7 +37,7 @@ def check_link(loss: Loss) -> None:
         expect_finite(prediction, f"({kind}) The link ")
         _expect_shape(case.task, np.shape(prediction), len(raw))
         part = loss.link(raw[:N_ROWS], case.task, np)
-        expect_close(part, prediction[:N_ROWS], f"({kind}) A row is predicted otherwise among fewer rows.")
+        expect_close(part, prediction[:N_ROWS], f"({kind}) The prediction of a row changes if there are fewer rows.")
         traced = jax.make_jaxpr(lambda raw, task=case.task: loss.link(raw, task, jnp))(np.float32(raw))
         (inside,) = evaluate(traced, [np.float32(raw)])
         expect_close(inside, prediction, f"({kind}) JAX and NumPy differ.", rtol=1e-4, atol=1e-5)
@@ -63,29 +63,30 @@ def _expect_regression(loss: Loss, task: Task, raw: np.ndarray, prediction: Any)
     expect(np.shape(point) == wanted, f"point(link(raw)) has shape {np.shape(point)}, not {wanted}.")
     low, high = np.min(point), np.max(point)
     if loss.domain != "real":
-        expect(low >= 0, f"The target is non-negative, but a prediction is {low}.")
+        expect(low >= 0, f"The loss is for non-negative targets, but a prediction is {low}.")
     if loss.domain == "unit":
-        expect(high <= 1, f"The target is at most 1, but a prediction is {high}.")
+        expect(high <= 1, f"The loss is for targets in [0, 1], but a prediction is {high}.")
     if loss.has_std:
         std = loss.std(raw, task, np)
         expect(np.shape(std) == wanted, f"std has shape {np.shape(std)}, not {wanted}.")
         expect_finite(std, "The standard deviation ")
-        expect(np.min(std) > 0, f"A standard deviation is {np.min(std)}.")
+        expect(np.min(std) > 0, f"A standard deviation is {np.min(std)}, which is not positive.")
 
 
 def _expect_probabilities(kind: str, prediction: Any) -> None:
     low, high = np.min(prediction), np.max(prediction)
-    expect(low >= 0 and high <= 1, f"({kind}) Probabilities reach from {low} to {high}.")
+    expect(low >= 0 and high <= 1, f"({kind}) Probabilities range from {low} to {high}, not within [0, 1].")
     if kind == "multiclass" or (kind == "binary" and np.shape(prediction)[1:] == (2,)):
         sums = np.sum(prediction, axis=1)
         expect_close(sums, np.ones_like(sums), "Probabilities of a row do not sum to 1.")
 
 
-@contract_check("make loss and link fit together: a smaller loss must mean a prediction closer to the target.")
+@contract_check("change the loss or the link, so that a smaller loss means a prediction closer to the target.")
 def check_link_fits_loss(loss: Loss) -> None:
     """A small step down the loss brings the prediction of each row, and of each label or output, closer to its target.
 
-    Where a target is no value to reach, such as whether an event was seen, predictions must follow the others.
+    Some target columns are not values to predict, for example a 0/1 column that tells whether an event was observed.
+    Predictions must then follow the other columns.
     """
     for case in cases_of(loss):
         raw = 0.1 * case.raw
@@ -99,29 +100,29 @@ def check_link_fits_loss(loss: Loss) -> None:
         if case.task.kind == "regression" and _follows_its_values(loss, case, raw):
             continue
         raise AssertionError(
-            f"({case.task.kind}) After a step against the gradient {n_worse} of {N_ROWS} rows are predicted worse. By label or "
-            f"output, the mean distance to the target was {before.mean(axis=0)} and fell by {nearer.mean(axis=0)}."
+            f"({case.task.kind}) A step against the gradient makes the predictions of {n_worse} of {N_ROWS} rows worse. By label "
+            f"or output, the mean distance to the target was {before.mean(axis=0)} and fell by {nearer.mean(axis=0)}."
         )
 
 
 def _distance(loss: Loss, case: Case, raw: np.ndarray) -> np.ndarray:
-    """Return how far the predictions of each row are from its targets: `(n, labels or outputs)`, or `(n, 1)`."""
+    """Return the distance of the predictions of each row from its targets: `(n, labels or outputs)`, or `(n, 1)`."""
     prediction = np.asarray(loss.link(raw, case.task, np))
     if case.task.kind == "regression":
         return np.abs(loss.point(prediction) - case.target)
     if case.task.kind == "multilabel":
         return -np.where(case.target > 0, 1.0, -1.0) * prediction
     prediction = prediction.reshape(N_ROWS, -1)
-    if prediction.shape[1] == 1:  # of the second class
+    if prediction.shape[1] == 1:  # the probability of the second class
         return -np.where(case.target[:, None] > 0, 1.0, -1.0) * prediction
     return prediction.mean(axis=1, keepdims=True) - np.take_along_axis(prediction, case.target[:, None], axis=1)
 
 
 def _follows_its_values(loss: Loss, case: Case, raw: np.ndarray) -> bool:
-    """Tell whether a target column is no value to predict, while the predictions do follow the other columns.
+    """Tell whether some target column is not a value to predict, while the predictions follow the other columns.
 
-    So it is for times of which some were cut off: the second column says which, and there a prediction should leave
-    its target behind.
+    An example is censored times: the second column tells which times are censored, and the prediction of a censored time
+    should exceed its target.
     """
     response = _response(loss, case, raw)
     own = np.diag(response)
@@ -130,7 +131,7 @@ def _follows_its_values(loss: Loss, case: Case, raw: np.ndarray) -> bool:
 
 
 def _response(loss: Loss, case: Case, raw: np.ndarray) -> np.ndarray:
-    """Return the change of each mean prediction (axis 0) after a step, if each target column (axis 1) is raised."""
+    """Return how much each mean prediction (axis 0) after a step increases if a target column (axis 1) is raised."""
     columns = []
     for column in range(case.task.n_targets):
         raised = case.target.copy()
@@ -144,9 +145,9 @@ def _response(loss: Loss, case: Case, raw: np.ndarray) -> np.ndarray:
 
 @contract_check("let `std` return the standard deviation, not the variance, in the order of the outputs.")
 def check_std_fits_loss(loss: Loss) -> None:
-    """Where the loss of normal targets is least, `std` is within a factor of two of their standard deviation.
+    """At the minimum of the loss of normal targets, `std` is within a factor of 2 of their standard deviation.
 
-    The two outputs have standard deviations of 0.25 and 4, the variances of which are 0.06 and 16.
+    The two outputs have standard deviations of 0.25 and 4, so variances of 0.0625 and 16 would fail.
     """
     if not (loss.has_std and "regression" in tasks_of(loss)):
         return
@@ -163,7 +164,7 @@ def check_std_fits_loss(loss: Loss) -> None:
         std = np.asarray(loss.std(best[None, :], task, np))[0]
         expect(
             (std < 2 * deviation).all() and (std > deviation / 2).all(),
-            f"Of targets with the standard deviations {deviation}, `std` says {std} where the loss is least.",
+            f"For targets with the standard deviations {deviation}, `std` is {std} at the minimum of the loss.",
         )
 
 

@@ -20,7 +20,7 @@ N_TARGETS = {"binary": (2,), "multiclass": (3,), "multilabel": (3,), "regression
 
 
 class Case(NamedTuple):
-    """Raw outputs `(n, raw)` and targets of one task, in float64 where they are floats."""
+    """Raw outputs `(n, raw)` and targets of one task; floats are float64."""
 
     task: Task
     raw: np.ndarray
@@ -28,16 +28,16 @@ class Case(NamedTuple):
 
 
 def cases_of(loss: Loss) -> Iterator[Case]:
-    """Yield example rows for each task that a loss serves; regression with one output and with two.
+    """Yield example rows for each task that a loss serves; for regression, with one output and with two.
 
-    A loss says that it does not serve some number of outputs by a ValueError from `n_raw`.
+    If `n_raw` raises ValueError, the loss does not serve that number of outputs.
     """
     for kind in tasks_of(loss):
         yield from _cases_of_task(loss, kind)
 
 
 def tasks_of(loss: Loss) -> tuple[TaskKind, ...]:
-    """Return the tasks that a loss is for; a plain function does not say, so those whose rows it takes."""
+    """Return the tasks of a loss. A function declares none, so for it these are the tasks whose example rows it accepts."""
     if not isinstance(loss, FunctionLoss):
         return loss.tasks
     served = tuple(kind for kind in loss.tasks if all(_takes(loss, case) for case in _cases_of_task(loss, kind)))
@@ -46,7 +46,7 @@ def tasks_of(loss: Loss) -> tuple[TaskKind, ...]:
 
 def _takes(loss: Loss, case: Case) -> bool:
     try:
-        with jax.numpy_rank_promotion("raise"):  # else (n, 1) and (n,) make (n, n)
+        with jax.numpy_rank_promotion("raise"):  # otherwise (n, 1) and (n,) would broadcast to (n, n)
             values = jax.eval_shape(loss, single(case.raw), single(case.target))
     except (TypeError, ValueError, IndexError):
         return False
@@ -56,7 +56,7 @@ def _takes(loss: Loss, case: Case) -> bool:
 def _cases_of_task(loss: Loss, kind: TaskKind) -> Iterator[Case]:
     tasks = served_tasks(loss, kind)
     if not tasks:
-        loss.n_raw(Task(kind, N_TARGETS[kind][0]))  # raises
+        loss.n_raw(Task(kind, N_TARGETS[kind][0]))  # raises the ValueError that explains it
     rng = np.random.default_rng(0)
     for task in tasks:
         raw = rng.normal(size=(N_ROWS, total_width(hashable(loss.n_raw(task)))))
@@ -88,14 +88,14 @@ def _targets(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarray:
 
 
 def in_domain(loss: Loss, values: np.ndarray) -> np.ndarray:
-    """Return numbers moved to where the loss is defined."""
+    """Return numbers mapped into the domain of the loss's targets."""
     if loss.domain == "unit":
         return np.clip(0.5 + 0.2 * values, 0.0, 1.0)
     return np.abs(values) if loss.domain == "non-negative" else values
 
 
 def single(array: np.ndarray) -> np.ndarray:
-    """Return float64 as float32, and anything else as it is."""
+    """Return a float64 array as float32, and any other array unchanged."""
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
@@ -113,6 +113,6 @@ def _value_and_grad(raw: Any, target: Any, loss: Loss, weight: Any) -> Any:
 
 
 def value_and_grad(loss: Loss, raw: Any, target: Any, weight: Any = None) -> Any:
-    """Return the weighted sum of the losses of rows, and its gradient by raw: `((), (n, raw))`."""
+    """Return the weighted sum of the losses of rows, and its gradient with respect to raw: `((), (n, raw))`."""
     weight = np.ones(len(raw), np.float32) if weight is None else weight
     return _value_and_grad(single(raw), single(target), as_traced(loss), weight)

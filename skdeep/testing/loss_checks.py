@@ -1,4 +1,4 @@
-"""Checks for losses: the value of each row, what it depends on, and its gradient; the link is in `link_checks`."""
+"""Checks for losses: the value of each row, its dependencies, and its gradient. `link_checks` checks the link."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ STEP = 1e-6
 EXTREME = 30.0
 
 
-@contract_check("return one finite float a row, `(n,)`, without the mean over rows: weights are applied later.")
+@contract_check("return one finite float per row, `(n,)`, without the mean over rows: weights are applied later.")
 def check_one_value_a_row(loss: Loss) -> None:
-    """For each of its tasks, inside `jit`, the loss gives `(n,)` finite floats of the type of raw."""
+    """For each of its tasks, inside `jit`, the loss returns `(n,)` finite floats in the dtype of raw."""
     for case in cases_of(loss):
         raw, target = single(case.raw), single(case.target)
         values = values_of(as_traced(loss), raw, target)
@@ -34,45 +34,59 @@ def check_one_value_a_row(loss: Loss) -> None:
 
 @contract_check("compute each row from that row alone: no mean, maximum, sort or comparison over axis 0.")
 def check_rows_are_independent(loss: Loss) -> None:
-    """A row's loss does not depend on the other rows, nor on their number, whatever they hold."""
+    """A row's loss does not depend on the values of the other rows, nor on their number."""
     for case in cases_of(loss):
         raw, target = single(case.raw), single(case.target)
         values = np.asarray(values_of(as_traced(loss), raw, target))
         half = N_ROWS // 2
         part = values_of(as_traced(loss), raw[:half], target[:half])
-        expect_close(part, values[:half], f"({case.task.kind}) Other values for the first {half} rows alone.")
+        expect_close(
+            part,
+            values[:half],
+            f"({case.task.kind}) The loss of a row changes if there are fewer rows.",
+        )
         others = np.concatenate([raw[:half], EXTREME * np.sign(raw[half:])])
         with_others = np.asarray(values_of(as_traced(loss), others, target))
-        expect_close(with_others[:half], values[:half], f"({case.task.kind}) Other values beside other rows.")
+        expect_close(
+            with_others[:half],
+            values[:half],
+            f"({case.task.kind}) The loss of a row depends on the other rows.",
+        )
 
 
-@contract_check("let the loss do without padding: rows of weight 0 must not make NaN or infinite values or gradients.")
+@contract_check(
+    "compute the loss of each row from that row alone, with finite values and gradients also for raw outputs of +-30."
+)
 def check_padding_is_neutral(loss: Loss) -> None:
-    """Rows of weight 0 change neither the weighted sum of losses nor its gradient, however far off they are."""
+    """Rows of weight 0 change neither the weighted sum of losses nor its gradient, also with raw outputs of +-30."""
     for case in cases_of(loss):
         raw, target = single(case.raw), single(case.target)
         padded = np.concatenate([raw, EXTREME * np.sign(raw)]), np.concatenate([target, target])
         weight = np.repeat(np.array([1, 0], np.float32), N_ROWS)
         plain_value, plain_grad = value_and_grad(loss, raw, target)
         value, grad = value_and_grad(loss, *padded, weight)
-        expect_close(value, plain_value, f"({case.task.kind}) Padding changed the sum.")
-        expect_close(grad[:N_ROWS], plain_grad, f"({case.task.kind}) Padding changed the gradient.")
-        expect_close(grad[N_ROWS:], np.zeros_like(raw), f"({case.task.kind}) Padding has a gradient of its own.")
+        expect_close(value, plain_value, f"({case.task.kind}) Padding rows change the sum.")
+        expect_close(grad[:N_ROWS], plain_grad, f"({case.task.kind}) Padding rows change the gradient.")
+        expect_close(
+            grad[N_ROWS:], np.zeros_like(raw), f"({case.task.kind}) Padding rows have a gradient that is not 0."
+        )
 
 
 @contract_check(
-    "compute in the type of raw, in a form that does not overflow (log_sigmoid, logaddexp, log1p), and give each branch "
+    "compute in the dtype of raw, in a form that does not overflow (log_sigmoid, logaddexp, log1p), and give each branch "
     "of a `where` arguments at which its gradient is finite."
 )
 def check_gradient(loss: Loss) -> None:
-    """The gradient is finite, also far out, and equals finite differences in float64."""
+    """The gradient equals finite differences in float64, and is finite also at raw outputs of +-30."""
     rng = np.random.default_rng(1)
     with jax.enable_x64(True):
         for case in cases_of(loss):
             direction = rng.normal(size=case.raw.shape)
             double = jax.tree.map(np.float64, loss)
             values, slope = _value_and_slope(double, case.raw, case.target, direction)
-            expect(values.dtype == np.float64, f"({case.task.kind}) Of float64 it makes {values.dtype}.")
+            expect(
+                values.dtype == np.float64, f"({case.task.kind}) For float64 raw outputs it returned {values.dtype}."
+            )
             ahead, behind = (
                 _value_and_slope(double, case.raw + s * STEP * direction, case.target, direction)[0] for s in (1, -1)
             )
@@ -89,15 +103,15 @@ def check_gradient(loss: Loss) -> None:
     "`skdeep.static(default)`."
 )
 def check_floats_are_traced(loss: Loss) -> None:
-    """The loss can be traced with every float field as an abstract number, so that a new one needs no compile."""
+    """The loss can be traced with abstract numbers in all float fields, so that another number compiles nothing."""
     for case in cases_of(loss):
         jax.eval_shape(call, as_traced(loss), single(case.raw), single(case.target))
 
 
-@contract_check("let the formula use the field, or remove it: a search over it would compare models that are the same.")
+@contract_check("use the field, or remove it: a search over it would compare equal models.")
 def check_float_fields_matter(loss: Loss) -> None:
     """Each float field changes the loss, the link or the standard deviation."""
-    expect_each_used(loss, _used_by, "neither the loss nor what it predicts")
+    expect_each_used(loss, _used_by, "neither the loss nor the prediction")
 
 
 def _used_by(loss: Loss) -> set[int]:
@@ -118,9 +132,9 @@ def _used_by_predictions(loss: Loss, case: Case) -> frozenset[int]:
     return dataflow_of(predict, loss, single(case.raw)).used
 
 
-@contract_check("let the loss of a row depend on each of its targets: every label, every output, and the class.")
+@contract_check("make the loss of a row depend on each of its targets: every label, every output, and the class.")
 def check_every_target_counts(loss: Loss) -> None:
-    """Another value of any one target changes the loss of some rows."""
+    """For each target, other values of it change the loss of at least one row."""
     for case in cases_of(loss):
         values = np.asarray(values_of(as_traced(loss), single(case.raw), single(case.target)))
         for column, changed in enumerate(_with_one_changed(case)):
@@ -130,7 +144,7 @@ def check_every_target_counts(loss: Loss) -> None:
 
 
 def _with_one_changed(case: Case) -> Iterator[np.ndarray]:
-    """Yield the targets with the values of one column changed, or with other classes."""
+    """Yield the targets with other values in one column, for each column; or with other classes."""
     if case.target.ndim == 1:
         yield ((case.target + 1) % case.task.n_targets).astype(case.target.dtype)
         return

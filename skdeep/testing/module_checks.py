@@ -1,4 +1,4 @@
-"""Checks for layers and networks: shapes, gradients, and rows that do not see each other."""
+"""Checks for layers and networks: shapes, initialisation, independent rows, padding, gradients, traced floats."""
 
 from __future__ import annotations
 
@@ -28,11 +28,9 @@ STEP = 1e-6
 RTOL, ATOL = 1e-4, 1e-5
 
 
-@contract_check(
-    "let the module keep axis 0 (the rows), return floats of the type of x, and, for a network, be `(n, n_outputs)`."
-)
+@contract_check("keep axis 0 (the rows), return floats in the dtype of x, and, in a network, return `(n, n_outputs)`.")
 def check_output(component: Any, in_shape: Shape) -> None:
-    """The output has one finite row a row; that of a network has the width that was asked for."""
+    """The output is finite and has as many rows as x; that of a network has `n_outputs` columns."""
     made = make(component, in_shape)
     _expect_output(component, made.x, predict(*made)[0])
     longer = padded(made)
@@ -43,48 +41,53 @@ def _expect_output(component: Any, x: np.ndarray, output: Any) -> None:
     shape = np.shape(output)
     expect(shape[:1] == x.shape[:1], f"For {len(x)} rows of shape {x.shape[1:]} it returned shape {shape}.")
     if isinstance(component, Network):
-        expect(shape == (len(x), N_OUTPUTS), f"Of {N_OUTPUTS} outputs asked for it returned shape {shape}.")
-    expect(output.dtype == np.float32, f"Of float32 rows it makes {output.dtype}.")
+        expect(
+            shape == (len(x), N_OUTPUTS),
+            f"The network must return the shape {(len(x), N_OUTPUTS)}, but returned {shape}.",
+        )
+    expect(output.dtype == np.float32, f"For float32 rows it returned {output.dtype}.")
     expect_finite(np.asarray(output)[:N_ROWS], "The output ")
 
 
-@contract_check("let shapes depend on fields and on the shape of x only, and keep model state in the form of `init`.")
+@contract_check(
+    "let shapes depend on the fields and on the shape of x only, and keep the form of the model state that `init` returns."
+)
 def check_init_gives_one_form(component: Any, in_shape: Shape) -> None:
-    """Two initialisations give parameters of one form, and training keeps the form of the model state."""
+    """Two initialisations give parameters of equal form, and a training step keeps the form of the model state."""
     made = make(component, in_shape)
-    again = init_flow_of(component, in_shape).traced[0].out_avals  # the module is built anew as well
+    again = init_flow_of(component, in_shape).traced[0].out_avals  # the module is built again too
     forms = [[(leaf.shape, leaf.dtype) for leaf in leaves] for leaves in (jax.tree.leaves(made[1:3]), again)]
-    expect(forms[0] == forms[1], f"Two initialisations differ in form: {forms[0]} and {forms[1]}.")
-    expect_finite((made.params, made.model_state), "Initially ")
+    expect(forms[0] == forms[1], f"Two initialisations give different shapes or dtypes: {forms[0]} and {forms[1]}.")
+    expect_finite((made.params, made.model_state), "The initial value of ")
     state = jax.eval_shape(train, *padded(made))[3]
     expect_same_form(state, made.model_state, "A training step changes the form of the model state.")
 
 
 @contract_check(
-    "let predictions depend on nothing but the row: use running averages where the module mixes rows while training "
+    "let the prediction of a row depend on that row alone: use running averages if the module mixes rows in training "
     "(`train: bool`), and no random numbers when `train` is False."
 )
 def check_rows_are_independent(component: Any, in_shape: Shape) -> None:
-    """When predicting, a row's output does not depend on the other rows, and is the same at every call."""
+    """At prediction, a row's output does not depend on the other rows, and is the same at every call."""
     made = make(component, in_shape)
     output, state = jax.device_get(predict(*made))
     half = N_ROWS // 2
     others = np.concatenate([made.x[:half], 3 * made.x[half:][::-1]])
     beside_others, _ = jax.device_get(predict(*made._replace(x=others)))
-    expect_close(beside_others[:half], output[:half], "Rows are predicted otherwise beside other rows.")
+    expect_close(beside_others[:half], output[:half], "The prediction of a row depends on the other rows.")
     alone, _ = predict(*made._replace(x=made.x[:half]))
-    expect_close(alone, output[:half], "Rows are predicted otherwise among fewer rows.", rtol=1e-4, atol=1e-5)
+    expect_close(alone, output[:half], "The prediction of a row changes if there are fewer rows.", rtol=1e-4, atol=1e-5)
     again, _ = predict(*made)
-    expect_close(again, output, "The same rows are predicted otherwise at the second call.", rtol=0, atol=0)
-    expect_close(state, made.model_state, "Predicting changes the model state.", rtol=0, atol=0)
+    expect_close(again, output, "A second call gives other predictions for the same rows.", rtol=0, atol=0)
+    expect_close(state, made.model_state, "Prediction changes the model state.", rtol=0, atol=0)
 
 
 @contract_check(
-    "if the module mixes rows while training, take `row_mask: (n,)` in `__call__` and leave rows out where it is 0, as "
+    "if the module mixes rows in training, take `row_mask: (n,)` in `__call__` and leave out the rows where it is 0, as "
     "`skdeep.layers.BatchNorm` does: batches are padded."
 )
 def check_padding_is_neutral(component: Any, in_shape: Shape) -> None:
-    """While training, rows that are padding change neither the other rows' output, nor gradients, nor model state."""
+    """In training, padding rows change neither the output of other rows, nor gradients, nor the model state."""
     made = make(component, in_shape)
     (_, grad, output, state), (_, other_grad, other_output, other_state) = (
         jax.device_get(train(*padded(made, padding))) for padding in (made.x, 3 * made.x[::-1])
@@ -94,25 +97,25 @@ def check_padding_is_neutral(component: Any, in_shape: Shape) -> None:
         ("gradient", grad[0], other_grad[0]),
         ("model state", state, other_state),
     ):
-        expect_close(a, b, f"Other padding rows change the {what}.", rtol=1e-4, atol=1e-5)
+        expect_close(a, b, f"The values of padding rows change the {what}.", rtol=1e-4, atol=1e-5)
 
 
 @contract_check(
-    "compute in the type of x (no hard-coded float32), and give each branch of a `where` arguments at which its gradient "
-    "is finite. A gradient that is meant to differ, as of a straight-through estimator, is written with `stop_gradient`; "
-    "one of a custom rule is declared in `expected_failed_checks`."
+    "compute in the dtype of x (no hard-coded float32), and give each branch of a `where` arguments at which its gradient "
+    "is finite. If the gradient differs on purpose, as in a straight-through estimator, write it with `stop_gradient`; if it "
+    "comes from a custom rule, declare the failure in `expected_failed_checks`."
 )
 def check_gradient(component: Any, in_shape: Shape) -> None:
-    """While training, the gradient by parameters and rows is finite and equals finite differences in float64.
+    """In training, the gradient with respect to parameters and rows is finite and equals finite differences in float64.
 
-    What the module puts into `stop_gradient` is held fixed. Rows of ids are not moved.
+    The finite differences hold the arguments of `stop_gradient` fixed, and do not change rows of ids.
     """
     rng = np.random.default_rng(5)
     with jax.enable_x64(True):
         component, params, state, x = jax.tree.map(_double, tuple(make(component, in_shape)))
         point = (params, x)
         direction = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), point)
-        if component.example_ids is not None:  # between two ids there is nothing
+        if component.example_ids is not None:  # values between two ids are not valid
             direction = (direction[0], np.zeros_like(x))
 
         def moved(step: float) -> Any:
@@ -123,7 +126,7 @@ def check_gradient(component: Any, in_shape: Shape) -> None:
 
         value, grad = run(point)[:2]
         expect_finite(grad, "The gradient ")
-        expect(value.dtype == np.float64, f"Of float64 rows it makes {value.dtype}.")
+        expect(value.dtype == np.float64, f"For float64 rows it returned {value.dtype}.")
         slope = sum(np.vdot(g, d) for g, d in zip(jax.tree.leaves(grad), jax.tree.leaves(direction), strict=True))
         wanted = [(run(moved(STEP))[0] - run(moved(-STEP))[0]) / (2 * STEP)]
         if not np.allclose(slope, wanted[0], rtol=RTOL, atol=ATOL):
@@ -135,22 +138,22 @@ def check_gradient(component: Any, in_shape: Shape) -> None:
 
 
 @contract_check(
-    "use `jnp.where` or `lax.cond` instead of `if` on float fields (Flax's own Dropout asks `if rate == 0`: use "
+    "use `jnp.where` or `lax.cond` instead of `if` on float fields (Flax's Dropout tests `if rate == 0`: use "
     "`skdeep.layers.Dropout`), or declare a field that decides shapes as `skdeep.static(default)`."
 )
 def check_floats_are_traced(component: Any, in_shape: Shape) -> None:
-    """Module, initial values and output can be traced with every float field as an abstract number."""
+    """Module, initialisation and output can be traced with abstract numbers in all float fields."""
     flows_of(component, in_shape)
 
 
-@contract_check("let the module use the field, or remove it: a search over it would compare models that are the same.")
+@contract_check("use the field, or remove it: a search over it would compare equal models.")
 def check_float_fields_matter(component: Any, in_shape: Shape) -> None:
-    """Each float field changes initial parameters, outputs or model state."""
+    """Each float field changes the initial parameters, the outputs or the model state."""
 
     def used_by(component: Any) -> frozenset[int]:
         return frozenset().union(*(flow.used for flow in flows_of(component, in_shape)))
 
-    expect_each_used(component, used_by, "neither parameters nor outputs")
+    expect_each_used(component, used_by, "neither the initial parameters nor the output")
 
 
 MODULE_CHECKS = (

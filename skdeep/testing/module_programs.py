@@ -1,4 +1,4 @@
-"""A layer or network as pure functions, with parameters and example rows, and the programs that its checks share."""
+"""Layers and networks as pure functions, their parameters and example rows, and the compiled programs of their checks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 class Made(NamedTuple):
-    """A component with its first parameters and example rows `(n, ...)`."""
+    """A component with its initial parameters and model state, and example rows `(n, ...)`."""
 
     component: Any
     params: Params
@@ -42,7 +42,7 @@ def functions_for(component: Layer | Network, in_shape: Shape) -> NetworkFunctio
 
 
 def init_params(component: Any, words: Any, x: Any) -> tuple[Params, ModelState]:
-    """Return initial parameters and model state, from the two words of a key."""
+    """Return the initial parameters and model state, given the two words of a key."""
     return functions_for(component, x.shape[1:]).init(wrap_key(words), x)
 
 
@@ -50,7 +50,7 @@ _shared_init = TracedFunction(init_params, "init")
 
 
 def make(component: Any, in_shape: Shape) -> Made:
-    """Return a component with parameters from seed 0, made on the host as `fit` makes them."""
+    """Return a component with the parameters that `fit` would initialise on the host from seed 0, and example rows."""
     component = as_traced(component)
     x = example_rows(component, np.random.default_rng(7).normal(size=(N_ROWS, *in_shape)).astype(np.float32))
     params, model_state = _shared_init(component, key_of_seed(0), x)
@@ -60,13 +60,16 @@ def make(component: Any, in_shape: Shape) -> Made:
 def apply(
     component: Any, params: Params, model_state: ModelState, x: Any, row_mask: Any, train: bool, words: Any = None
 ) -> Any:
-    """Return `(output, model_state)`; the key for training is made of `words`, by default always the same ones."""
+    """Return `(output, model_state)`. In training, the key is made of `words`; the default is one fixed key."""
     key = wrap_key(key_of_seed(3) if words is None else words) if train else None
     return functions_for(component, x.shape[1:]).apply(params, model_state, x, train, key, row_mask)
 
 
 class Flows(NamedTuple):
-    """The dataflow of `f(component, words, x)` and of `f(component, words, x, params, model_state)`."""
+    """The dataflow of three functions.
+
+    The first is `init(component, words, x)`; the other two are `f(component, words, x, params, model_state)`.
+    """
 
     init: Dataflow
     training: Dataflow
@@ -75,14 +78,14 @@ class Flows(NamedTuple):
 
 @functools.lru_cache(maxsize=4)
 def init_flow_of(component: Any, in_shape: Shape) -> Dataflow:
-    """Return the dataflow of initialisation, traced anew."""
+    """Return the dataflow of the initialisation, traced again."""
     made = make(component, in_shape)
     return dataflow_of(init_params, made.component, key_of_seed(0), made.x)
 
 
 @functools.lru_cache(maxsize=4)
 def flows_of(component: Any, in_shape: Shape) -> Flows:
-    """Return the dataflow of initialisation, of a training step's forward pass, and of prediction."""
+    """Return the dataflow of the initialisation, of the forward pass in training, and of prediction."""
     made, words = make(component, in_shape), key_of_seed(0)
 
     def run(train: bool, component: Any, words: Any, x: Any, params: Params, model_state: ModelState) -> Any:
@@ -93,18 +96,21 @@ def flows_of(component: Any, in_shape: Shape) -> Flows:
     return Flows(init_flow_of(component, in_shape), training, prediction)
 
 
-# Below are the programs that the checks share: what one has compiled for a component, the next one uses.
+# The checks share the programs below, so that each is compiled once per component.
 
 
 @jax.jit
 def predict(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
-    """Return `(output, model_state)` of prediction."""
+    """Return `(output, model_state)` at prediction."""
     return apply(component, params, model_state, x, jnp.ones(len(x), float_dtype(x)), train=False)
 
 
 @jax.jit
 def train(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
-    """Return total, gradient by parameters and rows, output and model state; rows after the first are padding."""
+    """Return total, its gradient with respect to parameters and rows, output, and model state, in training.
+
+    Rows after the first `N_ROWS` are padding.
+    """
 
     def of_point(params: Params, x: Any) -> Any:
         return total(component, params, x, model_state)
@@ -116,7 +122,7 @@ def train(component: Any, params: Params, model_state: ModelState, x: Any) -> An
 
 
 def total(component: Any, params: Params, x: Any, model_state: ModelState) -> Any:
-    """Return the weighted sum of what training puts out for the rows that are no padding, and `(output, model_state)`."""
+    """Return the weighted sum of the training output over the rows that are not padding, and `(output, model_state)`."""
     row_mask = (jnp.arange(len(x)) < N_ROWS).astype(float_dtype(x))
     output, state = apply(component, params, model_state, x, row_mask, train=True)
     kept = output[:N_ROWS]
@@ -124,13 +130,13 @@ def total(component: Any, params: Params, x: Any, model_state: ModelState) -> An
 
 
 def padded(made: Made, padding: np.ndarray | None = None) -> Made:
-    """Return it with rows of padding behind its own, by default its first rows again."""
+    """Return `made` with padding rows appended to x; by default they repeat its first rows."""
     padding = made.x if padding is None else padding
     return made._replace(x=np.concatenate([made.x, padding[: N_PADDED - N_ROWS]]))
 
 
 def example_shape(component: Component) -> Shape:
-    """Return the shape of a row that a layer or network says it takes; a module or factory inside may say so too."""
+    """Return the `example_shape` of a component, or that of the module or factory that it wraps, if there is one."""
     default: Shape = type(component).example_shape  # type: ignore[attr-defined]  # layers and networks have one
     inner = getattr(component, "module", None) or getattr(component, "factory", None)
     shape: Shape = getattr(inner, "example_shape", default)
@@ -138,7 +144,7 @@ def example_shape(component: Component) -> Shape:
 
 
 def example_rows(component: Layer | Network, x: np.ndarray) -> np.ndarray:
-    """Return numbers of unit size as the layer or network takes them: ids if it says so, int32 if X would be."""
+    """Return standard normal x unchanged, or mapped to ids if the component takes ids (int32 if it has `n_ids`)."""
     n_ids = component.example_ids
     if n_ids is None:
         return x
@@ -147,5 +153,5 @@ def example_rows(component: Layer | Network, x: np.ndarray) -> np.ndarray:
 
 
 def _cotangent(output: Any) -> Any:
-    """Return fixed weights for the outputs, so that no error cancels in their sum."""
+    """Return fixed random weights for the outputs, so that errors do not cancel in their sum."""
     return jnp.asarray(np.random.default_rng(11).normal(size=output.shape), output.dtype)

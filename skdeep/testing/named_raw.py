@@ -1,4 +1,4 @@
-"""Losses of raw outputs by name, as losses of one array: the checks of `loss_checks` and `link_checks` are about arrays."""
+"""Losses with raw outputs by name, converted to losses of one array, as `loss_checks` and `link_checks` expect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TASKS += [Task("binary", 2), Task("multiclass", 3), Task("multiclass", 4)]
 
 
 def on_columns(check: Check) -> Check:
-    """Return a check of losses of one array as one of all losses."""
+    """Return a check for all losses, given a check for losses of one array."""
 
     @functools.wraps(check)
     def of_any(loss: Any, **options: Any) -> None:
@@ -26,7 +26,7 @@ def on_columns(check: Check) -> Check:
 
 
 def in_columns(loss: Loss) -> Loss:
-    """Return the loss, with the raw outputs that it names as the columns of one array; itself if it names none."""
+    """Return a loss that takes the named raw outputs as columns of one array; the same loss if it names none."""
     widths = {task: widths for task in _TASKS if isinstance(widths := _widths(loss, task), tuple)}
     if not widths:
         return loss

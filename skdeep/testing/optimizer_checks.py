@@ -1,4 +1,4 @@
-"""Checks for optimizers: the form of state and updates, and that they bring a loss down."""
+"""Checks for optimizers: the form of state and updates, traced floats, descent on a quadratic, and resuming."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHAPES = {"hidden": {"kernel": (4, 3), "bias": (3,)}, "middle": {"kernel": (3, 3
 
 
 def example_params(seed: int) -> Params:
-    """Return parameters such as a small network has, in float32."""
+    """Return random float32 parameters with the tree and shapes of a small network."""
     rng = np.random.default_rng(seed)
     return jax.tree.map(
         lambda s: np.asarray(rng.normal(size=s), np.float32), SHAPES, is_leaf=lambda s: isinstance(s, tuple)
@@ -35,14 +35,14 @@ def quadratic(params: Params) -> Any:
 
 
 def terms_of(params: Params) -> Any:
-    """Return the share that each array of the parameters has in the loss, which is their sum."""
+    """Return the part of the loss that each array of the parameters contributes; the loss is their sum."""
     best = example_params(1)
     curvature = jax.tree.map(lambda p: 10 ** np.tanh(p), example_params(2))
     return jax.tree.map(lambda c, p, b: jnp.sum(c * (p - b) ** 2), curvature, params, best)
 
 
 def step(optimizer: Optimizer, state: Any, params: Params, learning_rate: Any) -> tuple[Any, Params]:
-    """Return state and parameters after one update on the quadratic."""
+    """Return the state and the parameters after one update on the quadratic."""
     return _step_and_updates(optimizer, state, params, learning_rate)[:2]
 
 
@@ -59,42 +59,44 @@ def _first_updates(optimizer: Optimizer, params: Params, learning_rate: Any) -> 
 
 
 @contract_check(
-    "return `(state, updates)` from update, with updates of the tree, shapes and types of the parameters, and a state "
-    "whose tree, shapes and types stay as `init` made them: it is carried through a compiled loop."
+    "return `(state, updates)` from update. Updates have the tree, shapes and dtypes of the parameters. The state keeps the "
+    "tree, shapes and dtypes that `init` returned, since a compiled loop carries it."
 )
 def check_forms(optimizer: Optimizer) -> None:
-    """Updates have the form of the parameters, states keep the form that `init` gave, and evaluation parameters too."""
+    """Updates and `eval_params` have the form of the parameters, and the state keeps the form that `init` returned."""
     params = example_params(0)
     rate = jax.ShapeDtypeStruct((), np.float32)
     state, new_state, updates = jax.eval_shape(_first_updates, as_traced(optimizer), params, rate)
     expect_same_form(updates, jax.eval_shape(lambda: params), "Updates do not have the form of the parameters.")
-    expect_same_form(new_state, state, "The state changes its form.")
+    expect_same_form(new_state, state, "An update changes the form of the state.")
     judged = jax.eval_shape(lambda o, p, s: o.eval_params(p, s), as_traced(optimizer), params, new_state)
     expect_same_form(judged, jax.eval_shape(lambda: params), "eval_params does not have the form of the parameters.")
 
 
-@contract_check("make the state from the shapes of the parameters alone, without looking at their values in Python.")
+@contract_check(
+    "let the form of the state depend on the shapes of the parameters only, and let the state hold arrays only."
+)
 def check_init_gives_one_form(optimizer: Optimizer) -> None:
-    """Two sets of parameters give states of one form, made of arrays only."""
+    """Two sets of parameters give states of equal form that hold arrays only."""
     states = [optimizer.init(example_params(seed)) for seed in (0, 1)]
     for leaf in jax.tree.leaves(states[0]):
-        expect(hasattr(leaf, "dtype"), f"The state holds {leaf!r}, a {type(leaf).__name__}, which is no array.")
-    expect_same_form(states[0], states[1], "Other parameters give a state of another form.")
+        expect(hasattr(leaf, "dtype"), f"The state holds {leaf!r}, a {type(leaf).__name__}, which is not an array.")
+    expect_same_form(states[0], states[1], "Other values of the parameters give a state of another form.")
 
 
 @contract_check(
-    "use `jnp.where` or `lax.cond` instead of `if` on float fields and on the learning rate, and pass the rate on as it is: "
-    "a function of it that Optax calls as a schedule is a schedule of our own."
+    "use `jnp.where` or `lax.cond` instead of `if` on float fields and on the learning rate, and pass the learning rate on as a "
+    "number, not as an Optax schedule: the estimator has its own `schedule`."
 )
 def check_floats_are_traced(optimizer: Optimizer) -> None:
-    """An update can be traced with learning rate and fields as abstract numbers, so that new ones need no compile."""
+    """An update can be traced with abstract numbers for the learning rate and all float fields; new ones compile nothing."""
     rate = jax.ShapeDtypeStruct((), np.float32)
     jax.eval_shape(_first_updates, as_traced(optimizer), example_params(0), rate)
 
 
 @jax.jit
 def _train(optimizer: Optimizer, learning_rate: Any, n_steps: Any) -> tuple[Params, Params]:
-    """Return parameters after some steps on the quadratic, and the sums of their updates."""
+    """Return the evaluation parameters after `n_steps` on the quadratic, and the sums of the updates."""
 
     def body(_: Any, carry: Any) -> Any:
         state, params, moved = carry
@@ -108,13 +110,13 @@ def _train(optimizer: Optimizer, learning_rate: Any, n_steps: Any) -> tuple[Para
 
 
 @contract_check(
-    "follow the negative gradient in every array, kernels and biases alike: updates are added to the parameters, so they "
-    "point downhill."
+    "return updates that decrease the loss in every array, kernels and biases: they are added to the parameters, so they "
+    "contain the minus sign."
 )
 def check_descends(optimizer: Optimizer) -> None:
-    """On a convex quadratic some learning rate of 100 to 0.001 brings the loss under a half within 100 steps.
+    """On a convex quadratic, some learning rate from 0.001 to 100 halves the loss within 100 steps.
 
-    The share of each array of the parameters falls.
+    The part that each array of the parameters contributes must fall too.
     """
     start = terms_of(example_params(0))
     reached = {}
@@ -125,9 +127,9 @@ def check_descends(optimizer: Optimizer) -> None:
             return
     best = LEARNING_RATES[int(np.nanargmin([*map(_finite, reached.values())]))]
     risen = _risen(terms_of(_train(as_traced(optimizer), best, N_STEPS)[0]), start)
-    where = f" At {best:g} the loss of {', '.join(risen)} does not fall." if risen else ""
+    where = f" At {best:g} the part of {', '.join(risen)} does not fall." if risen else ""
     raise AssertionError(
-        f"The loss starts at {_total(start):.3g} and is after {N_STEPS} steps, by learning rate, {reached}.{where}"
+        f"The loss starts at {_total(start):.3g}. After {N_STEPS} steps it is, by learning rate, {reached}.{where}"
     )
 
 
@@ -140,17 +142,17 @@ def _finite(value: float) -> float:
 
 
 def _risen(terms: Any, start: Any) -> list[str]:
-    """Return the names of the arrays whose share in the loss did not fall."""
+    """Return the names of the arrays whose part of the loss did not fall by 1 percent or more."""
     pairs = zip(jax.tree_util.tree_leaves_with_path(terms), jax.tree.leaves(start), strict=True)
     return [jax.tree_util.keystr(path) for (path, after), before in pairs if not after < 0.99 * before]
 
 
 @contract_check(
-    "multiply the updates by the learning rate once, after all else: users and schedules scale the steps by it. An optimizer "
-    "that finds the length of its steps itself, without calling the objective, declares that it fails this check."
+    "multiply the updates by the learning rate once, as the last operation: users and schedules scale the steps by it. An "
+    "optimizer that finds its step length itself, without calling the objective, declares that it fails this check."
 )
 def check_learning_rate_scales_steps(optimizer: Optimizer) -> None:
-    """Twice a small learning rate makes steps that are about twice as long, unless a line search finds the length."""
+    """Doubling a small learning rate makes the steps about twice as long, unless a line search finds their length."""
     lengths = []
     for rate in SMALL_RATES:
         moved = _train(as_traced(optimizer), rate, N_FIRST_STEPS)[1]
@@ -161,7 +163,7 @@ def check_learning_rate_scales_steps(optimizer: Optimizer) -> None:
     power = np.log2(lengths[1] / lengths[0])
     if abs(power) < 0.1 and _searches_along_the_objective(optimizer):
         return
-    expect(0.7 < power < 1.4, f"{moves}: as the learning rate to the power of {power:.2f}.")
+    expect(0.7 < power < 1.4, f"{moves}: in proportion to the learning rate to the power of {power:.2f}, not 1.")
 
 
 def _searches_along_the_objective(optimizer: Optimizer) -> bool:
@@ -179,9 +181,9 @@ def _searches_along_the_objective(optimizer: Optimizer) -> bool:
     return bool(calls)
 
 
-@contract_check("let the update use the field, or remove it: a search over it would compare models that are the same.")
+@contract_check("use the field, or remove it: a search over it would compare equal models.")
 def check_float_fields_matter(optimizer: Optimizer) -> None:
-    """Each float field changes the state, the updates, or the parameters to evaluate."""
+    """Each float field changes the state, the updates, or the evaluation parameters."""
 
     def update(optimizer: Optimizer, params: Params, learning_rate: Any) -> Any:
         _, state, updates = _first_updates(optimizer, params, learning_rate)
@@ -190,12 +192,12 @@ def check_float_fields_matter(optimizer: Optimizer) -> None:
     def used_by(optimizer: Optimizer) -> frozenset[int]:
         return dataflow_of(update, as_traced(optimizer), example_params(0), np.float32(0.01)).used
 
-    expect_each_used(optimizer, used_by, "neither updates nor state")
+    expect_each_used(optimizer, used_by, "neither the updates nor the state")
 
 
-@contract_check("keep all that the next step needs in the state, as arrays, and nothing outside of it.")
+@contract_check("keep everything that the next step needs as arrays in the state, and nowhere else.")
 def check_resumes(optimizer: Optimizer) -> None:
-    """Training that goes on from saved arrays takes the same steps, to the bit, as training that was not interrupted."""
+    """Training resumed from saved arrays takes exactly the same steps as training that was not interrupted."""
     run = jax.jit(step)
     rate = np.float32(0.01)
     state, params = optimizer.init(example_params(0)), example_params(0)
@@ -205,7 +207,7 @@ def check_resumes(optimizer: Optimizer) -> None:
     for _ in range(3):
         state, params = run(as_traced(optimizer), state, params, rate)
         saved = run(as_traced(optimizer), *saved, rate)
-    expect_close((state, params), saved, "Resumed training went another way.", rtol=0, atol=0)
+    expect_close((state, params), saved, "Resumed training gives other parameters.", rtol=0, atol=0)
     expect_finite(params, "After 6 steps the parameters ")
 
 

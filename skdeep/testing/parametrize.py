@@ -15,21 +15,21 @@ from skdeep.testing.running import Check, name_of
 def parametrize_with_component_checks(
     components: str | Iterable[Component], *, expected_failed_checks: ReasonsOf | None = None
 ) -> Any:
-    """Return a pytest mark that runs a test once for each component and check.
+    """Return a pytest mark that runs a test once per component and check.
 
     Parameters
     ----------
     components : str or iterable of Component
-        The name of an installed package, for all that it offers; or component objects.
+        The name of an installed package, whose components are all checked; or component objects.
     expected_failed_checks : callable, default=None
-        Called with each component; returns a dict from the names of checks that it fails to the reasons, beside
-        those of its own class variable `expected_failed_checks`. These cases are marked as strict xfail: pytest
+        Called with each component; returns a dict that maps names of checks that may fail to reasons. They are added to
+        those in the component's class variable `expected_failed_checks`. These cases are marked as strict xfail: pytest
         reports the reason, and fails if the check passes.
 
     Returns
     -------
     pytest.MarkDecorator
-        Of the arguments `component` and `check`.
+        It parametrises the arguments `component` and `check` of the test.
 
     Raises
     ------

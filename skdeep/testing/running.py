@@ -1,4 +1,7 @@
-"""What a check is: a function of one component that raises AssertionError, with what the author must change."""
+"""Definition and running of checks.
+
+A check is a function of one component that raises AssertionError, with advice to the author, if the component breaks a rule.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from skdeep.estimators.diagnose import traced_fields_named
 
 Check: TypeAlias = Callable[..., None]
 ExpectedFailures: TypeAlias = Mapping[str, str]
-"""The reason why a component fails a check, by the name of the check."""
+"""Maps the name of a check to the reason why a component fails it."""
 
 
 class CheckResult(NamedTuple):
-    """How one check of one component ended.
+    """The result of one check of one component.
 
     Attributes
     ----------
@@ -36,21 +39,21 @@ class CheckResult(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is wrong: the component passed the check, or failed it as declared."""
+        """True if the component passed the check, or failed it as declared."""
         return self.error is None
 
     @property
     def status(self) -> Literal["passed", "failed", "xfail"]:
-        """How the check ended, in scikit-learn's words; "xfail" is a failure that was declared."""
+        """The result in scikit-learn's terms; "xfail" is a failure that was declared."""
         if self.error is not None:
             return "failed"
         return "passed" if self.expected_failure is None else "xfail"
 
 
 def contract_check(advice: str | Callable[[Exception], str]) -> Callable[[Check], Check]:
-    """Make a check of a function: whatever goes wrong inside becomes an AssertionError that ends with the advice.
+    """Return a decorator that turns a function into a check: any error inside becomes an AssertionError with the advice.
 
-    The advice may depend on what went wrong.
+    The advice may be a function of the error.
     """
 
     def decorate(function: Check) -> Check:
@@ -59,7 +62,7 @@ def contract_check(advice: str | Callable[[Exception], str]) -> Callable[[Check]
             try:
                 with traced_fields_named():
                     function(component, **options)
-            except Exception as err:  # the component's own code runs inside, which may raise anything
+            except Exception as err:  # the component's own code runs inside and may raise any error
                 what = str(err) if isinstance(err, AssertionError) else f"{type(err).__name__}: {err}"
                 change = advice if isinstance(advice, str) else advice(err)
                 raise AssertionError(
@@ -74,7 +77,7 @@ def contract_check(advice: str | Callable[[Exception], str]) -> Callable[[Check]
 def run_checks(
     cases: Iterable[tuple[Any, Check, str | None]], on_fail: Literal["raise"] | None = "raise"
 ) -> list[CheckResult]:
-    """Run cases of component, check and declared reason (or None); return how each ended, or raise the first failure."""
+    """Run cases of component, check and declared reason (or None); return the results, or raise the first failure."""
     results = []
     for component, check, reason in cases:
         result = _outcome(component, check, reason)
@@ -98,7 +101,7 @@ def _outcome(component: Any, check: Check, reason: str | None) -> CheckResult:
 
 
 def name_of(check: Check) -> str:
-    """Return a check's name, also of one whose options are filled in."""
+    """Return the name of a check, or of a `functools.partial` of one."""
     return str(getattr(check, "func", check).__name__)
 
 
@@ -116,16 +119,16 @@ def expect_finite(tree: Any, what: str) -> None:
 
 
 def expect_close(actual: Any, wanted: Any, message: str, rtol: float = 1e-5, atol: float = 1e-6) -> None:
-    """Expect that two pytrees of one structure hold the same numbers up to rounding."""
+    """Expect that two pytrees of equal structure hold the same numbers within the tolerances."""
     for (path, left), (_, right) in zip(_leaves(actual), _leaves(wanted), strict=True):
         if left.shape == right.shape and np.allclose(left, right, rtol=rtol, atol=atol):
             continue
-        difference = np.abs(left - right).max() if left.shape == right.shape else "one of shapes"
+        difference = np.abs(left - right).max() if left.shape == right.shape else "that of the shapes"
         raise AssertionError(f"{message}{path} The largest difference is {difference}: {left!r} and {right!r}.")
 
 
 def expect_same_form(actual: Any, wanted: Any, message: str) -> None:
-    """Expect that two pytrees have one structure, and leaves of equal shape and type."""
+    """Expect that two pytrees have equal structures, and leaves of equal shapes and dtypes."""
     left: Any = jax.tree.structure(actual)
     right: Any = jax.tree.structure(wanted)
     expect(left == right, f"{message} One has the structure {left}, the other {right}.")

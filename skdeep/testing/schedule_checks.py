@@ -18,10 +18,10 @@ MAX_EPOCHS = 100
 
 
 def progress_probes(schedule: Schedule) -> np.ndarray:
-    """Return values of progress at which a formula may break: `(probes,)`.
+    """Return values of progress at which a formula may fail: `(probes,)`.
 
-    These are all that fits of up to 100 epochs see between epochs, a fine grid, and the float fields with the
-    numbers next to them, at which one part of a schedule goes over into another.
+    These are the progress after each epoch in fits of up to 100 epochs, a fine grid, and each float field (and 1 minus
+    it) with its neighbouring float32 numbers, since schedules often switch between formulas there.
     """
     fractions = [np.arange(n + 1) / n for n in range(1, MAX_EPOCHS + 1)]
     fields = np.array([float(leaf) for leaf in jax.tree.leaves(schedule)], np.float32)
@@ -35,7 +35,7 @@ def progress_probes(schedule: Schedule) -> np.ndarray:
 
 @contract_check("return one finite factor, at least 0, for each progress in [0, 1].")
 def check_factor(schedule: Schedule) -> None:
-    """One number in, one number out: finite and not negative."""
+    """For each progress it returns one number that is finite and not negative."""
     for progress in PROGRESS:
         factor = np.asarray(schedule(progress))
         expect(factor.shape == (), f"At progress {progress:g} it returned shape {factor.shape}, not one number.")
@@ -44,11 +44,11 @@ def check_factor(schedule: Schedule) -> None:
 
 
 @contract_check(
-    "return a finite factor, at least 0, for every progress in [0, 1]; where a part of the formula divides by zero or takes "
-    "the root of a negative number, `jnp.where` must give it other arguments."
+    "return a finite factor, at least 0, for every progress in [0, 1]. If a part of the formula divides by zero or takes the "
+    "root of a negative number, give it other arguments there by `jnp.where`."
 )
 def check_factor_between(schedule: Schedule) -> None:
-    """The factor is finite and not negative at some 13,000 values of progress, those of the epochs among them."""
+    """The factor is finite and not negative at about 13,000 values of progress, among them those between epochs."""
     probes = progress_probes(schedule)
     factors = np.asarray(_at_all(as_traced(schedule), probes))
     for wrong, what in ((~np.isfinite(factors), "NaN or infinite"), (factors < 0, "negative")):
@@ -59,20 +59,20 @@ def check_factor_between(schedule: Schedule) -> None:
         )
 
 
-@contract_check("let the factor use the field, or remove it: a search over it would compare models that are the same.")
+@contract_check("use the field, or remove it: a search over it would compare equal models.")
 def check_float_fields_matter(schedule: Schedule) -> None:
     """Each float field changes the factor."""
     expect_each_used(schedule, lambda s: dataflow_of(_call, as_traced(s), np.float32(0.5)).used, "no factor")
 
 
-@contract_check("write it free of branches (`jnp.where`, `jnp.interp`): progress and float fields are traced.")
+@contract_check("write it without Python branches (`jnp.where`, `jnp.interp`): progress and float fields are traced.")
 def check_floats_are_traced(schedule: Schedule) -> None:
-    """Inside `jit`, with progress and fields traced, it gives what it gives outside, for one value and for many."""
+    """Inside `jit` and `vmap`, with progress and float fields traced, it gives the same factors as outside."""
     outside = np.array([schedule(progress) for progress in PROGRESS], dtype=np.float32)
     inside = np.asarray(_at_all(as_traced(schedule), np.resize(PROGRESS, len(progress_probes(schedule)))))[
         : len(PROGRESS)
     ]
-    expect_close(inside, outside, "Inside `jit` it gives other factors.", rtol=1e-4, atol=1e-5)
+    expect_close(inside, outside, "Inside `jit` it gives other factors than outside.", rtol=1e-4, atol=1e-5)
 
 
 SCHEDULE_CHECKS = (check_factor, check_floats_are_traced, check_factor_between, check_float_fields_matter)

@@ -1,4 +1,4 @@
-"""The check of step masks: padded steps of a sequence are left out, and no others."""
+"""The check of step masks: layers leave out the masked steps of a sequence, and only those."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ TOLERANCE: dict[str, float] = {"rtol": 1e-4, "atol": 1e-5}
 
 
 @contract_check(
-    "take `step_mask` in the module's `__call__` if it mixes steps, and leave out the steps where it is False, in training and "
-    "prediction, as `skdeep.layers.GlobalAvgPool` does; `output_mask` says which steps of the output are real."
+    "if the module mixes steps, take `step_mask` in its `__call__` and leave out the steps where it is False, in training and "
+    "at prediction, as `skdeep.layers.GlobalAvgPool` does; let `output_mask` return the mask of the output's steps."
 )
 def check_step_mask(layer: Layer, in_shape: Shape) -> None:
-    """The values of masked steps change no other step, those of real steps do, and a mask that leaves out none is none.
+    """Masked steps affect no other step, unmasked steps affect the output, and an all-True mask has no effect.
 
-    For rows of two axes or more, `(time, ...)`. A module of Flax that takes no `step_mask` is not made for masks.
+    Only rows of two or more axes, `(time, ...)`, are checked. A linen module (`ModuleLayer`) that takes no `step_mask` is
+    not checked, since it does not support masks.
     """
     if len(in_shape) < 2:
         return
     made, mask = make(layer, in_shape), _example_mask(in_shape[0])
     if not takes_step_mask(layer.build()):
         if len(in_shape) == 2 and not isinstance(layer, ModuleLayer):
-            _expect_left_out(lambda x, _: predict(*made._replace(x=x)), layer, made.x, mask, "predicting")
+            _expect_left_out(lambda x, _: predict(*made._replace(x=x)), layer, made.x, mask, "at prediction")
         return
-    modes = {"predicting": _predicting} | ({"training": _training} if is_told_of_training(layer.build()) else {})
+    modes = {"at prediction": _predicting} | ({"in training": _training} if is_told_of_training(layer.build()) else {})
     for name, run in modes.items():
 
         def outputs(x: Any, mask: Any, run: Callable[..., Any] = run) -> Any:
@@ -45,11 +46,11 @@ def check_step_mask(layer: Layer, in_shape: Shape) -> None:
 
         _expect_left_out(outputs, layer, made.x, mask, name)
     output, _ = _predicting(*made[:3], made.x, np.ones_like(mask))
-    expect_close(output, predict(*made)[0], "A mask that leaves out no step is not the same as none.", **TOLERANCE)
+    expect_close(output, predict(*made)[0], "A mask that is True everywhere changes the output.", **TOLERANCE)
 
 
 def _expect_left_out(run: Callable[..., Any], layer: Layer, x: np.ndarray, mask: np.ndarray, name: str) -> None:
-    """Expect that nothing but the masked steps depends on what they hold."""
+    """Expect that the values of masked steps change no other step, and that those of unmasked steps change the output."""
     beside = mask.reshape(*mask.shape, *(1,) * (x.ndim - 2))
     output, state = run(x, mask)
     kept = _real(layer, x, mask, output)
@@ -57,16 +58,18 @@ def _expect_left_out(run: Callable[..., Any], layer: Layer, x: np.ndarray, mask:
         return
     padded = np.where(beside, x, np.roll(x, 1, axis=0))
     other, other_state = run(padded, mask)
-    expect_close(_real(layer, padded, mask, other), kept, f"While {name}, masked steps change the others.", **TOLERANCE)
-    expect_close(other_state, state, f"While {name}, masked steps change the model state.", **TOLERANCE)
+    expect_close(
+        _real(layer, padded, mask, other), kept, f"The values of masked steps change other steps {name}.", **TOLERANCE
+    )
+    expect_close(other_state, state, f"The values of masked steps change the model state {name}.", **TOLERANCE)
     changed = np.where(beside, np.roll(x, 1, axis=0), x)
     others = _real(layer, changed, mask, run(changed, mask)[0])
     n_same = sum(np.array_equal(a, b) for a, b in zip(others, kept, strict=True))
-    expect(n_same == 0, f"While {name}, the steps that are not masked do not count in {n_same} of {len(x)} rows.")
+    expect(n_same == 0, f"Unmasked steps do not affect the output of {n_same} of {len(x)} rows {name}.")
 
 
 def _real(layer: Layer, x: np.ndarray, mask: np.ndarray, output: Any) -> Any:
-    """Return the output with masked steps set to zero; None if the layer says nothing of steps that it takes no mask for."""
+    """Return the output with masked steps set to zero; None if the output has no steps and the layer takes no mask."""
     output = np.asarray(output)
     out_mask = layer.output_mask(jnp.asarray(x), jnp.asarray(mask))
     if out_mask is None:
@@ -80,7 +83,7 @@ def _real(layer: Layer, x: np.ndarray, mask: np.ndarray, output: Any) -> Any:
 
 
 def _example_mask(n_steps: int) -> np.ndarray:
-    """Return a mask `(rows, time)`: the last steps of some rows are padding, the first ones of others."""
+    """Return a mask `(rows, time)`: padding is at the end of the first five rows and at the start of the other five."""
     n_real = np.maximum(n_steps - np.arange(10) % 3, 1)[:, None]
     mask = np.arange(n_steps)[None, :] < n_real
     return np.where(np.arange(10)[:, None] < 5, mask, mask[:, ::-1])

@@ -1,4 +1,7 @@
-"""Finite differences of functions with `stop_gradient` in them: what it stops is held fixed, as its gradient says."""
+"""Values of functions that contain `stop_gradient`, with its arguments held fixed, for finite differences.
+
+The gradient treats these arguments as constants, so finite differences must too.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ _CALLS = {
 
 
 def values_with_stopped(function: Callable[..., Any], point: tuple[Any, ...], *others: tuple[Any, ...]) -> list[Any]:
-    """Return the value of a function at other points, with all that it puts into `stop_gradient` as it is at `point`.
+    """Return the values of a function at other points, with the arguments of `stop_gradient` as they are at `point`.
 
-    A `stop_gradient` inside of a loop is not held fixed.
+    A `stop_gradient` inside a loop is not held fixed.
     """
     closed = jax.make_jaxpr(function)(*point)
     stopped: list[Any] = []
@@ -42,7 +45,7 @@ def values_with_stopped(function: Callable[..., Any], point: tuple[Any, ...], *o
 
 
 def _evaluate(closed: ClosedJaxpr, arguments: list[Any], stop: Callable[[Any], Any]) -> list[Any]:
-    """Run a traced function operation by operation, with `stop` in the place of `stop_gradient`."""
+    """Run a traced function operation by operation, with `stop` in place of `stop_gradient`."""
     jaxpr: Any = closed.jaxpr
     values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*closed.consts, *arguments), strict=True))
 

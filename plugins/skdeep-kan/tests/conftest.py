@@ -1,4 +1,4 @@
-"""Strict switches: nothing may be broadcast over axes by accident; plots need no screen."""
+"""Strict settings: rank promotion raises; plots use a backend without a screen."""
 
 import jax
 import matplotlib as mpl

@@ -1,4 +1,4 @@
-"""Kolmogorov-Arnold layers as one would write them by hand: a loop over edges, SciPy's B-splines, float64."""
+"""A reference for Kolmogorov-Arnold layers: a loop over edges with SciPy's B-splines, in float64."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def edge_by_scipy(layer, params, i, j, x):
 
 
 def layer_by_loop(layer, params, x):
-    """Return the sum over inputs of the functions of the edges, for each output, over the last axis of x."""
+    """Return, for each output, the sum over inputs of the edge functions, over the last axis of x."""
     n_in, n_out = params["base"].shape
     output = np.zeros((*x.shape[:-1], n_out))
     for i in range(n_in):

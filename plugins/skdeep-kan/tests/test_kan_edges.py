@@ -1,4 +1,4 @@
-"""Edge functions against the model that they come from: they add up to what it predicts."""
+"""Edge functions against the model that they come from: their sums are its raw outputs."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def deep(iris):
 
 
 def sum_of_edges(model, layer, values):
-    """Each input's functions at the values (rows, inputs) of that input, added up."""
+    """Return the sum over inputs of the edge functions at `values (rows, inputs)`."""
     return sum(edge_functions(model, layer, points=values[:, i]).y[i] for i in range(values.shape[1])).T
 
 
 def test_an_additive_classifier_is_the_sum_of_its_edges(additive, iris):
-    X = 2 * iris[0]  # also outside of the grid
+    X = 2 * iris[0]  # some values are outside the grid
     np.testing.assert_allclose(
         sum_of_edges(additive, 0, additive[:-1].transform(X)), additive.decision_function(X), rtol=1e-4, atol=1e-4
     )
@@ -60,7 +60,7 @@ def test_an_additive_regressor_is_the_sum_of_its_edges():
     np.testing.assert_allclose(sum_of_edges(model, 0, X)[:, 0] * y.std() + y.mean(), model.predict(X), rtol=1e-4)
 
 
-def test_a_deep_network_is_its_layers_of_edges(deep, iris):
+def test_a_deep_network_is_the_composition_of_its_edge_sums(deep, iris):
     X = deep[:-1].transform(iris[0])
     hidden = sum_of_edges(deep, 0, X)
     on_grid = 0.25 + 1.25 * np.tanh((hidden - 0.25) / 1.25)
@@ -68,7 +68,7 @@ def test_a_deep_network_is_its_layers_of_edges(deep, iris):
     np.testing.assert_allclose(edge_functions(deep, 1, X=iris[0]).seen, on_grid, rtol=1e-4, atol=1e-4)
 
 
-def test_each_function_is_scipys_spline(deep):
+def test_each_function_equals_scipys_spline_plus_silu(deep):
     edges = edge_functions(deep, -1)
     network, params = deep[-1].network_, deep[-1].params_["kan_1"]
     assert edges.x.dtype == edges.y.dtype == np.float64
@@ -77,7 +77,7 @@ def test_each_function_is_scipys_spline(deep):
         np.testing.assert_allclose(edges.y[i, j], edge_by_scipy(network, params, i, j, edges.x), rtol=1e-12, atol=1e-12)
 
 
-def test_mean_and_std_are_those_over_the_rows(additive, iris):
+def test_mean_and_std_are_over_the_rows(additive, iris):
     X, _ = iris
     edges = edge_functions(additive, X=X[::3])
     values = additive[:-1].transform(X[::3])
@@ -88,7 +88,7 @@ def test_mean_and_std_are_those_over_the_rows(additive, iris):
         np.testing.assert_allclose(edges.std[i], at_rows.std(axis=1), rtol=1e-5, atol=1e-6)
 
 
-def test_mean_and_std_are_those_over_the_grid_without_rows(additive):
+def test_mean_and_std_are_over_the_grid_without_rows(additive):
     edges = edge_functions(additive, points=11)
     assert edges.seen is None
     assert edges.y.shape == (4, 3, 11)
@@ -110,7 +110,7 @@ def test_names(additive, deep, iris):
         ([], False, ("x0", "x1")),
         ([StandardScaler().set_output(transform="pandas")], True, ("a", "b")),
         ([FunctionTransformer()], True, ("a", "b")),
-        ([FunctionTransformer(np.asarray)], True, ("x0", "x1")),  # knows no names of what it makes
+        ([FunctionTransformer(np.asarray)], True, ("x0", "x1")),  # has no names for its output features
     ],
     ids=str,
 )
@@ -124,7 +124,7 @@ def test_names_of_the_features(steps, as_frame, names):
     assert edges.output_names == ("malignant",)  # one raw output: the log odds of the second class
 
 
-def test_layers_are_found_wherever_they_are(iris):
+def test_layers_are_found_at_any_depth(iris):
     X, y = StandardScaler().fit_transform(iris[0]), iris[1]
     layers = [Dense(5), Residual((KANLayer(features=5, grid_size=2),)), ("skdeep-kan:kan", {"features": 2}), "tanh"]
     model = DeepClassifier(network=layers, **{**SETTINGS, "max_epochs": 60}).fit(X, y)
@@ -142,11 +142,11 @@ def test_layers_are_found_wherever_they_are(iris):
 @pytest.mark.parametrize(
     ("network", "layer", "error", "message"),
     [
-        ("linear", 0, ValueError, "has no KAN layer. Take the network 'kan', or a list of layers with 'kan' in it."),
-        (KAN(widths=()), 1, ValueError, "The 'layer' parameter must be in [-1, 1), as the network has 1 KAN layers. Got 1 instead."),
+        ("linear", 0, ValueError, "has no KAN layer. Use the network 'kan', or a list of layers that contains 'kan'."),
+        (KAN(widths=()), 1, ValueError, "The 'layer' parameter must be in [-1, 1), since the network has 1 KAN layers. Got 1 instead."),
         (
             lambda in_shape, n_outputs, rngs: nnx.Linear(in_shape[0], n_outputs, rngs=rngs),
-            0, TypeError, "The network must be made of linen modules, as 'kan' layers are. Got NNXNetwork(",
+            0, TypeError, "The network must be a linen module, since KAN layers are linen modules. Got NNXNetwork(",
         ),
     ],
     ids=["no KAN layer", "no such layer", "nnx"],

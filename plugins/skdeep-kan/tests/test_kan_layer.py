@@ -24,7 +24,7 @@ LAYERS = [
 
 
 def rows(*shape):
-    """Values of which a tenth lies outside of the default grid."""
+    """Return values of which a tenth lies outside the default grid."""
     return np.random.default_rng(1).normal(scale=1.8, size=shape)
 
 
@@ -33,14 +33,14 @@ def apply(layer):
 
 
 def any_params(layer, n_in):
-    """Parameters in float64, far from where they begin."""
+    """Return float64 parameters that are far from their initial values."""
     rng, n_basis = np.random.default_rng(2), layer.grid_size + layer.degree
     shapes = {"base": (n_in, layer.features), "scale": (n_in, layer.features), "coef": (n_in, n_basis, layer.features)}
     return {name: rng.normal(size=shape) for name, shape in shapes.items()}
 
 
 def initial(layer, x):
-    """JAX's rbg keys compile in a fraction of the time of the default ones."""
+    """Return the initial parameters, from a key of type "rbg", which compiles faster than the default type."""
     make = jax.jit(lambda layer, x: layer.build().init(jax.random.key(0, impl="rbg"), x)["params"])
     return jax.tree.map(np.asarray, make(layer, x))
 
@@ -78,7 +78,7 @@ def test_gradients_are_finite_differences_of_the_loop(layer):
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
-def test_outside_of_the_grid_only_silu_goes_on(layer):
+def test_outside_the_grid_only_silu_varies(layer):
     x = np.array([layer.lower, layer.lower - 5.0, layer.upper, layer.upper + 500.0])[:, None]
     params = any_params(layer, 1)
     with jax.enable_x64(True):
@@ -97,16 +97,16 @@ def test_initial_values():
     np.testing.assert_array_equal(params["scale"], 1.0)
     limit = np.sqrt(6 / (50 + 60))  # Glorot uniform
     assert 0.98 * limit < np.abs(params["base"]).max() <= limit
-    # 24,000 draws: four standard errors of a standard deviation are 1.8%, of a mean 0.026 standard deviations.
+    # For 24,000 draws, 4 standard errors are 1.8% of a standard deviation, and 0.026 standard deviations for a mean.
     std = 0.25 / np.sqrt(50)
     assert np.std(params["coef"]) == pytest.approx(std, rel=0.018)
     assert np.mean(params["coef"]) == pytest.approx(0.0, abs=0.026 * std)
 
 
-def test_noise_scales_the_first_coefficients():
+def test_noise_scales_the_initial_coefficients():
     make = jax.jit(lambda layer: layer.build().init(jax.random.key(0, impl="rbg"), jnp.zeros((1, 3)))["params"]["coef"])
     coef = {noise: make(KANLayer(noise=noise)) for noise in (0.0, 0.1, 1.0)}
-    assert make._cache_size() == 1  # traced
+    assert make._cache_size() == 1  # noise is traced
     np.testing.assert_array_equal(coef[0.0], 0.0)
     np.testing.assert_allclose(10 * coef[0.1], coef[1.0], rtol=1e-6)
 

@@ -1,4 +1,4 @@
-"""The network against layers composed by hand, and on problems where it should beat simpler models."""
+"""The network against layers composed by hand, and on problems where it should be better than simpler models."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from skdeep import DeepClassifier, DeepRegressor
 
 
 def layer_norm(z):
-    """Of new scale 1 and bias 0."""
+    """Layer normalisation with scale 1 and bias 0, as initialised."""
     return (z - z.mean(axis=-1, keepdims=True)) / np.sqrt(z.var(axis=-1, keepdims=True) + 1e-6)
 
 
-def first_values(path, leaf):
-    """Random weights; norms are as they begin."""
+def random_weights(path, leaf):
+    """Return random weights; the parameters of norms keep their initial values."""
     name = path[-1].key
     is_weight = leaf.ndim > 1
     start = np.random.default_rng(leaf.size).normal(size=leaf.shape) if is_weight else float(name in ("scale", "var"))
@@ -35,18 +35,18 @@ BETWEEN = {
     None: lambda z: z,
     "tanh": lambda z: 0.5 + 1.5 * np.tanh((z - 0.5) / 1.5),
     "layer": layer_norm,
-    "batch": lambda z: z / np.sqrt(1 + 1e-5),  # new running averages: mean 0, variance 1
+    "batch": lambda z: z / np.sqrt(1 + 1e-5),  # initial running averages: mean 0, variance 1
 }
 
 
 @pytest.mark.parametrize("normalization", BETWEEN)
-def test_the_network_is_its_layers_composed(normalization):
+def test_the_network_is_the_composition_of_its_layers(normalization):
     network = KAN(widths=(3, 2), lower=-1.0, upper=2.0, noise=1.0, normalization=normalization)
     x = np.random.default_rng(0).normal(size=(5, 2, 2)).astype(np.float32)
     module = network.build((2, 2), 1)
     arguments = (x, False, np.ones(5, np.float32))
     variables = jax.eval_shape(module.init, jax.random.key(0, impl="rbg"), *arguments)
-    variables = jax.tree_util.tree_map_with_path(first_values, variables)
+    variables = jax.tree_util.tree_map_with_path(random_weights, variables)
     output = jax.jit(module.apply, static_argnums=2)(variables, *arguments)
     z = np.float64(x).reshape(5, 4)  # rows are flattened
     for i in range(3):
@@ -77,7 +77,7 @@ def test_a_hidden_layer_learns_a_product():
     assert fitted(KAN(widths=(5,)), X[:400], y[:400]).score(X[400:], y[400:]) > 0.98
 
 
-def test_l1_makes_edges_flat_that_do_not_matter():
+def test_l1_flattens_edges_that_do_not_matter():
     X, y = additive()
     std = {l1: edge_functions(fitted(KAN(widths=()), X, y, l1=l1), X=X).std[:, 0] for l1 in (1e-6, 1e-2)}
     assert std[1e-2][2] < 0.01 < std[1e-6][2]  # the third feature is noise
@@ -90,7 +90,7 @@ def test_by_name_in_a_grid_search(name):
     model = DeepClassifier(network=name, learning_rate=0.02, max_epochs=30, tol=None, random_state=0)
     pipeline = make_pipeline(StandardScaler(), model)
     grid = {"deepclassifier__network__grid_size": [2, 4], "deepclassifier__network__widths": [(4,)]}
-    # Of 8 folds each has as many rows, padded, as the whole: one program a structure.
+    # With 8 folds, the padded number of rows is the same for each fold and for all rows: one program per structure.
     search = GridSearchCV(pipeline, grid, cv=8, error_score="raise").fit(X, y)
     assert search.best_score_ > 0.9
     best = search.best_estimator_[-1]
@@ -121,7 +121,7 @@ def test_by_name_in_a_grid_search(name):
         (
             {"widths": (4, 1), "normalization": "layer"},
             "The 'normalization' field of KAN is 'layer', which makes every hidden layer of width 1 constant. "
-            "Got widths=(4, 1). Take 'tanh', or wider layers.",
+            "Got widths=(4, 1). Use 'tanh', or wider layers.",
         ),
     ],
 )

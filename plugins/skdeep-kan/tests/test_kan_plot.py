@@ -1,4 +1,4 @@
-"""The picture shows what `edge_functions` returns."""
+"""The plot shows the values that `edge_functions` returns."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def close_figures():
 
 
 def curve(axes, line=0):
-    return axes.lines[1 + line].get_xydata().T  # the first one is the zero line
+    return axes.lines[1 + line].get_xydata().T  # the first line is the zero line
 
 
 def test_curves_are_the_functions_without_their_means(model):
@@ -58,7 +58,7 @@ def test_the_strongest_inputs_come_first_and_darkest(model, data):
     assert [a.get_ylabel() for a in axes[:, 0]] == ["h0", "h1"]
     share = np.mean(np.abs(data[0]) > 3)
     assert share > 0.001
-    caption = f"input of layer 0 (6 of 8 inputs, 2 of 2 outputs); {share:.1%} of the values are outside of the grid"
+    caption = f"input of layer 0 (6 of 8 inputs, 2 of 2 outputs); {share:.1%} of the values are outside the grid"
     assert axes[0, 0].figure.get_supxlabel() == caption
     alpha = [[axes[j, c].lines[1].get_alpha() for j in range(2)] for c in range(6)]
     np.testing.assert_allclose(alpha, 0.25 + 0.75 * strength[order] / strength.max(), rtol=1e-6)
@@ -82,7 +82,7 @@ def test_curves_are_dotted_where_there_are_no_rows(model, data):
     assert high > np.nanmax(solid[1])
 
 
-def test_wanted_edges_by_name_or_position_in_a_given_figure(model):
+def test_edges_by_name_or_position_in_a_given_figure(model):
     figure = plt.figure()
     axes = plot_edges(model, inputs=["x3", 0], outputs=["h1"], figure=figure)
     assert axes[0, 0].figure is figure

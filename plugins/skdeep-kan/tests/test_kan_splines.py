@@ -1,4 +1,4 @@
-"""The basis against SciPy's B-splines, which follow de Boor's recursion on given knots, in float64."""
+"""The basis against SciPy's B-splines, which use de Boor's recursion on given knots, in float64."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def knots_of(grid_size, degree, lower, upper):
 
 
 def scipy_basis(x, grid_size, degree, lower, upper, order=0):
-    """Each spline from its own knots: zero outside of them."""
+    """Return the value of each spline by SciPy, from its own knots; zero outside them."""
     knots = knots_of(grid_size, degree, lower, upper)
     columns = []
     for i in range(grid_size + degree):
@@ -39,7 +39,7 @@ def scipy_basis(x, grid_size, degree, lower, upper, order=0):
 
 
 def points_of(grid):
-    """Inside, at the knots, in the extension, and beyond it."""
+    """Return points inside the grid, at the knots, in the extension beside the grid, and beyond it."""
     knots = knots_of(*grid)
     span = knots[-1] - knots[0]
     inside = np.random.default_rng(0).uniform(knots[0], knots[-1], 200)
@@ -47,7 +47,7 @@ def points_of(grid):
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-def test_values_are_those_of_scipy(grid):
+def test_values_equal_scipys(grid):
     x = points_of(grid)
     np.testing.assert_allclose(bspline_basis(x, *grid, xp=np), scipy_basis(x, *grid), rtol=0, atol=1e-12)
 
@@ -59,12 +59,12 @@ def test_float32_in_a_program_with_traced_limits(grid):
     basis = jax.jit(lambda x, lower, upper: bspline_basis(x, grid_size, degree, lower, upper))
     values = basis(x, jnp.float32(lower), jnp.float32(upper))
     assert values.dtype == np.float32
-    # The position in the grid is known up to the last places of x, here 11 / 2**23 in intervals of 1 / 7.
+    # Rounding of x limits the precision of the position in the grid, here to 11 / 2**23 in intervals of 1 / 7.
     np.testing.assert_allclose(values, scipy_basis(np.float64(x), *grid), rtol=0, atol=5e-5)
 
 
 @pytest.mark.parametrize("grid", [(2, 2, -1.5, 2.25), (5, 3, -3.0, 3.0), (20, 5, -3.0, 3.0)])
-def test_derivatives_are_those_of_scipy(grid):
+def test_derivatives_equal_scipys(grid):
     knots = knots_of(*grid)
     x = np.random.default_rng(0).uniform(knots[0], knots[-1], 200)
     with jax.enable_x64(True):
@@ -74,7 +74,7 @@ def test_derivatives_are_those_of_scipy(grid):
 
 
 @pytest.mark.parametrize("degree", [2, 3])
-def test_derivatives_at_knots_and_beyond_are_those_of_both_sides(degree):
+def test_derivatives_at_and_beyond_knots_equal_those_from_both_sides(degree):
     grid = (4, degree, -1.0, 1.0)
     knots = knots_of(*grid)
     x = np.concatenate([knots, [knots[0] - 3.0, knots[-1] + 3.0]])
@@ -85,7 +85,7 @@ def test_derivatives_at_knots_and_beyond_are_those_of_both_sides(degree):
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-def test_the_splines_sum_to_one_on_the_grid_and_fade_out_beside_it(grid):
+def test_the_splines_sum_to_one_on_the_grid_and_fall_to_zero_beside_it(grid):
     _, _, lower, upper = grid
     total = bspline_basis(np.linspace(lower, upper, 101), *grid, xp=np).sum(axis=-1)
     np.testing.assert_allclose(total, 1.0, atol=1e-12)
@@ -102,7 +102,7 @@ def test_axes_are_kept_and_splines_come_last():
     np.testing.assert_array_equal(basis[1, 2], bspline_basis(x[1, 2], 5, 3, -3.0, 3.0, xp=np))
 
 
-def test_numpy_ints_serve_as_ints():
+def test_numpy_ints_are_accepted():
     x = np.linspace(-4, 4, 9)
     with_numpy = bspline_basis(x, np.int64(4), np.int32(2), -3.0, 3.0, xp=np)
     np.testing.assert_array_equal(with_numpy, bspline_basis(x, 4, 2, -3.0, 3.0, xp=np))

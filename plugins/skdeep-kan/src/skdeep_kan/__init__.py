@@ -1,4 +1,4 @@
-"""Kolmogorov-Arnold networks for skdeep: a layer, a network, and a look at what its edges learned."""
+"""Kolmogorov-Arnold networks for skdeep: a layer, a network, and functions that return and plot the learned edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the edges of a fitted network learned: their functions as arrays, for any network with KAN layers in it."""
+"""The learned edge functions of a fitted network as arrays, for any network that contains KAN layers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ class EdgeFunctions(NamedTuple):
     Attributes
     ----------
     x : ndarray (points,)
-        Where they are evaluated, in the units of the layer's input: what the steps before give it.
+        The points at which the functions are evaluated, in the units of the layer's input.
     y : ndarray (inputs, outputs, points)
         The function of each edge at x.
     mean, std : ndarray (inputs, outputs)
-        Of each function, over the rows of X, or over x if no X was given. `std` tells how much an edge
-        matters; a `mean` does not, since constants can move between the edges of an output at no loss.
+        Mean and standard deviation of each function over the rows of X, or over x if no X was given. `std` measures
+        the importance of an edge. `mean` does not, since adding a constant to one edge of an output and subtracting it
+        from another one leaves the output unchanged.
     input_names, output_names : tuple of str
-        Features and classes where the layer takes or makes them, else `"h0"`, `"h1"` and so on.
+        The names of features if the layer reads the rows, and of classes or targets if it returns the raw outputs; else
+        `"h0"`, `"h1"` and so on.
     seen : ndarray (rows, inputs) or None
         The values that reach the layer for the rows of X.
     """
@@ -41,19 +43,19 @@ class EdgeFunctions(NamedTuple):
 def edge_functions(estimator: Any, layer: int = 0, *, X: Any = None, points: Any = 101) -> EdgeFunctions:
     """Return the learned functions of one KAN layer, computed in float64.
 
-    Each output of the layer is the sum over its inputs of these functions. So the raw output of a network
-    of a single layer is that sum; `DeepRegressor.predict` then brings it to the scale of y.
+    Each output of the layer is the sum of these functions over its inputs. The raw output of a network with a single
+    layer is thus that sum, which `DeepRegressor.predict` then converts to the scale of y.
 
     Parameters
     ----------
     estimator : DeepClassifier, DeepRegressor or Pipeline
-        Fitted; a Pipeline must end in one of the two.
+        A fitted estimator; a Pipeline must end in one of the other two.
     layer : int, default=0
-        Which of the network's KAN layers, in the order in which they are applied; -1 is the last.
+        Index of the KAN layer, in the order of application; -1 is the last one.
     X : array (n, ...) or DataFrame, default=None
-        Rows as the estimator takes them, to know which values reach the layer. Some hundred will do.
+        Rows as for `predict`, from which the values that reach the layer are computed. A few hundred rows suffice.
     points : int or array (points,), default=101
-        Where to evaluate: so many evenly spaced points of the layer's grid, or these.
+        Number of evenly spaced points from `lower` to `upper` of the layer, or the points themselves.
 
     Returns
     -------
@@ -62,9 +64,9 @@ def edge_functions(estimator: Any, layer: int = 0, *, X: Any = None, points: Any
     Raises
     ------
     TypeError
-        If the estimator is no network, or its network is not made of linen modules.
+        If the estimator is not one of the types above, or its network is not a linen module.
     ValueError
-        If the network has no KAN layer, or no such layer.
+        If the network has no KAN layer, or `layer` is out of range.
     NotFittedError
         If the estimator is not fitted.
 
@@ -113,7 +115,7 @@ def _input_names(found: FoundLayer, model: Any, steps: Pipeline | None) -> tuple
     if names is None and steps is not None:
         try:
             names = steps.get_feature_names_out()
-        except (AttributeError, ValueError):  # a step that does not know the names of what it makes
+        except (AttributeError, ValueError):  # a step has no names for its output features
             names = None
     if names is None or len(names) != found.n_inputs:
         names = [f"x{i}" for i in range(found.n_inputs)]

@@ -1,4 +1,7 @@
-"""The KAN layers of a fitted estimator, met while its network runs: where they are does not matter then."""
+"""Search for the KAN layers of a fitted estimator.
+
+The network is run and its calls are intercepted, so that layers are found at any depth of nesting.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 class FoundLayer(NamedTuple):
-    """A KAN layer met while the network runs: its module, parameters, and what goes in and comes out."""
+    """A KAN layer of a running network: its module, its parameters and its input `x`.
+
+    `takes_rows` is True if the input is the network's, `makes_raw` if the output is the network's.
+    """
 
     module: Any
     params: dict[str, Any]
@@ -25,7 +31,7 @@ class FoundLayer(NamedTuple):
 
 
 def split_pipeline(estimator: Any) -> tuple[Any, Pipeline | None]:
-    """Return the network's estimator, and the steps before it."""
+    """Return the estimator with the network, and the steps before it, or None if there are none."""
     model, steps = estimator, None
     if isinstance(estimator, Pipeline):
         model, steps = estimator[-1], estimator[:-1] if len(estimator) > 1 else None
@@ -38,26 +44,26 @@ def split_pipeline(estimator: Any) -> tuple[Any, Pipeline | None]:
 
 
 def find_layer(model: Any, layer: int) -> FoundLayer:
-    """Return one of the KAN layers, in the order in which they are applied; nothing is computed."""
+    """Return the KAN layer with this index, in the order of application. The network is traced, not run."""
     import jax
 
     found: list[FoundLayer] = []
     row = np.zeros((1, *model.input_shape_), np.float32)
-    jax.eval_shape(lambda x: found.extend(_run(model, x)), row)  # shapes only: parameters stay as they are
+    jax.eval_shape(lambda x: found.extend(_run(model, x)), row)  # only x is traced: the parameters remain arrays
     if not found:
         raise ValueError(
-            f"The network {model.network_} has no KAN layer. Take the network 'kan', or a list of layers with 'kan' in it."
+            f"The network {model.network_} has no KAN layer. Use the network 'kan', or a list of layers that contains 'kan'."
         )
     n = len(found)
     if not -n <= layer < n:
         raise ValueError(
-            f"The 'layer' parameter must be in [{-n}, {n}), as the network has {n} KAN layers. Got {layer!r} instead."
+            f"The 'layer' parameter must be in [{-n}, {n}), since the network has {n} KAN layers. Got {layer!r} instead."
         )
     return found[layer]
 
 
 def _run(model: Any, x: Any) -> list[FoundLayer]:
-    """Run the network in inference mode, and return the KAN layers that it passes."""
+    """Run the network in inference mode, and return its KAN layers in the order of application."""
     import flax.linen as nn
     import jax.numpy as jnp
 
@@ -75,7 +81,7 @@ def _run(model: Any, x: Any) -> list[FoundLayer]:
     module = model.network_.build(model.input_shape_, model.n_outputs_)
     if not isinstance(module, nn.Module):
         raise TypeError(
-            f"The network must be made of linen modules, as 'kan' layers are. Got {model.network_} instead."
+            f"The network must be a linen module, since KAN layers are linen modules. Got {model.network_} instead."
         )
     variables = {"params": model.params_, **model.model_state_}
     with nn.intercept_methods(notice):
@@ -84,7 +90,7 @@ def _run(model: Any, x: Any) -> list[FoundLayer]:
 
 
 def values_seen(model: Any, steps: Pipeline | None, layer: int, X: Any) -> np.ndarray:
-    """Return what the layer is given for the rows of X, `(rows, inputs)`."""
+    """Return the layer's input for the rows of X, `(rows, inputs)`."""
     import jax
 
     X = X if steps is None else steps.transform(X)

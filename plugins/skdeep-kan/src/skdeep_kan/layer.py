@@ -1,4 +1,4 @@
-"""A Kolmogorov-Arnold layer, and the fields that it shares with the network."""
+"""The Kolmogorov-Arnold layer, and the checks of the fields that it shares with the network."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ class KANLayer(Layer):
         \phi_{ij}(x) = w_{ij}\, \mathrm{silu}(x) + s_{ij} \sum_m c_{ijm} B_m(\bar x), \qquad
         \bar x = \min(\max(x, l), u)
 
-    over the last axis of the input, with the :math:`G + k` B-splines :math:`B_m` of `bspline_basis`. A layer
-    from :math:`n` inputs has :math:`n \cdot features \cdot (G + k + 2)` parameters, and no bias: inside of the
-    grid the splines sum to 1, so that they hold one.
+    over the last axis of the input, with the :math:`G + k` B-splines :math:`B_m` of `bspline_basis` and the grid
+    :math:`[l, u]`. A layer with :math:`n` inputs has :math:`n \cdot features \cdot (G + k + 2)` parameters. It needs no bias,
+    since the splines sum to 1 inside the grid and can thus represent a constant.
 
-    The grid is fixed: give inputs of about unit size, as a `StandardScaler` or a normalisation makes them.
-    Outside of `[lower, upper]` each spline keeps the value it has at that end, and only the silu term goes on,
-    which is about linear above and 0 below. The reference implementation moves the grid to the data as it
-    trains, and lets splines fade to 0 outside.
+    The grid is fixed: give inputs of about unit size, as a `StandardScaler` or a normalisation makes them. Outside
+    `[lower, upper]` each spline keeps the value at the nearer end, and only the silu term varies; it is about linear above
+    the grid and about 0 below. In the reference implementation the grid follows the data during training, and splines fall
+    to 0 outside it.
 
-    At the start :math:`s = 1`, :math:`w` is Glorot uniform, as in the paper, and :math:`c \sim N(0, noise^2 / n)`.
-    The paper does not divide by the number of inputs :math:`n`; then the first outputs grow with it, which did no
-    harm with up to 64 inputs, but did with 200.
+    Initially :math:`s = 1`, :math:`w` is Glorot uniform, as in the paper, and :math:`c \sim N(0, noise^2 / n)`. The paper does
+    not divide by the number of inputs :math:`n`, so that its initial outputs grow with :math:`n`. This was harmless with up to
+    64 inputs, but harmful with 200.
 
-    The estimator's `l1` and `l2` act on :math:`w`, :math:`s` and :math:`c`; `l1` makes edges flat. The paper
-    penalises the mean size of each :math:`\phi_{ij}` over the data and its entropy instead, which needs
-    values inside the network, and a skdeep loss sees only what comes out of it.
+    The estimator's `l1` and `l2` act on :math:`w`, :math:`s` and :math:`c`; `l1` flattens edges. The paper instead penalises
+    the mean absolute value of each :math:`\phi_{ij}` over the data, and its entropy. This needs values inside the network,
+    which a skdeep loss does not see.
 
     Parameters
     ----------
     features : int, default=16
         Number of outputs.
     grid_size : int, default=5
-        Number of grid intervals G. More follow finer detail and need more rows.
+        Number of grid intervals G. More intervals represent finer detail and need more rows.
     degree : int, default=3
         Degree k of the splines, at least 1.
     lower : float, default=-3.0
     upper : float, default=3.0
         Ends of the grid.
     noise : float, default=0.1
-        Size of the first spline coefficients, at least 0: their standard deviation for one input.
+        Standard deviation of the initial spline coefficients times :math:`\sqrt{n}`, at least 0.
 
     References
     ----------
@@ -77,7 +77,7 @@ class KANLayer(Layer):
 
 
 def check_edges(component: Any) -> None:
-    """Raise ValueError unless the fields that describe grid and start make sense."""
+    """Raise ValueError unless `grid_size`, `degree`, `lower`, `upper` and `noise` are valid."""
     owner = type(component).__name__
     check_counts(f"field of {owner}", grid_size=component.grid_size, degree=component.degree)
     if not -math.inf < component.lower < component.upper < math.inf:

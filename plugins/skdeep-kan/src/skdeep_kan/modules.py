@@ -1,4 +1,4 @@
-"""The linen modules behind layer and network (imports flax, so only functions that run a network import this file)."""
+"""The linen modules of the layer and the network. This file imports Flax, so it is imported inside functions only."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from skdeep_kan.splines import bspline_basis
 
 
 class EdgeSum(nn.Module):
-    """Sums the functions of the edges that lead to each output; the functions act on the last axis.
+    """Each output is the sum of the functions of the edges that lead to it, over the last axis of x.
 
-    All edges share their bases, so the sum over edges is a matrix product: `silu(x) @ base` plus the
-    bases `(n, in * (G + k))` times the scaled coefficients `(in * (G + k), out)`.
+    All edges use the same basis functions, so the sum over edges is a matrix product: `silu(x) @ base` plus the values of
+    the basis `(n, in * (G + k))` times the scaled coefficients `(in * (G + k), out)`.
     """
 
     features: int
@@ -39,12 +39,12 @@ class EdgeSum(nn.Module):
         return jax.nn.silu(x) @ base + spline
 
     def _first_coef(self, key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-        # Over the root of the number of inputs: the sum over edges then has one size however many there are.
+        # Divided by the root of the number of inputs, so that the size of the sum over edges does not depend on it.
         return jnp.asarray(self.noise / shape[0] ** 0.5, dtype) * jax.random.normal(key, shape, dtype)
 
 
 class EdgeStack(nn.Module):
-    """KAN layers one after the other, `normalization` between them; the last one is the output."""
+    """KAN layers one after the other, with `normalization` between them; the last layer returns the output."""
 
     features: tuple[int, ...]
     grid_size: int

@@ -1,4 +1,4 @@
-"""A Kolmogorov-Arnold network."""
+"""The Kolmogorov-Arnold network."""
 
 from __future__ import annotations
 
@@ -12,39 +12,42 @@ NORMALIZATIONS = (None, "tanh", "layer", "batch")
 
 
 class KAN(Network):
-    r"""A Kolmogorov-Arnold network: `KANLayer` after `KANLayer`, the last of which is the output.
+    r"""A Kolmogorov-Arnold network: one `KANLayer` after the other; the last layer returns the output.
 
-    Each hidden value is brought onto the grid before the next layer. The default does so by
+    Hidden values are mapped onto the grid before the next layer. The default map is
 
     .. math:: z \mapsto m + r \tanh\big((z - m) / r\big)
 
-    with :math:`m` the middle and :math:`r` half the width of the grid: the identity for small values,
-    and never outside. With `widths=()` the network is an additive model, one learned function a feature, and
-    `edge_functions` shows all there is to it. Rows of more than one dimension are flattened.
+    with :math:`m` the middle and :math:`r` half the width of the grid. It is close to the identity near the middle, and its
+    values never leave the grid. With `widths=()` the network is an additive model with one learned function per feature,
+    which `edge_functions` describes completely. Rows of more than one axis are flattened.
 
-    KANs train well at larger learning rates than the estimators' default: begin with 0.01.
+    KANs train well at larger learning rates than the estimators' default of 0.001: begin with 0.01.
 
-    The network is trained as any other, on its loss. The paper also moves and refines the grid while training,
-    prunes edges and replaces learned functions by symbolic ones; none of this is here.
+    The network is trained on its loss, like any other. The paper also moves and refines the grid during training, prunes
+    edges and replaces learned functions by symbolic ones; none of this is implemented.
 
     Parameters
     ----------
     widths : tuple of int, default=(8,)
         Widths of the hidden layers.
     grid_size : int, default=5
-        Number of grid intervals, as in `KANLayer`, and so are the next four.
+        Number of grid intervals per spline.
     degree : int, default=3
+        Degree of the splines, at least 1.
     lower : float, default=-3.0
     upper : float, default=3.0
+        Ends of the grid.
     noise : float, default=0.1
+        Size of the initial spline coefficients, as in `KANLayer`.
     normalization : {"tanh", "layer", "batch"} or None, default="tanh"
-        What brings hidden values onto the grid: the function above, layer or batch normalisation, or nothing.
+        How hidden values are mapped onto the grid: by the function above, by layer or batch normalisation, or not at all.
 
     References
     ----------
     Liu et al., "KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756; Liu et al., "KAN 2.0: Kolmogorov-Arnold
-    Networks Meet Science", arXiv 2408.10205. Values between layers are squashed here instead of followed
-    by the grid.
+    Networks Meet Science", arXiv 2408.10205. In the papers the grid follows the hidden values; here the hidden values
+    are mapped onto the grid.
 
     Examples
     --------
@@ -86,5 +89,5 @@ class KAN(Network):
         if self.normalization == "layer" and 1 in self.widths:
             raise ValueError(
                 f"The 'normalization' field of KAN is 'layer', which makes every hidden layer of width 1 constant. "
-                f"Got widths={self.widths!r}. Take 'tanh', or wider layers."
+                f"Got widths={self.widths!r}. Use 'tanh', or wider layers."
             )

@@ -1,4 +1,4 @@
-"""Draws the functions of edges."""
+"""Plots of edge functions."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ def plot_edges(
     outputs: Sequence[int | str] | None = None,
     figure: Any = None,
 ) -> Any:
-    """Draw the learned functions of one KAN layer, one panel an edge: a column an input, a row an output.
+    """Plot the learned functions of one KAN layer: one panel per edge, one column per input, one row per output.
 
-    Each curve is drawn over the grid and without its mean, as constants can move between the edges of an output.
-    All panels of an output share an axis, and the less an edge matters (`EdgeFunctions.std`) the paler is its
-    curve. With X, marks at the bottom are the deciles of the values that reach the layer, and a curve is dotted
-    where there are none, so that no data speak for it. Below stands which share of the values is outside of the
-    grid: if it is large, scale the features, or widen the grid.
+    Each curve is plotted over the grid, minus its mean, since constants are not determined (see `EdgeFunctions.mean`). All
+    panels of an output share the vertical axis. The smaller the `std` of an edge, the paler its curve. With X, the marks at
+    the bottom are the deciles of the values that reach the layer, and a curve is dotted outside the range of these values.
+    The caption gives the share of values outside the grid, if there are any: if it is large, scale the features or widen the
+    grid.
 
     Parameters
     ----------
     estimator : DeepClassifier, DeepRegressor or Pipeline
-        Fitted; as for `edge_functions`, and so are the next two.
+        A fitted estimator, as for `edge_functions`.
     layer : int, default=0
+        Index of the KAN layer, as for `edge_functions`.
     X : array (n, ...) or DataFrame, default=None
-        Recommended.
+        Rows as for `predict`; recommended.
     inputs, outputs : sequence of int or str, default=None
-        Positions or names to draw; by default the 6 that matter most, inputs in that order.
+        Positions or names to plot. By default the 6 with the largest `std`; inputs are sorted by it.
     figure : matplotlib Figure or SubFigure, default=None
-        Where to draw; by default a new figure of a fitting size.
+        Figure to plot into. By default a new one, with a size that depends on the number of panels.
 
     Returns
     -------
     ndarray of Axes (outputs, inputs)
-        Their figure is `axes[0, 0].figure`.
+        The panels; their figure is `axes[0, 0].figure`.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def plot_edges(
 
 
 def _draw(axes: Any, edges: EdgeFunctions, i: int, j: int, share: float) -> None:
-    """Draw one edge; `share` in [0, 1] is how much it matters beside the strongest."""
+    """Plot one edge; `share` in [0, 1] is its `std` divided by the largest one of all panels."""
     curve, alpha = edges.y[i, j] - edges.mean[i, j], 0.25 + 0.75 * share
     axes.axhline(0.0, color="0.85", linewidth=0.8, zorder=0)
     axes.set_xlim(edges.x[0], edges.x[-1])
@@ -101,16 +102,16 @@ def _draw(axes: Any, edges: EdgeFunctions, i: int, j: int, share: float) -> None
 
 
 def _is_seen(edges: EdgeFunctions, i: int) -> np.ndarray:
-    """Mark the points that lie among the values of input i, or all if none are known."""
+    """Return a mask of the points within the range of the values of input i; all True without X."""
     if edges.seen is None:
         return np.ones(len(edges.x), bool)
-    step = edges.x[1] - edges.x[0]  # a value that never varies lies near some point
+    step = edges.x[1] - edges.x[0]  # one step of margin: a constant input is then within the range too
     is_seen: np.ndarray = (edges.x >= edges.seen[:, i].min() - step) & (edges.x <= edges.seen[:, i].max() + step)
     return is_seen
 
 
 def _limits(edges: EdgeFunctions, columns: list[int], j: int) -> tuple[float, float]:
-    """Return limits that hold all curves of one output where there are values, so that no tail makes them flat."""
+    """Return limits for all curves of one output within the range of the data, so that large tails do not flatten the rest."""
     curves = [(edges.y[i, j] - edges.mean[i, j])[_is_seen(edges, i)] for i in columns]
     values = np.concatenate([*curves, [0.0]])
     margin = 0.1 * max(np.ptp(values), np.finfo(np.float32).tiny)
@@ -120,7 +121,7 @@ def _limits(edges: EdgeFunctions, columns: list[int], j: int) -> tuple[float, fl
 def _chosen(
     parameter: str, wanted: Sequence[int | str] | None, names: tuple[str, ...], strength: np.ndarray
 ) -> list[int]:
-    """Return the positions of the wanted names or positions, or of the strongest."""
+    """Return positions, given names or positions; by default those with the largest `strength`."""
     if wanted is None:
         return [int(i) for i in np.argsort(-strength, kind="stable")[:MAX_PANELS]]
     positions: list[int] = []
@@ -136,13 +137,13 @@ def _chosen(
 
 
 def _caption(edges: EdgeFunctions, layer: int, columns: list[int], rows: list[int]) -> str:
-    """Say which layer this is, what of it is not shown, and whether its inputs lie beside the grid."""
+    """Return the caption: the layer, the numbers of edges shown, and the share of input values outside the grid."""
     caption, (n_inputs, n_outputs) = f"input of layer {layer}", edges.std.shape
     if (len(columns), len(rows)) != (n_inputs, n_outputs):
         caption += f" ({len(columns)} of {n_inputs} inputs, {len(rows)} of {n_outputs} outputs)"
     if edges.seen is not None:
         share = np.mean((edges.seen < edges.x[0]) | (edges.seen > edges.x[-1]))
-        caption += f"; {share:.1%} of the values are outside of the grid" if share >= 0.001 else ""
+        caption += f"; {share:.1%} of the values are outside the grid" if share >= 0.001 else ""
     return caption
 
 

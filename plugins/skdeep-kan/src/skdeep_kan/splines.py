@@ -1,4 +1,4 @@
-"""B-splines on a uniform grid: the basis that every edge function is a combination of."""
+"""B-splines on a uniform grid, the basis of all edge functions."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ import jax.numpy as jnp
 def bspline_basis(x: Any, grid_size: int, degree: int, lower: Any, upper: Any, xp: Any = jnp) -> Any:
     r"""Return the values of all B-splines of a uniform grid at each x.
 
-    The grid cuts `[lower, upper]` into :math:`G` intervals of width :math:`h`, and its knots go on for
-    :math:`k` more intervals on either side (they are extended, not repeated). The splines are then shifts
-    of one bump, :math:`B_i(x) = M_k\big((x - l) / h - m_i\big)`, around the middle
-    :math:`m_i = i + (1 - k) / 2`, for :math:`i = 0 \dots G + k - 1`, with
+    The grid divides `[lower, upper]` into :math:`G` intervals of width :math:`h`. The knots continue for :math:`k` more
+    intervals on either side; knots are not repeated. All splines are then shifts of one function,
+    :math:`B_i(x) = M_k\big((x - l) / h - m_i\big)`, with the centres :math:`m_i = i + (1 - k) / 2` for
+    :math:`i = 0 \dots G + k - 1`, and
 
     .. math:: M_k(s) = \frac{1}{k!} \sum_{j=0}^{\lfloor k/2 \rfloor} (-1)^j \binom{k+1}{j}
         \left(\tfrac{k+1}{2} - j - |s|\right)_+^k
 
-    They sum to 1 inside of the grid, fade out over the extension, and are 0 beyond it. The sum over all
-    :math:`k + 2` knots equals the Cox-de Boor recursion; as :math:`M_k` is even, the half of it that is
-    nearer to :math:`s` is enough, which is less work (two terms for cubic splines) and avoids the
-    cancellation of the far half. Nothing branches on x or on the limits: both may be traced.
+    The splines sum to 1 inside the grid, fall to 0 over the :math:`k` intervals beside it, and are 0 beyond them. The sum over
+    all :math:`k + 2` knots equals the Cox-de Boor recursion. Since :math:`M_k` is even, the sum over the half of the knots that
+    is nearer to :math:`s` suffices. This is less work (two terms for cubic splines), and it avoids the cancellation between
+    the terms of the other half. There are no branches on x or on the ends of the grid, so both may be traced.
 
     Parameters
     ----------
     x : array of floats (...)
+        Points at which the splines are evaluated.
     grid_size : int
         Number of intervals G, at least 1.
     degree : int
@@ -35,11 +36,12 @@ def bspline_basis(x: Any, grid_size: int, degree: int, lower: Any, upper: Any, x
     lower, upper : float
         Ends of the grid.
     xp : module, default=jax.numpy
-        Where the arrays live; `numpy` computes on the host, in the precision of x.
+        The array module; with `numpy` the computation is on the host, in the dtype of x.
 
     Returns
     -------
     array (..., grid_size + degree)
+        The value of each spline at each point; the splines are the last axis.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def bspline_basis(x: Any, grid_size: int, degree: int, lower: Any, upper: Any, x
            [0. , 0. , 0. ]])
     """
     check_counts("parameter of bspline_basis", grid_size=grid_size, degree=degree)
-    grid_size, degree = int(grid_size), int(degree)  # NumPy's ints would make the power below one of floats
+    grid_size, degree = int(grid_size), int(degree)  # with NumPy's ints, the power below would be one of floats
     position = ((x - lower) * (grid_size / (upper - lower)))[..., None]
     middles = xp.arange(grid_size + degree, dtype=position.dtype) + (1 - degree) / 2
     distance = xp.abs(position - middles.reshape((1,) * x.ndim + (-1,)))
@@ -73,7 +75,7 @@ def bspline_basis(x: Any, grid_size: int, degree: int, lower: Any, upper: Any, x
 
 
 def check_counts(owner: str, **counts: Any) -> None:
-    """Raise ValueError unless each of the named values is a positive int; `owner` says whose they are."""
+    """Raise ValueError unless each named value is a positive int; `owner` is the owner in the message."""
     for name, value in counts.items():
         if not is_count(value):
             raise ValueError(f"The {name!r} {owner} must be an int in [1, inf). Got {value!r} instead.")
