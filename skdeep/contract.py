@@ -3,7 +3,7 @@
 Components (subclass these; write annotated fields and methods, nothing else):
 
 ============ ====================================================================================
-Loss         `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`
+Loss         `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`, `parameters(task)`
 Optimizer    `transformation(learning_rate) -> optax.GradientTransformation`
 Schedule     `schedule(progress) -> factor` of the learning rate
 Layer        `build() -> flax.linen.Module`
@@ -57,7 +57,8 @@ PLUGIN_API = (1, 1)
 """The version of what this file describes: another major number breaks plugins, another minor one adds to it.
 
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
-`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`) and `Schedule.looks_at_the_end`.
+`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), `Schedule.looks_at_the_end` and losses with
+parameters (`Loss.parameters`).
 """
 
 
@@ -135,6 +136,38 @@ class Loss(Component):
         Raise ValueError if the loss does not serve this number of targets; `skdeep.testing` then leaves it out.
         """
         return task.n_raw
+
+    def parameters(self, task: Task) -> dict[str, Any]:
+        """Return the initial values of parameters of the loss that training learns, each a vector of floats `(k,)`.
+
+        They are trained by the optimizer of the network, beside its parameters (in `params_["loss"]`), and are not
+        penalised. All methods of the loss get them among the raw outputs under their names, as `(n, k)` with the same values
+        in each row; the raw outputs of the network need names too. For a parameter that must be positive, return its logarithm.
+
+        >>> import numpy as np
+        >>> import skdeep
+        >>> class NormalNLL(skdeep.Loss):  # one standard deviation for all rows, learned
+        ...     tasks = ("regression",)
+        ...     scaling = "standard"
+        ...     has_std = True
+        ...     def n_raw(self, task):
+        ...         return {"mean": task.n_targets}
+        ...     def parameters(self, task):
+        ...         return {"log_std": np.zeros(task.n_targets)}
+        ...     def __call__(self, raw, target):
+        ...         z = (target - raw["mean"]) * jnp.exp(-raw["log_std"])
+        ...         return (0.5 * z**2 + raw["log_std"]).mean(axis=1)
+        ...     def link(self, raw, task, xp):
+        ...         return raw["mean"]
+        ...     def std(self, raw, task, xp):
+        ...         return xp.exp(raw["log_std"])
+        >>> model = skdeep.DeepRegressor(network="linear", loss=NormalNLL(), max_epochs=2, tol=None)
+        >>> model.fit(np.eye(4), np.arange(4.0)).params_["loss"]["log_std"].shape
+        (1,)
+
+        Default: none. Only `DeepClassifier` and `DeepRegressor` take losses with parameters.
+        """
+        return {}
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
         """Map raw outputs to probabilities (classifiers) or predictions (regressors).

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from skdeep.contract import Loss
-from skdeep.core.raw import empty, hashable, n_rows
+from skdeep.core.raw import empty, n_rows, raw_widths
 from skdeep.records import Raw, Task
 
 # Above this a probability has a logarithm as exact as one computed from raw, and orders classes and rows alike.
@@ -51,7 +51,7 @@ def linked(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
 def check_link(loss: Loss, task: Task) -> None:
     """Raise ValueError if the link, `point` or `std` of the loss has a wrong shape, before training starts."""
     n = 3 if task.n_targets != 3 else 4
-    raw = empty(hashable(loss.n_raw(task)), n, np.float64)
+    raw = empty(raw_widths(loss, task), n, np.float64)
     with np.errstate(all="ignore"):
         if task.kind != "regression":
             linked(loss, raw, task, np)

@@ -9,12 +9,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skdeep.component import components_in
 from skdeep.config import Model
 from skdeep.contract import Loss
 from skdeep.core import as_traced
 from skdeep.core.feeds.validation import validates_in_program
 from skdeep.core.job import Job, Origin
-from skdeep.core.raw import hashable
+from skdeep.core.loss_parameters import has_parameters, model_for
 from skdeep.core.rows import WeightedRows, padded_size
 from skdeep.estimators.memory import Memory
 from skdeep.estimators.parameters import placement_named
@@ -90,7 +91,7 @@ def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
     encoding, given = estimator._read(data, earlier)
     resolved = estimator._resolve(encoding)
     estimator._check_serves(resolved, encoding.task)
-    model = Model(resolved.network, encoding.row_shape, hashable(resolved.loss.n_raw(encoding.task)))
+    model = model_for(resolved.network, encoding.row_shape, resolved.loss, encoding.task)
     estimator._check_goes_on(encoding, resolved, model, earlier)
     estimator._check_rows(given.x, model)
     rng = check_random_state(estimator.random_state)
@@ -111,11 +112,22 @@ def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
             f"The loss {type(resolved.loss).__name__} does not serve {task.kind} targets, but {', '.join(resolved.loss.tasks)}. "
             f"Choose another loss for {owner}, such as {estimator._default_loss!r}."
         )
+    if not estimator._trains_losses:
+        _refuse_parameters(owner, resolved.loss)
     if resolved.optimizer.full_batch and estimator.batch_size != "auto":
         raise ValueError(
             f"The optimizer {type(resolved.optimizer).__name__} needs all rows at every step. Got batch_size={estimator.batch_size}. "
             "Leave batch_size at 'auto' (its learning_rate has no effect: a line search finds each step)."
         )
+
+
+def _refuse_parameters(owner: str, loss: Loss) -> None:
+    for part in components_in(loss):
+        if isinstance(part, Loss) and has_parameters(part):
+            raise ValueError(
+                f"The loss {type(part).__name__} has parameters of its own, which {owner} cannot train. Choose another loss, "
+                "or use DeepClassifier or DeepRegressor."
+            )
 
 
 def _job(estimator: Any, draft: Draft, split: Split) -> Job:

@@ -60,7 +60,7 @@ def _cases_of_task(loss: Loss, kind: TaskKind) -> Iterator[Case]:
     rng = np.random.default_rng(0)
     for task in tasks:
         raw = rng.normal(size=(N_ROWS, total_width(hashable(loss.n_raw(task)))))
-        yield Case(task, raw, _targets(loss, task, rng))
+        yield Case(task, raw, example_target(loss, task, rng))
 
 
 def served_tasks(loss: Loss, kind: TaskKind) -> list[Task]:
@@ -75,7 +75,8 @@ def served_tasks(loss: Loss, kind: TaskKind) -> list[Task]:
     return tasks
 
 
-def _targets(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarray:
+def example_target(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarray:
+    """Return targets of the example rows, in float64 where they are floats."""
     if task.kind in ("binary", "multiclass"):
         return (np.arange(N_ROWS) % task.n_targets).astype(np.int32)
     if task.kind == "multilabel":

@@ -11,9 +11,22 @@ import numpy as np
 
 from skdeep.contract import Loss
 from skdeep.core import as_traced
+from skdeep.core.raw import by_name, raw_widths
+from skdeep.records import Task
 from skdeep.testing.component_checks import expect_each_used
 from skdeep.testing.dataflow import dataflow_of
-from skdeep.testing.loss_cases import N_ROWS, Case, call, cases_of, single, value_and_grad, values_of
+from skdeep.testing.loss_cases import (
+    N_ROWS,
+    Case,
+    call,
+    cases_of,
+    example_target,
+    served_tasks,
+    single,
+    tasks_of,
+    value_and_grad,
+    values_of,
+)
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
 
 STEP = 1e-6
@@ -139,6 +152,46 @@ def _with_one_changed(case: Case) -> Iterator[np.ndarray]:
         values = case.target[:, column]
         changed[:, column] = 1 - values if case.task.kind == "multilabel" else np.roll(values, 1)
         yield changed
+
+
+@contract_check(
+    "let `parameters(task)` return a dict of vectors `(k,)` of finite floats, made of float fields by `jax.numpy` only, "
+    "and read them in the loss under their names; the raw outputs need names beside them (`n_raw` returns a dict)."
+)
+def check_learned_parameters(loss: Loss) -> None:
+    """Initial values of a loss's parameters are vectors, can be traced, and the loss has a gradient by each of them."""
+    for task in (task for kind in tasks_of(loss) for task in served_tasks(loss, kind)):
+        widths = by_name(raw_widths(loss, task))
+        traced = jax.eval_shape(lambda loss, task=task: loss.parameters(task), as_traced(loss))
+        shapes = {name: value.shape for name, value in traced.items()}
+        known = {name: np.shape(value) for name, value in loss.parameters(task).items()}
+        expect(shapes == known, f"({task.kind}) Parameters of the shapes {known} have the shapes {shapes} if traced.")
+        grad = _grad_by_parameters(loss, task, widths) if known else {}
+        for name, values in grad.items():
+            expect_finite(values, f"({task.kind}) The gradient by the parameter {name!r} ")
+            expect(np.any(values), f"({task.kind}) The loss does not depend on its parameter {name!r}.")
+
+
+def _grad_by_parameters(loss: Loss, task: Task, widths: Any) -> dict[str, np.ndarray]:
+    """Return the gradient of the mean loss of example rows, near the initial values of the parameters."""
+    rng = np.random.default_rng(2)
+    target = jnp.asarray(single(example_target(loss, task, rng)))
+    parameters = {
+        name: jnp.asarray(value + 0.1 * rng.normal(size=np.shape(value)), jnp.float32)
+        for name, value in loss.parameters(task).items()
+    }
+    outputs = {
+        name: jnp.asarray(rng.normal(size=(N_ROWS, width)), jnp.float32)
+        for name, width in widths.items()
+        if name not in parameters
+    }
+
+    def mean(parameters: dict[str, Any]) -> Any:
+        beside = {name: jnp.broadcast_to(value, (N_ROWS, *value.shape)) for name, value in parameters.items()}
+        return jnp.mean(as_traced(loss)(outputs | beside, target))
+
+    grad: dict[str, np.ndarray] = jax.device_get(jax.jit(jax.grad(mean))(parameters))
+    return grad
 
 
 LOSS_CHECKS = (

@@ -1,12 +1,18 @@
-"""Losses of raw outputs by name, as losses of one array: the checks of `loss_checks` and `link_checks` are about arrays."""
+"""Losses of raw outputs by name, as losses of one array: the checks of `loss_checks` and `link_checks` are about arrays.
+
+Parameters of a loss are columns too, whose hyperbolic tangents are added to the initial values: the parameters are the
+same in all rows of a training, so that extreme values beside usual ones say nothing.
+"""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
+import jax.numpy as jnp
+
 from skdeep.contract import Loss
-from skdeep.core.raw import hashable, split, total_width
+from skdeep.core.raw import raw_widths, split, total_width
 from skdeep.records import Task
 from skdeep.testing.running import Check
 
@@ -30,25 +36,34 @@ def in_columns(loss: Loss) -> Loss:
     widths = {task: widths for task in _TASKS if isinstance(widths := _widths(loss, task), tuple)}
     if not widths:
         return loss
-    by_total = {total_width(named): named for named in widths.values()}
+    by_shapes = {(total_width(named), _target_dimensions(task)): task for task, named in widths.items()}
+
+    def named(loss: Loss, raw: Any, task: Task, xp: Any) -> dict[str, Any]:
+        parts: dict[str, Any] = split(raw, widths[task])
+        initial = loss.parameters(task).items()
+        return {
+            **parts,
+            **{name: xp.tanh(parts[name]) + xp.asarray(value, raw.dtype)[None, :] for name, value in initial},
+        }
 
     class Columns(Loss):
         loss: Loss
 
         def __call__(self, raw: Any, target: Any) -> Any:
-            return self.loss(split(raw, by_total[raw.shape[1]]), target)
+            task = by_shapes[raw.shape[1], target.ndim]
+            return self.loss(named(self.loss, raw, task, jnp), target)
 
         def n_raw(self, task: Task) -> int:
-            return total_width(hashable(self.loss.n_raw(task)))
+            return total_width(raw_widths(self.loss, task))
 
         def link(self, raw: Any, task: Task, xp: Any) -> Any:
-            return self.loss.link(split(raw, widths[task]), task, xp)
+            return self.loss.link(named(self.loss, raw, task, xp), task, xp)
 
         def point(self, prediction: Any) -> Any:
             return self.loss.point(prediction)
 
         def std(self, raw: Any, task: Task, xp: Any) -> Any:
-            return self.loss.std(split(raw, widths[task]), task, xp)
+            return self.loss.std(named(self.loss, raw, task, xp), task, xp)
 
     for name in _CLASS_VARIABLES:
         setattr(Columns, name, getattr(loss, name))
@@ -58,6 +73,10 @@ def in_columns(loss: Loss) -> Loss:
 
 def _widths(loss: Loss, task: Task) -> Any:
     try:
-        return hashable(loss.n_raw(task)) if task.kind in loss.tasks else None
+        return raw_widths(loss, task) if task.kind in loss.tasks else None
     except ValueError:
         return None
+
+
+def _target_dimensions(task: Task) -> int:
+    return 1 if task.kind in ("binary", "multiclass") else 2
