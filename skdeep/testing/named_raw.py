@@ -16,7 +16,7 @@ from skdeep.core.raw import raw_widths, split, total_width
 from skdeep.records import Task
 from skdeep.testing.running import Check
 
-_CLASS_VARIABLES = ("tasks", "probabilistic", "scaling", "has_std", "domain")
+_CLASS_VARIABLES = ("tasks", "probabilistic", "scaling", "has_std", "domain", "of_batch")
 _TASKS = [Task("regression", n) for n in (1, 2)] + [Task("multilabel", n) for n in (1, 2, 3)]
 _TASKS += [Task("binary", 2), Task("multiclass", 3), Task("multiclass", 4)]
 
@@ -49,9 +49,9 @@ def in_columns(loss: Loss) -> Loss:
     class Columns(Loss):
         loss: Loss
 
-        def __call__(self, raw: Any, target: Any) -> Any:
+        def __call__(self, raw: Any, target: Any, *weight: Any) -> Any:
             task = by_shapes[raw.shape[1], target.ndim]
-            return self.loss(named(self.loss, raw, task, jnp), target)
+            return self.loss(named(self.loss, raw, task, jnp), target, *weight)
 
         def n_raw(self, task: Task) -> int:
             return total_width(raw_widths(self.loss, task))
