@@ -58,7 +58,8 @@ PLUGIN_API = (1, 1)
 
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
 `(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), `Schedule.looks_at_the_end`, losses with
-parameters (`Loss.parameters`), and losses of a batch (`Loss.of_batch`).
+parameters (`Loss.parameters`), losses of a batch (`Loss.of_batch`), and targets that are more than what is predicted
+(`Loss.n_predicted`, `check_target`, `example_target` and `score`).
 """
 
 
@@ -189,6 +190,63 @@ class Loss(Component):
         """
         return {}
 
+    def n_predicted(self, task: Task) -> int:
+        """Return how many outputs are predicted per row of a regression task, by default one for each column of y.
+
+        Override it where y is more than what is predicted, such as y `(n, 2)` of times and events, of which one
+        risk is predicted. `link`, `point` and `std` then have this number of outputs, and `predict` returns `(n,)` for one.
+        There is no R^2 of such predictions: `score` says how good they are. `scaling` must be "none".
+
+        >>> import jax.numpy as jnp
+        >>> import skdeep
+        >>> class Interval(skdeep.Loss):  # y (n, 2): lower and upper bounds of what is predicted
+        ...     tasks = ("regression",)
+        ...     def n_raw(self, task):
+        ...         return 1
+        ...     def n_predicted(self, task):
+        ...         return 1
+        ...     def check_target(self, y):
+        ...         if y.shape[1] != 2 or (y[:, 0] > y[:, 1]).any():
+        ...             raise ValueError("y must have two columns, the lower bound first.")
+        ...     def example_target(self, values):
+        ...         return np.sort(values, axis=1)
+        ...     def __call__(self, raw, target):
+        ...         outside = jnp.maximum(target[:, 0] - raw[:, 0], raw[:, 0] - target[:, 1])
+        ...         return jnp.maximum(outside, 0.0) ** 2
+        ...     def score(self, prediction, y, sample_weight=None):
+        ...         is_inside = (y[:, 0] <= prediction[:, 0]) & (prediction[:, 0] <= y[:, 1])
+        ...         return np.average(is_inside, weights=sample_weight)
+        >>> y = np.array([[0.0, 1.0], [0.5, 2.0], [1.0, 3.0]])
+        >>> model = skdeep.DeepRegressor(loss=Interval(), max_epochs=2, tol=None).fit(np.eye(3), y)
+        >>> model.predict(np.eye(3)).shape
+        (3,)
+
+        Only `DeepRegressor` takes such losses.
+        """
+        return task.n_targets
+
+    def check_target(self, y: np.ndarray) -> None:
+        """Raise ValueError for a y `(n, columns)`, in the units of the user, that the loss is not defined for.
+
+        Called for regression before training, on the host, with rows to train on and rows to validate on. What `domain`
+        says is checked anyway.
+        """
+
+    def example_target(self, values: np.ndarray) -> np.ndarray:
+        """Return a y that the loss is defined for, made of standard normal numbers `(n, columns)`; for `skdeep.testing`.
+
+        By default the numbers themselves, which are moved to the domain of the loss before.
+        """
+        return values
+
+    def score(self, prediction: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+        """Return how good predictions are, where a larger value is better: what `DeepRegressor.score` returns.
+
+        Override it for a score other than R^2. `prediction` is that of `point`, `(n, n_predicted(task))`, and `y` has all its
+        columns, `(n, columns)`; both are in the units of y and float64. `sample_weight` is `(n,)`, or None for equal weights.
+        """
+        raise NotImplementedError
+
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
         """Map raw outputs to probabilities (classifiers) or predictions (regressors).
 
@@ -210,8 +268,8 @@ class Loss(Component):
         - binary: `(n,)` or `(n, 1)`, the probability of the second class, or `(n, 2)`, those of both;
         - multiclass: `(n, classes)`, probabilities that sum to 1 in each row;
         - multilabel: `(n, labels)`, the probability of each label;
-        - regression: `(n, outputs)`, or `(n, outputs, k)` with `k` numbers for each output, which `point`
-          reduces to one.
+        - regression: `(n, outputs)` with `n_predicted(task)` outputs, or `(n, outputs, k)` with `k` numbers for each
+          output, which `point` reduces to one.
 
         The class with the largest probability is predicted (the first of equal ones), and the labels with one
         above 0.5. If the loss is not `probabilistic`, the same shapes hold scores: the class with the largest
@@ -229,7 +287,7 @@ class Loss(Component):
         return xp.exp(-xp.logaddexp(0.0, -raw))
 
     def point(self, prediction: Any) -> Any:
-        """Reduce `link`'s regression output to `(n, outputs)`, the values that `score` compares.
+        """Reduce `link`'s regression output to `(n, outputs)`, the values that a score compares with y.
 
         Override it if `link` returns `(n, outputs, k)`.
         """

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 
 from skdeep.contract import Loss
 from skdeep.core.encode import encode_rows
-from skdeep.core.link import linked, predicted_classes, predicted_point
+from skdeep.core.link import linked, predicted_classes, predicted_point, predicted_std
 from skdeep.core.target import (
     TargetScale,
     check_domain,
@@ -108,7 +108,10 @@ class Labels:
 
 @dataclasses.dataclass(frozen=True)
 class Values:
-    """y of numbers, `(n,)` or `(n, outputs)`: their scale, None for none. Encoded: floats `(n, outputs)`."""
+    """y of numbers, `(n,)` or `(n, outputs)`: their scale, None for none. Encoded: floats `(n, outputs)`.
+
+    Predictions have the form of y, unless the loss predicts another number of columns: then `(n,)` for one.
+    """
 
     n_outputs: int
     is_1d: bool
@@ -134,16 +137,35 @@ class Values:
 
     def decode(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
         """Return predictions in the form and units of y, in the type `dtype` or a wider one that y needs."""
-        return self.in_units_of_y(linked(loss, raw, self.task, np), dtype)
+        return self._restored(self._in_units_of_y(linked(loss, raw, self.task, np)), dtype)
 
     def decode_point(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
         """Return the values that a score compares, one per output."""
-        return self.in_units_of_y(predicted_point(loss, raw, self.task, np), dtype)
+        return self._restored(self.point(loss, raw), dtype)
 
-    def in_units_of_y(self, prediction: Any, dtype: Any) -> Any:
-        """Return predictions `(n, outputs, ...)` in the form and units of y."""
-        decoded = prediction if self.scale is None else decode_values(prediction, self.scale)
-        return self.restore(narrowed(decoded, np.result_type(dtype, self.narrowest_dtype)))
+    def decode_std(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
+        """Return predicted standard deviations in the form and units of y."""
+        std = predicted_std(loss, raw, self.task)
+        return self._restored(std * self.scale.scale if self._is_scaled(std) else std, dtype)  # type: ignore[union-attr]
+
+    def point(self, loss: Loss, raw: Raw) -> Float[np.ndarray, "n predicted"]:
+        """Return the values that a score compares in units of y, in columns and in the type of raw."""
+        point: Float[np.ndarray, "n predicted"] = self._in_units_of_y(predicted_point(loss, raw, self.task, np))
+        return point
+
+    def _in_units_of_y(self, prediction: Any) -> Any:
+        return decode_values(prediction, self.scale) if self._is_scaled(prediction) else prediction
+
+    def _is_scaled(self, prediction: Any) -> bool:
+        """Tell whether predictions are in units of training; those of other columns than y are as the loss gave them."""
+        return self.scale is not None and prediction.shape[1] == self.n_outputs
+
+    def _restored(self, prediction: Any, dtype: Any) -> Any:
+        """Return predictions `(n, outputs, ...)` in the form of y, in the type `dtype` or a wider one that y needs."""
+        values = narrowed(prediction, np.result_type(dtype, self.narrowest_dtype))
+        if values.shape[1] == self.n_outputs:
+            return self.restore(values)
+        return values[:, 0] if values.shape[1] == 1 else values
 
 
 @dataclasses.dataclass(frozen=True)

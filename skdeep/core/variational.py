@@ -94,6 +94,9 @@ class VariationalLoss(Loss):
         divergence = 0.5 * jnp.sum(mean**2 + _exp(log_variance) - log_variance - 1.0, axis=1)
         return row_losses(self.reconstruction, raw["reconstruction"], target) + self.beta * divergence / target.shape[1]
 
+    def n_predicted(self, task: Task) -> int:
+        return self.reconstruction.n_predicted(task)
+
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
         return self.reconstruction.link(raw["reconstruction"], task, xp)
 

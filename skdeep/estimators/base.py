@@ -39,7 +39,7 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
 
     _default_loss: ClassVar[str]
     _trains_losses: ClassVar[bool] = False
-    """Whether losses may have parameters of their own."""
+    """Whether losses may have parameters of their own, and predict other columns than those of y."""
     scoring: Any = "loss"  # a parameter where rows and targets are arrays that a scorer knows
     _memory: Memory | None = None
 

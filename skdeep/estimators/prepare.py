@@ -15,6 +15,7 @@ from skdeep.contract import Loss
 from skdeep.core import as_traced
 from skdeep.core.feeds.validation import validates_in_program
 from skdeep.core.job import Job, Origin
+from skdeep.core.link import n_predicted
 from skdeep.core.loss_parameters import has_parameters, model_for
 from skdeep.core.rows import WeightedRows, padded_size
 from skdeep.estimators.memory import Memory
@@ -113,7 +114,7 @@ def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
             f"Choose another loss for {owner}, such as {estimator._default_loss!r}."
         )
     if not estimator._trains_losses:
-        _refuse_parameters(owner, resolved.loss)
+        _refuse_open_losses(owner, resolved.loss, task)
     if resolved.optimizer.full_batch and estimator.batch_size != "auto":
         raise ValueError(
             f"The optimizer {type(resolved.optimizer).__name__} needs all rows at every step. Got batch_size={estimator.batch_size}. "
@@ -121,7 +122,12 @@ def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
         )
 
 
-def _refuse_parameters(owner: str, loss: Loss) -> None:
+def _refuse_open_losses(owner: str, loss: Loss, task: Any) -> None:
+    if n_predicted(loss, task) != task.n_targets:
+        raise ValueError(
+            f"The loss {type(loss).__name__} predicts {n_predicted(loss, task)} outputs of a y of {task.n_targets} columns, which "
+            f"{owner} cannot use. Choose another loss, or use DeepRegressor."
+        )
     for part in components_in(loss):
         if isinstance(part, Loss) and has_parameters(part):
             raise ValueError(

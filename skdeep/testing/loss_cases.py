@@ -81,15 +81,19 @@ def example_target(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarr
         return (np.arange(N_ROWS) % task.n_targets).astype(np.int32)
     if task.kind == "multilabel":
         return rng.integers(0, 2, size=(N_ROWS, task.n_targets)).astype(np.float64)
-    target = rng.normal(size=(N_ROWS, task.n_targets))
-    target = in_domain(loss, target)
+    target = _moved(loss, rng.normal(size=(N_ROWS, task.n_targets)))
     if loss.domain != "real":
         target[0] = 0.0
-    return target
+    return np.asarray(loss.example_target(target), np.float64)
 
 
 def in_domain(loss: Loss, values: np.ndarray) -> np.ndarray:
-    """Return numbers moved to where the loss is defined."""
+    """Return numbers `(n, columns)` made into a y that the loss is defined for."""
+    return np.asarray(loss.example_target(_moved(loss, values)), np.float64)
+
+
+def _moved(loss: Loss, values: np.ndarray) -> np.ndarray:
+    """Return numbers moved to the domain of the loss."""
     if loss.domain == "unit":
         return np.clip(0.5 + 0.2 * values, 0.0, 1.0)
     return np.abs(values) if loss.domain == "non-negative" else values

@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from skdeep.contract import Loss
+from skdeep.core.link import has_score
 from skdeep.core.raw import raw_widths, split, total_width
 from skdeep.records import Task
 from skdeep.testing.running import Check
@@ -59,12 +60,20 @@ def in_columns(loss: Loss) -> Loss:
         def link(self, raw: Any, task: Task, xp: Any) -> Any:
             return self.loss.link(named(self.loss, raw, task, xp), task, xp)
 
+        def n_predicted(self, task: Task) -> int:
+            return self.loss.n_predicted(task)
+
+        def example_target(self, values: Any) -> Any:
+            return self.loss.example_target(values)
+
         def point(self, prediction: Any) -> Any:
             return self.loss.point(prediction)
 
         def std(self, raw: Any, task: Task, xp: Any) -> Any:
             return self.loss.std(named(self.loss, raw, task, xp), task, xp)
 
+    if has_score(loss):
+        Columns.score = lambda self, *arguments: self.loss.score(*arguments)  # type: ignore[method-assign]
     for name in _CLASS_VARIABLES:
         setattr(Columns, name, getattr(loss, name))
     Columns.__name__ = Columns.__qualname__ = type(loss).__name__
