@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skdeep.estimators.mlp.classifier import MLPClassifier
     from skdeep.estimators.mlp.regressor import MLPRegressor
     from skdeep.estimators.regressor import DeepRegressor
+    from skdeep.functions import network_functions
     from skdeep.module import Module
     from skdeep.registry import register, unregister
 
@@ -50,6 +51,7 @@ _HOMES = {
     "UnknownComponentError": "skdeep.errors",
     "clear_cache": "skdeep.core.programs",
     "compile_counts": "skdeep.core.programs",
+    "network_functions": "skdeep.functions",
     "register": "skdeep.registry",
     "static": "skdeep.component",
     "unregister": "skdeep.registry",
@@ -76,6 +78,7 @@ __all__ = [
     "UnknownComponentError",
     "clear_cache",
     "compile_counts",
+    "network_functions",
     "plugins",
     "register",
     "static",

@@ -59,7 +59,7 @@ PLUGIN_API = (1, 1)
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
 `(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), `Schedule.looks_at_the_end`, losses with
 parameters (`Loss.parameters`), losses of a batch (`Loss.of_batch`), and targets that are more than what is predicted
-(`Loss.n_predicted`, `check_target`, `example_target` and `score`).
+(`Loss.n_predicted`, `check_target`, `example_target` and `score`); beside this file, `skdeep.network_functions`.
 """
 
 
