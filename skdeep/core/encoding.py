@@ -146,7 +146,7 @@ class Values:
     def decode_std(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
         """Return predicted standard deviations in the form and units of y."""
         std = predicted_std(loss, raw, self.task)
-        return self._restored(std * self.scale.scale if self._is_scaled(std) else std, dtype)  # type: ignore[union-attr]
+        return self._restored(std if (scale := self._scale_of(std)) is None else std * scale.scale, dtype)
 
     def point(self, loss: Loss, raw: Raw) -> Float[np.ndarray, "n predicted"]:
         """Return the values that a score compares in units of y, in columns and in the type of raw."""
@@ -154,11 +154,12 @@ class Values:
         return point
 
     def _in_units_of_y(self, prediction: Any) -> Any:
-        return decode_values(prediction, self.scale) if self._is_scaled(prediction) else prediction
+        scale = self._scale_of(prediction)
+        return prediction if scale is None else decode_values(prediction, scale)
 
-    def _is_scaled(self, prediction: Any) -> bool:
-        """Tell whether predictions are in units of training; those of other columns than y are as the loss gave them."""
-        return self.scale is not None and prediction.shape[1] == self.n_outputs
+    def _scale_of(self, prediction: Any) -> TargetScale | None:
+        """Return the scale that predictions are in; None for other columns than those of y, which are not scaled."""
+        return self.scale if prediction.shape[1] == self.n_outputs else None
 
     def _restored(self, prediction: Any, dtype: Any) -> Any:
         """Return predictions `(n, outputs, ...)` in the form of y, in the type `dtype` or a wider one that y needs."""

@@ -52,7 +52,8 @@ def in_columns(loss: Loss) -> Loss:
 
         def __call__(self, raw: Any, target: Any, *weight: Any) -> Any:
             task = by_shapes[raw.shape[1], target.ndim]
-            return self.loss(named(self.loss, raw, task, jnp), target, *weight)
+            parts: Any = named(self.loss, raw, task, jnp)
+            return self.loss(parts, target, *weight)
 
         def n_raw(self, task: Task) -> int:
             return total_width(raw_widths(self.loss, task))

@@ -18,6 +18,7 @@ from sklearn.frozen import FrozenEstimator
 
 import skdeep
 from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPRegressor, SequenceGenerator, compile_counts
+from skdeep.core.run import run
 from skdeep.estimators.prepare import prepare
 from skdeep.estimators.training import FitData
 from skdeep.networks import Linear
@@ -114,6 +115,14 @@ def test_fitted_attributes_are_of_the_network_that_was_given():
     again = pickle.loads(pickle.dumps(model))
     assert_array_equal(again.predict(X), model.predict(X))
     assert_array_equal(clone(model).fit(X, Y).predict(X), model.predict(X))
+
+
+def test_a_job_begins_with_plain_arrays_and_pickles():
+    """The initial temperature is a constant of the traced program."""
+    job = prepare(DeepClassifier(loss=Tempered(), max_epochs=2, **SETTINGS), FitData(X, Y > 3))
+    assert {type(leaf) for leaf in jax.tree.leaves(job.start)} == {np.ndarray}
+    outcomes = [run(made) for made in (job, pickle.loads(pickle.dumps(job)))]
+    jax.tree.map(assert_array_equal, *(outcome.params for outcome in outcomes))
 
 
 def test_another_initial_value_compiles_nothing():
