@@ -165,6 +165,7 @@ class Loss(Component):
         penalised. All methods of the loss get them among the raw outputs under their names, as `(n, k)` with the same values
         in each row; the raw outputs of the network need names too. For a parameter that must be positive, return its logarithm.
 
+        >>> import jax.numpy as jnp
         >>> import numpy as np
         >>> import skdeep
         >>> class NormalNLL(skdeep.Loss):  # one standard deviation for all rows, learned
@@ -198,6 +199,7 @@ class Loss(Component):
         There is no R^2 of such predictions: `score` says how good they are. `scaling` must be "none".
 
         >>> import jax.numpy as jnp
+        >>> import numpy as np
         >>> import skdeep
         >>> class Interval(skdeep.Loss):  # y (n, 2): lower and upper bounds of what is predicted
         ...     tasks = ("regression",)
