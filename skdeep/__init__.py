@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skdeep.estimators.mlp.classifier import MLPClassifier
     from skdeep.estimators.mlp.regressor import MLPRegressor
     from skdeep.estimators.regressor import DeepRegressor
+    from skdeep.functions import network_functions
     from skdeep.inputs import Inputs
     from skdeep.module import Module
     from skdeep.records import InputSpec
@@ -53,6 +54,7 @@ _HOMES = {
     "UnknownComponentError": "skdeep.errors",
     "clear_cache": "skdeep.core.programs",
     "compile_counts": "skdeep.core.programs",
+    "network_functions": "skdeep.functions",
     "register": "skdeep.registry",
     "static": "skdeep.component",
     "unregister": "skdeep.registry",
@@ -81,6 +83,7 @@ __all__ = [
     "UnknownComponentError",
     "clear_cache",
     "compile_counts",
+    "network_functions",
     "plugins",
     "register",
     "static",

@@ -3,7 +3,7 @@
 Components (subclass these; write annotated fields and methods, nothing else):
 
 ============ ====================================================================================
-Loss         `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`
+Loss         `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`, `parameters(task)`
 Optimizer    `transformation(learning_rate) -> optax.GradientTransformation`
 Schedule     `schedule(progress) -> factor` of the learning rate
 Layer        `build() -> flax.linen.Module`
@@ -58,8 +58,12 @@ PLUGIN_API = (1, 1)
 """The version of what this file describes: another major number breaks plugins, another minor one adds to it.
 
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
-`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), inputs by name (`Network.names_inputs`), integer ids
-(`n_ids`) and `Schedule.looks_at_the_end`.
+`(1, 1)` added:
+
+- raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), inputs by name (`Network.names_inputs`), integer ids (`n_ids`);
+- losses with parameters (`Loss.parameters`), losses of a batch (`Loss.of_batch`), and targets with other columns than are
+  predicted (`Loss.n_predicted`, `check_target`, `example_target` and `score`);
+- `Schedule.looks_at_the_end`, and `skdeep.network_functions`.
 """
 
 
@@ -86,7 +90,26 @@ class Loss(Component):
     Class variables: `tasks` the tasks it serves; `probabilistic`, whether `link` gives class
     probabilities; `scaling`, how a regression target is brought to unit size before training
     (`"standard"`: subtract the mean, divide by the standard deviation; `"mean"`: divide by the
-    mean; `"none"`); `has_std`, whether `std` exists; `domain`, the values a target may have (`"unit"`: in [0, 1]).
+    mean; `"none"`); `has_std`, whether `std` exists; `domain`, the values a target may have (`"unit"`: in [0, 1]);
+    `of_batch`, whether the loss of a row depends on the other rows of its batch.
+
+    A loss of a batch is called with the weights of the rows `(n,)` as well, 0 for padding, `loss(raw, target, weight)`. It
+    returns one value per row; a value of the whole batch is given to each row. Rows of weight 0 must not change the
+    values of the others, nor may the order of the rows. Weights may be 0 in all rows: the values are then finite. What
+    such a loss says depends on the rows that it sees together: `batch_size` belongs to its meaning, and in validation
+    it sees at most 512 rows at once.
+
+    >>> import jax.numpy as jnp
+    >>> import skdeep
+    >>> class Dice(skdeep.Loss):
+    ...     tasks, probabilistic, of_batch = ("binary",), True, True
+    ...     def __call__(self, raw, target, weight):
+    ...         probability = 1 / (1 + jnp.exp(-raw[:, 0]))
+    ...         both = jnp.sum(weight * probability * target)
+    ...         size = jnp.sum(weight * (probability + target))
+    ...         return jnp.full(len(raw), 1 - (2 * both + 1) / (size + 1))
+    >>> Dice()(jnp.zeros((2, 1)), jnp.array([0, 1]), jnp.ones(2))
+    Array([0.3333333, 0.3333333], dtype=float32)
 
     Examples
     --------
@@ -109,9 +132,10 @@ class Loss(Component):
     scaling: ClassVar[Literal["none", "standard", "mean"]] = "none"
     has_std: ClassVar[bool] = False
     domain: ClassVar[Literal["real", "non-negative", "unit"]] = "real"
+    of_batch: ClassVar[bool] = False
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        """Return the loss of each row.
+        """Return the loss of each row. A loss of a batch takes `weight` `(n,)` as a third argument.
 
         `target` is int codes `(n,)` for binary and multiclass, 0/1 floats `(n, labels)` for
         multilabel, floats `(n, outputs)` for regression.
@@ -138,6 +162,97 @@ class Loss(Component):
         """
         return task.n_raw
 
+    def parameters(self, task: Task) -> dict[str, Any]:
+        """Return the initial values of parameters of the loss that training learns, each a vector of floats `(k,)`.
+
+        They are trained by the optimizer of the network, beside its parameters (in `params_["loss"]`), and are not
+        penalised. All methods of the loss get them among the raw outputs under their names, as `(n, k)` with the same values
+        in each row; the raw outputs of the network need names too. For a parameter that must be positive, return its logarithm.
+
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> import skdeep
+        >>> class NormalNLL(skdeep.Loss):  # one standard deviation for all rows, learned
+        ...     tasks = ("regression",)
+        ...     scaling = "standard"
+        ...     has_std = True
+        ...     def n_raw(self, task):
+        ...         return {"mean": task.n_targets}
+        ...     def parameters(self, task):
+        ...         return {"log_std": np.zeros(task.n_targets)}
+        ...     def __call__(self, raw, target):
+        ...         z = (target - raw["mean"]) * jnp.exp(-raw["log_std"])
+        ...         return (0.5 * z**2 + raw["log_std"]).mean(axis=1)
+        ...     def link(self, raw, task, xp):
+        ...         return raw["mean"]
+        ...     def std(self, raw, task, xp):
+        ...         return xp.exp(raw["log_std"])
+        >>> model = skdeep.DeepRegressor(network="linear", loss=NormalNLL(), max_epochs=2, tol=None)
+        >>> model.fit(np.eye(4), np.arange(4.0)).params_["loss"]["log_std"].shape
+        (1,)
+
+        Default: none. Only `DeepClassifier` and `DeepRegressor` take losses with parameters.
+        """
+        return {}
+
+    def n_predicted(self, task: Task) -> int:
+        """Return how many outputs are predicted per row of a regression task, by default one for each column of y.
+
+        Override it where y is more than what is predicted, such as y `(n, 2)` of times and events, of which one
+        risk is predicted. `link`, `point` and `std` then have this number of outputs, and `predict` returns `(n,)` for one.
+        There is no R^2 of such predictions: `score` says how good they are. `scaling` must be "none".
+
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> import skdeep
+        >>> class Interval(skdeep.Loss):  # y (n, 2): lower and upper bounds of what is predicted
+        ...     tasks = ("regression",)
+        ...     def n_raw(self, task):
+        ...         return 1
+        ...     def n_predicted(self, task):
+        ...         return 1
+        ...     def check_target(self, y):
+        ...         if y.shape[1] != 2 or (y[:, 0] > y[:, 1]).any():
+        ...             raise ValueError("y must have two columns, the lower bound first.")
+        ...     def example_target(self, values):
+        ...         return np.sort(values, axis=1)
+        ...     def __call__(self, raw, target):
+        ...         outside = jnp.maximum(target[:, 0] - raw[:, 0], raw[:, 0] - target[:, 1])
+        ...         return jnp.maximum(outside, 0.0) ** 2
+        ...     def score(self, prediction, y, sample_weight=None):
+        ...         is_inside = (y[:, 0] <= prediction[:, 0]) & (prediction[:, 0] <= y[:, 1])
+        ...         return np.average(is_inside, weights=sample_weight)
+        >>> y = np.array([[0.0, 1.0], [0.5, 2.0], [1.0, 3.0]])
+        >>> model = skdeep.DeepRegressor(loss=Interval(), max_epochs=2, tol=None).fit(np.eye(3), y)
+        >>> model.predict(np.eye(3)).shape
+        (3,)
+
+        Only `DeepRegressor` takes such losses.
+        """
+        return task.n_targets
+
+    def check_target(self, y: np.ndarray) -> None:
+        """Raise ValueError for a y `(n, columns)`, in the units of the user, that the loss is not defined for.
+
+        Called for regression before training, on the host, with rows to train on and rows to validate on. What `domain`
+        says is checked anyway.
+        """
+
+    def example_target(self, values: np.ndarray) -> np.ndarray:
+        """Return a y that the loss is defined for, made of standard normal numbers `(n, columns)`; for `skdeep.testing`.
+
+        By default the numbers themselves, which are moved to the domain of the loss before.
+        """
+        return values
+
+    def score(self, prediction: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+        """Return how good predictions are, where a larger value is better: what `DeepRegressor.score` returns.
+
+        Override it for a score other than R^2. `prediction` is that of `point`, `(n, n_predicted(task))`, and `y` has all its
+        columns, `(n, columns)`; both are in the units of y and float64. `sample_weight` is `(n,)`, or None for equal weights.
+        """
+        raise NotImplementedError
+
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
         """Map raw outputs to probabilities (classifiers) or predictions (regressors).
 
@@ -159,8 +274,8 @@ class Loss(Component):
         - binary: `(n,)` or `(n, 1)`, the probability of the second class, or `(n, 2)`, those of both;
         - multiclass: `(n, classes)`, probabilities that sum to 1 in each row;
         - multilabel: `(n, labels)`, the probability of each label;
-        - regression: `(n, outputs)`, or `(n, outputs, k)` with `k` numbers for each output, which `point`
-          reduces to one.
+        - regression: `(n, outputs)` with `n_predicted(task)` outputs, or `(n, outputs, k)` with `k` numbers for each
+          output, which `point` reduces to one.
 
         The class with the largest probability is predicted (the first of equal ones), and the labels with one
         above 0.5. If the loss is not `probabilistic`, the same shapes hold scores: the class with the largest
@@ -178,7 +293,7 @@ class Loss(Component):
         return xp.exp(-xp.logaddexp(0.0, -raw))
 
     def point(self, prediction: Any) -> Any:
-        """Reduce `link`'s regression output to `(n, outputs)`, the values that `score` compares.
+        """Reduce `link`'s regression output to `(n, outputs)`, the values that a score compares with y.
 
         Override it if `link` returns `(n, outputs, k)`.
         """

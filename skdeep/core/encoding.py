@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from skdeep.contract import Loss, Network
 from skdeep.core.encode import encode_inputs
 from skdeep.core.inputs import InShape, has_names, row_shapes
-from skdeep.core.link import linked, predicted_classes, predicted_point
+from skdeep.core.link import linked, predicted_classes, predicted_point, predicted_std
 from skdeep.core.target import (
     TargetScale,
     check_domain,
@@ -109,7 +109,10 @@ class Labels:
 
 @dataclasses.dataclass(frozen=True)
 class Values:
-    """y of numbers, `(n,)` or `(n, outputs)`: their scale, None for none. Encoded: floats `(n, outputs)`."""
+    """y of numbers, `(n,)` or `(n, outputs)`: their scale, None for none. Encoded: floats `(n, outputs)`.
+
+    Predictions have the form of y, unless the loss predicts another number of columns: then `(n,)` for one.
+    """
 
     n_outputs: int
     is_1d: bool
@@ -135,16 +138,36 @@ class Values:
 
     def decode(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
         """Return predictions in the form and units of y, in the type `dtype` or a wider one that y needs."""
-        return self.in_units_of_y(linked(loss, raw, self.task, np), dtype)
+        return self._restored(self._in_units_of_y(linked(loss, raw, self.task, np)), dtype)
 
     def decode_point(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
         """Return the values that a score compares, one per output."""
-        return self.in_units_of_y(predicted_point(loss, raw, self.task, np), dtype)
+        return self._restored(self.point(loss, raw), dtype)
 
-    def in_units_of_y(self, prediction: Any, dtype: Any) -> Any:
-        """Return predictions `(n, outputs, ...)` in the form and units of y."""
-        decoded = prediction if self.scale is None else decode_values(prediction, self.scale)
-        return self.restore(narrowed(decoded, np.result_type(dtype, self.narrowest_dtype)))
+    def decode_std(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
+        """Return predicted standard deviations in the form and units of y."""
+        std = predicted_std(loss, raw, self.task)
+        return self._restored(std if (scale := self._scale_of(std)) is None else std * scale.scale, dtype)
+
+    def point(self, loss: Loss, raw: Raw) -> Float[np.ndarray, "n predicted"]:
+        """Return the values that a score compares in units of y, in columns and in the type of raw."""
+        point: Float[np.ndarray, "n predicted"] = self._in_units_of_y(predicted_point(loss, raw, self.task, np))
+        return point
+
+    def _in_units_of_y(self, prediction: Any) -> Any:
+        scale = self._scale_of(prediction)
+        return prediction if scale is None else decode_values(prediction, scale)
+
+    def _scale_of(self, prediction: Any) -> TargetScale | None:
+        """Return the scale that predictions are in; None for other columns than those of y, which are not scaled."""
+        return self.scale if prediction.shape[1] == self.n_outputs else None
+
+    def _restored(self, prediction: Any, dtype: Any) -> Any:
+        """Return predictions `(n, outputs, ...)` in the form of y, in the type `dtype` or a wider one that y needs."""
+        values = narrowed(prediction, np.result_type(dtype, self.narrowest_dtype))
+        if values.shape[1] == self.n_outputs:
+            return self.restore(values)
+        return values[:, 0] if values.shape[1] == 1 else values
 
 
 @dataclasses.dataclass(frozen=True)

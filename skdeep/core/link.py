@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from skdeep.contract import Loss
-from skdeep.core.raw import empty, hashable, n_rows
+from skdeep.core.raw import empty, n_rows, raw_widths
 from skdeep.records import Raw, Task
 
 # Above this a probability has a logarithm as exact as one computed from raw, and orders classes and rows alike.
@@ -26,6 +26,16 @@ def has_built_in_link(loss: Loss) -> bool:
     return type(loss).link is Loss.link
 
 
+def has_score(loss: Loss) -> bool:
+    """Tell whether the loss has a score of its own."""
+    return type(loss).score is not Loss.score
+
+
+def n_predicted(loss: Loss, task: Task) -> int:
+    """Return how many columns predictions have: classes, labels or outputs."""
+    return loss.n_predicted(task) if task.kind == "regression" else task.n_targets
+
+
 def linked(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
     """Return what the link makes of raw outputs `(n, raw)`.
 
@@ -37,7 +47,7 @@ def linked(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
     with np.errstate(under="ignore"):
         values = xp.asarray(loss.link(raw, task, xp))
     n = n_rows(raw)
-    allowed, rule = _shapes(task, n)
+    allowed, rule = _shapes(task, n, n_predicted(loss, task))
     if values.shape not in allowed and not (
         task.kind == "regression" and values.ndim == 3 and values.shape[:2] == allowed[0]
     ):
@@ -49,9 +59,21 @@ def linked(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
 
 
 def check_link(loss: Loss, task: Task) -> None:
-    """Raise ValueError if the link, `point` or `std` of the loss has a wrong shape, before training starts."""
+    """Raise ValueError if the link, `point` or `std` of the loss has a wrong shape, before training starts.
+
+    Raises
+    ------
+    ValueError
+        Also if y would be scaled although predictions have other columns.
+    """
+    if n_predicted(loss, task) != task.n_targets and loss.scaling != "none":
+        raise ValueError(
+            f"The loss {type(loss).__name__} predicts {n_predicted(loss, task)} outputs of a y of {task.n_targets} columns "
+            f"(n_predicted), so predictions cannot be brought back to the scale of y. Set scaling = 'none' in the class, which "
+            f"is {loss.scaling!r}."
+        )
     n = 3 if task.n_targets != 3 else 4
-    raw = empty(hashable(loss.n_raw(task)), n, np.float64)
+    raw = empty(raw_widths(loss, task), n, np.float64)
     with np.errstate(all="ignore"):
         if task.kind != "regression":
             linked(loss, raw, task, np)
@@ -184,7 +206,7 @@ def predicted_std(loss: Loss, raw: Raw, task: Task) -> Any:
 
 
 def _checked(loss: Loss, method: str, values: Any, raw: Any, task: Task) -> Any:
-    wanted = (n_rows(raw), task.n_targets)
+    wanted = (n_rows(raw), n_predicted(loss, task))
     if np.shape(values) != wanted:
         raise ValueError(
             f"The method '{method}' of the loss {type(loss).__name__} must return shape {wanted} for {wanted[0]} rows and "
@@ -197,13 +219,13 @@ def _shape(raw: Any) -> Any:
     return {name: values.shape for name, values in raw.items()} if isinstance(raw, dict) else raw.shape
 
 
-def _shapes(task: Task, n: int) -> tuple[list[tuple[int, ...]], str]:
+def _shapes(task: Task, n: int, n_columns: int) -> tuple[list[tuple[int, ...]], str]:
     """Return the shapes that a link may return, and the rule in words."""
     if task.kind == "binary":
         return [(n,), (n, 1), (n, 2)], f"shape {(n,)} or {(n, 1)} (the second class) or {(n, 2)} (both classes)"
-    wanted = (n, task.n_targets)
+    wanted = (n, n_columns)
     if task.kind == "regression":
-        return [wanted], f"shape {wanted} or ({n}, {task.n_targets}, k)"
+        return [wanted], f"shape {wanted} or ({n}, {n_columns}, k)"
     return [wanted], f"shape {wanted}"
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from skdeep import contract
 from skdeep.contract import NetworkFunctions
 from skdeep.core.cpu.rewriting import rewritten_for_cpu
-from skdeep.core.inputs import InShape, as_built_for, float_dtype, has_names, row_shapes
+from skdeep.core.inputs import InShape, as_built_for, float_dtype, has_names, hashable_specs, row_shapes
 from skdeep.core.raw import by_name, hashable, have_names, n_rows, shapes_of, split, total_width
 from skdeep.core.sparse_rows import apply_to_entries
 from skdeep.linen import BATCH_STATS, call_arguments, rows_as_arguments
@@ -24,7 +24,7 @@ from skdeep.records import ModelState, Params, Raw, SparseRows
 
 
 def functions_of(
-    network: contract.Network, in_shape: InShape, n_outputs: Any, needed_by: str = "the loss"
+    network: contract.Network, in_shape: Any, n_outputs: Any, needed_by: str = "the loss"
 ) -> NetworkFunctions:
     """Return the pure functions of a network; call it inside a traced function only.
 
@@ -33,7 +33,7 @@ def functions_of(
     """
     widths = hashable(n_outputs)
     asked = by_name(widths) if network.names_outputs or not have_names(widths) else total_width(widths)
-    shape = _checked_inputs(network, in_shape)
+    shape = _checked_inputs(network, hashable_specs(in_shape))
     functions = functions_of_module(network.build(shape, asked))
 
     def apply(params: Params, model_state: ModelState, x: Any, train: bool, *rest: Any) -> tuple[Raw, ModelState]:

@@ -1,6 +1,7 @@
 """Raw outputs: one array `(n, width)` or `(n, *shape)`, or several by name, `{name: (n, width)}`.
 
-A loss says by `n_raw` which it needs. Where a width must be hashed, a mapping of widths is a tuple of pairs.
+A loss says by `n_raw` which it needs, and the parameters of a loss are raw outputs beside them. Where a width must be
+hashed, a mapping of widths is a tuple of pairs.
 """
 
 from __future__ import annotations
@@ -43,6 +44,39 @@ def have_names(widths: Widths) -> bool:
 def by_name(widths: Widths) -> Any:
     """Return widths as a loss gives them; inverts `hashable`."""
     return dict(widths) if have_names(widths) else widths  # type: ignore[arg-type]  # pairs
+
+
+def raw_widths(loss: Any, task: Any) -> Widths:
+    """Return the widths of what a loss reads: the outputs of the network, and its own parameters beside them.
+
+    Raises
+    ------
+    ValueError
+        If the parameters cannot stand beside the outputs: these have no names, or the same ones; or if a parameter is
+        not a vector of finite floats.
+    """
+    widths, parameters = loss.n_raw(task), loss.parameters(task)
+    if not parameters:
+        return hashable(widths)
+    owner = type(loss).__name__
+    if not isinstance(widths, Mapping):
+        raise ValueError(
+            f"The loss {owner} has the parameters {sorted(parameters)}, so its raw outputs need names too, but n_raw returned "
+            f"{widths!r}. Return a dict from n_raw, such as {{'score': {widths!r}}}, and read raw['score'] in the loss."
+        )
+    both = sorted(set(widths) & set(parameters))
+    if both:
+        raise ValueError(
+            f"The loss {owner} gives the name {both[0]!r} to a raw output and to a parameter. Give the parameter another name."
+        )
+    for name, value in parameters.items():
+        values = np.asarray(value)
+        if values.ndim != 1 or not values.size or values.dtype.kind != "f" or not np.isfinite(values).all():
+            raise ValueError(
+                f"The parameter {name!r} of the loss {owner} must start as a vector of finite floats, of shape (k,). Got "
+                f"{values!r}. Change what 'parameters' returns."
+            )
+    return hashable({**widths, **{name: np.shape(value)[0] for name, value in parameters.items()}})
 
 
 def total_width(widths: Widths) -> int:

@@ -115,6 +115,7 @@ def check_domain(
     loss: Loss, y: Float[np.ndarray, "n outputs"], scaled_by: TargetScale | None = None, name: str = "y"
 ) -> None:
     """Raise ValueError when y has values that the loss is not defined for; `name` is what the user calls it."""
+    loss.check_target(y)
     low, high, rule = _DOMAINS[loss.domain]
     is_outside = (y < low) | (y > high)
     if is_outside.any():

@@ -14,7 +14,7 @@ from skdeep.core.drivers.steps import Steps
 from skdeep.core.feeds import EpochOrder
 from skdeep.core.history import History, joined_history
 from skdeep.core.job import Job
-from skdeep.core.raw import total_width
+from skdeep.core.raw import hashable, total_width
 from skdeep.core.rows import WeightedRows
 from skdeep.estimators.callbacks import CallbackSupportMixin
 from skdeep.estimators.fitted import FittedNetwork
@@ -39,6 +39,8 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     """
 
     _default_loss: ClassVar[str]
+    _trains_losses: ClassVar[bool] = False
+    """Whether losses may have parameters of their own, and predict other columns than those of y."""
     scoring: Any = "loss"  # the Deep estimators of arrays have a parameter of this name
     _memory: Memory | None = None
 
@@ -128,7 +130,7 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     def _adopt(self, job: Job) -> None:
         """Set the attributes that are known before training, so that callbacks and scorers can predict."""
         self._encoding, self._model = job.encoding, job.config.model
-        self.n_outputs_ = total_width(job.config.model.n_raw)
+        self.n_outputs_ = total_width(hashable(job.config.loss.n_raw(job.encoding.task)))
 
     @abstractmethod
     def _printer(self, job: Job) -> Any:

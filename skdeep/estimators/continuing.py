@@ -10,7 +10,7 @@ import numpy as np
 
 from skdeep.component import Component, components_in
 from skdeep.contract import Loss
-from skdeep.core.raw import by_name
+from skdeep.core.raw import by_name, raw_widths
 from skdeep.estimators.resolve import Resolved
 from skdeep.records import TrainState
 
@@ -117,7 +117,7 @@ def check_same_components(estimator: Any, resolved: Resolved) -> None:
             f"{different[1]!r} then and is {different[2]!r} now. {cure}"
         )
     before, loss = estimator.loss_, resolved.loss
-    n_raw, known = loss.n_raw(estimator._task), by_name(estimator._model.n_raw)
+    n_raw, known = by_name(raw_widths(loss, estimator._task)), by_name(estimator._model.n_raw)
     if n_raw != known:
         raise ValueError(
             f"partial_fit of {owner} continues with the network of the earlier fit, which has {known} raw outputs "

@@ -14,6 +14,7 @@ from skdeep.core import stopping
 from skdeep.core.feeds import EpochOrder, epoch_order
 from skdeep.core.history import History
 from skdeep.core.job import Job
+from skdeep.core.loss_parameters import network_of
 from skdeep.core.objective import MeanLoss
 from skdeep.core.random import host_generator, key_of_seed
 from skdeep.core.rows import (
@@ -247,7 +248,7 @@ class DeepEstimator(TrainedEstimator):
     def _adopt(self, job: Job) -> None:
         super()._adopt(job)
         config = job.config
-        self.network_, self.loss_ = config.model.network, config.loss
+        self.network_, self.loss_ = network_of(config.model), config.loss
         self.optimizer_, self.schedule_, self.augmentation_ = config.optimizer, config.schedule, config.augmentation
         self.resolved_components_ = dict(job.ids)
         self.n_parameters_ = n_parameters(job.start.params)

@@ -65,6 +65,23 @@ def kind_of_labels(y: Any) -> str:
     return kind
 
 
+def columns_of(y: Any) -> Any:
+    """Return a structured array as its fields side by side `(n, fields)` in float64, and anything else as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> columns_of(np.array([(2.5, True), (1.0, False)], dtype=[("time", float), ("event", bool)]))
+    array([[2.5, 1. ],
+           [1. , 0. ]])
+    """
+    if not isinstance(y, np.ndarray) or y.dtype.names is None:
+        return y
+    if y.ndim != 1:
+        raise ValueError(f"A structured y must have one dimension, one record per row. Got shape {y.shape}.")
+    return np.column_stack([y[name].astype(np.float64) for name in y.dtype.names])
+
+
 def check_same_classes(announced: Any, known: np.ndarray) -> None:
     """Raise ValueError if the `classes` of a later `partial_fit` differ from those of the first call."""
     if announced is not None and not np.array_equal(announced, known):

@@ -9,12 +9,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skdeep.component import components_in
 from skdeep.config import Model
 from skdeep.contract import Loss
 from skdeep.core import as_traced
 from skdeep.core.feeds.validation import validates_in_program
 from skdeep.core.job import Job, Origin
-from skdeep.core.raw import hashable
+from skdeep.core.link import n_predicted
+from skdeep.core.loss_parameters import has_parameters, model_for
 from skdeep.core.rows import WeightedRows, padded_size
 from skdeep.estimators.memory import Memory
 from skdeep.estimators.parameters import placement_named
@@ -97,7 +99,7 @@ def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
     resolved = estimator._resolve(encoding)
     estimator._check_serves(resolved, encoding.task)
     encoding, given = estimator._encoded_for(resolved.network, encoding, given)
-    model = Model(resolved.network, encoding.in_shape, hashable(resolved.loss.n_raw(encoding.task)))
+    model = model_for(resolved.network, encoding.in_shape, resolved.loss, encoding.task)
     estimator._check_goes_on(encoding, resolved, model, earlier)
     rng = check_random_state(estimator.random_state)
     draft = estimator._drafted(Draft(encoding, resolved, model, rng, np.zeros(2, np.uint32), earlier, is_partial))
@@ -117,11 +119,27 @@ def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
             f"The loss {type(resolved.loss).__name__} does not serve {task.kind} targets, only {', '.join(resolved.loss.tasks)}. "
             f"Choose another loss for {owner}, such as {estimator._default_loss!r}."
         )
+    if not estimator._trains_losses:
+        _refuse_open_losses(owner, resolved.loss, task)
     if resolved.optimizer.full_batch and estimator.batch_size != "auto":
         raise ValueError(
             f"The optimizer {type(resolved.optimizer).__name__} needs all rows at every step. Got batch_size={estimator.batch_size}. "
             "Leave batch_size at 'auto' (its learning_rate has no effect: a line search finds each step)."
         )
+
+
+def _refuse_open_losses(owner: str, loss: Loss, task: Any) -> None:
+    if n_predicted(loss, task) != task.n_targets:
+        raise ValueError(
+            f"The loss {type(loss).__name__} predicts {n_predicted(loss, task)} outputs of a y of {task.n_targets} columns, which "
+            f"{owner} cannot use. Choose another loss, or use DeepRegressor."
+        )
+    for part in components_in(loss):
+        if isinstance(part, Loss) and has_parameters(part):
+            raise ValueError(
+                f"The loss {type(part).__name__} has parameters of its own, which {owner} cannot train. Choose another loss, "
+                "or use DeepClassifier or DeepRegressor."
+            )
 
 
 def _job(estimator: Any, draft: Draft, split: Split) -> Job:

@@ -7,16 +7,16 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
 
 from skdeep.core.encoding import Values
-from skdeep.core.link import predicted_std
+from skdeep.core.link import has_score, n_predicted
 from skdeep.core.rows import WeightedRows
-from skdeep.core.target import check_domain, fit_scale, narrowed
+from skdeep.core.target import check_domain, fit_scale
 from skdeep.estimators.availability import available_if
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.deep import trains_epoch_by_epoch
-from skdeep.estimators.given_targets import check_n_outputs
+from skdeep.estimators.given_targets import check_n_outputs, columns_of
 from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
@@ -37,7 +37,8 @@ from skdeep.estimators.training import FitData, train
 class DeepRegressor(RegressorMixin, SupervisedEstimator):
     """A neural network regressor, for one or several outputs.
 
-    y is scaled inside, as the loss declares it (`scaling`). X is not: put a scaler before the regressor in a pipeline.
+    y is scaled inside, as the loss declares it (`scaling`). X is not: put a scaler before the regressor in a pipeline. The fields
+    of a structured array y, such as times and events, become its columns.
     The parameters are those of `DeepClassifier` without `class_weight`.
 
     Parameters
@@ -45,7 +46,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
     network, loss, optimizer, learning_rate, schedule, augmentation, l1, l2, clip_norm, batch_size, max_epochs
         As in `DeepClassifier`; the loss "auto" is "squared_error".
     early_stopping, validation_fraction, n_iter_no_change, tol, scoring, coalesce, input_shape
-        As in `DeepClassifier`; `scoring=None` is R^2.
+        As in `DeepClassifier`; `scoring=None` is `score`: R^2, or the score that the loss defines.
     shuffle, warm_start, random_state, verbose, device, pretrain, freeze_pretrained
         As in `DeepClassifier`.
 
@@ -115,7 +116,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix (n, features), or array (n, ...)
-        y : array-like (n,) or (n, outputs)
+        y : array-like (n,) or (n, outputs), or structured array (n,)
         sample_weight : array-like (n,), default=None
             Non-negative; weights the training loss and the loss of held-out rows.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
@@ -161,7 +162,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         return train(self, FitData(X, y, sample_weight), is_partial=True)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Return predictions, in the shape and units of y.
+        """Return predictions, in the shape and units of y; `(n,)` if the loss predicts one number from several columns of y.
 
         They have the dtype of X, or float64 if float32 is too narrow: if a prediction would overflow, or if the variation
         of y would be rounded away, as for 1e8 plus noise of size 1.
@@ -190,12 +191,10 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
             raise ValueError(
                 f"The loss {type(self.loss_).__name__} predicts no standard deviation. Use loss='gaussian_nll'."
             )
-        target = self._encoding.target
-        std = predicted_std(self.loss_, raw, self._task) * target.scale.scale
-        return prediction, target.restore(narrowed(std, np.result_type(dtype, target.narrowest_dtype)))
+        return prediction, self._encoding.target.decode_std(self.loss_, raw, dtype)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R^2 of the predictions, or of their middle quantile if the loss predicts several quantiles.
+        """Return the score that the loss defines, else R^2 of the predictions (of the middle quantile if there are several).
 
         Parameters
         ----------
@@ -205,13 +204,38 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            If the loss defines no score and predicts other columns than those of y, so that there is no R^2.
         """
         raw, dtype = self._raw(X)
-        point = self._encoding.target.decode_point(self.loss_, raw, dtype)
-        return float(r2_score(y, point, sample_weight=sample_weight))
+        loss, target = self.loss_, self._encoding.target
+        if has_score(loss):
+            return self._score_of_loss(raw, y, sample_weight)
+        if n_predicted(loss, target.task) != target.n_outputs:
+            raise ValueError(
+                f"The loss {type(loss).__name__} predicts {n_predicted(loss, target.task)} outputs of a y of {target.n_outputs} columns, "
+                "so there is no R^2. Define 'score' in the loss, or judge predictions by a function of your own ('scoring')."
+            )
+        return float(r2_score(columns_of(y), target.decode_point(loss, raw, dtype), sample_weight=sample_weight))
+
+    def _score_of_loss(self, raw: Any, y: Any, sample_weight: Any) -> float:
+        values = _numbers(columns_of(y))
+        values = values.reshape(len(values), -1)
+        check_n_outputs(type(self).__name__, values.shape[1], self._encoding.target.n_outputs)
+        prediction = self._encoding.target.point(self.loss_, raw)
+        check_consistent_length(prediction, values)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, values, dtype=np.float64)
+        return float(self.loss_.score(prediction, values, sample_weight))
+
+    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        return super()._validated(X, columns_of(y), reset=reset)
 
     def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        y = _numbers(y)
         if y.ndim > 2:
             raise ValueError(f"y must have one or two dimensions. Got {y.ndim}.")
         values = y.reshape(len(y), -1)
@@ -236,3 +260,8 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _numbers(y: Any) -> np.ndarray:
+    numbers: np.ndarray = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    return numbers

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skdeep.core.encode import is_sparse
+from skdeep.core.link import has_built_in_link
 from skdeep.inputs import Inputs
 from skdeep.layers.recurrent import GRU, LSTM, Bidirectional
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
@@ -119,12 +120,14 @@ def _reads_measured_steps(network: Any) -> bool:
 
 def _softmax(estimator: Any, x: Any, result: Outcome) -> str | None:
     """Return a hint if the raw outputs of a user's module are probabilities, but the loss applies a softmax itself."""
+    if not (estimator.loss_.probabilistic and has_built_in_link(estimator.loss_)):
+        return None
     task, losses = estimator._task, result.history["train_loss"]
     if task.kind != "multiclass" or not isinstance(estimator.network_, FlaxNetwork | NNXNetwork | Sequential):
         return None
     # The cross-entropy of outputs in [0, 1] cannot be below this, so a lower loss needs no further check.
     lowest = math.log(1 + (task.n_targets - 1) / math.e)
-    if not estimator.loss_.probabilistic or is_sparse(x) or not losses or losses[-1] < lowest:
+    if is_sparse(x) or not losses or losses[-1] < lowest:
         return None
     raw = estimator._raw_of(estimator._model, estimator.params_, estimator.model_state_, x[:_N_ROWS])
     if (raw < 0).any() or not np.allclose(raw.sum(axis=1), 1.0, atol=1e-5):

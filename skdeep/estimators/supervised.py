@@ -12,6 +12,7 @@ from skdeep.config import FitConfig
 from skdeep.contract import Augmentation
 from skdeep.core.composed import regrouped
 from skdeep.core.link import check_link
+from skdeep.core.loss_parameters import apart, beside
 from skdeep.core.rows import WeightedRows
 from skdeep.core.step import continued_state
 from skdeep.estimators.arrays import ArrayReader
@@ -28,6 +29,7 @@ from skdeep.records import Task, TrainState
 class SupervisedEstimator(DeepEstimator, ArrayReader):
     """Base of the estimators that learn y from X."""
 
+    _trains_losses = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "network": NETWORK,
         "augmentation": [None, str, list, tuple, Augmentation, callable],
@@ -67,15 +69,20 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
         state = super()._first_state(config, counts, key)
         if self.pretrain is None:
             return state
-        params, model_state = with_encoder_of(self.pretrain.estimator, state, bool(self.freeze_pretrained))
-        first: TrainState = continued_state(config, params, model_state, key, *counts, np.int32(0))
+        of_network, of_loss = apart(state.params)
+        params, model_state = with_encoder_of(
+            self.pretrain.estimator, state._replace(params=of_network), bool(self.freeze_pretrained)
+        )
+        first: TrainState = continued_state(config, beside(params, of_loss), model_state, key, *counts, np.int32(0))
         return first
 
     def _edited_params(self) -> tuple[Any, Any]:
-        previous = super()._edited_params()
-        if self.pretrain is None or "head" not in previous[0]:
-            return previous  # the last fit had no encoder: `check_continues` raises
-        return regrouped(*previous, bool(self.freeze_pretrained))
+        params, model_state = super()._edited_params()
+        of_network, of_loss = apart(params)
+        if self.pretrain is None or "head" not in of_network:
+            return params, model_state  # the last fit had no encoder: `check_continues` raises
+        of_network, model_state = regrouped(of_network, model_state, bool(self.freeze_pretrained))
+        return beside(of_network, of_loss), model_state
 
     def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:
         if data.y_val is None:

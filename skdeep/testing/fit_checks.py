@@ -12,6 +12,7 @@ import numpy as np
 from skdeep import compile_counts
 from skdeep.component import Component
 from skdeep.contract import Layer, Loss, Network, Optimizer
+from skdeep.core.link import n_predicted
 from skdeep.core.raw import empty
 from skdeep.errors import NonFiniteLossError
 from skdeep.estimators.classifier import DeepClassifier
@@ -121,8 +122,9 @@ def _estimator_for(component: Component, in_shape: tuple[int, ...]) -> tuple[Any
     tasks = () if loss is None else tasks_of(loss)
     if loss is not None and "regression" in tasks:
         if 1 not in {task.n_targets for task in served_tasks(loss, "regression")}:
-            score = np.stack([score, X[:, 0]], axis=1)
-        return DeepRegressor(**settings), X, in_domain(loss, score)
+            score = np.stack([score, X.reshape(N_ROWS, -1)[:, 0]], axis=1)
+        y = in_domain(loss, score.reshape(N_ROWS, -1))
+        return DeepRegressor(**settings), X, y[:, 0] if y.shape[1] == 1 else y
     if loss is not None and "multiclass" not in tasks:
         y = (score > 0).astype(int)
         return DeepClassifier(**settings), X, y if "binary" in tasks else np.stack([y, score > 0.7], axis=1).astype(int)
@@ -175,7 +177,8 @@ def expect_predictions(model: Any, X: np.ndarray) -> None:
 def _expect_numbers(model: Any, X: np.ndarray, prediction: Any) -> None:
     task = model._task
     inner = np.shape(model.loss_.link(empty(model._model.n_raw, 1, np.float64), task, np))[2:]
-    outputs = () if task.n_targets == 1 else (task.n_targets,)
+    n = n_predicted(model.loss_, task)
+    outputs = () if n == 1 else (n,)
     _expect_shape("predict", prediction, (len(X), *outputs, *inner))
     expect(np.isfinite(prediction).all(), "A prediction is NaN or infinite.")
     if model.loss_.has_std:

@@ -14,7 +14,7 @@ from skdeep.testing.component_checks import COMPONENT_CHECKS, check_pickling, is
 from skdeep.testing.expected_failures import with_reasons
 from skdeep.testing.fit_checks import FIT_CHECKS, check_fit_uses_weights
 from skdeep.testing.link_checks import LINK_CHECKS
-from skdeep.testing.loss_checks import LOSS_CHECKS
+from skdeep.testing.loss_checks import LOSS_CHECKS, check_learned_parameters
 from skdeep.testing.module_checks import MODULE_CHECKS
 from skdeep.testing.module_programs import example_shape
 from skdeep.testing.named_raw import on_columns
@@ -25,7 +25,13 @@ from skdeep.testing.schedule_checks import SCHEDULE_CHECKS
 from skdeep.testing.sequence_checks import check_step_mask
 
 CHECKS: dict[str, tuple[Check, ...]] = {
-    "loss": (*COMPONENT_CHECKS, *map(on_columns, (*LOSS_CHECKS, *LINK_CHECKS)), *FIT_CHECKS, check_fit_uses_weights),
+    "loss": (
+        *COMPONENT_CHECKS,
+        check_learned_parameters,
+        *map(on_columns, (*LOSS_CHECKS, *LINK_CHECKS)),
+        *FIT_CHECKS,
+        check_fit_uses_weights,
+    ),
     "optimizer": (*COMPONENT_CHECKS, *OPTIMIZER_CHECKS, *FIT_CHECKS),
     "schedule": (*COMPONENT_CHECKS, *SCHEDULE_CHECKS, *FIT_CHECKS),
     "layer": (*COMPONENT_CHECKS, *MODULE_CHECKS, *RANDOMNESS_CHECKS, check_step_mask, *FIT_CHECKS),

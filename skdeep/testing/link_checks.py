@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from skdeep.contract import Loss
 from skdeep.core.cpu.host import evaluate
+from skdeep.core.link import has_score, n_predicted, predicted_point
 from skdeep.core.raw import hashable, total_width
 from skdeep.records import Task
 from skdeep.testing.loss_cases import N_ROWS, Case, cases_of, served_tasks, tasks_of, value_and_grad
@@ -26,7 +27,7 @@ SMALLEST_RESPONSE = 1e-9
     "let `link` work with NumPy and with jax.numpy (use `xp`), compute each row from that row alone, and return `(n,)`, `(n, 1)` or `(n, 2)` "
     "for binary, `(n, classes)` for multiclass, `(n, labels)` for multilabel, and `(n, outputs)` or `(n, outputs, k)` for "
     "regression, which `point` reduces to `(n, outputs)`; probabilities if `probabilistic` (rows of classes sum to 1), and "
-    "values of the target's domain for regression."
+    "values of the target's domain for regression. A regression loss that predicts other columns than those of y says so by `n_predicted`."
 )
 def check_link(loss: Loss) -> None:
     """The link gives the same in NumPy and JAX, for each row alone, with the shape and range of the task's predictions."""
@@ -35,7 +36,7 @@ def check_link(loss: Loss) -> None:
         raw = np.concatenate([case.raw, 5 * case.raw])
         prediction = loss.link(raw, case.task, np)
         expect_finite(prediction, f"({kind}) The link ")
-        _expect_shape(case.task, np.shape(prediction), len(raw))
+        _expect_shape(loss, case.task, np.shape(prediction), len(raw))
         part = loss.link(raw[:N_ROWS], case.task, np)
         expect_close(part, prediction[:N_ROWS], f"({kind}) The prediction of a row changes if there are fewer rows.")
         traced = jax.make_jaxpr(lambda raw, task=case.task: loss.link(raw, task, jnp))(np.float32(raw))
@@ -47,19 +48,20 @@ def check_link(loss: Loss) -> None:
             _expect_probabilities(kind, prediction)
 
 
-def _expect_shape(task: Task, shape: tuple[int, ...], n_rows: int) -> None:
+def _expect_shape(loss: Loss, task: Task, shape: tuple[int, ...], n_rows: int) -> None:
+    n = n_predicted(loss, task)
     wanted = {
         "binary": [(n_rows,), (n_rows, 1), (n_rows, 2)],
-        "regression": [(n_rows, task.n_targets), (n_rows, task.n_targets, *shape[2:3])],
-    }.get(task.kind, [(n_rows, task.n_targets)])
+        "regression": [(n_rows, n), (n_rows, n, *shape[2:3])],
+    }.get(task.kind, [(n_rows, n)])
     what = {"regression": "outputs", "multilabel": "labels"}.get(task.kind, "classes")
-    rows = f"({task.kind}) For {n_rows} rows and {task.n_targets} {what} the link returned shape {shape}"
+    rows = f"({task.kind}) For {n_rows} rows and {n} {what} the link returned shape {shape}"
     expect(shape in wanted, f"{rows}, not {' or '.join(map(str, dict.fromkeys(wanted)))}.")
 
 
 def _expect_regression(loss: Loss, task: Task, raw: np.ndarray, prediction: Any) -> None:
     point = loss.point(prediction)
-    wanted = (len(raw), task.n_targets)
+    wanted = (len(raw), n_predicted(loss, task))
     expect(np.shape(point) == wanted, f"point(link(raw)) has shape {np.shape(point)}, not {wanted}.")
     low, high = np.min(point), np.max(point)
     if loss.domain != "real":
@@ -86,9 +88,12 @@ def check_link_fits_loss(loss: Loss) -> None:
     """A small step down the loss brings the prediction of each row, and of each label or output, closer to its target.
 
     Some target columns are not values to predict, for example a 0/1 column that tells whether an event was observed.
-    Predictions must then follow the other columns.
+    Predictions must then follow the other columns. Predictions of other columns than those of y are not compared with y: see
+    `check_score`.
     """
     for case in cases_of(loss):
+        if n_predicted(loss, case.task) != case.task.n_targets:
+            continue
         raw = 0.1 * case.raw
         _, grad = value_and_grad(loss, raw, case.target)
         length = np.maximum(np.linalg.norm(grad, axis=1, keepdims=True), np.finfo(np.float32).tiny)
@@ -152,6 +157,8 @@ def check_std_fits_loss(loss: Loss) -> None:
     if not (loss.has_std and "regression" in tasks_of(loss)):
         return
     for task in served_tasks(loss, "regression"):
+        if loss.n_predicted(task) != task.n_targets:
+            continue
         deviation = np.array(SPREADS[-task.n_targets :])
         target = norm.ppf((np.arange(N_ROWS) + 0.5) / N_ROWS)[:, None]
         target = deviation * np.concatenate([target, np.roll(target, 5)], axis=1)[:, : task.n_targets] / target.std()
@@ -168,4 +175,41 @@ def check_std_fits_loss(loss: Loss) -> None:
         )
 
 
-LINK_CHECKS = (check_link, check_link_fits_loss, check_std_fits_loss)
+@contract_check(
+    "let `score` return one number that grows as predictions get better, leave rows of weight 0 out, and treat weights of 1 as None."
+)
+def check_score(loss: Loss) -> None:
+    """The score of the loss's own is higher where the loss is least, and rows of weight 0 do not matter."""
+    if not has_score(loss):
+        return
+    for case in (case for case in cases_of(loss) if case.task.kind == "regression"):
+
+        def value(raw: np.ndarray, case: Case = case, weight: Any = None, rows: Any = slice(None)) -> float:
+            point = np.asarray(predicted_point(loss, raw, case.task, np), np.float64)
+            return float(loss.score(point[rows], case.target[rows], weight))
+
+        before, after = value(case.raw), value(_raw_of_least_loss(loss, case))
+        expect(
+            np.isfinite([before, after]).all(), f"The score is {before} of random raw outputs, {after} of good ones."
+        )
+        expect(after > before, f"Where the loss is least the score is {after}; of random raw outputs it is {before}.")
+        expect_close(value(case.raw, weight=np.ones(N_ROWS)), before, "With weights of 1 the score is another one.")
+        half = N_ROWS // 2
+        weight = np.repeat([1.0, 0.0], half)
+        without = value(case.raw, rows=slice(half))
+        expect_close(value(case.raw, weight=weight), without, "Rows of weight 0 change the score.")
+
+
+def _raw_of_least_loss(loss: Loss, case: Case) -> np.ndarray:
+    """Return raw outputs of the example rows after some steps of L-BFGS down the loss."""
+
+    def sum_and_grad(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        total, grad = value_and_grad(loss, flat.reshape(case.raw.shape), case.target)
+        return float(total), np.asarray(grad, np.float64).ravel()
+
+    found = minimize(sum_and_grad, case.raw.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 50})
+    raw: np.ndarray = found.x.reshape(case.raw.shape)
+    return raw
+
+
+LINK_CHECKS = (check_link, check_link_fits_loss, check_std_fits_loss, check_score)

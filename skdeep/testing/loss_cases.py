@@ -60,7 +60,7 @@ def _cases_of_task(loss: Loss, kind: TaskKind) -> Iterator[Case]:
     rng = np.random.default_rng(0)
     for task in tasks:
         raw = rng.normal(size=(N_ROWS, total_width(hashable(loss.n_raw(task)))))
-        yield Case(task, raw, _targets(loss, task, rng))
+        yield Case(task, raw, example_target(loss, task, rng))
 
 
 def served_tasks(loss: Loss, kind: TaskKind) -> list[Task]:
@@ -75,19 +75,24 @@ def served_tasks(loss: Loss, kind: TaskKind) -> list[Task]:
     return tasks
 
 
-def _targets(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarray:
+def example_target(loss: Loss, task: Task, rng: np.random.Generator) -> np.ndarray:
+    """Return targets of the example rows, in float64 where they are floats."""
     if task.kind in ("binary", "multiclass"):
         return (np.arange(N_ROWS) % task.n_targets).astype(np.int32)
     if task.kind == "multilabel":
         return rng.integers(0, 2, size=(N_ROWS, task.n_targets)).astype(np.float64)
-    target = rng.normal(size=(N_ROWS, task.n_targets))
-    target = in_domain(loss, target)
+    target = _moved(loss, rng.normal(size=(N_ROWS, task.n_targets)))
     if loss.domain != "real":
         target[0] = 0.0
-    return target
+    return np.asarray(loss.example_target(target), np.float64)
 
 
 def in_domain(loss: Loss, values: np.ndarray) -> np.ndarray:
+    """Return numbers `(n, columns)` made into a y that the loss is defined for."""
+    return np.asarray(loss.example_target(_moved(loss, values)), np.float64)
+
+
+def _moved(loss: Loss, values: np.ndarray) -> np.ndarray:
     """Return numbers mapped into the domain of the loss's targets."""
     if loss.domain == "unit":
         return np.clip(0.5 + 0.2 * values, 0.0, 1.0)
@@ -99,9 +104,11 @@ def single(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def call(loss: Loss, raw: Any, target: Any) -> Any:
-    """Return the loss of each row."""
-    return loss(raw, target)
+def call(loss: Loss, raw: Any, target: Any, weight: Any = None) -> Any:
+    """Return the loss of each row; a loss of a batch is given weights, by default 1 for each row."""
+    if not loss.of_batch:
+        return loss(raw, target)
+    return loss(raw, target, jnp.ones(len(raw), raw.dtype) if weight is None else weight)  # type: ignore[call-arg]
 
 
 values_of = jax.jit(call)
@@ -109,7 +116,7 @@ values_of = jax.jit(call)
 
 @jax.jit
 def _value_and_grad(raw: Any, target: Any, loss: Loss, weight: Any) -> Any:
-    return jax.value_and_grad(lambda raw: jnp.sum(weight * loss(raw, target)))(raw)
+    return jax.value_and_grad(lambda raw: jnp.sum(weight * call(loss, raw, target, weight)))(raw)
 
 
 def value_and_grad(loss: Loss, raw: Any, target: Any, weight: Any = None) -> Any:

@@ -11,9 +11,22 @@ import numpy as np
 
 from skdeep.contract import Loss
 from skdeep.core import as_traced
+from skdeep.core.raw import by_name, raw_widths
+from skdeep.records import Task
 from skdeep.testing.component_checks import expect_each_used
 from skdeep.testing.dataflow import dataflow_of
-from skdeep.testing.loss_cases import N_ROWS, Case, call, cases_of, single, value_and_grad, values_of
+from skdeep.testing.loss_cases import (
+    N_ROWS,
+    Case,
+    call,
+    cases_of,
+    example_target,
+    served_tasks,
+    single,
+    tasks_of,
+    value_and_grad,
+    values_of,
+)
 from skdeep.testing.running import contract_check, expect, expect_close, expect_finite
 
 STEP = 1e-6
@@ -32,9 +45,17 @@ def check_one_value_a_row(loss: Loss) -> None:
         expect_finite(values, f"{where} the loss ")
 
 
-@contract_check("compute each row from that row alone: no mean, maximum, sort or comparison over axis 0.")
+@contract_check(
+    "compute each row from that row alone: no mean, maximum, sort or comparison over axis 0. A loss that is meant to compare "
+    "rows says so, `of_batch = True`, and takes their weights."
+)
 def check_rows_are_independent(loss: Loss) -> None:
-    """A row's loss does not depend on the values of the other rows, nor on their number."""
+    """A row's loss does not depend on the values of the other rows, nor on their number.
+
+    The loss of a batch may depend on them: see `check_batch`.
+    """
+    if loss.of_batch:
+        return
     for case in cases_of(loss):
         raw, target = single(case.raw), single(case.target)
         values = np.asarray(values_of(as_traced(loss), raw, target))
@@ -52,6 +73,30 @@ def check_rows_are_independent(loss: Loss) -> None:
             values[:half],
             f"({case.task.kind}) The loss of a row depends on the other rows.",
         )
+
+
+@contract_check(
+    "use the weights that a loss of a batch is given: multiply by them before each sum over rows, and leave rows of weight 0 "
+    "out of counts, maxima and comparisons; guard what is divided by, since all weights may be 0."
+)
+def check_batch(loss: Loss) -> None:
+    """In a loss of a batch, rows of weight 0 change no other row, and the order of rows does not matter."""
+    if not loss.of_batch:
+        return
+    rng = np.random.default_rng(2)
+    for case in cases_of(loss):
+        kind, raw, target = case.task.kind, single(case.raw), single(case.target)
+        weight = rng.uniform(0.5, 1.5, N_ROWS).astype(np.float32)
+        values = np.asarray(values_of(as_traced(loss), raw, target, weight))
+        order = rng.permutation(N_ROWS)
+        shuffled = values_of(as_traced(loss), raw[order], target[order], weight[order])
+        expect_close(shuffled, values[order], f"({kind}) Another order of the rows gives other values.")
+        for others in (raw, EXTREME * np.sign(raw)):
+            more = np.concatenate([raw, others]), np.concatenate([target, target[order]])
+            padded = values_of(as_traced(loss), *more, np.concatenate([weight, np.zeros_like(weight)]))
+            expect_close(padded[:N_ROWS], values, f"({kind}) Rows of weight 0 change the values of the others.")
+        nothing = values_of(as_traced(loss), raw, target, np.zeros(N_ROWS, np.float32))
+        expect_finite(nothing, f"({kind}) Where all weights are 0, the loss")
 
 
 @contract_check(
@@ -155,9 +200,50 @@ def _with_one_changed(case: Case) -> Iterator[np.ndarray]:
         yield changed
 
 
+@contract_check(
+    "let `parameters(task)` return a dict of vectors `(k,)` of finite floats, made of float fields by `jax.numpy` only, "
+    "and read them in the loss under their names; the raw outputs need names beside them (`n_raw` returns a dict)."
+)
+def check_learned_parameters(loss: Loss) -> None:
+    """Initial values of a loss's parameters are vectors, can be traced, and the loss has a gradient by each of them."""
+    for task in (task for kind in tasks_of(loss) for task in served_tasks(loss, kind)):
+        widths = by_name(raw_widths(loss, task))
+        traced = jax.eval_shape(lambda loss, task=task: loss.parameters(task), as_traced(loss))
+        shapes = {name: value.shape for name, value in traced.items()}
+        known = {name: np.shape(value) for name, value in loss.parameters(task).items()}
+        expect(shapes == known, f"({task.kind}) Parameters of the shapes {known} have the shapes {shapes} if traced.")
+        grad = _grad_by_parameters(loss, task, widths) if known else {}
+        for name, values in grad.items():
+            expect_finite(values, f"({task.kind}) The gradient by the parameter {name!r} ")
+            expect(np.any(values), f"({task.kind}) The loss does not depend on its parameter {name!r}.")
+
+
+def _grad_by_parameters(loss: Loss, task: Task, widths: Any) -> dict[str, np.ndarray]:
+    """Return the gradient of the mean loss of example rows, near the initial values of the parameters."""
+    rng = np.random.default_rng(2)
+    target = jnp.asarray(single(example_target(loss, task, rng)))
+    parameters = {
+        name: jnp.asarray(value + 0.1 * rng.normal(size=np.shape(value)), jnp.float32)
+        for name, value in loss.parameters(task).items()
+    }
+    outputs = {
+        name: jnp.asarray(rng.normal(size=(N_ROWS, width)), jnp.float32)
+        for name, width in widths.items()
+        if name not in parameters
+    }
+
+    def mean(parameters: dict[str, Any]) -> Any:
+        beside = {name: jnp.broadcast_to(value, (N_ROWS, *value.shape)) for name, value in parameters.items()}
+        return jnp.mean(call(as_traced(loss), outputs | beside, target, jnp.ones(N_ROWS)))
+
+    grad: dict[str, np.ndarray] = jax.device_get(jax.jit(jax.grad(mean))(parameters))
+    return grad
+
+
 LOSS_CHECKS = (
     check_one_value_a_row,
     check_rows_are_independent,
+    check_batch,
     check_padding_is_neutral,
     check_gradient,
     check_floats_are_traced,
@@ -168,4 +254,4 @@ LOSS_CHECKS = (
 
 @jax.jit
 def _value_and_slope(loss: Loss, raw: Any, target: Any, direction: Any) -> Any:
-    return jax.jvp(lambda raw: loss(raw, target), (raw,), (direction,))
+    return jax.jvp(lambda raw: call(loss, raw, target), (raw,), (direction,))

@@ -25,7 +25,9 @@ Rule = Callable[..., Any]
 def evaluate(closed: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:
     """Return the outputs of a traced function of arrays (keys go in as their words, and are wrapped inside)."""
     with np.errstate(all="ignore"):  # unsigned products wrap around on purpose
-        return _evaluate(closed.jaxpr, closed.consts, arguments)
+        outputs = _evaluate(closed.jaxpr, closed.consts, arguments)
+    # An output that is a constant of the program would be JAX's own kind of array, which does not survive pickling.
+    return [value if type(value) is np.ndarray else np.array(value) for value in outputs]
 
 
 def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:

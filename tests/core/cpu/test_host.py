@@ -360,3 +360,11 @@ def test_unknown_operations_run_in_jax(evaluated):
     assert "cumsum" not in host._RULES
     assert_allclose(on_host(lambda key: jnp.cumsum(jnp.arange(4.0))), [0, 1, 3, 6])
     assert "cumsum" in evaluated
+
+
+def test_outputs_that_are_constants_are_plain_arrays():
+    constant = np.arange(3, dtype=np.float32)
+    outputs = on_host(lambda key, x: (jnp.asarray(constant), jnp.asarray(constant) + 1, x), np.ones(2, np.float32))
+    assert [type(output) for output in outputs] == [np.ndarray] * 3
+    assert not np.shares_memory(outputs[0], constant)
+    assert_allclose(outputs[0], constant)
