@@ -57,7 +57,8 @@ PLUGIN_API = (1, 1)
 """The version of what this file describes: another major number breaks plugins, another minor one adds to it.
 
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
-`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`) and `Schedule.looks_at_the_end`.
+`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), `Schedule.looks_at_the_end`, and losses of a
+batch (`Loss.of_batch`).
 """
 
 
@@ -84,7 +85,26 @@ class Loss(Component):
     Class variables: `tasks` the tasks it serves; `probabilistic`, whether `link` gives class
     probabilities; `scaling`, how a regression target is brought to unit size before training
     (`"standard"`: subtract the mean, divide by the standard deviation; `"mean"`: divide by the
-    mean; `"none"`); `has_std`, whether `std` exists; `domain`, the values a target may have (`"unit"`: in [0, 1]).
+    mean; `"none"`); `has_std`, whether `std` exists; `domain`, the values a target may have (`"unit"`: in [0, 1]);
+    `of_batch`, whether the loss of a row depends on the other rows of its batch.
+
+    A loss of a batch is called with the weights of the rows `(n,)` as well, 0 for padding, `loss(raw, target, weight)`. It
+    returns one value per row; a value of the whole batch is given to each row. Rows of weight 0 must not change the
+    values of the others, nor may the order of the rows. Weights may be 0 in all rows: the values are then finite. What
+    such a loss says depends on the rows that it sees together: `batch_size` belongs to its meaning, and in validation
+    it sees at most 512 rows at once.
+
+    >>> import jax.numpy as jnp
+    >>> import skdeep
+    >>> class Dice(skdeep.Loss):
+    ...     tasks, probabilistic, of_batch = ("binary",), True, True
+    ...     def __call__(self, raw, target, weight):
+    ...         probability = 1 / (1 + jnp.exp(-raw[:, 0]))
+    ...         both = jnp.sum(weight * probability * target)
+    ...         size = jnp.sum(weight * (probability + target))
+    ...         return jnp.full(len(raw), 1 - (2 * both + 1) / (size + 1))
+    >>> Dice()(jnp.zeros((2, 1)), jnp.array([0, 1]), jnp.ones(2))
+    Array([0.3333333, 0.3333333], dtype=float32)
 
     Examples
     --------
@@ -107,9 +127,10 @@ class Loss(Component):
     scaling: ClassVar[Literal["none", "standard", "mean"]] = "none"
     has_std: ClassVar[bool] = False
     domain: ClassVar[Literal["real", "non-negative", "unit"]] = "real"
+    of_batch: ClassVar[bool] = False
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        """Return the loss of each row.
+        """Return the loss of each row. A loss of a batch takes `weight` `(n,)` as a third argument.
 
         `target` is int codes `(n,)` for binary and multiclass, 0/1 floats `(n, labels)` for
         multilabel, floats `(n, outputs)` for regression.

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from skdeep.contract import Augmentation
-from skdeep.records import Batch
+from skdeep.contract import Augmentation, Loss
+from skdeep.core.objective import row_losses
+from skdeep.records import Batch, Raw
 
 _SALT = 0xA06
 
@@ -37,6 +38,16 @@ def augment(augmentation: Augmentation | None, key: Any, batch: Batch) -> tuple[
     x, share = augmentation.mix(mix_key, rows, rows[partner])
     mixture = Mixture(partner, jnp.broadcast_to(share, batch.weight.shape).astype(batch.weight.dtype))
     return batch._replace(x=_checked(augmentation, rows, x), weight=_of_pairs(mixture, batch.weight)), mixture
+
+
+def losses_of_batch(loss: Loss, raw: Raw, batch: Batch, mixture: Mixture | None) -> Float[Array, " batch"]:
+    """Return the loss of each row of a batch that was not mixed yet, from the raw outputs of its mixed rows."""
+    if mixture is None:
+        return row_losses(loss, raw, batch.target, batch.weight)
+    partner, share = mixture
+    own = row_losses(loss, raw, batch.target, share * batch.weight)
+    other = row_losses(loss, raw, batch.target[partner], (1.0 - share) * batch.weight[partner])
+    return losses_of_pairs(mixture, own, other, batch.weight)
 
 
 def losses_of_pairs(

@@ -96,9 +96,25 @@ def _last_name(path: tuple[Any, ...]) -> str:
     return next((key for key in keys if isinstance(key, str)), "")
 
 
-def row_losses(loss: Loss, raw: Any, target: Any) -> Float[Array, " n"]:
-    """Return the loss of each row, after a look at its shape: a loss that reduces would ignore the weights."""
-    values = loss(raw, target)
+def row_losses(loss: Loss, raw: Any, target: Any, weight: Any = None) -> Float[Array, " n"]:
+    """Return the loss of each row. A loss of a batch (`Loss.of_batch`) is given the weights of the rows.
+
+    Raises
+    ------
+    ValueError
+        If the loss returns another shape: a loss that reduces would ignore the weights. If a loss of a batch is called
+        without weights, as it is by losses that hold another one and call it with other rows.
+    """
+    values: Any
+    if not loss.of_batch:
+        values = loss(raw, target)
+    elif weight is not None:
+        values = loss(raw, target, weight)  # type: ignore[call-arg]  # such a loss takes them
+    else:
+        raise ValueError(
+            f"The loss {loss} is a loss of a batch (of_batch = True), which cannot be part of another loss, as in "
+            "SequenceGenerator and in a variational DeepAutoencoder. Give a loss whose rows are independent."
+        )
     n = n_rows(raw)
     if jnp.shape(values) != (n,):
         raise ValueError(

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from skdeep.config import FitConfig, Model
 from skdeep.contract import Loss
 from skdeep.core import stopping
-from skdeep.core.augment import augment, losses_of_pairs
+from skdeep.core.augment import augment, losses_of_batch
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.network import functions_of, weighted_by_rows
@@ -40,10 +40,7 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
 
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
         raw, model_state = network.apply(params, state.model_state, changed.x, True, key, batch.mask)
-        losses = row_losses(config.loss, raw, batch.target)
-        if mixture is not None:
-            other = row_losses(config.loss, raw, batch.target[mixture.partner])
-            losses = losses_of_pairs(mixture, losses, other, batch.weight)
+        losses = losses_of_batch(config.loss, raw, batch, mixture)
         value, reported = config.objective(losses, changed, params, state.n_rows)
         return value, (reported, model_state)
 
@@ -96,7 +93,7 @@ def weighted_loss(model: Model, loss: Loss, params: Params, model_state: ModelSt
             lambda a: lax.dynamic_slice_in_dim(a, i * size, size), (rows.x, rows.target, rows.weight)
         )
         raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(size, weight.dtype))
-        return total + jnp.sum(jnp.where(weight > 0, row_losses(loss, raw, target) * weight, 0.0))
+        return total + jnp.sum(jnp.where(weight > 0, row_losses(loss, raw, target, weight) * weight, 0.0))
 
     total: Float[Array, ""] = lax.fori_loop(0, -(-rows.n // size), add_chunk, jnp.zeros((), rows.weight.dtype))
     return total

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Shaped
 
 from skdeep.contract import Loss
 from skdeep.core.composed import Autoencoder
+from skdeep.core.objective import row_losses
 from skdeep.records import Task, TaskKind
 
 # Beyond, an exponential goes on as its tangent: at first steps on unscaled rows it would overflow.
@@ -91,7 +92,7 @@ class VariationalLoss(Loss):
     def __call__(self, raw: Any, target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
         mean, log_variance = raw["mean"], raw["log_variance"]
         divergence = 0.5 * jnp.sum(mean**2 + _exp(log_variance) - log_variance - 1.0, axis=1)
-        return self.reconstruction(raw["reconstruction"], target) + self.beta * divergence / target.shape[1]
+        return row_losses(self.reconstruction, raw["reconstruction"], target) + self.beta * divergence / target.shape[1]
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
         return self.reconstruction.link(raw["reconstruction"], task, xp)

@@ -99,9 +99,11 @@ def single(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def call(loss: Loss, raw: Any, target: Any) -> Any:
-    """Return the loss of each row."""
-    return loss(raw, target)
+def call(loss: Loss, raw: Any, target: Any, weight: Any = None) -> Any:
+    """Return the loss of each row; a loss of a batch is given weights, by default 1 for each row."""
+    if not loss.of_batch:
+        return loss(raw, target)
+    return loss(raw, target, jnp.ones(len(raw), raw.dtype) if weight is None else weight)  # type: ignore[call-arg]
 
 
 values_of = jax.jit(call)
@@ -109,7 +111,7 @@ values_of = jax.jit(call)
 
 @jax.jit
 def _value_and_grad(raw: Any, target: Any, loss: Loss, weight: Any) -> Any:
-    return jax.value_and_grad(lambda raw: jnp.sum(weight * loss(raw, target)))(raw)
+    return jax.value_and_grad(lambda raw: jnp.sum(weight * call(loss, raw, target, weight)))(raw)
 
 
 def value_and_grad(loss: Loss, raw: Any, target: Any, weight: Any = None) -> Any:

@@ -32,9 +32,17 @@ def check_one_value_a_row(loss: Loss) -> None:
         expect_finite(values, f"{where} the loss ")
 
 
-@contract_check("compute each row from that row alone: no mean, maximum, sort or comparison over axis 0.")
+@contract_check(
+    "compute each row from that row alone: no mean, maximum, sort or comparison over axis 0. A loss that is meant to compare "
+    "rows says so, `of_batch = True`, and takes their weights."
+)
 def check_rows_are_independent(loss: Loss) -> None:
-    """A row's loss does not depend on the other rows, nor on their number, whatever they hold."""
+    """A row's loss does not depend on the other rows, nor on their number, whatever they hold.
+
+    A loss of a batch may depend on them: see `check_batch`.
+    """
+    if loss.of_batch:
+        return
     for case in cases_of(loss):
         raw, target = single(case.raw), single(case.target)
         values = np.asarray(values_of(as_traced(loss), raw, target))
@@ -44,6 +52,30 @@ def check_rows_are_independent(loss: Loss) -> None:
         others = np.concatenate([raw[:half], EXTREME * np.sign(raw[half:])])
         with_others = np.asarray(values_of(as_traced(loss), others, target))
         expect_close(with_others[:half], values[:half], f"({case.task.kind}) Other values beside other rows.")
+
+
+@contract_check(
+    "use the weights that a loss of a batch is given: multiply by them before each sum over rows, and leave rows of weight 0 "
+    "out of counts, maxima and comparisons; guard what is divided by, since all weights may be 0."
+)
+def check_batch(loss: Loss) -> None:
+    """In a loss of a batch, rows of weight 0 change no other row, and the order of rows does not matter."""
+    if not loss.of_batch:
+        return
+    rng = np.random.default_rng(2)
+    for case in cases_of(loss):
+        kind, raw, target = case.task.kind, single(case.raw), single(case.target)
+        weight = rng.uniform(0.5, 1.5, N_ROWS).astype(np.float32)
+        values = np.asarray(values_of(as_traced(loss), raw, target, weight))
+        order = rng.permutation(N_ROWS)
+        shuffled = values_of(as_traced(loss), raw[order], target[order], weight[order])
+        expect_close(shuffled, values[order], f"({kind}) Another order of the rows gives other values.")
+        for others in (raw, EXTREME * np.sign(raw)):
+            more = np.concatenate([raw, others]), np.concatenate([target, target[order]])
+            padded = values_of(as_traced(loss), *more, np.concatenate([weight, np.zeros_like(weight)]))
+            expect_close(padded[:N_ROWS], values, f"({kind}) Rows of weight 0 change the values of the others.")
+        nothing = values_of(as_traced(loss), raw, target, np.zeros(N_ROWS, np.float32))
+        expect_finite(nothing, f"({kind}) Where all weights are 0, the loss")
 
 
 @contract_check("let the loss do without padding: rows of weight 0 must not make NaN or infinite values or gradients.")
@@ -144,6 +176,7 @@ def _with_one_changed(case: Case) -> Iterator[np.ndarray]:
 LOSS_CHECKS = (
     check_one_value_a_row,
     check_rows_are_independent,
+    check_batch,
     check_padding_is_neutral,
     check_gradient,
     check_floats_are_traced,
@@ -154,4 +187,4 @@ LOSS_CHECKS = (
 
 @jax.jit
 def _value_and_slope(loss: Loss, raw: Any, target: Any, direction: Any) -> Any:
-    return jax.jvp(lambda raw: loss(raw, target), (raw,), (direction,))
+    return jax.jvp(lambda raw: call(loss, raw, target), (raw,), (direction,))

@@ -10,7 +10,7 @@ from skdeep.core.raw import hashable, split, total_width
 from skdeep.records import Task
 from skdeep.testing.running import Check
 
-_CLASS_VARIABLES = ("tasks", "probabilistic", "scaling", "has_std", "domain")
+_CLASS_VARIABLES = ("tasks", "probabilistic", "scaling", "has_std", "domain", "of_batch")
 _TASKS = [Task("regression", n) for n in (1, 2)] + [Task("multilabel", n) for n in (1, 2, 3)]
 _TASKS += [Task("binary", 2), Task("multiclass", 3), Task("multiclass", 4)]
 
@@ -35,8 +35,8 @@ def in_columns(loss: Loss) -> Loss:
     class Columns(Loss):
         loss: Loss
 
-        def __call__(self, raw: Any, target: Any) -> Any:
-            return self.loss(split(raw, by_total[raw.shape[1]]), target)
+        def __call__(self, raw: Any, target: Any, *weight: Any) -> Any:
+            return self.loss(split(raw, by_total[raw.shape[1]]), target, *weight)
 
         def n_raw(self, task: Task) -> int:
             return total_width(hashable(self.loss.n_raw(task)))

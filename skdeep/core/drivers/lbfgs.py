@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from skdeep.component import Component
 from skdeep.config import FitConfig
+from skdeep.contract import Loss
 from skdeep.core import as_traced, stopping
 from skdeep.core.feeds.passes import Passes
 from skdeep.core.history import History
@@ -55,7 +56,7 @@ def loss_and_gradient(
 
     def loss_sum(flat: Float[Array, " parameters"]) -> Float[Array, ""]:
         raw, _ = network.apply(unpacked(flat, template), model_state, rows.x, False, None, jnp.ones_like(rows.weight))
-        losses = row_losses(config.loss, raw, rows.target)
+        losses = row_losses(config.loss, raw, rows.target, rows.weight)
         return jnp.sum(jnp.where(rows.weight > 0, losses * rows.weight, 0.0))
 
     return jax.value_and_grad(loss_sum)(flat)
@@ -89,6 +90,7 @@ class _Loss:
             jax.tree.map(lambda leaf, mark: np.full(leaf.shape, float(mark)), params, are_penalised(params))
         )
         self._passes = Passes(job.rows, job.config.model.in_shape)
+        _check_parts(job.config.loss, len(self._passes))
         flat = packed(params)
         self._calls = [
             loss_and_gradient.with_others(*jax.device_put((self._config, model_state, rows)), flat)
@@ -190,6 +192,15 @@ class _Course:
             state=start._replace(params=params),
             message=message,
             loss=loss,
+        )
+
+
+def _check_parts(loss: Loss, n_parts: int) -> None:
+    """Raise ValueError for a loss of a batch if the rows are read in several parts, the losses of which are summed."""
+    if loss.of_batch and n_parts > 1:
+        raise ValueError(
+            f"The loss {loss} is a loss of a batch (of_batch = True), but the solver 'lbfgs' reads these rows in {n_parts} parts "
+            "and sums their losses. Train with another solver, or with fewer rows."
         )
 
 

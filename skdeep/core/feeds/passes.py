@@ -28,6 +28,9 @@ class Passes:
         n_calls = -(-len(rows.target) // (ROWS_PER_CALL if self.are_kept else SPARSE_ROWS_PER_CALL))
         self._parts = np.array_split(np.arange(len(rows.target)), n_calls)
 
+    def __len__(self) -> int:
+        return len(self._parts)
+
     def __iter__(self) -> Iterator[Rows]:
         for part in self._parts:
             rows = self._rows.take(part)
