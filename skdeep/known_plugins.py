@@ -8,4 +8,5 @@ KNOWN_PLUGINS: dict[str, dict[str, tuple[str, ...]]] = {
     "skdeep-robust": {
         "loss": ("asymmetric", "evidential", "generalized_cross_entropy", "symmetric_cross_entropy", "tweedie")
     },
+    "skdeep-statistics": {"network": ("mixture_of_experts",)},
 }

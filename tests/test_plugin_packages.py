@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("fresh_registry")
 
 
 def test_the_packages_are_those_that_are_known():
-    assert set(FOLDERS) == {"skdeep-kan", "skdeep-optimizers", "skdeep-robust", "template"}
+    assert set(FOLDERS) == {"skdeep-kan", "skdeep-optimizers", "skdeep-robust", "skdeep-statistics", "template"}
     offered: dict[str, dict[str, tuple[str, ...]]] = {}
     for distribution, kind, name, _ in OFFERS:
         if distribution.startswith("skdeep-"):
