@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from skdeep.arguments import arguments_for
 from skdeep.component import Component
 from skdeep.linen import call_arguments
 from skdeep.records import Batch, ModelState, OptimizerState, Params, Raw, Rows, SparseRows, Task, TaskKind
@@ -50,6 +51,7 @@ __all__ = [
     "SparseRows",
     "Task",
     "TaskKind",
+    "arguments_for",
     "call_arguments",
 ]
 
@@ -57,8 +59,9 @@ PLUGIN_API = (1, 1)
 """The version of what this file describes: another major number breaks plugins, another minor one adds to it.
 
 A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
-`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), `Schedule.looks_at_the_end`, and losses of a
-batch (`Loss.of_batch`).
+`(1, 1)` added raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), `Schedule.looks_at_the_end`, losses of a
+batch (`Loss.of_batch`), losses that modules report, random streams by name, and `progress`, `step`, `n_steps` and `key` for
+optimizers and schedules that name them.
 """
 
 
@@ -67,7 +70,9 @@ class NetworkFunctions(NamedTuple):
 
     `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, row_mask) ->
     (raw, model_state)`, where `row_mask` is 0 for rows that are padding. What stands in the model state under
-    the name "batch_stats" are averages over batches: a short batch moves them by its share of a full one.
+    the name "batch_stats" are averages over batches: a short batch moves them by its share of a full one. While training,
+    `apply` may report losses of its own (any shape, summed) under the name "losses" of the model state that it returns, at
+    any depth; `init` does not return that name.
     """
 
     init: Callable[..., tuple[Params, ModelState]]
@@ -252,6 +257,22 @@ class Optimizer(Component):
         """Return the new state and the updates to add to the parameters.
 
         `value` and `grad` are those of `objective` (the penalised loss of this batch) at `params`.
+
+        An optimizer may name further arguments, which it is then given by name: `progress`, epochs done over `max_epochs`, in
+        [0, 1]; `step`, the number of steps done (int32), counted as if all epochs had as many as the current one; `key`,
+        a JAX key of its own for each step, for noise. One that holds another optimizer takes them all and passes on those
+        that the other names:
+
+        >>> import skdeep
+        >>> from skdeep.contract import arguments_for
+        >>> from skdeep.optimizers import Adam
+        >>> class Halved(skdeep.Optimizer):
+        ...     base: skdeep.Optimizer = Adam()
+        ...     def init(self, params):
+        ...         return self.base.init(params)
+        ...     def update(self, grad, state, params, learning_rate, value, objective, **more):
+        ...         more = arguments_for(self.base.update, **more)
+        ...         return self.base.update(grad, state, params, learning_rate / 2, value, objective, **more)
         """
         updates, state = self.transformation(learning_rate).update(grad, state, params)
         return state, updates
@@ -265,8 +286,8 @@ class Schedule(Component):
     """A function of progress in [0, 1] to the factor that multiplies the learning rate.
 
     One number `()` goes in, one number of at least 0 comes out. Must be branch-free (`jnp.where`),
-    as progress and the fields are traced. Class variable: `looks_at_the_end` is False if the factor never changes,
-    so that a longer training begins as a shorter one.
+    as progress and the fields are traced. Class variable: `looks_at_the_end` is False if the factor depends neither
+    on progress nor on `n_steps`, so that a longer training begins as a shorter one.
 
     Examples
     --------
@@ -283,7 +304,17 @@ class Schedule(Component):
     looks_at_the_end: ClassVar[bool] = True
 
     def __call__(self, progress: Any) -> Any:
-        """Return the factor at this progress (0 at the start, 1 at `max_epochs`)."""
+        """Return the factor at this progress (0 at the start, 1 at `max_epochs`).
+
+        A schedule may name further arguments, which it is then given by name: `step`, the number of steps done, and
+        `n_steps`, those that `max_epochs` epochs have (both int32).
+
+        >>> import skdeep
+        >>> class InverseRoot(skdeep.Schedule):
+        ...     looks_at_the_end = False
+        ...     def __call__(self, progress, step):
+        ...         return 1 / jnp.sqrt(1.0 + step)
+        """
         raise NotImplementedError
 
 
@@ -297,6 +328,11 @@ class Layer(Component):
       normalisation does) must leave those out;
     - `step_mask: bool (n, time)`, False for steps of a sequence `(n, time, ...)` that are padding, or
       None if none are: a module that mixes steps must leave those out.
+
+    A module reports a loss of its own, such as a penalty on its activations, by `self.sow("losses", name, value)`. While
+    training, all values reported are summed and added to the loss of each row. Leave padding rows out by `row_mask`; validation
+    losses have no such part. Random numbers come from `self.make_rng(name)`, with any name: streams of two names differ,
+    and so do two draws from one.
 
     For `skdeep.testing`: class variable `example_shape`, the shape of a row that it takes, and property
     `example_ids`, None or the number of ids if rows hold ids (whole numbers from 0) instead of measurements.
@@ -343,7 +379,9 @@ class Network(Component):
     """Builds a whole network for rows of shape `in_shape`, inside the traced program.
 
     Rows `(n, *in_shape)` go in, and the output must be `(n, n_outputs)`. The module may take `train`
-    and `row_mask` like a layer's. `example_shape`, `example_ids` and `check_rows` are as of a layer.
+    and `row_mask` like a layer's, and report losses and draw random numbers as a layer's does. `example_shape`, `example_ids`
+    and `check_rows` are as of a layer. An NNX module reports a loss by a variable called "losses":
+    `self.sow(nnx.Intermediate, "losses", value)`.
     A loss may need raw outputs by name. The columns of the output are then given those names in alphabetical order, unless
     the network does it itself: with `names_outputs = True`, `n_outputs` is a dict of widths, and the output a dict of arrays.
 

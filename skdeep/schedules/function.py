@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from skdeep.arguments import arguments_after
 from skdeep.contract import Schedule
 
 
 class FunctionSchedule(Schedule):
     """A function of progress in [0, 1] to a factor, as handed to `schedule=`; it must be traceable.
+
+    It may also take `step`, the number of steps done, and `n_steps`, those of the whole training, by these names.
 
     Examples
     --------
@@ -18,7 +21,8 @@ class FunctionSchedule(Schedule):
     0.75
     """
 
-    function: Callable[[Any], Any]
+    function: Callable[..., Any]
 
-    def __call__(self, progress: Any) -> Any:
-        return self.function(progress)
+    def __call__(self, progress: Any, **more: Any) -> Any:
+        positional, named = arguments_after(progress, self.function, **more)
+        return self.function(*positional, **named)

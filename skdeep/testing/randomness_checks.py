@@ -38,7 +38,7 @@ def _initial(flow: Dataflow, made: Made, seed: int) -> list[Any]:
 
 
 @contract_check(
-    "draw with the key of Flax's stream (`self.make_rng('dropout')`, or `skdeep.layers.Dropout`): a key or numbers made at "
+    "draw with the key of a stream of Flax (`self.make_rng('noise')`, or `skdeep.layers.Dropout`): a key or numbers made at "
     "tracing are the same in every step."
 )
 def check_noise_follows_the_key(component: Any, in_shape: Shape) -> None:
