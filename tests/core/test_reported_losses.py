@@ -123,8 +123,13 @@ def test_validation_has_none():
 
 
 def test_without_losses():
-    before = {"batch_stats": {"losses": {"mean": 1.0}}}
-    after = {"batch_stats": {"losses": {"mean": 2.0}}, "losses": {"a": (jnp.ones(2), 3.0)}, "decoder": {"losses": 0.5}}
+    before = {"batch_stats": {"losses": {"mean": 1.0}}, "decoder": {}}
+    after = {
+        "batch_stats": {"losses": {"mean": 2.0}},
+        "losses": {"a": (jnp.ones(2), 3.0)},
+        "decoder": {"losses": 0.5},
+        "new": {"losses": 0.0},
+    }
     state, total = without_losses(before, after)
     assert state == {"batch_stats": {"losses": {"mean": 2.0}}, "decoder": {}}
     assert float(total) == 5.5
