@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 from typing import Any
 
+from skdeep.arguments import arguments_after
 from skdeep.component import Component
 from skdeep.contract import KINDS, PLUGIN_API
 from skdeep.errors import with_article
@@ -23,6 +24,9 @@ FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "network": (("in_shape", "n_outputs", "rngs"), "an NNX factory"),
     "augmentation": (("key", "x"), "an augmentation"),
 }
+
+# Arguments that a plain function may name beside these.
+OFFERED: dict[str, dict[str, Any]] = {"schedule": {"step": 0, "n_steps": 1}}
 
 # The methods of which a component class must define at least one.
 METHODS = {
@@ -119,7 +123,8 @@ def _refused_function(kind: str, function: Any) -> str | None:
         if kind == "network":
             signature.bind(**dict.fromkeys(arguments))
         else:
-            signature.bind(*arguments)
+            positional, named = arguments_after(arguments[0], function, **OFFERED.get(kind, {}))
+            signature.bind(*positional, *arguments[1:], **named)
     except TypeError:
         return f"its signature is {signature}, but as {meaning} it is called with ({', '.join(arguments)})"
     return None

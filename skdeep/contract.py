@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
+from skdeep.arguments import arguments_for
 from skdeep.component import Component
 from skdeep.linen import call_arguments
 from skdeep.records import Batch, InputSpec, ModelState, OptimizerState, Params, Raw, Rows, SparseRows, Task, TaskKind
@@ -51,6 +52,7 @@ __all__ = [
     "SparseRows",
     "Task",
     "TaskKind",
+    "arguments_for",
     "call_arguments",
 ]
 
@@ -63,7 +65,9 @@ A plugin that needs more than `(1, 0)` says so by an attribute of its component,
 - raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), inputs by name (`Network.names_inputs`), integer ids (`n_ids`);
 - losses with parameters (`Loss.parameters`), losses of a batch (`Loss.of_batch`), and targets with other columns than are
   predicted (`Loss.n_predicted`, `check_target`, `example_target` and `score`);
-- `Schedule.looks_at_the_end`, and `skdeep.network_functions`.
+- losses that modules report by `sow("losses", ...)`, and random streams of any name;
+- `progress`, `step`, `n_steps` and `key` for optimizers and schedules that name them, and `Schedule.looks_at_the_end`;
+- `skdeep.network_functions`.
 """
 
 
@@ -72,7 +76,9 @@ class NetworkFunctions(NamedTuple):
 
     `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, row_mask) ->
     (raw, model_state)`, where `row_mask` is 0 for rows that are padding. What stands in the model state under
-    the name "batch_stats" are averages over batches: a short batch moves them by its share of a full one.
+    the name "batch_stats" are averages over batches: a short batch moves them by its share of a full one. While training,
+    `apply` may report losses of its own (any shape, summed) under the name "losses" of the model state that it returns, at
+    any depth; `init` does not return that name.
     """
 
     init: Callable[..., tuple[Params, ModelState]]
@@ -348,6 +354,22 @@ class Optimizer(Component):
         """Return the new state and the updates to add to the parameters.
 
         `value` and `grad` are those of `objective` (the penalised loss of this batch) at `params`.
+
+        An optimizer may name further arguments, which it is then given by name: `progress`, epochs done over `max_epochs`, in
+        [0, 1]; `step`, the number of steps done (int32), counted as if all epochs had as many as the current one; `key`,
+        a JAX key of its own for each step, for noise. One that holds another optimizer takes them all and passes on those
+        that the other names:
+
+        >>> import skdeep
+        >>> from skdeep.contract import arguments_for
+        >>> from skdeep.optimizers import Adam
+        >>> class Halved(skdeep.Optimizer):
+        ...     base: skdeep.Optimizer = Adam()
+        ...     def init(self, params):
+        ...         return self.base.init(params)
+        ...     def update(self, grad, state, params, learning_rate, value, objective, **more):
+        ...         more = arguments_for(self.base.update, **more)
+        ...         return self.base.update(grad, state, params, learning_rate / 2, value, objective, **more)
         """
         updates, state = self.transformation(learning_rate).update(grad, state, params)
         return state, updates
@@ -361,8 +383,8 @@ class Schedule(Component):
     """A function of progress in [0, 1] to the factor that multiplies the learning rate.
 
     One number `()` goes in, one number of at least 0 comes out. Must be branch-free (`jnp.where`),
-    as progress and the fields are traced. Class variable: `looks_at_the_end` is False if the factor never changes,
-    so that a longer training begins as a shorter one.
+    as progress and the fields are traced. Class variable: `looks_at_the_end` is False if the factor depends neither
+    on progress nor on `n_steps`, so that a longer training begins as a shorter one.
 
     Examples
     --------
@@ -379,7 +401,17 @@ class Schedule(Component):
     looks_at_the_end: ClassVar[bool] = True
 
     def __call__(self, progress: Any) -> Any:
-        """Return the factor at this progress (0 at the start, 1 at `max_epochs`)."""
+        """Return the factor at this progress (0 at the start, 1 at `max_epochs`).
+
+        A schedule may name further arguments, which it is then given by name: `step`, the number of steps done, and
+        `n_steps`, those that `max_epochs` epochs have (both int32).
+
+        >>> import skdeep
+        >>> class InverseRoot(skdeep.Schedule):
+        ...     looks_at_the_end = False
+        ...     def __call__(self, progress, step):
+        ...         return 1 / jnp.sqrt(1.0 + step)
+        """
         raise NotImplementedError
 
 
@@ -393,6 +425,11 @@ class Layer(Component):
       normalisation does) must leave those out;
     - `step_mask: bool (n, time)`, False for steps of a sequence `(n, time, ...)` that are padding, or
       None if none are: a module that mixes steps must leave those out.
+
+    A module reports a loss of its own, such as a penalty on its activations, by `self.sow("losses", name, value)`. While
+    training, all values reported are summed and added to the loss of each row. Leave padding rows out by `row_mask`; validation
+    losses have no such part. Random numbers come from `self.make_rng(name)`, with any name: streams of two names differ,
+    and so do two draws from one.
 
     A layer of ids (whole numbers from 0) says by the property `n_ids` how many there are: if it is a network's first, X reaches
     it as int32. For `skdeep.testing`: class variable `example_shape`, the shape of a row that it takes.
@@ -444,7 +481,9 @@ class Network(Component):
     """Builds a whole network for rows of shape `in_shape`, inside the traced program.
 
     Rows `(n, *in_shape)` go in, and the output must be `(n, n_outputs)`. The module may take `train`
-    and `row_mask` like a layer's. `example_shape`, `n_ids` and `check_rows` are as of a layer.
+    and `row_mask` like a layer's, and report losses and draw random numbers as a layer's does. `example_shape`, `n_ids` and
+    `check_rows` are as of a layer. An NNX module reports a loss by a variable called "losses":
+    `self.sow(nnx.Intermediate, "losses", value)`.
 
     Several inputs, X being a `skdeep.Inputs`, go to networks with `names_inputs = True`: `in_shape` is then a dict of
     `skdeep.InputSpec`, and the module gets a dict of arrays, or named arguments if its `__call__` has a parameter for each input.

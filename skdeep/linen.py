@@ -16,6 +16,9 @@ from skdeep import errors
 BATCH_STATS = "batch_stats"
 """The collection that holds averages over batches."""
 
+LOSSES = "losses"
+"""The collection, or the name of an NNX variable, by which modules report losses of their own."""
+
 # What a module may take beside x, and its value while training and otherwise.
 _FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
 

@@ -47,6 +47,7 @@ FORBIDDEN = {
         "skdeep.core",
         "skdeep.registry",
     ],
+    "arguments.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "errors.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "core/encode.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/target.py": ["jax", "flax", "optax", "sklearn"],

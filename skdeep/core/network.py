@@ -6,7 +6,7 @@ the traced program, split into parameters, random streams and the rest, and merg
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import jax
@@ -19,8 +19,10 @@ from skdeep.core.cpu.rewriting import rewritten_for_cpu
 from skdeep.core.inputs import InShape, as_built_for, float_dtype, has_names, hashable_specs, row_shapes
 from skdeep.core.raw import by_name, hashable, have_names, n_rows, shapes_of, split, total_width
 from skdeep.core.sparse_rows import apply_to_entries
-from skdeep.linen import BATCH_STATS, call_arguments, rows_as_arguments
+from skdeep.linen import BATCH_STATS, LOSSES, call_arguments, rows_as_arguments
 from skdeep.records import ModelState, Params, Raw, SparseRows
+
+_OTHER_STREAMS = 0x57E4
 
 
 def functions_of(
@@ -82,6 +84,34 @@ def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, 
     return jax.tree_util.tree_map_with_path(blend, before, after)
 
 
+def without_losses(before: ModelState, after: ModelState) -> tuple[ModelState, Float[Array, ""] | None]:
+    """Return the model state after a batch without the losses that modules reported, and their sum; None if there are none.
+
+    They stand under the name "losses", at any depth, where the model state before the batch has no such name.
+    """
+    found: list[Any] = []
+
+    def taken_out(before: Any, after: Any) -> Any:
+        if not isinstance(after, Mapping):
+            return after
+        known = before if isinstance(before, Mapping) else {}
+        kept: dict[Any, Any] = {}
+        for name, value in after.items():
+            if name == LOSSES and name not in known:
+                found.extend(jax.tree.leaves(value))
+            else:
+                kept[name] = taken_out(known.get(name), value)
+                if name not in known and isinstance(value, Mapping) and not kept[name]:
+                    del kept[name]  # it held losses alone
+        return type(after)(kept)  # type: ignore[call-arg]  # of dicts, and of Flax's frozen ones
+
+    model_state = taken_out(before, after)
+    if not found:
+        return after, None
+    total: Float[Array, ""] = sum(map(jnp.sum, found))  # type: ignore[assignment]  # there is one
+    return model_state, total
+
+
 def _rewritten_for_cpu(apply: Callable[..., Any]) -> Callable[..., Any]:
     """Return `apply` in operations that suit the device; `train` is no array."""
 
@@ -134,7 +164,8 @@ def _from_linen(module: Any) -> NetworkFunctions:
         with jax.numpy_dtype_promotion("standard"):  # rows may be float64, new parameters are float32
             variables = dict(module.init(keys, *rows, **by_name, **arguments))
         params = variables.pop("params", {})
-        variables.pop("intermediates", None)
+        for reported in ("intermediates", LOSSES):
+            variables.pop(reported, None)
         return params, variables
 
     def apply(
@@ -142,9 +173,10 @@ def _from_linen(module: Any) -> NetworkFunctions:
     ) -> tuple[Raw, ModelState]:
         arguments = call_arguments(module, train, row_mask)
         rows, by_name = rows_as_arguments(module, x)
-        rngs = {} if key is None else {"dropout": key}
+        # Linen draws for streams of other names from "params", and counts the draws.
+        rngs = {} if key is None else {"dropout": key, "params": jax.random.fold_in(key, _OTHER_STREAMS)}
         variables = {"params": params, **model_state}
-        mutable = list(model_state) if train else False
+        mutable = [*model_state, LOSSES] if train else False
         output = module.apply(variables, *rows, rngs=rngs, mutable=mutable, **by_name, **arguments)
         if not train:
             return output, model_state
@@ -185,8 +217,8 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
             graph, _filled(params_form, params), _filled(streams_form, streams), _filled(rest_form, model_state)
         )
         rows, by_name = rows_as_arguments(module, x)
-        raw = module(*rows, **by_name, **call_arguments(module, train, row_mask))
-        return raw, nnx.to_pure_dict(split(module)[3]) if train else model_state
+        raw, reported = _called_nnx(module, rows, {**by_name, **call_arguments(module, train, row_mask)})
+        return raw, {**nnx.to_pure_dict(split(module)[3]), **reported} if train else model_state
 
     def _filled(form: Any, values: Any) -> Any:
         state = jax.tree.map(lambda leaf: leaf, form)
@@ -194,6 +226,21 @@ def _from_nnx(factory: Callable[..., Any]) -> NetworkFunctions:
         return state
 
     return NetworkFunctions(init, apply)
+
+
+def _called_nnx(module: Any, rows: tuple[Any, ...], arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return the output of an NNX module, and the losses that it reports, for the model state."""
+    from flax import nnx
+
+    if not hasattr(nnx, "capture"):  # before Flax had it, what is sown became part of the module
+        return module(*rows, **arguments), {}
+    raw, sown = nnx.capture(module, nnx.Intermediate)(*rows, **arguments)
+    values = [
+        leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(sown))
+        if any(getattr(key, "key", None) == LOSSES for key in path)
+    ]
+    return raw, {"intermediates": {LOSSES: values}} if values else {}
 
 
 def _stream(index: int, leaf: Any, key: Array) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from skdeep.arguments import arguments_for
 from skdeep.config import FitConfig, Model
 from skdeep.contract import Loss
 from skdeep.core import stopping
@@ -17,7 +18,7 @@ from skdeep.core.augment import augment, losses_of_batch
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.inputs import example_of, row_shapes
-from skdeep.core.network import functions_of, weighted_by_rows
+from skdeep.core.network import functions_of, weighted_by_rows, without_losses
 from skdeep.core.objective import row_losses, share_of_full_batch
 from skdeep.core.programs import TracedFunction, program
 from skdeep.core.random import wrap_key
@@ -28,6 +29,8 @@ from skdeep.records import Batch, Info, ModelState, Params, Rows, SparseRows, Tr
 
 EVALUATION_ROWS = 512
 EVALUATION_VALUES = 2**24
+_OPTIMIZER_SALT = 0x0971
+_MOST_STEPS = 2.0**31 - 128  # the largest float32 that int32 holds
 
 
 def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[TrainState, Float[Array, ""]]:
@@ -41,15 +44,30 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
 
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
         raw, model_state = network.apply(params, state.model_state, changed.x, True, key, batch.mask)
+        model_state, reported_by_modules = without_losses(state.model_state, model_state)
         losses = losses_of_batch(config.loss, raw, batch, mixture)
+        if reported_by_modules is not None:  # to each row, so that the objective and what it reports follow
+            losses += reported_by_modules.astype(losses.dtype)
         value, reported = config.objective(losses, changed, params, state.n_rows)
         return value, (reported, model_state)
 
     (value, (reported, model_state)), grad = jax.value_and_grad(objective, has_aux=True)(state.params)
     learning_rate = learning_rate_of(config, state)
+    more = arguments_for(
+        config.optimizer.update,
+        progress=progress(config, state),
+        step=steps_done(state),
+        key=jax.random.fold_in(key, _OPTIMIZER_SALT),
+    )
     with jax.numpy_dtype_promotion("standard"):  # Optax takes powers of floats to counts of steps
         optimizer_state, updates = config.optimizer.update(
-            _clip(config, grad), state.optimizer_state, state.params, learning_rate, value, lambda p: objective(p)[0]
+            _clip(config, grad),
+            state.optimizer_state,
+            state.params,
+            learning_rate,
+            value,
+            lambda p: objective(p)[0],
+            **more,
         )
     params = jax.tree.map(lambda p, u: (p + u).astype(p.dtype), state.params, updates)
     share = share_of_full_batch(batch, state.n_rows, state.largest_batch)
@@ -70,9 +88,22 @@ def progress(config: FitConfig, state: TrainState) -> Float[Array, ""]:
     return jnp.minimum((state.epoch.astype(dtype) + fraction) / config.max_epochs, 1.0).astype(dtype)
 
 
+def steps_done(state: TrainState) -> Int[Array, ""]:
+    """Return how many steps were done, where all epochs have as many steps as this one."""
+    return state.epoch * state.steps_per_epoch + state.position
+
+
+def steps_of_training(config: FitConfig, state: TrainState) -> Int[Array, ""]:
+    """Return how many steps `max_epochs` epochs have."""
+    dtype = config.learning_rate.dtype  # type: ignore[attr-defined]  # cast by as_traced
+    n_steps = jnp.round(config.max_epochs * state.steps_per_epoch.astype(dtype))
+    return jnp.minimum(n_steps, _MOST_STEPS).astype(jnp.int32)
+
+
 def learning_rate_of(config: FitConfig, state: TrainState) -> Any:
     """Return the learning rate of the step that comes next."""
-    factor = config.schedule(progress(config, state)) * state.stopping.rate_factor
+    more = arguments_for(config.schedule.__call__, step=steps_done(state), n_steps=steps_of_training(config, state))
+    factor = config.schedule(progress(config, state), **more) * state.stopping.rate_factor
     return (config.learning_rate * factor).astype(state.loss_sum.dtype)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from skdeep.arguments import arguments_after
 from skdeep.contract import Schedule
 
 
@@ -18,6 +19,8 @@ class FunctionSchedule(Schedule):
     function : callable
         Takes progress, one number in [0, 1], and returns the factor, one number of at least 0.
 
+    It may also take `step`, the number of steps done, and `n_steps`, those of the whole training, by these names.
+
     Examples
     --------
     >>> from skdeep.schedules import FunctionSchedule
@@ -25,7 +28,8 @@ class FunctionSchedule(Schedule):
     0.75
     """
 
-    function: Callable[[Any], Any]
+    function: Callable[..., Any]
 
-    def __call__(self, progress: Any) -> Any:
-        return self.function(progress)
+    def __call__(self, progress: Any, **more: Any) -> Any:
+        positional, named = arguments_after(progress, self.function, **more)
+        return self.function(*positional, **named)

@@ -34,7 +34,9 @@ def check_output(component: Any, in_shape: Shape) -> None:
     made = make(component, in_shape)
     _expect_output(component, made.x, predict(*made)[0])
     longer = padded(made)
-    _expect_output(component, longer.x, train(*longer)[2])
+    value, _, output, _ = train(*longer)
+    _expect_output(component, longer.x, output)
+    expect_finite(value, "The sum of the losses that it reports")
 
 
 def _expect_output(component: Any, x: np.ndarray, output: Any) -> None:
@@ -87,13 +89,17 @@ def check_rows_are_independent(component: Any, in_shape: Shape) -> None:
     "`skdeep.layers.BatchNorm` does: batches are padded."
 )
 def check_padding_is_neutral(component: Any, in_shape: Shape) -> None:
-    """In training, padding rows change neither the output of other rows, nor gradients, nor the model state."""
+    """In training, padding rows change neither the output of other rows, nor gradients, nor the model state.
+
+    They do not change the losses that modules report either.
+    """
     made = make(component, in_shape)
-    (_, grad, output, state), (_, other_grad, other_output, other_state) = (
+    (value, grad, output, state), (other_value, other_grad, other_output, other_state) = (
         jax.device_get(train(*padded(made, padding))) for padding in (made.x, 3 * made.x[::-1])
     )
     for what, a, b in (
         ("output", output[:N_ROWS], other_output[:N_ROWS]),
+        ("sum of the losses that it reports", value, other_value),
         ("gradient", grad[0], other_grad[0]),
         ("model state", state, other_state),
     ):

@@ -13,7 +13,7 @@ from skdeep.component import Component
 from skdeep.contract import Layer, Network, NetworkFunctions
 from skdeep.core import as_traced
 from skdeep.core.inputs import float_dtype
-from skdeep.core.network import functions_of_module
+from skdeep.core.network import functions_of_module, without_losses
 from skdeep.core.programs import TracedFunction
 from skdeep.core.random import key_of_seed, wrap_key
 from skdeep.records import ModelState, Params
@@ -60,9 +60,14 @@ def make(component: Any, in_shape: Shape) -> Made:
 def apply(
     component: Any, params: Params, model_state: ModelState, x: Any, row_mask: Any, train: bool, words: Any = None
 ) -> Any:
-    """Return `(output, model_state)`. In training, the key is made of `words`; the default is one fixed key."""
+    """Return `(output, model_state, reported)`, where `reported` is the sum of the losses that modules report.
+
+    In training, the key is made of `words`; the default is one fixed key.
+    """
     key = wrap_key(key_of_seed(3) if words is None else words) if train else None
-    return functions_for(component, x.shape[1:]).apply(params, model_state, x, train, key, row_mask)
+    output, changed = functions_for(component, x.shape[1:]).apply(params, model_state, x, train, key, row_mask)
+    changed, reported = without_losses(model_state, changed)
+    return output, changed, jnp.zeros((), x.dtype) if reported is None else reported
 
 
 class Flows(NamedTuple):
@@ -102,7 +107,7 @@ def flows_of(component: Any, in_shape: Shape) -> Flows:
 @jax.jit
 def predict(component: Any, params: Params, model_state: ModelState, x: Any) -> Any:
     """Return `(output, model_state)` at prediction."""
-    return apply(component, params, model_state, x, jnp.ones(len(x), float_dtype(x)), train=False)
+    return apply(component, params, model_state, x, jnp.ones(len(x), float_dtype(x)), train=False)[:2]
 
 
 @jax.jit
@@ -122,11 +127,14 @@ def train(component: Any, params: Params, model_state: ModelState, x: Any) -> An
 
 
 def total(component: Any, params: Params, x: Any, model_state: ModelState) -> Any:
-    """Return the weighted sum of the training output over the rows that are not padding, and `(output, model_state)`."""
+    """Return the weighted sum of the training output over the rows that are not padding, and `(output, model_state)`.
+
+    The losses that modules report are added to it.
+    """
     row_mask = (jnp.arange(len(x)) < N_ROWS).astype(float_dtype(x))
-    output, state = apply(component, params, model_state, x, row_mask, train=True)
+    output, state, reported = apply(component, params, model_state, x, row_mask, train=True)
     kept = output[:N_ROWS]
-    return jnp.sum(kept * _cotangent(kept)), (output, state)
+    return jnp.sum(kept * _cotangent(kept)) + reported, (output, state)
 
 
 def padded(made: Made, padding: np.ndarray | None = None) -> Made:

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skdeep.contract import Optimizer
+from skdeep.contract import Optimizer, arguments_for
 from skdeep.core import as_traced
+from skdeep.core.random import key_of_seed, wrap_key
 from skdeep.records import Params
 from skdeep.testing.component_checks import expect_each_used
 from skdeep.testing.dataflow import dataflow_of
@@ -41,21 +42,42 @@ def terms_of(params: Params) -> Any:
     return jax.tree.map(lambda c, p, b: jnp.sum(c * (p - b) ** 2), curvature, params, best)
 
 
-def step(optimizer: Optimizer, state: Any, params: Params, learning_rate: Any) -> tuple[Any, Params]:
-    """Return the state and the parameters after one update on the quadratic."""
-    return _step_and_updates(optimizer, state, params, learning_rate)[:2]
+def step(optimizer: Optimizer, state: Any, params: Params, learning_rate: Any, number: Any = 0) -> tuple[Any, Params]:
+    """Return the state and the parameters after one update on the quadratic, step `number` of a training of `N_STEPS`."""
+    return _step_and_updates(optimizer, state, params, learning_rate, number)[:2]
 
 
-def _step_and_updates(optimizer: Optimizer, state: Any, params: Params, learning_rate: Any) -> tuple[Any, Params, Any]:
-    value, grad = jax.value_and_grad(quadratic)(params)
-    state, updates = optimizer.update(grad, state, params, learning_rate, value, quadratic)
+def _step_and_updates(
+    optimizer: Optimizer, state: Any, params: Params, learning_rate: Any, number: Any
+) -> tuple[Any, Params, Any]:
+    state, updates = _update(optimizer, state, params, learning_rate, number)
     return state, jax.tree.map(lambda p, u: (p + u).astype(p.dtype), params, updates), updates
 
 
 def _first_updates(optimizer: Optimizer, params: Params, learning_rate: Any) -> Any:
     state = optimizer.init(params)
+    return state, *_update(optimizer, state, params, learning_rate, 0)
+
+
+def _update(
+    optimizer: Optimizer,
+    state: Any,
+    params: Params,
+    learning_rate: Any,
+    number: Any,
+    words: Any = None,
+    objective: Any = quadratic,
+) -> Any:
+    """Return what `update` returns, given what it names; the key of the step is made of `words`."""
     value, grad = jax.value_and_grad(quadratic)(params)
-    return state, *optimizer.update(grad, state, params, learning_rate, value, quadratic)
+    number = jnp.asarray(number, jnp.int32)
+    more = arguments_for(
+        optimizer.update,
+        progress=number.astype(jnp.float32) / np.float32(N_STEPS),
+        step=number,
+        key=jax.random.fold_in(wrap_key(key_of_seed(0) if words is None else words), number),
+    )
+    return optimizer.update(grad, state, params, learning_rate, value, objective, **more)
 
 
 @contract_check(
@@ -98,9 +120,9 @@ def check_floats_are_traced(optimizer: Optimizer) -> None:
 def _train(optimizer: Optimizer, learning_rate: Any, n_steps: Any) -> tuple[Params, Params]:
     """Return the evaluation parameters after `n_steps` on the quadratic, and the sums of the updates."""
 
-    def body(_: Any, carry: Any) -> Any:
+    def body(number: Any, carry: Any) -> Any:
         state, params, moved = carry
-        state, after, updates = _step_and_updates(optimizer, state, params, learning_rate)
+        state, after, updates = _step_and_updates(optimizer, state, params, learning_rate, number)
         return state, after, jax.tree.map(jnp.add, moved, updates)
 
     params = example_params(0)
@@ -174,9 +196,8 @@ def _searches_along_the_objective(optimizer: Optimizer) -> bool:
         return quadratic(params)
 
     params = example_params(0)
-    value, grad = jax.value_and_grad(quadratic)(params)
     jax.eval_shape(
-        lambda o: o.update(grad, o.init(params), params, SMALL_RATES[0], value, objective), as_traced(optimizer)
+        lambda o: _update(o, o.init(params), params, SMALL_RATES[0], 0, objective=objective), as_traced(optimizer)
     )
     return bool(calls)
 
@@ -201,14 +222,30 @@ def check_resumes(optimizer: Optimizer) -> None:
     run = jax.jit(step)
     rate = np.float32(0.01)
     state, params = optimizer.init(example_params(0)), example_params(0)
-    for _ in range(3):
-        state, params = run(as_traced(optimizer), state, params, rate)
+    for number in range(3):
+        state, params = run(as_traced(optimizer), state, params, rate, np.int32(number))
     saved = jax.tree.map(lambda leaf: np.array(leaf), (state, params))
-    for _ in range(3):
-        state, params = run(as_traced(optimizer), state, params, rate)
-        saved = run(as_traced(optimizer), *saved, rate)
+    for number in range(3, 6):
+        state, params = run(as_traced(optimizer), state, params, rate, np.int32(number))
+        saved = run(as_traced(optimizer), *saved, rate, np.int32(number))
     expect_close((state, params), saved, "Resumed training gives other parameters.", rtol=0, atol=0)
     expect_finite(params, "After 6 steps the parameters ")
+
+
+@contract_check(
+    "draw with the key that `update` is given where it names `key`: a key or numbers made at tracing are the same in every "
+    "step. A key in the state cannot be saved."
+)
+def check_noise_follows_the_key(optimizer: Optimizer) -> None:
+    """Each random draw depends on the key of the step or on the state."""
+    params = example_params(0)
+    flow = dataflow_of(
+        lambda words, state: _update(optimizer, state, params, np.float32(0.01), 0, words),
+        key_of_seed(0),
+        optimizer.init(params),
+    )
+    n_own = sum(not draw for draw in flow.draws)
+    expect(n_own == 0, f"It makes {n_own} random draws whose keys are not made of the step's key.")
 
 
 OPTIMIZER_CHECKS = (
@@ -219,4 +256,5 @@ OPTIMIZER_CHECKS = (
     check_descends,
     check_learning_rate_scales_steps,
     check_resumes,
+    check_noise_follows_the_key,
 )

@@ -38,7 +38,7 @@ def _initial(flow: Dataflow, made: Made, seed: int) -> list[Any]:
 
 
 @contract_check(
-    "draw with a key from Flax (`self.make_rng('dropout')`), or use `skdeep.layers.Dropout`: keys and random numbers that are "
+    "draw with a key from Flax (`self.make_rng('noise')`), or use `skdeep.layers.Dropout`: keys and random numbers that are "
     "made at tracing are the same in every step."
 )
 def check_noise_follows_the_key(component: Any, in_shape: Shape) -> None:

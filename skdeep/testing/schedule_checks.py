@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from skdeep.contract import Schedule
+from skdeep.contract import Schedule, arguments_for
 from skdeep.core import as_traced
 from skdeep.testing.component_checks import expect_each_used
 from skdeep.testing.dataflow import dataflow_of
@@ -15,6 +16,7 @@ from skdeep.testing.running import contract_check, expect, expect_close, expect_
 
 PROGRESS = np.linspace(0, 1, 21, dtype=np.float32)
 MAX_EPOCHS = 100
+N_STEPS = 10_000
 
 
 def progress_probes(schedule: Schedule) -> np.ndarray:
@@ -37,7 +39,7 @@ def progress_probes(schedule: Schedule) -> np.ndarray:
 def check_factor(schedule: Schedule) -> None:
     """For each progress it returns one number that is finite and not negative."""
     for progress in PROGRESS:
-        factor = np.asarray(schedule(progress))
+        factor = np.asarray(_call(schedule, progress))
         expect(factor.shape == (), f"At progress {progress:g} it returned shape {factor.shape}, not one number.")
         expect_finite(factor, f"At progress {progress:g} the factor ")
         expect(factor >= 0, f"At progress {progress:g} the factor is {factor}.")
@@ -68,7 +70,7 @@ def check_float_fields_matter(schedule: Schedule) -> None:
 @contract_check("write it without Python branches (`jnp.where`, `jnp.interp`): progress and float fields are traced.")
 def check_floats_are_traced(schedule: Schedule) -> None:
     """Inside `jit` and `vmap`, with progress and float fields traced, it gives the same factors as outside."""
-    outside = np.array([schedule(progress) for progress in PROGRESS], dtype=np.float32)
+    outside = np.array([_call(schedule, progress) for progress in PROGRESS], dtype=np.float32)
     inside = np.asarray(_at_all(as_traced(schedule), np.resize(PROGRESS, len(progress_probes(schedule)))))[
         : len(PROGRESS)
     ]
@@ -79,7 +81,9 @@ SCHEDULE_CHECKS = (check_factor, check_floats_are_traced, check_factor_between, 
 
 
 def _call(schedule: Schedule, progress: Any) -> Any:
-    return schedule(progress)
+    """Return the factor at a progress, in a training of `N_STEPS` steps."""
+    step = jnp.round(progress * N_STEPS).astype(jnp.int32)
+    return schedule(progress, **arguments_for(schedule.__call__, step=step, n_steps=jnp.int32(N_STEPS)))
 
 
 _at_all = jax.jit(jax.vmap(_call, in_axes=(None, 0)))

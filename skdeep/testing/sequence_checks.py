@@ -92,7 +92,7 @@ def _example_mask(n_steps: int) -> np.ndarray:
 def _apply(train: bool, component: Any, params: Any, model_state: Any, x: Any, mask: Any) -> Any:
     module = component.build()
     arguments = call_arguments(module, train, jnp.ones(len(x), float_dtype(x)), mask)
-    rngs = {"dropout": wrap_key(key_of_seed(3))} if train else {}
+    rngs = {"dropout": wrap_key(key_of_seed(3)), "params": wrap_key(key_of_seed(4))} if train else {}
     mutable = list(model_state) if train else False
     result = module.apply({"params": params, **model_state}, x, rngs=rngs, mutable=mutable, **arguments)
     return result if train else (result, model_state)

@@ -30,8 +30,14 @@ class KANLayer(Layer):
     64 inputs, but harmful with 200.
 
     The estimator's `l1` and `l2` act on :math:`w`, :math:`s` and :math:`c`; `l1` flattens edges. The paper instead penalises
-    the mean absolute value of each :math:`\phi_{ij}` over the data, and its entropy. This needs values inside the network,
-    which a skdeep loss does not see.
+    the mean absolute value of each :math:`\phi_{ij}` over the data, and its entropy, which is not implemented.
+
+    With `smoothness` :math:`\lambda`, the penalty of P-splines (Eilers and Marx) is added to the training loss,
+
+    .. math:: \lambda \sum_{ij} \sum_m (\Delta^2 s_{ij} c_{ijm})^2
+
+    over the second differences of the coefficients along the grid. It is 0 for straight lines, so a fine grid does not have
+    to follow noise.
 
     Parameters
     ----------
@@ -46,10 +52,13 @@ class KANLayer(Layer):
         Ends of the grid.
     noise : float, default=0.1
         Standard deviation of the initial spline coefficients times :math:`\sqrt{n}`, at least 0.
+    smoothness : float or None, default=None
+        Weight of the penalty on second differences, at least 0; None for no penalty.
 
     References
     ----------
-    Liu et al., "KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756.
+    Liu et al., "KAN: Kolmogorov-Arnold Networks", arXiv 2404.19756; Eilers and Marx, "Flexible Smoothing with B-splines and
+    Penalties", Statistical Science 11, 1996.
 
     Examples
     --------
@@ -65,11 +74,15 @@ class KANLayer(Layer):
     lower: float = -3.0
     upper: float = 3.0
     noise: float = 0.1
+    smoothness: float | None = None
+
+    plugin_api = (1, 1)
 
     def build(self) -> Any:
         from skdeep_kan.modules import EdgeSum
 
-        return EdgeSum(self.features, self.grid_size, self.degree, self.lower, self.upper, self.noise)
+        grid = (self.grid_size, self.degree, self.lower, self.upper)
+        return EdgeSum(self.features, *grid, self.noise, self.smoothness)
 
     def check_fields(self) -> None:
         check_counts("field of KANLayer", features=self.features)
@@ -87,3 +100,7 @@ def check_edges(component: Any) -> None:
         )
     if not 0 <= component.noise < math.inf:
         raise ValueError(f"The 'noise' field of {owner} must be in [0, inf). Got {component.noise!r} instead.")
+    if component.smoothness is not None and not 0 <= component.smoothness < math.inf:
+        raise ValueError(
+            f"The 'smoothness' field of {owner} must be None or in [0, inf). Got {component.smoothness!r} instead."
+        )

@@ -26,6 +26,7 @@ class EdgeSum(nn.Module):
     lower: Any
     upper: Any
     noise: Any
+    smoothness: Any = None
 
     @nn.compact
     def __call__(self, x: Any) -> Any:
@@ -35,7 +36,10 @@ class EdgeSum(nn.Module):
         coef = self.param("coef", self._first_coef, (n_in, n_basis, self.features), x.dtype)
         lower, upper = jnp.asarray(self.lower, x.dtype), jnp.asarray(self.upper, x.dtype)
         basis = bspline_basis(jnp.clip(x, lower, upper), self.grid_size, self.degree, lower, upper)
-        spline = basis.reshape(*x.shape[:-1], -1) @ (scale[:, None, :] * coef).reshape(-1, self.features)
+        scaled = scale[:, None, :] * coef
+        spline = basis.reshape(*x.shape[:-1], -1) @ scaled.reshape(-1, self.features)
+        if self.smoothness is not None:
+            self.sow("losses", "roughness", self.smoothness * jnp.sum(jnp.diff(scaled, n=2, axis=1) ** 2))
         return jax.nn.silu(x) @ base + spline
 
     def _first_coef(self, key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -53,6 +57,7 @@ class EdgeStack(nn.Module):
     upper: Any
     noise: Any
     normalization: str | None
+    smoothness: Any = None
 
     @nn.compact
     def __call__(self, x: Any, train: bool, row_mask: Any) -> Any:
@@ -62,7 +67,7 @@ class EdgeStack(nn.Module):
             if i > 0:
                 x = self._on_grid(x, train, row_mask)
             settings = (self.grid_size, self.degree, self.lower, self.upper, self.noise)
-            x = EdgeSum(width, *settings, name=f"kan_{i}")(x)
+            x = EdgeSum(width, *settings, self.smoothness, name=f"kan_{i}")(x)
         return x
 
     def _on_grid(self, x: Any, train: bool, row_mask: Any) -> Any:

@@ -42,6 +42,8 @@ class KAN(Network):
         Size of the initial spline coefficients, as in `KANLayer`.
     normalization : {"tanh", "layer", "batch"} or None, default="tanh"
         How hidden values are mapped onto the grid: by the function above, by layer or batch normalisation, or not at all.
+    smoothness : float or None, default=None
+        Weight of the penalty on second differences of the coefficients, as in `KANLayer`.
 
     References
     ----------
@@ -69,12 +71,15 @@ class KAN(Network):
     upper: float = 3.0
     noise: float = 0.1
     normalization: str | None = "tanh"
+    smoothness: float | None = None
+
+    plugin_api = (1, 1)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         from skdeep_kan.modules import EdgeStack
 
         grid = (self.grid_size, self.degree, self.lower, self.upper)
-        return EdgeStack((*self.widths, n_outputs), *grid, self.noise, self.normalization)
+        return EdgeStack((*self.widths, n_outputs), *grid, self.noise, self.normalization, self.smoothness)
 
     def check_fields(self) -> None:
         if not (isinstance(self.widths, tuple) and all(map(is_count, self.widths))):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from skdeep import Optimizer
-from skdeep.contract import OptimizerState, Params
+from skdeep.contract import OptimizerState, Params, arguments_for
 from skdeep.kernels import are_kernels
 from skdeep.optimizers import Adam
 from skdeep_optimizers.fields import check_numbers
@@ -79,9 +79,11 @@ class SAM(Optimizer):
         learning_rate: Any,
         value: Any,
         objective: Callable[[Params], Any],
+        **more: Any,
     ) -> tuple[OptimizerState, Params]:
         grad_nearby = jax.grad(objective)(self._worst_nearby(grad, params))
-        return self.base.update(grad_nearby, state, params, learning_rate, value, objective)
+        more = arguments_for(self.base.update, **more)
+        return self.base.update(grad_nearby, state, params, learning_rate, value, objective, **more)
 
     def eval_params(self, params: Params, state: OptimizerState) -> Params:
         return self.base.eval_params(params, state)
