@@ -6,6 +6,7 @@ takes is written as an `InShape`, which is hashable.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -36,8 +37,9 @@ def hashable_specs(in_shape: Any) -> InShape:
     return in_shape if isinstance(in_shape, InputSpec) else tuple(in_shape)
 
 
+@functools.lru_cache(maxsize=256)
 def specs_of(in_shape: InShape) -> Any:
-    """Return the `InputSpec` of one array, or a dict of them by name."""
+    """Return the `InputSpec` of one array, or a dict of them by name, which is not to be changed."""
     if isinstance(in_shape, InputSpec):
         return in_shape
     if in_shape and isinstance(in_shape[0], tuple):
@@ -92,8 +94,9 @@ def columns_of(x: Any) -> Any:
 
 def float_dtype(x: Any) -> Any:
     """Return the type of the numbers of X, on the host or in a program; the type of training if X holds ids only."""
-    if hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating):  # one array, as nearly always
-        return np.dtype(x.dtype)
+    dtype = getattr(x, "dtype", None)
+    if dtype is not None and dtype.kind == "f":  # one array, as nearly always
+        return dtype
     leaves = [x] if hasattr(x, "indptr") else arrays_of(x) if isinstance(x, Inputs) else jax.tree.leaves(x)
     floats = [leaf.dtype for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return np.result_type(*floats) if floats else np.dtype(current_placement().dtype)

@@ -29,7 +29,9 @@ def taker_of(x: Any, in_shape: InShape) -> Taker:
 def _dense_taker(x: Any, in_shape: InShape) -> Taker:
     def take(start: int, size: int) -> Any:
         block = dense_block(x, slice(start, start + size), in_shape)
-        return jax.tree.map(lambda values: _padded(values, size), block)
+        if isinstance(block, dict):
+            return {name: _padded(values, size) for name, values in block.items()}
+        return _padded(block, size)
 
     return take
 
