@@ -1,4 +1,4 @@
-"""What the optimizers share: checks of their fields, and which parameters decay."""
+"""Functions that the optimizers share: checks of their fields, and the mask of parameters with weight decay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skdeep.contract import Params
 
 
 def are_kernels(params: Params) -> Any:
-    """Mark the parameters that decay: those of two or more dimensions, so neither biases nor norms."""
+    """Return a pytree of bool, True for parameters with weight decay: those of two or more dimensions."""
     return jax.tree.map(lambda leaf: leaf.ndim >= 2, params)
 
 
