@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from skdeep.arguments import arguments_for
 from skdeep.component import Component
 from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.feed import form_of
@@ -37,7 +38,7 @@ def signature_of(job: Any) -> str:
             structure_atoms(job.config),
             structure_atoms(job.driver),
             form_of(job.rows, shape, job.batch_size),
-            _form_of_validation(job.validation, shape),
+            _form_of_validation(job.validation),
             job.score is not None,
             dataclasses.astuple(job.placement),
             str(jax.tree.structure(job.start)),
@@ -49,7 +50,7 @@ def signature_of(job: Any) -> str:
 def identity_of(job: Any) -> str:
     """Return a digest of what decides the result of a training, however far it goes."""
     config = job.config
-    if not config.schedule.looks_at_the_end:
+    if not _looks_at_the_end(config):
         config = config.replace(max_epochs=0.0)
     return _digest(
         [
@@ -67,6 +68,11 @@ def identity_of(job: Any) -> str:
             _versions(),
         ]
     )
+
+
+def _looks_at_the_end(config: Any) -> bool:
+    """Tell whether `max_epochs` changes the first epochs: by the schedule, or an optimizer that is given the progress."""
+    return config.schedule.looks_at_the_end or "progress" in arguments_for(config.optimizer.update, progress=None)
 
 
 def structure_atoms(component: Component) -> list[Any]:
@@ -93,7 +99,7 @@ def _order_atoms(order: Any) -> Any:
     return [_name_of(type(order)), state]
 
 
-def _form_of_validation(rows: WeightedRows | None, shape: tuple[int, ...]) -> Any:
+def _form_of_validation(rows: WeightedRows | None) -> Any:
     if rows is None:
         return None
     return padded_size(len(rows.target)) if validates_in_program(rows) else "on the host"

@@ -110,7 +110,7 @@ class Job:
         """Return a digest that is equal for the same training, in any process and at any point of it.
 
         `last_epoch`, the device, watchers and the encoding do not matter, nor does `max_epochs` of the configuration unless
-        the schedule looks at it. The content of rows and the versions of the packages that decide numbers do.
+        the schedule or the optimizer looks at it. The content of rows and the versions of the packages that decide numbers do.
 
         Raises
         ------

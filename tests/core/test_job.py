@@ -8,13 +8,25 @@ import sys
 import textwrap
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor, SequenceGenerator
+from skdeep import (
+    DeepAutoencoder,
+    DeepClassifier,
+    DeepRegressor,
+    Inputs,
+    MLPClassifier,
+    MLPRegressor,
+    Network,
+    NetworkFunctions,
+    Optimizer,
+    SequenceGenerator,
+)
 from skdeep.core import stopping
 from skdeep.core.run import run
 from skdeep.core.watcher import Watcher
@@ -37,11 +49,36 @@ MLP_SMALL = {"hidden_layer_sizes": (4,), "batch_size": 16, "max_iter": 4, "rando
 TEXTS = ["to be or not to be", "that is the question"]
 
 
+class Slowing(Optimizer):
+    def update(self, grad, state, params, learning_rate, value, objective, progress):
+        return state, jax.tree.map(lambda g: -learning_rate * (1 - progress) * g, grad)
+
+    def init(self, params):
+        return ()
+
+
 def job_of(estimator, X=X, y=Y, **given):
     return prepare(estimator, FitData(X, y, **given))
 
 
+class Joined(Network):
+    """A linear model of two inputs by name, one of which holds ids."""
+
+    names_inputs = True
+
+    def build(self, in_shape, n_outputs):
+        def init(key, x):
+            return {"kernel": jnp.zeros((5, n_outputs)), "table": jax.random.normal(key, (3, n_outputs))}, {}
+
+        def apply(params, model_state, x, train, key, row_mask):
+            return x["values"] @ params["kernel"] + params["table"][x["ids"][:, 0]], model_state
+
+        return NetworkFunctions(init, apply)
+
+
+INPUTS = Inputs(values=X, ids=Y[:, None])
 JOBS = {
+    "inputs": lambda: job_of(DeepRegressor(**SMALL | {"network": Joined()} | STOPS), INPUTS, VALUES),
     "classifier": lambda: job_of(DeepClassifier(**SMALL)),
     "early stopping": lambda: job_of(DeepClassifier(**SMALL | STOPS)),
     "norms and dropout": lambda: job_of(DeepClassifier(**SMALL | {"network": NORMS} | STOPS)),
@@ -192,6 +229,11 @@ CHANGES = {
     "seed": ({"random_state": 1}, {}, "identity"),
     "max_epochs": ({"max_epochs": 7}, {}, "neither"),
     "max_epochs of a schedule": ({"max_epochs": 7, "schedule": "cosine"}, {}, "identity"),
+    "max_epochs of an optimizer that is given the progress": (
+        {"max_epochs": 7, "optimizer": Slowing()},
+        {},
+        "identity",
+    ),
     "verbose": ({"verbose": 1}, {}, "neither"),
     "n_iter_no_change": ({"n_iter_no_change": 3}, {}, "identity"),
     "tol": ({"tol": 0.1}, {}, "both"),  # None and a number are two programs
@@ -218,11 +260,25 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_digests_move_where_they_should(name):
     params, data, moves = CHANGES[name]
-    schedule = {"schedule": "cosine"} if "schedule" in params else {}
-    before = job_of(DeepClassifier(**SMALL | schedule))
+    same = {name: params[name] for name in ("schedule",) if name in params}
+    same |= {"optimizer": params["optimizer"]} if isinstance(params.get("optimizer"), Slowing) else {}
+    before = job_of(DeepClassifier(**SMALL | same))
     after = job_of(DeepClassifier(**SMALL | params), **{"X": X, "y": Y} | data)
     moved = [before.signature() != after.signature(), before.identity() != after.identity()]
     assert moved == {"neither": [False, False], "identity": [False, True], "both": [True, True]}[moves]
+
+
+def test_the_content_of_each_input_is_in_the_identity_and_its_form_in_the_signature():
+    def job(**changes):
+        return job_of(
+            DeepRegressor(**SMALL | {"network": Joined()}), Inputs({"values": X, "ids": Y[:, None]} | changes), VALUES
+        )
+
+    before, other_ids, floats = job(), job(ids=2 - Y[:, None]), job(ids=Y[:, None].astype(np.float32))
+    assert before.identity() == job().identity()
+    assert before.identity() != other_ids.identity()
+    assert before.signature() == other_ids.signature()
+    assert before.signature() != floats.signature()
 
 
 def test_equal_signatures_share_a_program():

@@ -1,9 +1,10 @@
-"""Compares every optimizer with Adam on three data sets that scikit-learn ships.
+"""Comparison of every optimizer with Adam on three data sets of scikit-learn.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/against_adam.py
 
-For each optimizer and learning rate: the epoch in which the training loss first falls below what Adam, at the best of
-its learning rates, reaches in `EPOCHS` epochs, the held-out score, both as means over seeds, and the time of a step.
+The target is the training loss of Adam after `EPOCHS` epochs, at the best of its learning rates. For each optimizer and
+learning rate, this prints the epoch in which the mean training loss over seeds first reaches the target, the mean held-out
+score over seeds, and the time per step.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ OPTIMIZERS = {
 
 
 def fitted(estimator, optimizer, rate, seed, X, y, epochs=EPOCHS):
-    """Return a pipeline of scaler and network, fitted."""
+    """Return a fitted pipeline of scaler and network."""
     network = estimator(optimizer=optimizer, learning_rate=rate, max_epochs=epochs, tol=None, random_state=seed)
     return make_pipeline(StandardScaler(), network).fit(X, y)
 
@@ -65,7 +66,7 @@ def results(name):
 
 
 def report_losses(name):
-    """Print a line for each optimizer and learning rate on one data set."""
+    """Print one line per optimizer and learning rate on one data set."""
     losses, scores = results(name)
     target = np.mean(min((losses["adam", r][:, -1] for r in RATES), key=np.mean))
     print(f"\n{name}: Adam's best mean loss after {EPOCHS} epochs is {target:.2g}")
@@ -80,14 +81,14 @@ def report_losses(name):
 
 
 def report_times(repeats=7):
-    """Print the time of a step; the scaler does not matter to it."""
+    """Print the time per step of each optimizer on the digits."""
     X, y = load_digits(return_X_y=True)
     times = {label: [] for label in OPTIMIZERS}
-    for _ in range(repeats + 1):  # the first compiles
+    for _ in range(repeats + 1):  # the first repeat compiles
         for label, (optimizer, rates) in OPTIMIZERS.items():
             model = fitted(DeepClassifier, optimizer, rates[0], 0, X, y)[-1]
             times[label].append(sum(model.history_["seconds"]) / (EPOCHS * -(-len(X) // 200)))
-    print("\ndigits: milliseconds a step (median of alternating repeats), and as a multiple of Adam's")
+    print("\ndigits: milliseconds per step (median of alternating repeats), and as a multiple of Adam's")
     for label, seconds in times.items():
         ratio = np.median(np.array(seconds[1:]) / np.array(times["adam"][1:]))
         print(f"{label:20s} {1e3 * np.median(seconds[1:]):.3f}  {ratio:.2f}")

@@ -1,4 +1,4 @@
-"""What sets ADOPT, AdEMAMix and Prodigy apart from Adam."""
+"""Differences of ADOPT, AdEMAMix and Prodigy from Adam."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bowl(params, centre=3.0):
 
 @jax.jit
 def states_of(optimizer, start, rates, centre=3.0):
-    """Return parameters and states after each step in the bowl."""
+    """Return parameters and states after each step on the quadratic `bowl`."""
 
     def objective(params):
         return bowl(params, centre)
@@ -49,8 +49,8 @@ def constant(rate, n_steps):
 
 
 @pytest.mark.parametrize("b2", [0.1, 0.5])
-def test_adopt_converges_where_adam_runs_away(b2):
-    """Rare large gradients against frequent small ones (Reddi et al., arXiv 1904.09237): the mean is +0.65."""
+def test_adopt_converges_where_adam_diverges(b2):
+    """Gradients are rarely 10 and mostly -1 (Reddi et al., arXiv 1904.09237). Their mean is 0.65, so x must decrease."""
     grads = jnp.asarray(np.where(np.random.default_rng(0).random(5000) < 0.15, 10.0, -1.0), jnp.float32)
 
     def end(optimizer):
@@ -65,7 +65,7 @@ def test_adopt_converges_where_adam_runs_away(b2):
     assert end(ADOPT(b1=0.0, b2=b2, clip_exponent=None)) < -0.5
 
 
-def test_first_step_of_adopt_only_looks():
+def test_first_step_of_adopt_does_not_change_parameters():
     optimizer = ADOPT()
     step = jax.jit(lambda state: optimizer.update(START, state, START, 0.1, 0.0, None))
     state, updates = step(optimizer.init(START))
@@ -81,8 +81,8 @@ def test_ademamix_without_a_slow_mean_is_adamw(warmup_steps):
     close(got, states_of(AdamW(**shared), START, constant(0.1, 20))[0])
 
 
-def test_ademamix_follows_a_steady_gradient_faster():
-    """Once the slow mean is filled, a constant gradient moves parameters 1 + alpha times as far as Adam's."""
+def test_ademamix_takes_longer_steps_along_a_constant_gradient():
+    """After the warm-up, a constant gradient moves parameters 1 + alpha times as far as with Adam."""
     ones = {"kernel": jnp.ones((2, 2))}
     optimizer = AdEMAMix(b3=0.9, alpha=3.0, warmup_steps=10.0)
     state = optimizer.init(ones)
@@ -92,7 +92,7 @@ def test_ademamix_follows_a_steady_gradient_faster():
     assert_allclose(updates["kernel"], np.full((2, 2), -0.4), rtol=1e-3)
 
 
-def test_prodigy_is_optax_s_without_decay():
+def test_prodigy_equals_optax_without_weight_decay():
     path, states = states_of(Prodigy(), START, constant(1.0, 200)[:40])
     peer = optax.contrib.prodigy(1.0)
 
@@ -127,7 +127,7 @@ def test_prodigy_finds_the_distance(d0, scale):
     ],
     ids=["no learning rate at first", "no gradient"],
 )
-def test_prodigy_waits_for_something_to_learn_from(start, rates):
+def test_prodigy_keeps_its_estimate_without_gradient_or_learning_rate(start, rates):
     path, states = states_of(Prodigy(), start, rates)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((path, states)))
     assert_array_equal(states.d[:2], np.full(2, np.float32(1e-6)))
@@ -135,7 +135,7 @@ def test_prodigy_waits_for_something_to_learn_from(start, rates):
 
 
 def test_prodigy_needs_a_learning_rate_near_one():
-    """As its docstring says: with the default made for Adam it stands still."""
+    """With the estimators' default of 1e-3, training makes no progress, as the docstring says."""
     ends = {
         rate: jax.tree.map(lambda leaf: leaf[-1], states_of(Prodigy(), START, constant(rate, 200))[0])
         for rate in (1.0, 1e-3)

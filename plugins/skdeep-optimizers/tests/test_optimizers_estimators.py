@@ -1,4 +1,4 @@
-"""By name in an estimator: full ids and bare names, nested fields, searches, and numbers that compile nothing."""
+"""The optimizers in estimators: full ids and bare names, nested fields, searches, and traced floats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skdeep.optimizers import SGD
 
 X, y = make_moons(120, noise=0.1, random_state=0)
 SMALL = {"network": MLP(widths=(12,)), "batch_size": 40, "max_epochs": 40, "tol": None, "random_state": 0}
-# By name: the default object, a learning rate, and other numbers.
+# Per name: the default object, a learning rate, and other values of the fields.
 NAMES = {
     "adopt": (ADOPT(), 0.05, {"b1": 0, "b2": 0.5, "eps": 1e-4, "clip_exponent": 0, "weight_decay": 1}),
     "ademamix": (AdEMAMix(), 0.03, {"b1": 0, "b2": 0.5, "b3": 0.5, "alpha": 1, "warmup_steps": 0, "weight_decay": 1}),
@@ -48,7 +48,7 @@ def test_fits_by_full_id_by_bare_name_and_as_an_object(name):
         assert_array_equal(model.predict_proba(X), models[0].predict_proba(X))
 
 
-def test_searches_over_the_fields_of_the_optimizer_inside():
+def test_searches_over_the_fields_of_the_inner_optimizer():
     grid = {"optimizer__base__momentum": [0.0, 0.9], "optimizer__rho": [0.0, 0.1]}
     model = DeepClassifier(optimizer=SAM(base=SGD()), learning_rate=0.1, **{**SMALL, "max_epochs": 5})
     skdeep.clear_cache()
@@ -63,8 +63,8 @@ def test_bad_fields_are_refused_by_fit():
         model.fit(X, y)
 
 
-def test_partial_fit_carries_the_state_on():
-    """Epoch by epoch it is the same training: the state of the optimizer passes through the host."""
+def test_partial_fit_keeps_the_state():
+    """One `partial_fit` per epoch gives the same model as one fit, although the state is stored on the host in between."""
     shared = {**SMALL, "optimizer": Prodigy(), "learning_rate": 1.0, "shuffle": False}
     whole = DeepRegressor(**{**shared, "max_epochs": 8}).fit(X, y)
     steps = DeepRegressor(**shared)

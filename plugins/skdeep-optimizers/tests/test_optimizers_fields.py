@@ -1,4 +1,4 @@
-"""Fields: which values are refused, in which words, what is documented, and how they are reached."""
+"""Fields: refused values and their messages, documented defaults, and which fields are traced."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("cls", "name", "value", "rule"), REFUSED)
-def test_refuses(cls, name, value, rule):
+def test_bad_field_values_are_refused(cls, name, value, rule):
     message = f"The {name!r} field of {cls.__name__} must be {rule}. Got {value!r} instead."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         cls(**{name: value}).check_fields()
@@ -60,7 +60,7 @@ def test_refuses(cls, name, value, rule):
     [
         (3, "must be an optimizer component. Got 3 instead. Write base=SGD(momentum=0.9)"),
         (SGD, f"must be an optimizer component. Got {SGD!r} instead."),
-        (LBFGS(), f"must step by gradients of batches. Got {LBFGS()!r} instead, which searches along a line"),
+        (LBFGS(), f"must be an optimizer for mini-batches. Got {LBFGS()!r} instead, whose line search"),
     ],
 )
 def test_sam_refuses_a_base(base, message):
@@ -80,12 +80,12 @@ def test_sam_refuses_a_base(base, message):
         SOAP(shampoo_decay=0.9, precondition_every=1, max_precondition_size=1),
     ],
 )
-def test_takes(optimizer):
+def test_values_at_the_bounds_are_accepted(optimizer):
     assert optimizer.check_fields() is None
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_documented_defaults_are_those_of_the_signature(cls):
+def test_documented_defaults_equal_the_signature(cls):
     actual = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
     documented = {}
     for names, default in re.findall(r"^    (\w[\w, ]*) : [^=\n]*?default=(.+)$", cls.__doc__, flags=re.MULTILINE):

@@ -1,4 +1,4 @@
-"""Each optimizer minimises, within one program whatever its numbers are, and decays kernels only."""
+"""Each optimizer minimises two functions, with one program for all values of its fields, and decays kernels only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skdeep_optimizers import ADOPT, SAM, SOAP, AdEMAMix, Prodigy
 
 from skdeep.optimizers import AdamW
 
-# Each with other numbers, which must need no other program, and the learning rate of both.
+# Per optimizer: other values of its fields, which must not need another program, and the learning rate of both.
 PAIRS = [
     (ADOPT(b2=0.99), ADOPT(b1=0.8, b2=0.98, eps=1e-5, clip_exponent=0.3), 0.1),
     (AdEMAMix(), AdEMAMix(b1=0.8, b2=0.99, b3=0.99, alpha=4, warmup_steps=300, eps=1e-7), 0.1),
@@ -22,7 +22,7 @@ PAIRS = [
 
 
 def run(optimizer, objective, start, learning_rate, n_steps):
-    """Return the value reached by a learning rate that falls to zero, in a loop inside of one program."""
+    """Return the final value after a loop in one program, with a learning rate that decays to zero."""
 
     def body(i, carry):
         state, params = carry
@@ -50,13 +50,13 @@ ORIGIN = jax.tree.map(jnp.zeros_like, OPTIMUM)
 
 
 def ravine(params):
-    """A quadratic of condition number 900, whose axes are turned against those of the parameters."""
+    """A quadratic with condition number 900, whose axes are rotated against those of the parameters."""
     kernel, bias = (params[name] - OPTIMUM[name] for name in ("kernel", "bias"))
     return 0.5 * jnp.sum(kernel * (LEFT @ kernel @ RIGHT)) + 0.5 * bias @ RIGHT @ bias
 
 
 def banana(params):
-    """Rosenbrock's function of four variables, as `scipy.optimize.rosen`: least value 0 at 1."""
+    """Rosenbrock's function of four variables, as `scipy.optimize.rosen`; its minimum is 0, at 1."""
     x = params["kernel"].ravel()
     return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
@@ -95,12 +95,12 @@ def test_minimises_in_one_program(first, second, learning_rate, problem):
     ],
 )
 def test_weight_decay_touches_kernels_only(optimizer):
-    """Where there is no gradient, a step multiplies kernels by `1 - learning_rate * weight_decay`."""
+    """With a gradient of zero, a step multiplies kernels by `1 - learning_rate * weight_decay`."""
     optimizer = optimizer.replace(**{"base__weight_decay" if isinstance(optimizer, SAM) else "weight_decay": 0.5})
     params = {**OPTIMUM, "scale": jnp.ones(())}
     zero, state = jax.tree.map(jnp.zeros_like, params), optimizer.init(params)
     update = jax.jit(lambda state: optimizer.update(zero, state, params, 0.1, 0.0, lambda _: 0.0))
-    for _ in range(2):  # the first step of SOAP is none
+    for _ in range(2):  # the first step of SOAP changes nothing
         state, updates = update(state)
     expected = {**zero, "kernel": -0.05 * params["kernel"]}
     jax.tree.map(lambda got, want: assert_allclose(got, want, rtol=1e-5, atol=1e-8), updates, expected)

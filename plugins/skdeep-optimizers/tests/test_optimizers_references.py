@@ -1,7 +1,7 @@
-"""The first updates of each optimizer against its paper's listing, as a loop in NumPy and float64.
+"""The first updates of each optimizer against its paper's algorithm, as a loop in NumPy and float64.
 
-Gradients are given, and those of SAM computed by hand. References work on all leaves as one long vector where
-the paper has one number for all of them, and SOAP's rotates by Kronecker products where the package goes axis by axis.
+Gradients are given; those of SAM are computed by a formula. If the paper has one number for all parameters, the reference
+works on all leaves as one long vector. The reference of SOAP rotates by Kronecker products, the package axis by axis.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from skdeep_optimizers import ADOPT, SAM, SOAP, AdEMAMix, Prodigy
 
 from skdeep.optimizers import SGD, Adam
 
-# A first gradient leaves at most one eigenvalue of zero: the eigenvectors of several would be anybody's choice.
+# These shapes give at most one eigenvalue of zero after the first gradient; eigenvectors of several are not unique.
 SHAPES = {"bias": (4,), "conv": (2, 3, 3), "kernel": (5, 4)}
 N_STEPS = 7
 RATES = (0.1, 0.1, 0.05, 0.2, 0.1, 0.15, 0.1)
@@ -33,7 +33,7 @@ GRADS = [{name: 0.5**t * (g + 2 * OPTIMUM[name]) for name, g in make_leaves(t).i
 
 
 def leaf_by_leaf(formula):
-    """Turn a reference for one array into one for dicts of arrays."""
+    """Return a reference for dicts of arrays, given one for a single array."""
 
     def reference(start, grads, **fields):
         paths = {name: list(formula(start[name], [g[name] for g in grads], **fields)) for name in start}
@@ -64,7 +64,7 @@ def ademamix(theta, grads, b1, b2, b3, alpha, warmup_steps, eps, weight_decay):
     decay = weight_decay * (theta.ndim >= 2)
     for t, (g, rate) in enumerate(zip(grads, RATES, strict=True), 1):
         alpha_now, b3_now = alpha, b3
-        if t < warmup_steps:  # f of the paper's section 3: interpolates half-lives
+        if t < warmup_steps:  # f in section 3 of the paper, which interpolates half-lives
             half_life = [np.log(0.5) / np.log(b) for b in (b1, b3)]
             b3_now = 0.5 ** (1 / (half_life[0] + t / warmup_steps * (half_life[1] - half_life[0])))
             alpha_now = alpha * t / warmup_steps
@@ -157,7 +157,7 @@ def sam(start, rho, base, adaptive, eta):
 
 @jax.jit
 def one_step(optimizer, state, params, grad, rate):
-    """Return state and parameters after a step by this gradient, or by that of `valley` if it is None."""
+    """Return state and parameters after a step along this gradient, or that of `valley` if it is None."""
     value, own_grad = jax.value_and_grad(valley)(params)
     grad = own_grad if grad is None else grad
     state, updates = optimizer.update(grad, state, params, rate, value, valley)
@@ -226,8 +226,8 @@ def test_first_seven_steps_of_sam(optimizer, dtype):
 
 
 @pytest.mark.parametrize("optimizer", [ADOPT(), AdEMAMix(), Prodigy(), SAM(), SAM(adaptive=True, base=Adam()), SOAP()])
-def test_state_keeps_its_types(optimizer):
-    """A loop can carry it: the same tree, shapes and dtypes after a step as before."""
+def test_state_keeps_its_form(optimizer):
+    """A step keeps tree, shapes and dtypes of the state, so that a loop can carry it."""
     params = jax.tree.map(np.float32, START)
     state = optimizer.init(params)
     number = np.float32(0.1)

@@ -1,4 +1,4 @@
-"""SAM: the point it looks at, the minima it leaves, and the optimizer inside."""
+"""SAM: the point where it takes the gradient, the minima that it leaves, and the inner optimizer."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_without_a_radius_it_is_the_inner_optimizer(base):
 
 
 @functools.partial(jax.jit, static_argnames="adaptive")
-def looked_at(params, grad, rho=0.7, eta=0.01, adaptive=False):
-    """Return the point whose gradient SAM takes: for half the sum of squares, it is its own gradient."""
+def point_of_gradient(params, grad, rho=0.7, eta=0.01, adaptive=False):
+    """Return the point where SAM takes the gradient. Half the sum of squares is the objective: its gradient is the point."""
 
     def half_square(params):
         return sum(0.5 * jnp.sum(leaf**2) for leaf in jax.tree.leaves(params))
@@ -53,7 +53,7 @@ def looked_at(params, grad, rho=0.7, eta=0.01, adaptive=False):
 
 
 def worst_of_many(size):
-    """Search the ball for the steepest rise, `|e / size| <= 0.7`, by drawing from its surface."""
+    """Return the largest linearised increase over random points e on the surface `|e / size| = 0.7`."""
     grad = np.concatenate([np.ravel(g) for g in GRAD.values()])
     draws = np.random.default_rng(1).normal(size=(200_000, grad.size))
     draws *= 0.7 * size / np.linalg.norm(draws, axis=1, keepdims=True)
@@ -61,8 +61,8 @@ def worst_of_many(size):
 
 
 @pytest.mark.parametrize("adaptive", [False, True])
-def test_the_point_looked_at_is_the_worst_of_the_ball(adaptive):
-    point = looked_at(START, GRAD, eta=0.1, adaptive=adaptive)
+def test_the_gradient_is_taken_at_the_worst_point_of_the_ball(adaptive):
+    point = point_of_gradient(START, GRAD, eta=0.1, adaptive=adaptive)
     offset = jax.tree.map(np.subtract, point, START)
     size = jax.tree.map(lambda p: np.abs(p) + 0.1 if adaptive and p.ndim == 2 else np.ones_like(p), START)
     radius = np.sqrt(sum(np.sum((o / s) ** 2) for o, s in zip(*map(jax.tree.leaves, (offset, size)), strict=True)))
@@ -72,17 +72,17 @@ def test_the_point_looked_at_is_the_worst_of_the_ball(adaptive):
     assert best_drawn < rise < 1.5 * best_drawn
 
 
-def test_asam_does_not_see_the_scale_of_kernels():
-    """With weights ten times larger, and so gradients ten times smaller, it looks at a point ten times larger."""
+def test_asam_does_not_depend_on_the_scale_of_kernels():
+    """With weights 10 times as large, and thus gradients 10 times as small, the point is 10 times as large."""
     kernel, grad = START["kernel"], GRAD["kernel"]
     for adaptive, is_same in ((True, True), (False, False)):
-        point = looked_at(kernel, grad, eta=0.0, adaptive=adaptive)
-        scaled = looked_at(10 * kernel, grad / 10, eta=0.0, adaptive=adaptive)
+        point = point_of_gradient(kernel, grad, eta=0.0, adaptive=adaptive)
+        scaled = point_of_gradient(10 * kernel, grad / 10, eta=0.0, adaptive=adaptive)
         assert np.allclose(scaled, 10 * point, rtol=1e-5) == is_same
 
 
 def two_minima(params):
-    """A narrow minimum at 0, of value -1, beside a wide one at 2, of value -0.9."""
+    """A function with a narrow minimum of -1 at 0, and a wide one of -0.9 at 2."""
     x = params["x"]
     return -jnp.exp(-((x / 0.1) ** 2)) - 0.9 * jnp.exp(-((x - 2.0) ** 2))
 
@@ -94,9 +94,9 @@ def test_leaves_a_minimum_that_is_narrower_than_its_radius(rho, stays):
     assert path["x"][-1] > 0.3 or stays
 
 
-def test_no_gradient_is_no_way_up():
+def test_a_gradient_of_zero_gives_the_same_point():
     zero = jax.tree.map(jnp.zeros_like, GRAD)
-    close(looked_at(START, zero), START)
+    close(point_of_gradient(START, zero), START)
 
 
 def test_evaluates_as_the_inner_optimizer_does():

@@ -1,4 +1,4 @@
-"""SOAP: what turning the axes does, and what it is without."""
+"""SOAP: its steps do not depend on a rotation of the axes, and without rotations it is AdamW."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def path_of(optimizer, objective, start, n_steps=25):
     return np.asarray(jax.lax.scan(body, (optimizer.init(start), start), length=n_steps)[1])
 
 
-def turned_difference(optimizer):
-    """Return how far the path on a problem with turned axes is from the turned path."""
+def rotated_difference(optimizer):
+    """Return the largest distance between the path on a problem with rotated axes and the rotated path."""
     with jax.enable_x64(True):
         path = path_of(optimizer, objective, jnp.asarray(START))
         turned = path_of(
@@ -48,10 +48,10 @@ def turned_difference(optimizer):
     return np.abs(LEFT @ turned @ RIGHT.T - path).max()
 
 
-def test_turning_the_axes_of_a_problem_turns_the_path():
-    """Which axes a kernel is written in does not matter to SOAP; it does to Adam."""
-    assert turned_difference(SOAP(precondition_every=3, b2=0.9, shampoo_decay=0.8)) < 1e-6
-    assert turned_difference(Adam()) > 0.1
+def test_rotating_the_axes_of_a_problem_rotates_the_path():
+    """SOAP does not depend on the axes of a kernel; Adam does."""
+    assert rotated_difference(SOAP(precondition_every=3, b2=0.9, shampoo_decay=0.8)) < 1e-6
+    assert rotated_difference(Adam()) > 0.1
 
 
 def test_without_rotations_it_is_adamw_from_the_second_gradient_on():
@@ -102,8 +102,8 @@ def test_refreshing_converges_to_sorted_eigenvectors():
     assert_array_equal(squares, np.arange(4.0))
 
 
-def test_refreshing_takes_the_squares_along():
-    """Columns that come in the wrong order change places, and so do the squares of their coordinates."""
+def test_refreshing_reorders_the_squares():
+    """Columns in the wrong order are sorted, and so are the mean squares of their coordinates."""
     factor = jnp.diag(jnp.array([1.0, 3.0, 2.0]))
     squares = jnp.arange(6.0).reshape(3, 2)
     (basis, other), moved = refreshed((factor, None), (jnp.eye(3), None), squares)
@@ -120,7 +120,7 @@ def test_rotating_back_undoes_rotating():
     assert_allclose(rotate_back(rotated, bases), x, rtol=1e-4, atol=1e-6)
 
 
-def test_gradients_of_zero_leave_everything_in_place():
+def test_gradients_of_zero_change_nothing():
     optimizer, params = SOAP(precondition_every=1), {"kernel": jnp.ones((3, 4)), "bias": jnp.ones(4)}
     zero, state = jax.tree.map(jnp.zeros_like, params), optimizer.init(params)
     update = jax.jit(lambda state: optimizer.update(zero, state, params, 0.1, 0.0, None))

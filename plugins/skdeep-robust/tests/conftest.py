@@ -1,4 +1,4 @@
-"""Strict switches: nothing may be broadcast over axes by accident."""
+"""Strict settings: rank promotion raises."""
 
 import jax
 

@@ -1,4 +1,4 @@
-"""What the losses are for: each against skdeep's default where it should help, over several seeds."""
+"""Each loss against skdeep's default loss on data where it should be better, over several seeds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEEDS = (0, 1, 2)
 
 
 def digits_with_flipped_labels(seed, rate=0.4):
-    """Return halves of the digits; of the training labels, 40% are replaced by another class."""
+    """Return training and test halves of the digits; 40% of the training labels are replaced by another class."""
     X, y = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X / 16, y, test_size=0.5, random_state=seed, stratify=y)
     rng = np.random.default_rng(seed)
@@ -38,14 +38,14 @@ def accuracies_of_cross_entropy():
 
 
 @pytest.mark.parametrize("loss", [GeneralizedCrossEntropy(), SymmetricCrossEntropy(alpha=0.01)])
-def test_wrong_labels_cost_less_accuracy(loss, accuracies_of_cross_entropy):
+def test_wrong_labels_reduce_the_accuracy_less(loss, accuracies_of_cross_entropy):
     gains = accuracies(loss) - accuracies_of_cross_entropy
     assert gains.min() > 0.05
     assert gains.mean() > 0.15  # measured over six seeds: 0.24 for both
 
 
 def test_rare_labels_are_found_more_often():
-    """Of five of the ten digits 6% of the training rows are left: each of these labels is present in 1% of rows."""
+    """For five of the ten digits, only 6% of the training rows are kept: each of these labels is present in 1% of rows."""
     X, y = load_digits(return_X_y=True)
     gains = []
     for seed in SEEDS:
@@ -65,7 +65,7 @@ def test_rare_labels_are_found_more_often():
 
 
 def claims(seed, n=3000):
-    """Return features and amounts that are a Poisson number of gamma amounts: about 70% are zero."""
+    """Return features, and sums of gamma amounts with a Poisson number of terms; about 70% of the sums are zero."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, 8))
     mean = np.exp(0.8 * np.sin(2 * X[:, 0]) + 0.6 * X[:, 1] * (X[:, 2] > 0) - 0.3 * X[:, 3] ** 2)
@@ -73,14 +73,16 @@ def claims(seed, n=3000):
     return X, np.where(n_claims > 0, rng.gamma(2.0 * np.maximum(n_claims, 1), 0.5), 0.0)
 
 
-def test_amounts_with_many_zeros_are_predicted_with_less_deviance():
+def test_tweedie_has_a_lower_deviance_on_amounts_with_many_zeros():
     ratios = []
     for seed in SEEDS[:2]:
         (X_train, y_train), (X_test, y_test) = claims(seed), claims(seed + 100)
         deviances = []
         for loss in ("squared_error", Tweedie()):
             model = DeepRegressor(loss=loss, max_epochs=20, tol=None, random_state=seed).fit(X_train, y_train)
-            prediction = np.maximum(model.predict(X_test), 0.01 * y_train.mean())  # a deviance needs positive ones
+            prediction = np.maximum(
+                model.predict(X_test), 0.01 * y_train.mean()
+            )  # the deviance needs positive predictions
             deviances.append(mean_tweedie_deviance(y_test, prediction, power=1.5))
         ratios.append(deviances[1] / deviances[0])
     assert max(ratios) < 0.95
@@ -95,7 +97,7 @@ def test_predicted_deviations_cover_and_follow_the_noise():
     model = DeepRegressor(loss=EvidentialRegression(), max_epochs=60, learning_rate=0.01, tol=None, random_state=0)
     prediction, std = model.fit(X[:2000], y[:2000]).predict(X[2000:], return_std=True)
     distance = np.abs(y[2000:] - prediction) / std
-    assert 0.6 < (distance < 1).mean() < 0.8  # a normal distribution: 0.68
+    assert 0.6 < (distance < 1).mean() < 0.8  # a normal distribution has 0.68
     assert 0.92 < (distance < 1.96).mean() < 0.98  # 0.95
     assert np.corrcoef(np.log(std), np.log(noise[2000:]))[0, 1] > 0.9
 

@@ -1,4 +1,4 @@
-"""Losses for classes: values and slopes against the papers' formulas in float64 NumPy, limits against skdeep's losses."""
+"""Losses for classification: values and gradients against the papers' formulas in float64, limits against skdeep's losses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ N_ROWS = 40
 
 
 def make_rows(kind, points=POINTS):
-    """Return raw outputs and targets: each point with each target, or many mixtures of points."""
+    """Return raw outputs and targets: each point with each target, or random combinations of points."""
     rng = np.random.default_rng(0)
     if kind == "binary":
         return np.repeat(points, 2)[:, None], np.tile([0, 1], len(points))
@@ -29,7 +29,7 @@ def make_rows(kind, points=POINTS):
 
 
 def probability_of_truth(raw, target):
-    """Return p_y `(n, 1)`, or that of each label's state `(n, labels)`."""
+    """Return the probability of the true class `(n, 1)`, or of the state of each label `(n, labels)`."""
     if raw.shape[1] == 1 or target.ndim == 2:
         return special.expit(np.where(target.reshape(raw.shape) > 0, raw, -raw))
     return special.softmax(raw, axis=1)[np.arange(len(raw)), target][:, None]
@@ -54,7 +54,7 @@ def symmetric(loss, raw, target):
 
 
 def asymmetric(loss, raw, target):
-    """Ben-Baruch et al., equations 4 to 6; 1 - p_m is written 1 - p + m, which keeps its digits."""
+    """Ben-Baruch et al., equations 4 to 6; 1 - p_m is written 1 - p + m, which avoids cancellation."""
     p, rest = special.expit(raw), special.expit(-raw)
     shifted = np.maximum(p - loss.margin, 0.0)
     of_present = -(rest**loss.gamma_pos) * np.log(p)
@@ -89,7 +89,7 @@ def program(loss_class):
 
 
 def values_and_gradient(loss, raw, target, dtype):
-    """Evaluate in blocks of 64 rows, repeated ones at the end, so that few shapes are compiled."""
+    """Evaluate in blocks of 64 rows, filled up with repeated rows, so that few shapes are compiled."""
     n = len(raw)
     rows = np.arange(64) % n
     target = np.asarray(target, np.int32 if np.ndim(target) == 1 else dtype)
@@ -107,7 +107,7 @@ def in_single(loss, raw, target):
 
 
 def slopes(function, raw, step=1e-4):
-    """Return central differences of each row's value; rows are independent, so a column is moved at once."""
+    """Return central differences of each row's value. Rows are independent, so all rows of a column change at once."""
     moves = step * np.eye(raw.shape[1])
     return np.stack([(function(raw + m) - function(raw - m)) / (2 * step) for m in moves], axis=1)
 
@@ -131,7 +131,7 @@ def test_values_and_gradients_in_float32(loss, reference, kind):
 
 
 @pytest.mark.parametrize(("loss", "reference", "kind"), [case for case in CASES if case.values[2] != "multiclass"])
-def test_finite_in_float32_where_exponentials_lose_their_digits(loss, reference, kind):
+def test_finite_in_float32_at_large_raw_outputs(loss, reference, kind):
     raw, target = make_rows(kind, np.array([-1e4, -104.0, -103.0, -95.0, -88.0, -87.0, 17.0, 88.0, 89.0, 1e4]))
     values, grad = in_single(loss, raw, target)
     assert np.isfinite(values).all()
@@ -160,7 +160,7 @@ def test_special_cases_are_losses_of_skdeep(loss, other, rtol, kind):
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 def test_absolute_error_of_the_probabilities_is_a_special_case_of_both(kind):
     raw, target = make_rows(kind)
-    # The sum over classes of |p - one-hot| is that of the true class and as much again of the others.
+    # The sum over classes of |p - one-hot| is 1 - p_y for the true class, and 1 - p_y for all others together.
     absolute_error = 2 * (1 - probability_of_truth(raw, target)).mean(axis=1)
     mae, rce = GeneralizedCrossEntropy(q=1.0), SymmetricCrossEntropy(alpha=0.0, beta=1.0, log_zero=-2.0)
     assert_allclose(2 * in_double(mae, raw, target)[0], absolute_error, rtol=1e-12, atol=1e-15)
@@ -191,7 +191,7 @@ def test_only_the_product_of_beta_and_log_zero_matters():
 @pytest.mark.parametrize("gamma_neg", [0.0, 0.1, 1.0, 4.0])
 @pytest.mark.parametrize("margin", [0.05, 0.5, 0.9])
 def test_absent_labels_at_the_margin(margin, gamma_neg, dtype):
-    """Below the margin nothing pulls; above it p (1-p) times the derivative of -p_m^g log(1 - p_m)."""
+    """Below the margin the gradient is 0; above it, it is p (1-p) times the derivative of -p_m^g log(1 - p_m)."""
     loss = Asymmetric(gamma_neg=gamma_neg, margin=margin)
     edge = special.logit(margin)
     offsets = np.array([-1e-3, -1e-6, 0.0, 1e-6, 1e-3, 1.0])
@@ -204,7 +204,7 @@ def test_absent_labels_at_the_margin(margin, gamma_neg, dtype):
     over = p - margin
     by_p = over**gamma_neg / (1 - over) - gamma_neg * over ** (gamma_neg - 1) * np.log1p(-over)
     assert_allclose(grad[4:], by_p * p * (1 - p), rtol=2e-3 if dtype is in_single else 1e-8)
-    # Close to it, where rounding decides on which side a row is, between the two.
+    # Close to the margin, where rounding decides on the side, the gradient is between the two.
     largest = 1.01 * (1 + gamma_neg) * margin * (1 - margin)
     assert (grad >= -1e-6).all()
     assert (grad[1:4] <= largest).all()
@@ -217,9 +217,9 @@ def test_absent_labels_at_the_margin(margin, gamma_neg, dtype):
         (SymmetricCrossEntropy(alpha=0.0), 0.0, 0.0),
         (SymmetricCrossEntropy(alpha=0.1), -0.1, 0.1),
         (Asymmetric(margin=0.0), -1.0, 1.0),
-        (Asymmetric(), -1.0, 0.0),  # with a margin -log(1 - p + m) levels off
+        (Asymmetric(), -1.0, 0.0),  # with a margin, -log(1 - p + m) is bounded
     ],
 )
-def test_what_is_left_of_the_gradient_where_the_label_looks_wrong(loss, of_present, of_absent):
+def test_gradient_if_the_label_looks_wrong(loss, of_present, of_absent):
     _, grad = in_single(loss, np.array([[-50.0], [50.0]]), np.array([1, 0]))
     assert_allclose(grad[:, 0], [of_present, of_absent], rtol=1e-5, atol=1e-12)

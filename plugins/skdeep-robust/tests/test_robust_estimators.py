@@ -1,4 +1,4 @@
-"""The losses inside the estimators: names, traced fields, weights, scaling, and texts of errors."""
+"""The losses in estimators: names, traced fields, weights, scaling, and error messages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_loss_by_bare_name_and_full_id(name, prefix):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_exported_class_is_what_the_name_means(name):
+def test_each_name_gives_the_exported_class(name):
     assert getattr(skdeep_robust, NAMES[name][0].__name__) is NAMES[name][0]
     assert {cls.__name__ for cls, _ in NAMES.values()} == set(skdeep_robust.__all__)
 
@@ -86,7 +86,7 @@ OTHER_NUMBERS = [
 
 
 @pytest.mark.parametrize(("estimator", "loss", "numbers"), OTHER_NUMBERS)
-def test_every_float_is_traced_and_matters(estimator, loss, numbers):
+def test_every_float_is_traced_and_has_an_effect(estimator, loss, numbers):
     assert set(numbers) == set(loss.get_params())
     losses = fitted(loss, estimator).history_["train_loss"]
     before = skdeep.compile_counts()["train_block"]
@@ -97,7 +97,7 @@ def test_every_float_is_traced_and_matters(estimator, loss, numbers):
 
 
 @pytest.mark.parametrize(("estimator", "loss", "numbers"), OTHER_NUMBERS)
-def test_weights_enter(estimator, loss, numbers):
+def test_weights_change_the_model(estimator, loss, numbers):
     X, y = data(estimator)
     keep = np.arange(60) % 4 > 0
     spoilt = np.where(keep, y, 1 - y if estimator is DeepClassifier else 50.0)
@@ -110,7 +110,7 @@ def test_weights_enter(estimator, loss, numbers):
 
 
 def test_tweedie_of_scaled_targets_gives_the_deviance_of_y():
-    """2 mean(y)^(2-p) times the validation loss is scikit-learn's deviance of the predictions, by output."""
+    """2 mean(y)^(2-p) times the validation loss is scikit-learn's deviance of the predictions, per output."""
     X, _ = data(DeepRegressor)
     y = np.random.default_rng(1).poisson(0.8, (60, 2)) * np.array([300.0, 0.01])
     assert (y == 0).mean() > 0.3
@@ -166,7 +166,7 @@ def test_evidential_std_is_in_units_of_y():
         ),
         (
             lambda: SymmetricCrossEntropy(alpha=0, beta=0),
-            "The 'alpha' and 'beta' fields of SymmetricCrossEntropy must not both be 0: nothing would be left of the loss.",
+            "The 'alpha' and 'beta' fields of SymmetricCrossEntropy must not both be 0, since the loss would then be 0.",
         ),
         (
             lambda: SymmetricCrossEntropy(log_zero=0.0),
@@ -188,13 +188,13 @@ def test_evidential_std_is_in_units_of_y():
         ),
     ],
 )
-def test_field_values_that_make_no_sense(make, message):
+def test_bad_field_values_are_refused(make, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
 
 
 @pytest.mark.parametrize("cls", [cls for cls, _ in NAMES.values()])
-def test_documented_defaults_are_those_of_the_fields(cls):
+def test_documented_defaults_equal_those_of_the_fields(cls):
     documented = {}
     for names, default in re.findall(r"^    ([a-z_, ]+) : .*?default=(.+)$", cls.__doc__, flags=re.MULTILINE):
         values = ast.literal_eval(default)

@@ -1,4 +1,4 @@
-"""Losses for numbers: against scikit-learn's deviances, SciPy's Student t, and the papers' formulas in float64."""
+"""Losses for regression against scikit-learn's deviances, SciPy's Student t, and the papers' formulas in float64."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from skdeep.losses import Poisson
 TWO_OUTPUTS = Task("regression", 2)
 POWERS = (1.001, 1.2, 1.5, 1.8, 1.999)
 RAW = np.array([-200.0, -50.0, -3.0, -0.5, 0.0, 0.5, 3.0, 50.0, 200.0])
-REPRESENTED = np.array([-30.0, -3.0, -0.5, 0.0, 0.5, 3.0, 30.0])  # before float32 goes on along tangents
+REPRESENTED = np.array(
+    [-30.0, -3.0, -0.5, 0.0, 0.5, 3.0, 30.0]
+)  # in float32 no exponential is replaced by its tangent here
 AMOUNTS = np.array([0.0, 1e-6, 0.3, 1.0, 7.0, 1e4])
 
 
@@ -36,7 +38,7 @@ def program(loss_class):
 
 
 def values_and_gradient(loss, raw, target, dtype):
-    """Evaluate in blocks of 64 rows, repeated ones at the end, so that few shapes are compiled."""
+    """Evaluate in blocks of 64 rows, filled up with repeated rows, so that few shapes are compiled."""
     n = len(raw)
     rows = np.arange(64) % n
     raw, target = np.asarray(raw, dtype)[rows], np.asarray(target, dtype)[rows]
@@ -54,7 +56,7 @@ def in_single(loss, raw, target):
 
 
 def slopes(function, raw, step=1e-4):
-    """Return central differences of each row's value; rows are independent, so a column is moved at once."""
+    """Return central differences of each row's value. Rows are independent, so all rows of a column change at once."""
     moves = step * np.eye(raw.shape[1])
     return np.stack([(function(raw + m) - function(raw - m)) / (2 * step) for m in moves], axis=1)
 
@@ -65,7 +67,7 @@ def every_pair(raw=RAW, target=AMOUNTS):
 
 
 def of_each(metric, target, prediction, **options):
-    """Return what a scikit-learn metric says of each number alone, summed over outputs."""
+    """Return a scikit-learn metric of each number alone, in the shape of target."""
     values = [metric([t], [p], **options) for t, p in zip(target.ravel(), prediction.ravel(), strict=True)]
     return np.reshape(values, target.shape)
 
@@ -75,7 +77,7 @@ def half_deviance(loss, raw, target):
 
 
 def tweedie_slope(loss, raw, target):
-    """Return mu^(2-p) - y mu^(1-p)."""
+    """Return mu^(2-p) - y mu^(1-p), divided by the number of outputs."""
     return (np.exp((2 - loss.power) * raw) - target * np.exp((1 - loss.power) * raw)) / raw.shape[1]
 
 
@@ -99,10 +101,10 @@ def test_tweedie_in_float32(power):
     assert_allclose(grad, tweedie_slope(exact, raw, target), rtol=2e-5, atol=1e-6)
 
 
-def test_tweedie_gradient_is_the_slope_of_the_deviance():
+def test_tweedie_gradient_equals_finite_differences_of_the_deviance():
     rng = np.random.default_rng(0)
     raw, target = rng.choice(RAW[2:7], (30, 2)), rng.choice(AMOUNTS, (30, 2))
-    for power in POWERS[1:-1]:  # scikit-learn's formula has too few digits beyond
+    for power in POWERS[1:-1]:  # scikit-learn's formula loses too many digits at the other powers
         loss = Tweedie(power=power)
         expected = slopes(lambda z, loss=loss: half_deviance(loss, z, target), raw)
         assert_allclose(in_double(loss, raw, target)[1], expected, rtol=1e-6, atol=1e-6)
@@ -116,7 +118,7 @@ def test_tweedie_averages_outputs():
 
 @pytest.mark.parametrize("target", AMOUNTS[1:])
 @pytest.mark.parametrize("power", POWERS)
-def test_tweedie_is_zero_and_flat_at_the_target(power, target):
+def test_tweedie_value_and_gradient_are_zero_at_the_target(power, target):
     values, grad = in_single(Tweedie(power=power), [[np.log(target)]], [[target]])
     scale = target ** (2 - power)
     assert_allclose(values, 0.0, atol=1e-6 * scale)
@@ -171,9 +173,9 @@ def test_tweedie_link(xp):
 
 
 def parameters(raw):
-    """Return gamma, nu, alpha and beta of Amini et al., with the smallest evidence that the loss allows."""
+    """Return gamma, nu, alpha and beta of Amini et al., with the constant that the loss adds to positive parameters."""
     eta, *others = np.split(raw, 4, axis=1)
-    # h(z) is the positive root of h - 1/h = z; the form of the negative ones avoids cancellation.
+    # h(z) is the positive root of h - 1/h = z; the form for negative z avoids cancellation.
     nu, above_one, variance = (np.where(z < 0, 2 / (np.hypot(z, 2) - z), (np.hypot(z, 2) + z) / 2) for z in others)
     nu, alpha, variance = nu + SMALLEST, 1 + above_one + SMALLEST, variance + SMALLEST
     return eta * variance, nu, alpha, variance * alpha
@@ -199,7 +201,7 @@ def student_t(raw):
 
 
 def evidential_rows(points):
-    """Return raw outputs and targets of two outputs, whose residuals are often exactly zero, and never nearly."""
+    """Return raw outputs and targets of two outputs. Residuals are often exactly zero, but never close to zero."""
     rng = np.random.default_rng(0)
     return rng.choice(points, (60, 8)), rng.choice([-20.0, -0.6, 0.0, 0.6, 3.1], (60, 2))
 
@@ -225,7 +227,7 @@ def test_evidential_likelihood_is_that_of_student_t():
 
 
 def test_evidential_with_much_evidence_is_a_normal_distribution():
-    """Large nu and alpha, h(0) = 1: the variance is known to be 1; float32 must keep its digits."""
+    """With large nu and alpha, and h(0) = 1, the variance is 1; float32 must not lose digits."""
     raw = np.array([[0.3, -0.5, 1e5, 1e5, 1e5, 1e5, 0.0, 0.0]])
     values, _ = in_single(EvidentialRegression(coefficient=0.0), raw, np.array([[1.1, 0.2]]))
     assert_allclose(values, -np.mean(stats.norm.logpdf([1.1, 0.2], [0.3, -0.5])), rtol=1e-3)

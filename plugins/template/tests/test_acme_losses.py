@@ -1,4 +1,4 @@
-"""The contract that every loss keeps, and what is special to this one."""
+"""The contract checks of skdeep, and tests of the behaviour of this loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_contract(component, check):
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
-def test_log_cosh_is_its_formula(scale):
+def test_log_cosh_equals_its_formula(scale):
     raw, target = np.random.default_rng(0).normal(size=(2, 20, 3))
     wanted = (scale**2 * np.log(np.cosh((raw - target) / scale))).mean(axis=1)
     np.testing.assert_allclose(LogCosh(scale)(np.float32(raw), np.float32(target)), wanted, rtol=1e-4, atol=1e-6)

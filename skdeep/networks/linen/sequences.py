@@ -13,7 +13,7 @@ from skdeep.layers.masks import steps_other_than, zero_masked
 
 
 class Output(nn.Dense):
-    """The dense output layer, with the kernel initializer that all networks use for it."""
+    """The dense output layer, with the same kernel initializer as that of `Stack`."""
 
     kernel_init: Any = jax.nn.initializers.lecun_uniform()
 

@@ -1,6 +1,6 @@
-"""Optimizers for skdeep from papers that its built-ins do not cover.
+"""Optimizers for skdeep that are not built in.
 
-Installed, they are known to the estimators by name: `DeepClassifier(optimizer="soap")`.
+Once the package is installed, estimators accept them by name: `DeepClassifier(optimizer="soap")`.
 """
 
 from skdeep_optimizers.ademamix import AdEMAMix

@@ -1,4 +1,4 @@
-"""AdEMAMix: Adam with a second, much longer memory of gradients."""
+"""AdEMAMix: Adam with a second, much slower running mean of gradients."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ class AdEMAMix(Optimizer):
             \frac{m_t / (1 - \beta_1^t) + \alpha(t)\, n_t}{\sqrt{v_t / (1 - \beta_2^t)} + \epsilon}
             + \lambda \theta_{t-1} \right)
 
-    The slow mean is not corrected for its start at zero. Over the first `warmup_steps` steps :math:`T`, with
-    :math:`u = \min(t / T, 1)`, its weight grows as :math:`\alpha(t) = \alpha u`, and its memory from
-    :math:`\beta_1` to :math:`\beta_3`, so that the time in which a gradient is forgotten grows linearly:
+    The slow mean :math:`n` has no bias correction. Over the first `warmup_steps` steps :math:`T`, with
+    :math:`u = \min(t / T, 1)`, its weight grows as :math:`\alpha(t) = \alpha u`. Its decay grows from :math:`\beta_1` to
+    :math:`\beta_3` such that the half-life of a gradient grows linearly:
     :math:`1 / \log \beta_3(t) = (1 - u) / \log \beta_1 + u / \log \beta_3`.
 
-    The computation is that of `optax.contrib.ademamix`, whose schedules count from 0: they are shifted here,
-    as the paper counts from 1. With `alpha=0` it is AdamW.
+    The computation is that of `optax.contrib.ademamix`. Optax counts steps from 0, the paper from 1; the schedules are
+    shifted by one step to follow the paper. With `alpha=0` this is AdamW.
 
-    Once warm, a gradient that keeps its sign moves a parameter :math:`1 + \alpha` times as far as Adam does:
-    start from half of Adam's learning rate or less.
+    After the warm-up, a constant gradient moves a parameter :math:`1 + \alpha` times as far as with Adam. Start with half of
+    Adam's learning rate or less.
 
     Parameters
     ----------
     b1, b2 : float, default=0.9, 0.999
-        Decay of the fast running mean of gradients, and of their squares, in [0, 1).
+        Decay per step of the fast running mean of gradients, and of the running mean of their squares, in [0, 1).
     b3 : float, default=0.999
-        Decay of the slow running mean, in (0, 1). It remembers 1 / (1 - b3) steps, which should be well below
-        the number of steps of the fit (epochs times rows / `batch_size`); the paper, with fits of 100,000
-        steps and more, takes 0.9999.
+        Decay per step of the slow running mean, in (0, 1). It averages over about 1 / (1 - b3) steps, which should be
+        well below the number of steps of the fit (epochs times rows / `batch_size`). The paper uses 0.9999 in fits of
+        100,000 steps and more.
     alpha : float, default=5.0
-        Weight of the slow mean, at least 0; 4 to 10 in the paper.
+        Weight of the slow mean, at least 0. The paper uses 4 to 10.
     warmup_steps : float, default=1000.0
-        At least 0; 0: no warm-up. The paper takes the number of steps of the whole fit.
+        Number of warm-up steps, at least 0; 0 means no warm-up. The paper uses the number of steps of the whole fit.
     eps : float, default=1e-8
         Added to the denominator; positive.
     weight_decay : float, default=0.0
-        Decoupled and multiplied by the learning rate, on kernels only; at least 0.
+        Strength of the decoupled weight decay of kernels, multiplied by the learning rate; at least 0.
 
     References
     ----------
@@ -85,12 +85,12 @@ class AdEMAMix(Optimizer):
         )
 
     def _warmth(self, count: Any) -> Any:
-        """Return how much of the warm-up is done at the step after `count` others, in (0, 1]."""
+        """Return the completed share of the warm-up, in (0, 1], at the step that follows `count` steps."""
         return jnp.minimum((count + 1) / jnp.maximum(self.warmup_steps, 1.0), 1.0)
 
     def _b3_after(self, count: Any) -> Any:
         warmth = self._warmth(count)
-        # Logarithms of decays are negative; that of b1 = 0 is -inf, and drops out.
+        # Logarithms of decays are negative. If b1 is 0, its logarithm is -inf, and the first term is 0.
         rate = 1.0 / ((1.0 - warmth) / jnp.log(self.b1) + warmth / jnp.log(self.b3))
         return jnp.where(warmth < 1.0, jnp.minimum(jnp.exp(rate), self.b3), self.b3)
 

@@ -1,4 +1,4 @@
-"""ADOPT: Adam that keeps the current gradient out of its own denominator."""
+"""ADOPT: Adam whose denominator does not contain the current gradient."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from skdeep_optimizers.fields import check_numbers
 
 
 class ADOPT(Optimizer):
-    r"""Adam that divides each gradient by what came before it, which lets it converge for any `b2`.
+    r"""Adam whose denominator is computed from earlier gradients only, so that it converges for any `b2`.
 
-    The first step only stores :math:`v_0 = g_0^2`; then, for :math:`t = 1, 2, \dots`,
+    The first step only stores :math:`v_0 = g_0^2`. For :math:`t = 1, 2, \dots`,
 
     .. math::
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1)\,
@@ -20,23 +20,23 @@ class ADOPT(Optimizer):
         \theta_t &= \theta_{t-1} - \eta\,(m_t + \lambda \theta_{t-1}) \\
         v_t &= \beta_2 v_{t-1} + (1 - \beta_2) g_t^2
 
-    with :math:`c` the `clip_exponent` and :math:`\lambda` the `weight_decay` of kernels. The computation is
-    that of `optax.contrib.scale_by_adopt`, which has no weight decay of its own. Learning rates that suit Adam suit
-    it too, the estimators' default of 1e-3 among them.
+    with :math:`c` the `clip_exponent` and :math:`\lambda` the `weight_decay` of kernels. The computation is that of
+    `optax.contrib.scale_by_adopt`, with weight decay added. Learning rates that suit Adam suit ADOPT too, such as the
+    estimators' default of 1e-3.
 
     Parameters
     ----------
     b1 : float, default=0.9
-        Decay of the running mean of scaled gradients, in [0, 1).
+        Decay per step of the running mean of scaled gradients, in [0, 1).
     b2 : float, default=0.9999
-        Decay of the running mean of squared gradients, in [0, 1).
+        Decay per step of the running mean of squared gradients, in [0, 1).
     eps : float, default=1e-6
-        Least value of the denominator, positive.
+        Smallest value of the denominator; positive.
     clip_exponent : float or None, default=0.25
-        Scaled gradients are cut to `t ** clip_exponent`, so that a parameter whose first gradient was close to
-        zero does not leap. At least 0; None: they are not cut (the paper's first version).
+        Scaled gradients are clipped to `+-t ** clip_exponent`, so that a parameter whose first gradient was close to zero
+        does not take a very long step. At least 0. None means no clipping, as in the paper's first version.
     weight_decay : float, default=0.0
-        Decoupled and multiplied by the learning rate, on kernels only; at least 0.
+        Strength of the decoupled weight decay of kernels, multiplied by the learning rate; at least 0.
 
     References
     ----------

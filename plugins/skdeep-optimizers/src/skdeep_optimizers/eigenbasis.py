@@ -1,7 +1,7 @@
-"""Bases of eigenvectors for the axes of a kernel: what SOAP rotates gradients by.
+"""Bases of eigenvectors for the axes of a kernel, to which SOAP rotates gradients.
 
-`factors` and `bases` are tuples with an entry for each axis: a matrix `(size, size)`, or None where the
-axis is not rotated. Columns of a basis are eigenvectors, or on their way to be.
+`factors` and `bases` are tuples with one entry per axis: a matrix `(size, size)`, or None if the axis is not rotated. The
+columns of a basis are approximate eigenvectors of its factor.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ Matrices: TypeAlias = tuple[Array | None, ...]
 
 
 def rotated_axes(shape: tuple[int, ...], max_size: int) -> tuple[bool, ...]:
-    """Tell for each axis whether it is rotated: those of kernels, unless too long or of length 1."""
+    """Return one bool per axis, True if it is rotated: the axes of kernels with a length from 2 to `max_size`."""
     return tuple(len(shape) >= 2 and 2 <= size <= max_size for size in shape)
 
 
 def zero_factors(leaf: Array, max_size: int) -> Matrices:
-    """Return the factors before the first gradient."""
+    """Return the factors before the first gradient, which are zero."""
     sizes = zip(leaf.shape, rotated_axes(leaf.shape, max_size), strict=True)
     return tuple(jnp.zeros((n, n), leaf.dtype) if is_rotated else None for n, is_rotated in sizes)
 
 
 def identity_bases(factors: Matrices) -> Matrices:
-    """Return bases that leave everything as it is."""
+    """Return identity matrices, which rotate nothing."""
     return tuple(None if f is None else jnp.eye(f.shape[0], dtype=f.dtype) for f in factors)
 
 
@@ -39,12 +39,12 @@ def rotate(x: Array, bases: Matrices) -> Array:
 
 
 def rotate_back(x: Array, bases: Matrices) -> Array:
-    """Return what has these coordinates in the bases: `Q @ x` along each axis."""
+    """Undo `rotate`: `Q @ x` along each axis."""
     return rotate(x, tuple(None if basis is None else basis.T for basis in bases))
 
 
 def decayed_factors(factors: Matrices, grad: Array, decay: Any) -> Matrices:
-    """Return the running means of the gradient's products with itself, over all axes but one."""
+    """Return the updated running means of `G G^T` per axis: the product of the gradient with itself over all other axes."""
     return tuple(
         None if factor is None else decay * factor + (1 - decay) * _gram(axis, grad)
         for axis, factor in enumerate(factors)
@@ -52,14 +52,14 @@ def decayed_factors(factors: Matrices, grad: Array, decay: Any) -> Matrices:
 
 
 def eigenvectors(factors: Matrices) -> Matrices:
-    """Return the eigenvectors of the factors."""
+    """Return the eigenvectors of the factors as columns."""
     return tuple(None if factor is None else jnp.linalg.eigh(factor)[1] for factor in factors)
 
 
 def refreshed(factors: Matrices, bases: Matrices, mean_square: Array) -> tuple[Matrices, Array]:
-    """Return the bases one step of power iteration on, and the squares in the new order of columns.
+    """Return the bases after one step of power iteration, and `mean_square` in the new order of columns.
 
-    The iteration converges to eigenvectors in descending order of eigenvalues, so columns are sorted first.
+    The iteration converges to eigenvectors in descending order of eigenvalues, so the columns are sorted that way first.
     """
     after: list[Array | None] = []
     for axis, (factor, basis) in enumerate(zip(factors, bases, strict=True)):

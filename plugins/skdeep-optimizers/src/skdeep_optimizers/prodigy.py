@@ -1,4 +1,4 @@
-"""Prodigy: Adam that finds its own learning rate."""
+"""Prodigy: Adam with an estimated step size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skdeep_optimizers.fields import check_numbers
 
 
 class ProdigyState(NamedTuple):
-    """`d` is the distance estimate; `numerator` and `gradient_sum` are r and s of the paper, over d0."""
+    """`d` is the estimated distance; `numerator` and `gradient_sum` are r and s of the paper, divided by d0."""
 
     count: Any
     d: Any
@@ -26,12 +26,11 @@ class ProdigyState(NamedTuple):
 
 
 class Prodigy(Optimizer):
-    r"""Adam whose step size is an estimate of how far the optimum lies, made on the way.
+    r"""Adam whose step size is a running estimate of the distance from the initial parameters to the optimum.
 
-    **Give the estimator `learning_rate=1.0`**: it multiplies the estimated step size. With the estimators'
-    default of 1e-3, made for Adam, the estimate hardly grows and training stands still. With
-    :math:`\gamma` the learning rate of the step and :math:`c_t = \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`
-    (1 without `bias_correction`),
+    **Give the estimator `learning_rate=1.0`**: it multiplies the estimated step size. With the estimators' default of 1e-3,
+    which suits Adam, the estimate hardly grows and training makes no progress. With :math:`\gamma` the learning rate of the
+    step and :math:`c_t = \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)` (1 without `bias_correction`),
 
     .. math::
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1)\, d_{t-1} g_t, \qquad
@@ -42,30 +41,30 @@ class Prodigy(Optimizer):
         \theta_t &= \theta_{t-1} - \gamma c_t d_{t-1} \left(
             \frac{m_t}{\sqrt{v_t} + d_{t-1} \epsilon} + \lambda \theta_{t-1} \right)
 
-    Beside the paper: the bias correction, which it leaves out (as `optax.contrib.prodigy` has it), and
-    decoupled weight decay. Written anew rather than taken from Optax, whose version decays biases too, and
-    turns to NaN when the first gradient or the first learning rate is zero, as with
-    `schedule="warmup_cosine"`; here the estimate then stays as it is.
+    The bias correction (as in `optax.contrib.prodigy`) and the decoupled weight decay are not in the paper's algorithm. This
+    class does not use Optax's version for two reasons. That version applies weight decay to biases too. It also becomes NaN
+    if the first gradient or the first learning rate is zero, as with `schedule="warmup_cosine"`; here the estimate does not
+    change then.
 
     Parameters
     ----------
     b1, b2 : float, default=0.9, 0.999
-        Decay of the running mean of gradients, and of their squares, in [0, 1).
+        Decay per step of the running means of the gradients and of their squares, in [0, 1).
     b3 : float or None, default=None
-        Decay of the sums that the distance is estimated from, in [0, 1). None: the square root of `b2`.
+        Decay per step of the sums from which the distance is estimated, in [0, 1). None means the root of `b2`.
     eps : float, default=1e-8
-        Added to the denominator, times the distance; positive.
+        Added to the denominator after multiplication by the distance; positive.
     d0 : float, default=1e-6
-        First estimate of the distance, positive. Any value far too small will do, as long as steps of its size
-        change float32 parameters at all: at least 1e-7 of the largest ones.
+        Initial estimate of the distance; positive. Any value far below the true distance works, if steps of this size
+        still change float32 parameters: at least 1e-7 times the largest parameter.
     d_coef : float, default=1.0
-        Factor of the estimates, positive: the knob to turn (0.5, 2) if steps come out too long or too short.
+        Factor of the estimates; positive. Reduce it (0.5) if steps are too long, increase it (2) if they are too short.
     weight_decay : float, default=0.0
-        Decoupled and multiplied by the step size, on kernels only; at least 0.
+        Strength of the decoupled weight decay of kernels, multiplied by the step size; at least 0.
     bias_correction : bool, default=True
-        Correct the first steps for the running means' start at zero, as Adam does.
+        If True, correct the bias of the running means, which start at zero, as Adam does.
     safeguard_warmup : bool, default=False
-        Leave the learning rate out of :math:`s_t`, so that a long warm-up does not inflate the estimate.
+        If True, leave the learning rate out of :math:`s_t`, so that a long warm-up does not increase the estimate.
 
     References
     ----------
@@ -119,7 +118,7 @@ class Prodigy(Optimizer):
         count, d = state.count + 1, state.d
         step_size = d * learning_rate * self._correction(count)
         b3 = jnp.sqrt(self.b2) if self.b3 is None else self.b3
-        weight = d / self.d0 * step_size  # r and s are kept over d0: their own size may be below float32's
+        weight = d / self.d0 * step_size  # r and s are divided by d0: otherwise they may underflow in float32
         sum_weight = d / self.d0 * d if self.safeguard_warmup else weight
         travelled = jax.tree.map(lambda g, first, p: jnp.sum(g * (first - p)), grad, state.start, params)
         numerator = b3 * state.numerator + weight * sum(jax.tree.leaves(travelled))
@@ -140,7 +139,7 @@ class Prodigy(Optimizer):
         return jnp.sqrt(1 - self.b2**count) / (1 - self.b1**count) if self.bias_correction else 1.0
 
     def _estimate(self, numerator: Any, gradient_sum: Params) -> Any:
-        """Return the distance by the sums so far, and 0 if they are empty."""
+        """Return the distance estimated from the sums; 0 if all gradients so far were 0."""
         norm = sum(jnp.sum(jnp.abs(s)) for s in jax.tree.leaves(gradient_sum))
         return jnp.where(norm > 0, self.d_coef * numerator / jnp.where(norm > 0, norm, 1.0), 0.0)
 

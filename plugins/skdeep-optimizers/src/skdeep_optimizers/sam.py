@@ -1,4 +1,4 @@
-"""SAM: steps by the gradient of the worst point nearby, around any other optimizer."""
+"""SAM: another optimizer with the gradient at the point of highest loss nearby."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from skdeep_optimizers.fields import check_numbers
 
 
 class SAM(Optimizer):
-    r"""Sharpness-aware minimisation: looks for parameters whose whole neighbourhood has a low loss.
+    r"""Sharpness-aware minimisation: searches for parameters whose whole neighbourhood has a low loss.
 
-    Each step climbs to the (linearised) worst point of a ball of radius :math:`\rho`, and hands the gradient
-    found there, on the same rows and with the same dropout, to another optimizer, which steps from where it was:
+    Each step finds the point with the highest linearised loss in a ball of radius :math:`\rho` around the parameters. The
+    gradient at this point, with the same rows and the same dropout, is passed to another optimizer, which updates the original
+    parameters:
 
     .. math::
         \hat\epsilon = \rho\, \frac{T^2 \nabla L(\theta)}{\lVert T \nabla L(\theta) \rVert_2}, \qquad
         g = \nabla L(\theta + \hat\epsilon)
 
-    :math:`T = 1` for SAM. With `adaptive`, :math:`T = |\theta| + \eta` for kernels and 1 for other parameters
-    (ASAM): the neighbourhood of a weight is then relative to its size. A step costs two gradients, about
-    twice the time. The learning rate is that which suits the inner optimizer. With `rho=0` it is the inner optimizer.
+    :math:`T = 1` for SAM. With `adaptive` (ASAM), :math:`T = |\theta| + \eta` for kernels and 1 for other parameters, so that
+    the neighbourhood of a weight is relative to its size. A step computes two gradients, which takes about twice the time. Use
+    the learning rate of the inner optimizer. With `rho=0` this is the inner optimizer.
 
-    `clip_norm` of the estimator has no effect on the second gradient, and so none on training. Running
-    averages of batch statistics are those of the first pass. `optax.contrib.sam` spreads a step over two
-    calls, or wants a gradient function that its caller must pass; this is written anew for skdeep's
-    interface, which has both in one call.
+    The estimator's `clip_norm` is not applied to the second gradient, so it has no effect on training. Running averages of
+    batch statistics come from the first pass. This class does not use `optax.contrib.sam`, which needs two calls per step or
+    a gradient function from its caller; skdeep's interface passes gradient and objective in one call.
 
     Parameters
     ----------
     rho : float, default=0.05
-        Radius of the neighbourhood, at least 0: 0.05 to 0.5, larger where labels are noisy. With `adaptive` about
-        ten times larger: 0.5 to 2.
+        Radius of the neighbourhood, at least 0. Use 0.05 to 0.5, and larger values for noisier labels; with `adaptive`
+        about ten times larger values, 0.5 to 2.
     base : Optimizer
-        The inner optimizer, Adam unless given; its fields are `base__b1` and so on, in an estimator
-        `optimizer__base__b1`. One that takes all rows at once, with a line search, does not fit.
+        The inner optimizer, by default `Adam()`. Its fields are parameters: `base__b1`, or `optimizer__base__b1` in an
+        estimator. Optimizers that use all rows per step, such as `LBFGS`, are refused.
     adaptive : bool, default=False
-        Scale the neighbourhood by the size of the weights.
+        If True, scale the neighbourhood by the size of the weights.
     eta : float, default=0.01
-        Added to the size of the weights; at least 0; used with `adaptive` only.
+        Added to the size of the weights; at least 0. Used with `adaptive` only.
 
     References
     ----------
@@ -92,7 +92,7 @@ class SAM(Optimizer):
         sizes = jax.tree.map(self._size, params, are_kernels(params))
         scaled = jax.tree.map(jnp.multiply, sizes, grad)
         norm = jnp.sqrt(sum(jnp.sum(s * s) for s in jax.tree.leaves(scaled)))
-        length = jnp.where(norm > 0, self.rho / jnp.where(norm > 0, norm, 1.0), 0.0)  # no gradient, no way up
+        length = jnp.where(norm > 0, self.rho / jnp.where(norm > 0, norm, 1.0), 0.0)  # a gradient of 0 has no direction
         return jax.tree.map(lambda p, size, s: (p + length * size * s).astype(p.dtype), params, sizes, scaled)
 
     def _size(self, leaf: Any, is_kernel: bool) -> Any:
@@ -107,6 +107,6 @@ class SAM(Optimizer):
             )
         if self.base.full_batch:
             raise ValueError(
-                f"The 'base' field of SAM must step by gradients of batches. Got {self.base!r} instead, which searches "
-                "along a line on all rows, where the gradient of another point misleads it. Take Adam() or SGD()."
+                f"The 'base' field of SAM must be an optimizer for mini-batches. Got {self.base!r} instead, whose line search on all "
+                "rows does not work with the gradient at another point. Use Adam() or SGD()."
             )

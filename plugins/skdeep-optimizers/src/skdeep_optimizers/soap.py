@@ -24,7 +24,7 @@ from skdeep_optimizers.fields import check_counts, check_numbers
 
 
 class SOAPState(NamedTuple):
-    """`factors` and `bases` have an entry for each leaf of the parameters; `mean_square` is that of coordinates."""
+    """`factors` and `bases` have one entry per leaf of the parameters; `mean_square` is of the rotated gradients."""
 
     count: Any
     mean: Params
@@ -34,10 +34,10 @@ class SOAPState(NamedTuple):
 
 
 class SOAP(Optimizer):
-    r"""Adam in the directions in which a kernel's gradients vary, rather than along its entries.
+    r"""Adam in the eigenbasis of Shampoo's preconditioner, instead of along the entries of a kernel.
 
-    For a kernel with gradients :math:`G_t`, running means :math:`L_t` of :math:`G_t G_t^\top` and :math:`R_t` of
-    :math:`G_t^\top G_t` (Shampoo's preconditioner), and :math:`Q_L, Q_R` their eigenvectors,
+    For a kernel with gradients :math:`G_t`, let :math:`L_t` and :math:`R_t` be the running means of :math:`G_t G_t^\top` and
+    :math:`G_t^\top G_t` (Shampoo's preconditioner), and :math:`Q_L, Q_R` their eigenvectors. Then
 
     .. math::
         M_t &= \beta_1 M_{t-1} + (1 - \beta_1) G_t, \qquad
@@ -45,35 +45,37 @@ class SOAP(Optimizer):
         W_t &= W_{t-1} - \eta\, Q_L \left( \frac{Q_L^\top M_t Q_R / (1 - \beta_1^t)}
             {\sqrt{V_t / (1 - \beta_2^t)} + \epsilon} \right) Q_R^\top - \eta \lambda W_{t-1}
 
-    The first step only computes eigenvectors, and leaves the parameters alone, so that no gradient is seen in a
-    basis made from itself. After every `precondition_every` further steps the eigenvectors are refreshed
-    by one step of power iteration, :math:`Q_L \leftarrow \mathrm{qr}(L_t Q_L)`, with columns sorted by
-    eigenvalue, and :math:`V` with them, as the authors' code does and the paper's listing does not say.
+    The first step only computes the eigenvectors and does not change the parameters, so that no gradient is rotated to a
+    basis that was computed from this gradient alone. After every `precondition_every` further steps, one step of power
+    iteration refreshes the eigenvectors, :math:`Q_L \leftarrow \mathrm{qr}(L_t Q_L)`. Columns, and :math:`V` with them, are
+    first sorted by eigenvalue; the paper's listing does not mention this, but the authors' code does it.
 
-    Kernels of more axes (convolutions: height, width, in, out) have a basis for each axis, as in the authors' code.
-    Axes longer than `max_precondition_size` are not rotated; biases, norms and other vectors are not either:
-    for them this is Adam.
+    Kernels with more axes (convolutions: height, width, in, out) have one basis per axis, as in the authors' code. Axes longer
+    than `max_precondition_size`, biases, the parameters of norms, and other vectors are not rotated: for them this is Adam.
 
-    Give the estimator a `learning_rate` of 3e-3 (the paper's) to 3e-2, more for smaller networks: a step is as long as
-    Adam's, but spread over directions few of which matter, and with the default of 1e-3 training starts slower than
-    with Adam. A refresh costs a QR decomposition for each rotated axis, and the state two square matrices. With two
-    hidden layers of 128 a step takes about three times as long as Adam's with `OPENBLAS_NUM_THREADS=1` in the
-    environment, and longer without: LAPACK's threads wait for each other, above all on busy machines.
+    Give the estimator a `learning_rate` from 3e-3 (as in the paper) to 3e-2, larger for smaller networks. A step is as long as
+    Adam's but spread over many directions, few of which matter, so that with the default of 1e-3 training starts slower than
+    with Adam. Each refresh computes a QR decomposition per rotated axis, and the state holds two square matrices per rotated
+    axis. With two hidden layers of 128 units and `OPENBLAS_NUM_THREADS=1` in the environment, a step takes about 3 times as
+    long as with Adam. Without this setting it takes longer, since LAPACK's threads wait for each other, above all on busy
+    machines.
 
     Parameters
     ----------
     b1, b2 : float, default=0.95, 0.95
-        Decay of the running mean of gradients, and of their rotated squares, in [0, 1).
+        Decay per step of the running mean of gradients, and of the squares of rotated gradients, in [0, 1).
     eps : float, default=1e-8
         Added to the denominator; positive.
     weight_decay : float, default=0.0
-        Decoupled and multiplied by the learning rate, on kernels only; at least 0. The paper uses 1e-4.
+        Strength of the decoupled weight decay of kernels, multiplied by the learning rate; at least 0. The paper uses
+        1e-4.
     shampoo_decay : float or None, default=None
-        Decay of :math:`L` and :math:`R`, in [0, 1). None: `b2`, as in the paper.
+        Decay per step of :math:`L` and :math:`R`, in [0, 1). None means `b2`, as in the paper.
     precondition_every : int, default=10
-        Steps between two refreshes, at least 1.
+        Number of steps between two refreshes, at least 1.
     max_precondition_size : int, default=512
-        Longest axis that is rotated, at least 1. With 1 nothing is, which leaves AdamW without its first step.
+        Length of the longest axis that is rotated, at least 1. With 1 nothing is rotated, and this is AdamW without its
+        first step.
 
     References
     ----------
@@ -131,7 +133,7 @@ class SOAP(Optimizer):
         return updates, SOAPState(state.count + 1, mean, mean_square, factors, bases)
 
     def _adam(self, is_first: Any, n_steps: Any, g: Any, m: Any, v: Any, bases: Matrices) -> tuple[Any, Any, Any]:
-        """Return the direction of one leaf's step, and its running means; the first step leaves them at zero."""
+        """Return the direction of one leaf's update, and its running means; the first step leaves the means at zero."""
         b1, b2 = jnp.where(is_first, 1.0, self.b1), jnp.where(is_first, 1.0, self.b2)
         mean = b1 * m + (1 - b1) * g
         mean_square = b2 * v + (1 - b2) * rotate(g, bases) ** 2
@@ -140,7 +142,10 @@ class SOAP(Optimizer):
         return rotate_back(coordinates / (root + self.eps), bases), mean, mean_square
 
     def _turn(self, count: Any, factors: Any, bases: Any, mean_squares: list[Any]) -> tuple[Any, list[Any]]:
-        """Return the bases for the next step, and the squares in them: all leaves in one branch of the program."""
+        """Return the bases for the next step, and the mean squares in these bases.
+
+        One `switch` serves all leaves, so that the program has three branches in total.
+        """
 
         def keep(_: Any) -> tuple[Any, list[Any]]:
             return bases, mean_squares

@@ -1,6 +1,6 @@
-"""Losses for skdeep: for wrong labels, rare labels and amounts with many zeros, and one that says how sure it is.
+"""Losses for skdeep: for wrong labels, rare labels, amounts with many zeros, and predicted standard deviations.
 
-Installed, they are known to the estimators by name: `DeepClassifier(loss="generalized_cross_entropy")`.
+Once the package is installed, estimators accept them by name: `DeepClassifier(loss="generalized_cross_entropy")`.
 """
 
 from skdeep_robust.classification import Asymmetric, GeneralizedCrossEntropy, SymmetricCrossEntropy

@@ -1,4 +1,4 @@
-"""Losses for classes and labels: two that bear wrong labels, one for labels that are mostly absent."""
+"""Losses for classification: two for training labels of which some are wrong, one for labels that are mostly absent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _CLASSIFICATION: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel")
 
 
 def log_probability_of_truth(raw: jax.Array, target: jax.Array) -> jax.Array:
-    """Return the log-probability of what is true: `(n, 1)` for binary and multiclass, `(n, labels)` for multilabel.
+    """Return the log-probability of the true class, `(n, 1)`, or of the state of each label, `(n, labels)`.
 
-    A label that is absent counts as the other one of two classes.
+    The state of a label is one of two classes, present or absent.
     """
     if target.ndim == 2 or raw.shape[1] == 1:
         return jax.nn.log_sigmoid(jnp.where(target.reshape(raw.shape) > 0, raw, -raw))
@@ -23,24 +23,24 @@ def log_probability_of_truth(raw: jax.Array, target: jax.Array) -> jax.Array:
 
 
 class GeneralizedCrossEntropy(Loss):
-    r"""Between cross-entropy, which learns fast, and absolute error, which forgives wrong labels.
+    r"""A family of losses between cross-entropy, which trains fast, and absolute error, which is robust to wrong labels.
 
     .. math:: \frac{1 - p_y^q}{q}
 
-    with :math:`p_y` the predicted probability of the given class. :math:`q \to 0` is the cross-entropy,
-    :math:`q = 1` is :math:`1 - p_y`, half the absolute error of the probabilities. The gradient is that of
-    the cross-entropy times :math:`p_y^q`: rows whose label the network finds unlikely have little say.
-    Binary and multilabel: the same with a sigmoid; labels are averaged.
+    with :math:`p_y` the predicted probability of the given class. :math:`q \to 0` gives the cross-entropy, :math:`q = 1` gives
+    :math:`1 - p_y`, half the absolute error of the probabilities. The gradient is that of the cross-entropy times
+    :math:`p_y^q`: rows whose label has a low predicted probability have little influence. Binary and multilabel: the same with
+    a sigmoid; a multilabel row has the mean over its labels.
 
     Parameters
     ----------
     q : float, default=0.7
-        In (0, 1]; larger for more wrong labels.
+        Exponent, in (0, 1]. Use a larger value the more labels are wrong.
 
     References
     ----------
     Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels",
-    arXiv 1805.07836 (whose q it is; without the truncated form, which drops rows as training goes on).
+    arXiv 1805.07836, with the default of q. The truncated form, which drops rows during training, is not implemented.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class GeneralizedCrossEntropy(Loss):
     probabilistic = True
 
     def __call__(self, raw: jax.Array, target: jax.Array) -> jax.Array:
-        # expm1 keeps the digits that 1 - p**q loses where q is small.
+        # expm1 keeps the digits that 1 - p**q loses if q is small.
         return jnp.mean(-jnp.expm1(self.q * log_probability_of_truth(raw, target)) / self.q, axis=1)
 
     def check_fields(self) -> None:
@@ -65,13 +65,13 @@ class GeneralizedCrossEntropy(Loss):
 
 
 class SymmetricCrossEntropy(Loss):
-    r"""Cross-entropy plus the reverse one, in which label and prediction have changed places.
+    r"""Cross-entropy plus reverse cross-entropy, in which label and prediction are exchanged.
 
     .. math:: -\alpha \log p_y - \beta \sum_k p_k \log t_k = -\alpha \log p_y - \beta A (1 - p_y)
 
-    with :math:`t` the one-hot label, :math:`p_y` the predicted probability of the given class, and
-    :math:`\log 0 = A`. The second term forgives wrong labels, the first keeps hard classes learning.
-    Binary and multilabel: the same for two classes, with a sigmoid; labels are averaged.
+    with :math:`t` the one-hot label, :math:`p_y` the predicted probability of the given class, and :math:`\log 0 = A`. The
+    second term is robust to wrong labels; the first is needed to learn hard classes. Binary and multilabel: the same for two
+    classes, with a sigmoid; a multilabel row has the mean over its labels.
 
     Parameters
     ----------
@@ -80,13 +80,13 @@ class SymmetricCrossEntropy(Loss):
     beta : float, default=1.0
         Weight of the reverse cross-entropy, at least 0.
     log_zero : float, default=-4.0
-        What stands for log 0, negative. Only its product with `beta` matters.
+        The value A that replaces log 0; negative. Only its product with `beta` has an effect.
 
     References
     ----------
     Wang et al., "Symmetric Cross Entropy for Robust Learning with Noisy Labels", arXiv 1908.06112. The defaults
-    are those for CIFAR-10; the authors took alpha=0.01, beta=1 for MNIST and alpha=6, beta=0.1 for CIFAR-100.
-    Their code clips labels at 1e-4 instead, which is log_zero=-9.21.
+    are the paper's for CIFAR-10; it uses alpha=0.01, beta=1 for MNIST and alpha=6, beta=0.1 for CIFAR-100. The
+    authors' code clips labels at 1e-4 instead, which corresponds to log_zero=-9.21.
 
     Examples
     --------
@@ -115,7 +115,8 @@ class SymmetricCrossEntropy(Loss):
                 )
         if not self.alpha + self.beta > 0:
             raise ValueError(
-                "The 'alpha' and 'beta' fields of SymmetricCrossEntropy must not both be 0: nothing would be left of the loss."
+                "The 'alpha' and 'beta' fields of SymmetricCrossEntropy must not both be 0, since the loss would then be 0. Give one of "
+                "them a positive value."
             )
         if not self.log_zero < 0:
             raise ValueError(
@@ -124,24 +125,25 @@ class SymmetricCrossEntropy(Loss):
 
 
 class Asymmetric(Loss):
-    r"""Focal loss with a focus of its own for absent labels, of which the easy ones drop out.
+    r"""Asymmetric loss: focal loss with separate focusing for present and absent labels, and a margin for absent ones.
 
     .. math::
         -(1 - p)^{\gamma_+} \log p \quad\text{(present)}, \qquad
         -p_m^{\gamma_-} \log(1 - p_m), \; p_m = \max(p - m, 0) \quad\text{(absent)}
 
-    with :math:`p` the sigmoid of the raw output and :math:`m` the margin. For labels of which a row has few among
-    many. With a margin, an absent label that looks surely present has no pull either: it may be a missing one.
-    The paper sums over labels; here they are averaged, so that the learning rate need not follow their number.
-    Binary is one label, present for the second class. At zero focus and margin it is the cross-entropy, with equal
-    focus and no margin the focal loss; otherwise probabilities are pushed up: they rank, but need calibration.
+    with :math:`p` the sigmoid of the raw output and :math:`m` the margin. It is for data with many labels of which each row
+    has few. With a margin, the gradient vanishes also for an absent label with a probability close to 1, since the label may
+    be missing by mistake. The paper sums over labels; here the loss is the mean over labels, so that the learning rate need
+    not depend on their number. A binary task is one label, present for the second class. If both focusing parameters and the
+    margin are 0, this is the cross-entropy; with equal focusing parameters and no margin, it is the focal loss. Otherwise the
+    predicted probabilities are too high: they rank rows, but need calibration.
 
     Parameters
     ----------
     gamma_pos, gamma_neg : float, default=(0.0, 4.0)
-        Focusing strength for present and absent labels, at least 0.
+        Focusing parameters of present and absent labels, at least 0.
     margin : float, default=0.05
-        Probability below which an absent label counts as learnt, in [0, 1).
+        Probability up to which an absent label has a loss of 0, in [0, 1).
 
     References
     ----------
@@ -167,7 +169,7 @@ class Asymmetric(Loss):
         present = -jnp.exp(self.gamma_pos * log_rest) * log_p
         has_margin = self.margin > 0
         log_margin = jnp.where(has_margin, jnp.log(jnp.where(has_margin, self.margin, 1.0)), -jnp.inf)
-        # m / p, at most 1. Gradients are taken of both branches of a `where`: each gets arguments at which they are finite.
+        # m / p, at most 1. Both branches of a `where` are differentiated, so each gets arguments at which its gradient is finite.
         margin_share = jnp.exp(jnp.minimum(log_margin - log_p, 0.0))
         is_over = margin_share < 1
         log_over = log_p + jnp.log1p(-jnp.where(is_over, margin_share, 0.0))  # log(p - m)

@@ -1,4 +1,4 @@
-"""Losses for numbers: amounts that are often zero, and predictions that come with their doubt."""
+"""Losses for regression: amounts that are often zero, and predictions with a standard deviation."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ SMALLEST = 1e-6
 
 
 class Tweedie(Loss):
-    r"""Half the Tweedie deviance of a power between 1 and 2, with the log link: :math:`\mu = e^z`.
+    r"""Half the Tweedie deviance with a power between 1 and 2, and the log link :math:`\mu = e^z`.
 
     .. math:: \frac{y^{2-p}}{(1-p)(2-p)} - \frac{y\,\mu^{1-p}}{1-p} + \frac{\mu^{2-p}}{2-p}
 
-    For amounts that are exactly zero in many rows and skewed in the others, such as claims or rain: the distribution
-    is that of a Poisson number of gamma amounts. The power says how the variance grows with the mean,
-    :math:`\mathrm{Var}\,y \propto \mu^p`; towards 1 it is the Poisson deviance, towards 2 the gamma deviance.
+    For amounts that are exactly zero in many rows and skewed in the others, such as insurance claims or rainfall. The
+    distribution is that of a sum of gamma amounts with a Poisson number of terms. The variance is proportional to a power of
+    the mean, :math:`\mathrm{Var}\,y \propto \mu^p`. For :math:`p \to 1` the deviance becomes the Poisson deviance, for
+    :math:`p \to 2` the gamma deviance.
 
-    Targets are divided by their mean before training, so that the network starts at it; outputs are averaged. Twice
-    this loss is `sklearn.metrics.mean_tweedie_deviance` of the divided targets; times their mean to the power of
-    :math:`2-p` it is that of y. An exponential beyond 1.8e19 (the root of the largest float32) goes on along its
-    tangent, so that the loss stays finite.
+    Targets are divided by their mean before training, so that a raw output of 0 predicts the mean. The loss of a row is the
+    mean over outputs. Twice its mean over rows is `sklearn.metrics.mean_tweedie_deviance` of the divided targets; multiplied by
+    the mean of y to the power of :math:`2-p`, it is the deviance of y. Exponentials above 1.8e19 (the root of the largest
+    float32) are replaced by their tangent at that value, so that the loss stays finite.
 
     Parameters
     ----------
     power : float, default=1.5
-        In (1, 2), both excluded: 1 is the loss `poisson` of skdeep, and with 2 there are no zeros.
+        The power p, in (1, 2). Both ends are excluded: 1 is skdeep's loss `poisson`, and 2 does not allow zeros.
 
     References
     ----------
@@ -54,14 +55,14 @@ class Tweedie(Loss):
     domain = "non-negative"
 
     def __call__(self, raw: jax.Array, target: jax.Array) -> jax.Array:
-        # Powers nearer to 1 or 2 than the numbers can tell become the nearest that they can.
+        # A power that rounds to 1 or 2 is replaced by the nearest number that does not.
         eps = jnp.finfo(raw.dtype).eps
         above, below = jnp.maximum(self.power - 1, eps), jnp.maximum(2 - self.power, eps)
         is_positive = target >= jnp.finfo(target.dtype).tiny
         log_target = jnp.log(jnp.where(is_positive, target, 1.0))
         scaled = below * log_target  # the logarithm of y^(2-p)
         distance = log_target - raw
-        # The formula by differences: (y mu^(1-p) - y^(2-p)) / (p-1) + (mu^(2-p) - y^(2-p)) / (2-p).
+        # The formula as differences: (y mu^(1-p) - y^(2-p)) / (p-1) + (mu^(2-p) - y^(2-p)) / (2-p).
         of_target = exp_difference(log_target - above * raw, scaled, above * distance)
         of_mean = exp_difference(below * raw, scaled, -below * distance)
         of_zero = bounded_exp(below * raw) / below
@@ -76,21 +77,21 @@ class Tweedie(Loss):
 
 
 def bounded_exp(x: jax.Array) -> jax.Array:
-    """Return the exponential; from the root of the largest number on its tangent, so that it is finite at any x."""
+    """Return `exp(x)`, but its tangent above the root of the largest number of the dtype, so that it is finite at any x."""
     inside = jnp.minimum(x, 0.5 * math.log(jnp.finfo(x.dtype).max))
     return jnp.exp(inside) * (1 + (x - inside))
 
 
 def exp_difference(x: jax.Array, y: jax.Array, gap: jax.Array) -> jax.Array:
-    """Return `exp(x) - exp(y)` from the gap `x - y`, which keeps its digits where that is small."""
+    """Return `exp(x) - exp(y)`, given `gap = x - y`, without cancellation if the gap is small."""
     near = jnp.exp(y) * jnp.expm1(jnp.clip(gap, -1.0, 1.0))
     return jnp.where(jnp.abs(gap) < 1, near, bounded_exp(x) - jnp.exp(y))
 
 
 class EvidentialRegression(Loss):
-    r"""Negative log-likelihood of a Student t whose parameters the network predicts, plus a cost of misplaced certainty.
+    r"""Evidential regression: negative log-likelihood of a predicted Student t distribution, plus a penalty on evidence.
 
-    The network says how the mean and variance of y are distributed: normal-inverse-gamma with
+    The network predicts the distribution of the mean and variance of y, a normal-inverse-gamma distribution with
     :math:`\gamma, \nu > 0, \alpha > 1, \beta > 0`. Then y has a Student t distribution with :math:`2\alpha` degrees of
     freedom, location :math:`\gamma` and squared scale :math:`\beta(1+\nu)/(\nu\alpha)`, and the loss is, with
     :math:`\Omega = 2\beta(1+\nu)`,
@@ -105,25 +106,26 @@ class EvidentialRegression(Loss):
 
     .. math:: \nu = h(a), \quad \alpha = 1 + h(b), \quad \beta = \alpha\,h(c), \quad \gamma = \eta\,h(c)
 
-    so that :math:`h(c)` is a variance, and the gradient by :math:`\eta` does not grow where it is small. No random initial
-    output puts a row near its bounds. Outputs of y are averaged.
+    so that :math:`h(c)` is a variance, and the gradient with respect to :math:`\eta` does not grow if it is small. The random
+    outputs of an untrained network do not put any row near the bounds of these parameters. The loss of a row is the mean over
+    the outputs of y.
 
     `predict(X, return_std=True)` returns :math:`\gamma` and the standard deviation of y,
-    :math:`\sqrt{\beta(1+\nu)/(\nu(\alpha-1))}`: noise, :math:`\beta/(\alpha-1)`, and doubt about the mean,
-    :math:`\beta/(\nu(\alpha-1))`, together.
+    :math:`\sqrt{\beta(1+\nu)/(\nu(\alpha-1))}`. Its square is the sum of the variance of the noise,
+    :math:`\beta/(\alpha-1)`, and that of the mean, :math:`\beta/(\nu(\alpha-1))`.
 
     Parameters
     ----------
     coefficient : float, default=0.01
-        :math:`\lambda`, how much evidence for a wrong value costs; at least 0. The residual is in standard
-        deviations of y. From about 1 on, evidence is hardly ever worth its cost, and the predicted deviations
-        become far too wide.
+        Weight :math:`\lambda` of the penalty on evidence :math:`2\nu + \alpha` times the absolute error, which is in standard
+        deviations of y; at least 0. From about 1 on, the penalty dominates, and the predicted standard deviations are far too
+        large.
 
     References
     ----------
-    Amini et al., "Deep Evidential Regression", arXiv 1910.02600 (here 1e-6 is added to what must be positive, so
-    that it is at any raw output). Meinert, Gawlikowski and Lavin, "The Unreasonable Effectiveness of Deep Evidential
-    Regression", arXiv 2205.10060, on why its two parts of the variance are no strict separation.
+    Amini et al., "Deep Evidential Regression", arXiv 1910.02600. Here 1e-6 is added to positive parameters, so that
+    they do not round to 0. Meinert, Gawlikowski and Lavin, "The Unreasonable Effectiveness of Deep Evidential
+    Regression", arXiv 2205.10060, explains why the two parts of the variance are not strictly separated.
 
     Examples
     --------
@@ -146,14 +148,14 @@ class EvidentialRegression(Loss):
     def __call__(self, raw: jax.Array, target: jax.Array) -> jax.Array:
         mean, nu, alpha_minus_1, beta = evidence(raw, target.shape[1], jnp)
         alpha, residual = alpha_minus_1 + 1, target - mean
-        # The logarithms of the formula, gathered: log1p and betaln keep the digits of small residuals and large alpha.
+        # The logarithms of the formula, rearranged: log1p and betaln avoid cancellation at small residuals and large alpha.
         omega = 2 * beta * (1 + nu)
         likelihood = (
             0.5 * (jnp.log(omega) - jnp.log(nu))
             + (alpha + 0.5) * jnp.log1p(nu * residual**2 / omega)
             + jax.scipy.special.betaln(alpha, 0.5)
         )
-        # The gradient of jnp.abs at 0 is 1, which would pull a mean that is right.
+        # jnp.abs has the gradient 1 at 0, which would move a mean that is right; this has the gradient 0.
         distance = residual * jnp.sign(residual)
         return jnp.mean(likelihood + self.coefficient * distance * (2 * nu + alpha), axis=1)
 
@@ -174,6 +176,6 @@ class EvidentialRegression(Loss):
 def evidence(raw: Any, n_outputs: int, xp: Any) -> tuple[Any, Any, Any, Any]:
     """Return gamma, nu, alpha - 1 and beta, each `(n, outputs)`, from raw outputs `(n, 4 * outputs)`."""
     eta, *others = (raw[:, k * n_outputs : (k + 1) * n_outputs] for k in range(4))
-    # exp(arcsinh(z / 2)) is h(z) = (z + sqrt(z^2 + 4)) / 2 without its cancellation at negative z.
+    # exp(arcsinh(z / 2)) equals h(z) = (z + sqrt(z^2 + 4)) / 2, without the cancellation of the latter at negative z.
     nu, alpha_minus_1, variance = (xp.exp(xp.arcsinh(0.5 * z)) + SMALLEST for z in others)
     return eta * variance, nu, alpha_minus_1, variance * (1 + alpha_minus_1)

@@ -1,4 +1,4 @@
-"""A loss for skdeep, known by name where this package is installed: `DeepRegressor(loss="log_cosh")`."""
+"""A loss for skdeep. Once this package is installed, estimators accept it by name: `DeepRegressor(loss="log_cosh")`."""
 
 from acme_losses.log_cosh import LogCosh
 

@@ -9,16 +9,16 @@ from skdeep import Loss
 
 
 class LogCosh(Loss):
-    r"""Squared error for small residuals, absolute error for large ones, and smooth between the two.
+    r"""Log-cosh loss: like squared error for small residuals, like absolute error for large ones, with a smooth transition.
 
     .. math:: s^2 \log\cosh\frac{z - y}{s}
 
-    averaged over outputs. Residuals are in standard deviations of y, which is standardised before training.
+    as mean over outputs. Residuals are in standard deviations of y, which is standardised before training.
 
     Parameters
     ----------
     scale : float, default=1.0
-        :math:`s`, the residual about which one goes over into the other; positive.
+        The residual :math:`s` near which the transition lies; positive.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class LogCosh(Loss):
     # Annotated fields are parameters. Floats are traced: a search over `loss__scale` compiles one program.
     scale: float = 1.0
 
-    # Class variables of skdeep.Loss say what the loss is for.
+    # Class variables of skdeep.Loss: the tasks of the loss, and the scaling of y before training.
     tasks = ("regression",)
     scaling = "standard"
 
