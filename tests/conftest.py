@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 import os
 import re
 import sys
+from typing import get_args
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy is imported, or scikit-learn skips a check
 
 import jax
+import jaxtyping
 import pytest
-from jaxtyping import install_import_hook
+from beartype import beartype
 
 # Most of the time of the tests is compiling small programs that run for a moment. XLA's older code generator compiles
 # them in half the time, no optimisation and code in one piece in half of that. An XLA that no longer knew one of the
@@ -24,7 +28,27 @@ QUICK = (
 if jax.__version_info__ < (0, 11):
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *QUICK])
 
-hook = install_import_hook("skdeep.core", "beartype.beartype")
+
+def checked(function, *, typechecker, with_shapes=jaxtyping.jaxtyped):
+    """Check the types of a function, and its shapes if an annotation has any: to bind those takes longer than the rest."""
+    try:
+        hints = inspect.get_annotations(function, eval_str=True) if inspect.isfunction(function) else None
+    except Exception:  # names that only a type checker imports
+        hints = None
+    if hints is None or any(getattr(hint, "__module__", "") == "jaxtyping" for hint in parts(hints.values())):
+        return with_shapes(function, typechecker=typechecker)
+    return beartype(function)
+
+
+def parts(hints):
+    """Yield all hints, and what is in their brackets."""
+    for hint in hints:
+        yield hint
+        yield from parts(hint if isinstance(hint, list) else get_args(hint))
+
+
+jaxtyping.jaxtyped = lambda typechecker: functools.partial(checked, typechecker=typechecker)  # what the hook calls
+hook = jaxtyping.install_import_hook("skdeep.core", "beartype.beartype")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

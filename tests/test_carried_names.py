@@ -22,7 +22,7 @@ import jax, jax.numpy as jnp, numpy as np
 import flax.linen as nn, optax
 import skdeep
 from sklearn.datasets import load_iris
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from joblib import parallel_config
@@ -57,7 +57,7 @@ RUN = """
     model = skdeep.DeepClassifier(max_epochs=20, tol=None, learning_rate=0.05, batch_size=32, random_state=0)
     pipeline = make_pipeline(StandardScaler(), model)
     grid = [
-        {"deepclassifier__loss": ["cross_entropy", "skdeep-robust:generalized_cross_entropy", "mine", "scaled"]},
+        {"deepclassifier__loss": ["cross_entropy", "skdeep-robust:generalized_cross_entropy", "mine", Scaled(scale=3.0)]},
         {"deepclassifier__network": ["own"], "deepclassifier__schedule": ["falling"], "deepclassifier__optimizer": ["belief"]},
     ]
     with parallel_config("loky", inner_max_num_threads=1):
@@ -65,6 +65,8 @@ RUN = """
     scores = search.cv_results_["mean_test_score"]
     assert scores.min() > 0.5, scores
     assert abs(scores[0] - scores[2]) < 0.02, scores  # the same loss, written twice
+    serial = cross_val_score(pipeline.set_params(**search.best_params_), X, y, cv=3).mean()
+    assert abs(serial - search.best_score_) < 1e-9, (serial, search.best_score_)
     skdeep.register("loss", "mine", replace=True)(lambda raw, target: -log_likelihood(raw, target))
     again = GridSearchCV(pipeline, {"deepclassifier__loss": ["mine"]}, cv=3, n_jobs=2, error_score="raise").fit(X, y)
     assert again.best_score_ < 0.3, again.best_score_  # the workers follow a name that was registered anew

@@ -150,6 +150,23 @@ def fitted(network, max_epochs=1):
 
 
 @pytest.mark.parametrize("case", CHANGES)
+def test_what_a_module_uses_changes_its_fingerprint(case, notebook):
+    expression, change = CHANGES[case]
+    exec(NET.format(expression), notebook)
+    network = FlaxNetwork(notebook["Net"]())
+    before, again = fingerprint((network,)), fingerprint((network,))
+    assert before.is_complete
+    assert before == again
+    exec(change, notebook)
+    assert fingerprint((network,)) != before
+
+
+FITTED = ("its code", "a global of the body of a scan", "a closure cell", "a patched method of a base")
+
+
+@pytest.mark.parametrize(
+    "case", [*FITTED, *(pytest.param(case, marks=pytest.mark.campaign) for case in CHANGES if case not in FITTED)]
+)
 def test_what_a_module_uses_is_changed(case, notebook):
     expression, change = CHANGES[case]
     exec(NET.format(expression), notebook)
@@ -202,7 +219,7 @@ def test_initial_values_and_partial_fit_follow_the_code(notebook):
 def test_the_same_code_is_traced_once(expression, notebook):
     exec(NET.format(expression), notebook)
     skdeep.clear_cache()
-    for rate in np.linspace(0.001, 0.1, 80):
+    for rate in np.linspace(0.001, 0.1, 10):
         DeepRegressor(network=notebook["Net"](), max_epochs=1, tol=None, learning_rate=rate).fit(X, y)
     assert skdeep.compile_counts()["train_block"] == (1, 1)
     exec(WORLD + NET.format(expression), notebook)  # the cells run again
