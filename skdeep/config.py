@@ -1,4 +1,4 @@
-"""The configuration of one training, as one component: numbers are traced, the rest decides which program runs."""
+"""The configuration of one training, as one component: numbers are traced, everything else selects the program."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from skdeep.records import Batch, InputSpec, Params, Stopping
 
 
 class Model(Component):
-    """A network bound to its shapes: all that prediction needs beside the parameters.
+    """A network with the shapes of its inputs and raw outputs. Prediction needs only this and the parameters.
 
-    `in_shape` is the shape of a row of numbers, the `InputSpec` of one array, or pairs of names and `InputSpec`s where there
-    are several inputs. `n_raw` is the width or shape of a row's raw output, or pairs of names and widths where there are several.
+    `in_shape` is the shape of a row of numbers, the `InputSpec` of one array, or pairs of names and `InputSpec`s if there are
+    several inputs. `n_raw` is the width or shape of a row's raw output, or pairs of names and widths if there are several.
     """
 
     network: Network
@@ -24,38 +24,37 @@ class Model(Component):
 
 
 class Objective(Component):
-    """From the losses of a batch's rows to the number that a step makes smaller, and the one it reports."""
+    """Computes the value that a step minimises, and the value that it reports, from the losses of a batch's rows."""
 
     def __call__(
         self, losses: Float[Array, " batch"], batch: Batch, params: Params, n_rows: Int[Array, ""]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Return the value to differentiate, and what is reported.
+        """Return the value to differentiate and the value to report.
 
-        The sum of what an epoch reports, over its `n_rows`, is the epoch's training loss.
+        The training loss of an epoch is the sum of its reported values, divided by `n_rows`.
         """
         raise NotImplementedError
 
 
 class StoppingRule(Component):
-    """Decides after each epoch whether training ends; branch-free, as all numbers are traced."""
+    """Decides after each epoch whether training ends. It must be branch-free, because all numbers are traced."""
 
     def __call__(
         self, stopping: Stopping, score: Float[Array, ""], n_seen: Float[Array, ""]
     ) -> tuple[Stopping, Bool[Array, ""]]:
-        """Return the record with `reference`, `n_stale` and `rate_factor` changed, and whether training ends.
+        """Return the state of early stopping with new `reference`, `n_stale` and `rate_factor`, and True if training ends.
 
-        `score` is a loss (lower is better), `n_seen` the rows trained on since the fit began, repeats counted.
+        `score` is a loss: lower is better. `n_seen` is the number of finished epochs times the number of rows.
         """
         raise NotImplementedError
 
 
 class FitConfig(Component):
-    """The whole configuration of one fit: numbers are traced, the rest decides which program runs.
+    """The whole configuration of one fit: numbers are traced, everything else selects the program.
 
-    The type that the numbers are cast to (`skdeep.core.as_traced`) is the type of training. `monitor`
-    says what the stopping rule watches: the training loss, the validation loss, or a score that the host
-    computes between two epochs. With `keep_best` the parameters of the best epoch are kept. Rows for
-    validation are judged by `validation_loss`, or by `loss` if that is None.
+    The numbers are cast to the type of training (`skdeep.core.as_traced`). The stopping rule gets the value that `monitor`
+    names: the training loss, the validation loss, or a value that the host computes between two epochs. With `keep_best`, the
+    parameters of the best epoch are kept. The validation loss is computed by `validation_loss`, or by `loss` if that is None.
     """
 
     model: Model

@@ -9,17 +9,17 @@ import numpy as np
 
 
 class Inputs:
-    """Named arrays whose first axes are the same rows, as X for a network that takes its inputs by name.
+    """Several named arrays of the same rows, as X for a network that takes its inputs by name.
 
-    An `Inputs` is indexed by rows as an array is, so that `train_test_split`, `cross_validate` and `GridSearchCV` split it.
-    Integer arrays reach the network as int32, so ids stay exact; all others reach it in the type of training.
+    An `Inputs` is indexed by rows like an array, so that `train_test_split`, `cross_validate` and `GridSearchCV` can split it.
+    The network gets integer arrays as int32, so that ids stay exact, and all other arrays in the type of training.
 
     Parameters
     ----------
     arrays : mapping of str to array-like (n, ...), default=None
-        For names that are no Python identifiers.
+        Arrays by name, for names that are not Python identifiers.
     **named : array-like (n, ...)
-        Each with at least 2 dimensions.
+        Arrays by name, each with at least 2 dimensions.
 
     Attributes
     ----------
@@ -76,20 +76,22 @@ class Inputs:
         return iter(self._arrays.items())
 
     def map(self, function: Any) -> Inputs:
-        """Return the inputs whose arrays are `function(name, array)`."""
+        """Return an `Inputs` of the arrays `function(name, array)`."""
         return Inputs({name: function(name, array) for name, array in self.items()})
 
     def __len__(self) -> int:
         return len(next(iter(self._arrays.values())))
 
     def __getitem__(self, index: Any) -> Any:
-        """Return the array of a name, or the inputs of some rows."""
+        """Return the array with this name, or an `Inputs` of some rows."""
         if isinstance(index, str):
             return self._arrays[index]
-        if isinstance(index, tuple):  # scikit-learn takes rows by X[index, ...]
+        if isinstance(index, tuple):  # scikit-learn selects rows by X[index, ...]
             index, *others = index
             if others != [...]:
-                raise IndexError("Inputs are indexed by a name or by rows only.")
+                raise IndexError(
+                    "Inputs are indexed by a name or by rows only. For columns, index one array: X[name][:, 0]."
+                )
         if isinstance(index, int | np.integer):
             raise IndexError(
                 f"Inputs are indexed by a name or by several rows. For one row, give a slice or a list: [[{index}]]."
@@ -97,12 +99,12 @@ class Inputs:
         return self.map(lambda _, array: array[index])
 
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError("Inputs cannot be iterated over: for the arrays, use items(); for some rows, give a slice.")
+        raise TypeError("Inputs cannot be iterated over. For the arrays, use items(); for some rows, use a slice.")
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         raise TypeError(
-            "Inputs hold several arrays, which cannot become one. DeepClassifier and DeepRegressor take them; for other estimators give one "
-            f"of the arrays, such as X[{self.names[0]!r}]."
+            "Inputs hold several arrays and cannot be converted to one array. DeepClassifier and DeepRegressor take Inputs. For other "
+            f"estimators, give one of the arrays, such as X[{self.names[0]!r}]."
         )
 
     def __repr__(self) -> str:

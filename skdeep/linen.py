@@ -1,7 +1,7 @@
-"""Linen's conventions, in this file only: which fields a module has, what it is told at a call, how it is copied.
+"""All conventions of Flax's linen modules: their fields, the arguments of their calls, and how they are copied.
 
-A linen module is a dataclass. Beside its own fields it has `parent` and `name`, which Linen sets, and an id of its own
-that changes from instance to instance. Flax is never imported here: a module that is given has imported it already.
+A linen module is a dataclass. Beside its own fields it has `parent` and `name`, which Linen sets, and an id that differs
+between instances. This file never imports Flax: the code that made the given module has imported it already.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ BATCH_STATS = "batch_stats"
 LOSSES = "losses"
 """The collection, or the name of an NNX variable, by which modules report losses of their own."""
 
-# What a module may take beside x, and its value while training and otherwise.
+# Names that modules use for a flag of training, and True if the flag is True in training, False if it is True in prediction.
 _FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
 
 
 def is_linen_class(value: Any) -> bool:
-    """Tell whether something is a class of linen modules, without importing flax."""
+    """Return True if a value is a class of linen modules, without importing flax."""
     return isinstance(value, type) and any(
         cls.__module__ == "flax.linen.module" and cls.__name__ == "Module" for cls in value.__mro__
     )
 
 
 def call_arguments(module: Any, train: bool, row_mask: Any, step_mask: Any = None) -> dict[str, Any]:
-    """Return what of `train`, its synonyms, `row_mask` and `step_mask` a Flax module's `__call__` takes.
+    """Return those arguments that a Flax module's `__call__` takes, of `train` and its synonyms, `row_mask` and `step_mask`.
 
-    A flag that the module already has as a field is left out, since Flax refuses to be told twice.
+    A flag that is already set as a field of the module is left out, because Flax raises if it gets both.
     """
     names = inspect.signature(type(module).__call__).parameters
     arguments: dict[str, Any] = {
@@ -46,9 +46,9 @@ def call_arguments(module: Any, train: bool, row_mask: Any, step_mask: Any = Non
 
 
 def rows_as_arguments(module: Any, x: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the positional and the named arguments by which a Flax module's `__call__` is given its rows.
+    """Return the positional and the named arguments that pass rows to a Flax module's `__call__`.
 
-    Inputs by name are named arguments if `__call__` has a parameter for each of them; otherwise they are one dict.
+    Inputs by name become named arguments if `__call__` has a parameter for each of them; otherwise they are one dict.
     """
     if isinstance(x, dict) and x.keys() <= inspect.signature(type(module).__call__).parameters.keys():
         return (), x
@@ -56,21 +56,21 @@ def rows_as_arguments(module: Any, x: Any) -> tuple[tuple[Any, ...], dict[str, A
 
 
 def takes_step_mask(module: Any) -> bool:
-    """Tell whether a module's `__call__` takes `step_mask`."""
+    """Return True if a module's `__call__` takes `step_mask`."""
     return "step_mask" in inspect.signature(type(module).__call__).parameters
 
 
 def is_told_of_training(module: Any) -> bool:
-    """Tell whether a module's `__call__` takes `train` or one of its synonyms."""
+    """Return True if a module's `__call__` takes `train` or one of its synonyms, and no field sets it already."""
     return bool(call_arguments(module, True, None).keys() & _FLAGS.keys())
 
 
 def call(module: Any, x: Any, **arguments: Any) -> Any:
-    """Call a module; one of Flax's own promotes types as it likes, whatever `jax_numpy_dtype_promotion` says.
+    """Call a module. For Flax's own modules, set `jax_numpy_dtype_promotion` to "standard" during the call.
 
-    Flax's norms promote float64 and float32, which "strict" forbids. The setting is for the code of users.
+    Flax's norms combine float32 and float64, which raises if the user sets "strict". The setting is for users' code.
     """
-    import jax  # only where a module runs: commands that list plugins do without
+    import jax  # here, because commands that list plugins import this file and must not load jax
 
     is_of_flax = type(module).__module__.startswith("flax.")
     with jax.numpy_dtype_promotion("standard") if is_of_flax else contextlib.nullcontext():
@@ -78,7 +78,7 @@ def call(module: Any, x: Any, **arguments: Any) -> Any:
 
 
 def constructor_fields(module: Any) -> tuple[dataclasses.Field[Any], ...]:
-    """Return the fields that make an equal module of a module or class: all that the constructor takes but `parent`."""
+    """Return the fields of a module or class that an equal module needs: all constructor parameters but `parent`."""
     return tuple(field for field in dataclasses.fields(module) if field.init and field.name != "parent")
 
 
@@ -88,20 +88,20 @@ def user_fields(module: Any) -> tuple[dataclasses.Field[Any], ...]:
 
 
 def values_of(module: Any, fields: tuple[dataclasses.Field[Any], ...]) -> dict[str, Any]:
-    """Return what a module holds in some of its fields, by name."""
+    """Return the values of some fields of a module, by name."""
     return {field.name: getattr(module, field.name) for field in fields}
 
 
 def made_anew(module: Any) -> Any:
-    """Return a module with the same fields that belongs to the module in whose method it is made.
+    """Return a module with the same fields whose parent is the module in whose method it is made.
 
-    `copied` would not do: a clone does not belong to the module around it.
+    `copied` returns a clone, which has no parent.
     """
     return type(module)(**values_of(module, constructor_fields(module)))
 
 
 def copied(module: Any, **changes: Any) -> Any:
-    """Return a copy of a module that belongs to no other one, with some fields changed."""
+    """Return a copy of a module without a parent, with some fields changed."""
     return module.clone(**changes)
 
 
@@ -111,7 +111,7 @@ def with_fields(module: Any, changes: dict[str, Any]) -> Any:
     Raises
     ------
     ValueError
-        If there is no such field; the message lists the known ones.
+        If the module has no such field; the message lists the fields that it has.
     """
     known = values_of(module, user_fields(module))
     for name in changes:
@@ -121,7 +121,7 @@ def with_fields(module: Any, changes: dict[str, Any]) -> Any:
 
 
 def with_outputs(module: Any, n_outputs: int) -> Any:
-    """Return a copy of a module whose field `n_outputs` is filled in, if it has such a field and that is None."""
+    """Return a copy of a module. If it has a field `n_outputs` that is None, the copy has `n_outputs` there."""
     if getattr(module, "n_outputs", n_outputs) is None:
         return copied(module, n_outputs=n_outputs)
     return copied(module)

@@ -1,9 +1,9 @@
-"""The records that flow through a fit: what one stage hands to the next, as named tuples of arrays.
+"""The records that the stages of a fit pass to each other, most of them named tuples of arrays.
 
-`X, y` -> `Rows` -> `Batch` -> one training step on a `TrainState` -> `Info`. What a user configures is in `contract.py`
-(the components) and `core/config.py` (one training's whole configuration).
+`X, y` -> `Rows` -> `Batch` -> one training step on a `TrainState` -> `Info`. The configuration is in other files:
+components in `contract.py`, the whole configuration of one training in `config.py`.
 
-Shapes: `n` rows, `padded` the size that they are padded to, `batch` the rows of one step.
+Axis words: `n` rows, `padded` the number of rows after padding, `batch` the rows of one step.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import jax
 from jaxtyping import Array, Float, Int, Shaped, UInt32
 
 Params: TypeAlias = Any
-"""A nested dict of arrays (or any pytree) that training changes."""
+"""The trained arrays: a nested dict, or any pytree."""
 
 ModelState: TypeAlias = Any
-"""A nested dict of arrays that the network itself updates, such as running averages; often empty."""
+"""A nested dict of arrays that the network itself updates in training, such as running averages; often empty."""
 
 OptimizerState: TypeAlias = Any
 
 Raw: TypeAlias = Any
-"""The output of a network before the link: an array `(n, raw)`, or a dict of such arrays where the loss names them."""
+"""The output of a network before the link: an array `(n, raw)`, or a dict of such arrays if the loss names them."""
 
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What is predicted: the kind, and the number of classes, labels or outputs."""
+    """The task of a fit: its kind, and the number of classes, labels or outputs."""
 
     kind: TaskKind
     n_targets: int
 
     @property
     def n_raw(self) -> int:
-        """Raw outputs of a network that gives one number a class, label or output (one for binary)."""
+        """Number of raw outputs, if there is one per class, label or output; 1 if the task is binary."""
         return 1 if self.kind == "binary" else self.n_targets
 
 
@@ -53,9 +53,9 @@ class InputSpec:
     shape : tuple of int
         Shape of a row.
     dtype : {"float", "int32"}, default="float"
-        "float" stands for the type of training.
+        "float" means the type of training.
     n_categories : int, tuple of int or None, default=None
-        For ids: how many there are, one number for all columns or one per column; None if unknown.
+        For ids: the number of ids, for all columns or one number per column; None if unknown.
     """
 
     shape: tuple[int, ...]
@@ -76,13 +76,13 @@ class SparseRows(NamedTuple):
 
 
 X: TypeAlias = Any
-"""Rows as a program sees them: an array `(n, ...)` of numbers or ids, a dict of such arrays by name, or `SparseRows`."""
+"""The x of rows in a program: an array `(n, ...)` of numbers or ids, a dict of such arrays by name, or `SparseRows`."""
 
 
 class Rows(NamedTuple):
-    """The training or validation rows, padded to a shared size.
+    """The training or validation rows, padded to a size that similar row counts share.
 
-    Rows from `n` on are padding and are never read.
+    The first `n` rows are real. The others are padding and have no effect.
     """
 
     x: X
@@ -92,7 +92,7 @@ class Rows(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows of one step. Where `mask` is 0 a row repeats another one and its weight is 0."""
+    """The rows of one step. A row with `mask` 0 fills up the last batch of an epoch: it repeats another row, with weight 0."""
 
     x: X
     target: Shaped[Array, "batch ..."]
@@ -101,10 +101,11 @@ class Batch(NamedTuple):
 
 
 class Stopping(NamedTuple):
-    """Early stopping as state: what is best so far, and for how many epochs nothing got better.
+    """The state of early stopping: the best score and its epoch and parameters, and the number of epochs without improvement.
 
-    `best_epoch` is 0 as long as there is none, -1 for a best one of an earlier fit. A stopping rule may
-    also lower the learning rate: `rate_factor` multiplies it.
+    Scores are losses: lower is better. `best_epoch` is 0 until an epoch is best, and -1 if the best epoch belongs to an
+    earlier fit. The stopping rule updates the other fields: `reference`, the score to improve on; `n_stale`, the number of
+    consecutive epochs that did not improve on it; and `rate_factor`, which multiplies the learning rate.
     """
 
     best: Float[Array, ""]
@@ -117,11 +118,12 @@ class Stopping(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """All that one step hands to the next.
+    """The complete state between two steps of a training.
 
-    `position` counts the steps done in the current epoch; `epoch` those finished; `loss_sum` is what the
-    objective reported in this epoch; `status` is one of the constants of `skdeep.core.stopping`. `largest_batch` is how
-    many rows the largest batch of earlier trainings had that this one goes on from, 0 if it does not go on.
+    `epoch` is the number of finished epochs, and `position` the number of finished steps of the current epoch. `loss_sum` is
+    the sum of the values that the objective reported in this epoch. `status` is one of the constants of
+    `skdeep.core.stopping`. If this training continues earlier ones, `largest_batch` is the number of rows in their largest
+    batch, else 0.
     """
 
     params: Params
@@ -139,7 +141,7 @@ class TrainState(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What a block of steps reports: one entry for each epoch it finished, then unused ones."""
+    """The report of a block of steps. The first `n_epochs` entries are those of the epochs that it finished."""
 
     train_loss: Float[Array, " epochs"]
     val_loss: Float[Array, " epochs"]
@@ -148,10 +150,10 @@ class Info(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """Where a training stands, as NumPy arrays and plain numbers: what a checkpoint holds beside the job.
+    """A point between two blocks of a training, as NumPy arrays and plain numbers. A checkpoint holds it and the job.
 
-    `state` has the one position; `history` the finished epochs of this training by column; `seconds` is the time that the
-    steps of the current epoch took.
+    `state` holds the position (`epoch` and `position`). `history` holds the finished epochs of this training by column.
+    `seconds` is the time that the finished steps of the current epoch took.
     """
 
     state: TrainState
@@ -162,9 +164,10 @@ class Snapshot(NamedTuple):
 class Outcome(NamedTuple):
     """The result of a training: parameters as NumPy arrays, the history by column, and how it ended.
 
-    `best_epoch` (from 1) is the epoch of these parameters; `has_best` tells that it was the best one so far. `status` is one
-    of the constants of `skdeep.core.stopping`. `state` is what a later training may continue from. `message` is what a
-    driver has to say of its end, `loss` its last loss where no epoch reports it.
+    `best_epoch` (from 1) is the epoch of these parameters; it is -1 if they are the best ones of an earlier fit. `has_best` is
+    True if they are those of the best epoch, False if they are the last ones. `status` is one of the constants of
+    `skdeep.core.stopping`. A later training may continue from `state`. `message` is a driver's warning about its end, empty
+    if there is none. `loss` is the last loss of a driver that reports it apart from the history, else None.
     """
 
     params: Params

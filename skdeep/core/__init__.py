@@ -1,16 +1,17 @@
-"""The pure functional core. Read in this order, one stage a file:
+"""The pure functional core, one stage per file. Read the files in this order:
 
-1. From data to rows, on the host: `encode`, `target` and `encoding` (X and y to the numbers of training and back), `rows`
-   (weights, equal rows merged, held-out rows). For texts: `texts`, `tokens`, `text_encoding`.
-2. A training as a value: `job`, `placement` (device and type of numbers), `history`; `run` starts it, `identity` digests it.
-3. Rows to programs: `feeds`, then `sparse_rows` and `batch` inside the program.
+1. From data to rows, on the host: `encode`, `target` and `encoding` (encode X and y, decode raw outputs), `rows` (weights,
+   merging of equal rows, the validation split). For texts: `texts`, `tokens`, `text_encoding`.
+2. A training as a value: `job`, `placement` (device and type of numbers), `history`. `run` starts it; `identity` computes
+   its digests.
+3. From rows to programs: `feeds`, then `sparse_rows` and `batch` inside the program.
 4. The program: `network`, `augment`, `objective`, `step`, `stopping`; `programs` compiles and caches it.
-5. `drivers` run it block by block, seen by a `watcher`.
+5. `drivers` run the program block by block and report to a `watcher`.
 6. From parameters to predictions: `inference`, `link`; `generation` for texts.
 
-Networks made of networks are in `composed`, `variational` and `language`. Beside the path stand `fingerprint` (users' code
-in the keys of programs), `jitted` (copies and pickles of JAX's functions), `random` (the generator), and `cpu` (workarounds
-for XLA's CPU backend).
+Networks that contain other networks are in `composed`, `variational` and `language`. Four more files support these stages:
+`fingerprint` (users' code in the keys of programs), `jitted` (copies and pickles of JAX's function objects), `random` (the
+generator of random numbers), and `cpu` (workarounds for XLA's CPU backend).
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ C = TypeVar("C", bound=Component)
 
 
 def as_traced(component: C, dtype: Any = np.float32) -> C:
-    """Return the component with every number as a scalar of one type, whatever type it had.
+    """Return the component with every number cast to a NumPy scalar of one type.
 
-    Without this, 1, 1.0, True and `np.float64(1)` would each compile a program of their own. The type
-    is the one that training has: of the parameters, the rows and the losses.
+    Without this cast, 1, 1.0, True and `np.float64(1)` would each compile their own program. Use the type of training,
+    which is the type of the parameters, the rows and the losses.
 
     Examples
     --------

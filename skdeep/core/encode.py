@@ -1,4 +1,4 @@
-"""Stage 1, on the host: validated X -> rows of floats of the shape that the network takes."""
+"""From validated X to rows in the types and the shape that the network takes, on the host."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ ROWS_PER_BLOCK = 4096
 
 
 def row_shape(columns: tuple[int, ...], input_shape: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return the shape of one row as the network sees it.
+    """Return the shape of one row for the network: `input_shape` if given, else the shape of a row of X.
 
     Raises
     ------
     ValueError
-        If `input_shape` does not hold as many values as a row of X has.
+        If `input_shape` and a row of X have different numbers of values.
     """
     if input_shape is None:
         return columns
     if math.prod(columns) != math.prod(input_shape):
         raise ValueError(
-            f"The 'input_shape' parameter is {input_shape}, which is {math.prod(input_shape)} values a row, but X has "
-            f"{math.prod(columns)} values a row. Give an input_shape whose product is {math.prod(columns)}."
+            f"The 'input_shape' parameter is {input_shape}, which is {math.prod(input_shape)} values per row, but X has "
+            f"{math.prod(columns)} values per row. Give an input_shape whose product is {math.prod(columns)}."
         )
     return input_shape
 
 
 def encode_rows(x: Any, dtype: Any = np.float32) -> Any:
-    """Return X in the type of training, in the form it has; the network's shape is given to blocks of rows later.
+    """Return X cast to the type of training, dense or sparse as it was. `dense_block` gives rows the network's shape.
 
     Raises
     ------
     ValueError
-        If a finite value is infinite in that type.
+        If a value is too large for that type.
     """
     dtype = np.dtype(dtype)
     if not is_sparse(x):
@@ -50,7 +50,7 @@ def encode_rows(x: Any, dtype: Any = np.float32) -> Any:
         place = int(np.searchsorted(x.indptr, entry, side="right")) - 1, int(x.indices[entry])
         return place if x.format == "csr" else place[::-1]
 
-    if not x.has_canonical_format:  # an entry may be stored in parts, or out of order
+    if not x.has_canonical_format:  # entries may be unsorted, or stored several times, to be added
         x = x.astype(np.float64)
         x.sum_duplicates()
         _check_finite(x.data, x.data, dtype, place_of)
@@ -58,14 +58,14 @@ def encode_rows(x: Any, dtype: Any = np.float32) -> Any:
 
 
 def encode_inputs(x: Any, in_shape: InShape, dtype: Any = np.float32) -> Any:
-    """Return X in the form that the network's inputs have: numbers in the type of training, ids as int32.
+    """Return X in the types of the network's inputs: numbers in the type of training, ids as int32.
 
-    Sparse X stays in the type of training, since most of its values are no ids.
+    Sparse X is always cast to the type of training, even if the network takes ids.
 
     Raises
     ------
     ValueError
-        If a number is infinite in the type of training, or an id is no whole number that int32 holds.
+        If a number is too large for the type of training, or an id is not a whole number in the range of int32.
     """
     specs = specs_of(in_shape)
     if isinstance(specs, dict):
@@ -78,12 +78,12 @@ def _encode_input(x: Any, spec: InputSpec, dtype: Any, name: str) -> Any:
 
 
 def encode_ids(x: Shaped[np.ndarray, "..."], name: str = "X") -> Int[np.ndarray, "..."]:
-    """Return ids as int32; `name` is what errors call X.
+    """Return ids as int32. Error messages call X `name`.
 
     Raises
     ------
     ValueError
-        If a value is no whole number, or one that int32 does not hold.
+        If a value is not a whole number in the range of int32.
     """
     limits = np.iinfo(np.int32)
     with np.errstate(invalid="ignore"):
@@ -98,18 +98,18 @@ def encode_ids(x: Shaped[np.ndarray, "..."], name: str = "X") -> Int[np.ndarray,
 
 
 def check_rows(network: Network, x: Any, in_shape: InShape) -> None:
-    """Call the network's `check_rows` on rows that are not sparse, because compiled code cannot raise."""
+    """Call the network's `check_rows` on dense rows, because compiled code cannot raise. Skip sparse rows."""
     if not is_sparse(x):
         network.check_rows(in_shape_for(x, in_shape))
 
 
 def is_sparse(x: Any) -> bool:
-    """Tell whether X is a SciPy sparse matrix or array."""
+    """Return True if X is a SciPy sparse matrix or array."""
     return hasattr(x, "indptr")
 
 
 def dense_block(x: Any, index: Shaped[np.ndarray, " n"] | slice, in_shape: InShape) -> Any:
-    """Return some rows of X as a program takes them, sparse ones as dense rows."""
+    """Return some rows of X as dense arrays in the network's shape."""
     rows = x[index]
     return in_shape_for(rows.toarray() if is_sparse(rows) else rows, in_shape)
 
@@ -117,7 +117,7 @@ def dense_block(x: Any, index: Shaped[np.ndarray, " n"] | slice, in_shape: InSha
 def _cast(
     values: Shaped[np.ndarray, "..."], dtype: np.dtype[Any], place_of: Callable[[int], tuple[int, ...]]
 ) -> Float[np.ndarray, "..."]:
-    """Return values in a type; `place_of` tells row and column of one by its number, for the error."""
+    """Return values cast to a type. `place_of(i)` is the index in X of the i-th value, for the error message."""
     if values.dtype == dtype:
         return values
     with np.errstate(over="ignore"):

@@ -1,4 +1,4 @@
-"""What a fit learned of X and y, as one value: it translates them to the numbers of training, and raw outputs back."""
+"""The encoding that fit learns from X and y: it encodes both for training and decodes raw outputs to predictions."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from skdeep.records import InputSpec, Raw, Task
 
 @runtime_checkable
 class Target(Protocol):
-    """What was learned of y."""
+    """The part of an encoding that is learned from y: encodes targets and decodes raw outputs."""
 
     @property
     def task(self) -> Task:
-        """What is predicted."""
+        """The kind of target, and the number of classes, labels or outputs."""
         ...
 
     def encode(self, y: Any, dtype: Any) -> Any:
-        """Return y as the loss compares it with raw outputs."""
+        """Return y in the form that the loss compares with raw outputs."""
         ...
 
     def restore(self, encoded: Any) -> Any:
-        """Return y in the user's form, from what `encode` made of it."""
+        """Return encoded targets in the form in which scorers compare them; `Values` are in units of y already."""
         ...
 
     def decode(self, loss: Loss, raw: Any, dtype: Any) -> Any:
@@ -51,26 +51,29 @@ class Target(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Classes:
-    """y `(n,)` of labels: the sorted classes. Encoded: int codes `(n,)`."""
+    """Target of class labels `(n,)`, described by the sorted classes. Encoded: int codes `(n,)`."""
 
     classes: Shaped[np.ndarray, " classes"]
 
     @property
     def task(self) -> Task:
-        """Binary for up to two classes, else multiclass."""
+        """Task "binary" for up to two classes, else "multiclass"."""
         n = len(self.classes)
         return Task("binary" if n <= 2 else "multiclass", n)
 
     def encode(self, y: Shaped[np.ndarray, " n"], dtype: Any = np.float32) -> Any:
-        """Return the position of each label among the classes; ValueError for a label that is none of them."""
+        """Return the position of each label among the classes. Raise ValueError for an unknown label."""
         return encode_classes(y, self.classes)
 
     def restore(self, encoded: Shaped[np.ndarray, " n"]) -> Any:
-        """Return labels of codes."""
+        """Return the label of each code."""
         return self.classes[encoded]
 
     def decode(self, loss: Loss, raw: Raw, dtype: Any = None) -> Any:
-        """Return the predicted labels `(n,)`, by probabilities in the type `dtype`; a single class is always predicted."""
+        """Return the predicted labels `(n,)`: the class of the largest probability, compared in the type `dtype`.
+
+        If there is only one class, it is predicted for every row.
+        """
         if len(self.classes) == 1:
             return np.repeat(self.classes, len(raw))
         return self.restore(predicted_classes(loss, raw, self.task, np, dtype))
@@ -78,7 +81,7 @@ class Classes:
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-    """y `(n, labels)`, an indicator matrix: the codes for absent and present. Encoded: 0 and 1 `(n, labels)`."""
+    """Target of an indicator matrix `(n, labels)`, described by its codes for absent and present. Encoded: 0 and 1."""
 
     n_labels: int
     codes: Shaped[np.ndarray, " 2"]
@@ -86,16 +89,16 @@ class Labels:
 
     @property
     def task(self) -> Task:
-        """Multilabel."""
+        """Task "multilabel"."""
         return Task("multilabel", self.n_labels)
 
     @property
     def classes(self) -> Shaped[np.ndarray, " labels"]:
-        """The positions of the labels."""
+        """The column numbers of the labels."""
         return np.arange(self.n_labels)
 
     def encode(self, y: Shaped[np.ndarray, "n labels"], dtype: Any = np.float32) -> Any:
-        """Return 1 where a label is present, else 0; ValueError for a value that is neither code."""
+        """Return 1 where a label is present, else 0. Raise ValueError for a value that is neither code."""
         return encode_labels(y, self.codes).astype(dtype, copy=False)
 
     def restore(self, encoded: Shaped[np.ndarray, "n labels"]) -> Any:
@@ -103,7 +106,7 @@ class Labels:
         return decode_labels(encoded, self.codes)
 
     def decode(self, loss: Loss, raw: Raw, dtype: Any = None) -> Any:
-        """Return the predicted labels `(n, labels)` in the user's codes, by probabilities in the type `dtype`."""
+        """Return the predicted labels `(n, labels)` in the user's codes; probabilities are compared in the type `dtype`."""
         return self.restore(predicted_classes(loss, raw, self.task, np, dtype))
 
 
@@ -120,20 +123,20 @@ class Values:
 
     @property
     def task(self) -> Task:
-        """Regression."""
+        """Task "regression"."""
         return Task("regression", self.n_outputs)
 
     @property
     def narrowest_dtype(self) -> np.dtype[Any]:
-        """float32 if that tells values of this mean and scale apart, else float64."""
+        """float32 if it is precise enough for values of this mean and scale, else float64; see `narrowest_dtype`."""
         return np.dtype(np.float32) if self.scale is None else narrowest_dtype(self.scale)
 
     def encode(self, y: Float[np.ndarray, "n outputs"], dtype: Any = np.float32) -> Any:
-        """Return y `(n, outputs)` in units of training; ValueError for values too large for the type."""
+        """Return y `(n, outputs)` in units of training. Raise ValueError for values too large for the type."""
         return encode_values(y, self.scale or _no_scale(self.n_outputs), dtype)
 
     def restore(self, encoded: Float[np.ndarray, "n outputs ..."]) -> Any:
-        """Return values in the form of y; they are in units of y. There may be several per output."""
+        """Return values `(n, outputs, ...)` in the form of y, without the axis of outputs if y is 1-D. Units do not change."""
         return encoded[:, 0] if self.is_1d else encoded
 
     def decode(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
@@ -172,21 +175,21 @@ class Values:
 
 @dataclasses.dataclass(frozen=True)
 class RowItself:
-    """The target is the row of X: what an autoencoder learns. Encoded: floats `(n, values of a row)`."""
+    """Target of an autoencoder: the row of X itself. Encoded: floats `(n, values)`, one per value of a row."""
 
     columns: tuple[int, ...]
 
     @property
     def task(self) -> Task:
-        """Regression of each value of a row."""
+        """Task "regression", with one output per value of a row."""
         return Task("regression", math.prod(self.columns))
 
     def encode(self, y: Shaped[np.ndarray, "n ..."], dtype: Any = np.float32) -> Any:
-        """Return rows as flat ones of numbers."""
+        """Return rows as flat rows of floats."""
         return y.reshape(len(y), -1).astype(dtype, copy=False)
 
     def restore(self, encoded: Float[np.ndarray, "n values"]) -> Any:
-        """Return flat rows, as scorers compare them."""
+        """Return flat rows unchanged: scorers compare rows in this form."""
         return encoded
 
     def decode(self, loss: Loss, raw: Raw, dtype: Any = np.float32) -> Any:
@@ -196,19 +199,19 @@ class RowItself:
 
 @dataclasses.dataclass(frozen=True)
 class Encoding:
-    """What a fit learned of X and y.
+    """The encoding of X and y that fit learned.
 
     Parameters
     ----------
     target : Classes, Labels, Values or RowItself
-    columns : tuple of int, or dict of them
+    columns : tuple of int, or dict of tuples
         Shape of a row of X, by name if X has several inputs.
     in_shape : InShape
         Shape of a row for the network, or the `InputSpec`s of its inputs.
     dtype, x_dtype : str
-        The type of training, and that of X.
+        The type of training, and the type of X.
     names : tuple of str or None
-        Names of the columns of a table.
+        Column names if X is a table.
 
     Examples
     --------
@@ -231,7 +234,7 @@ class Encoding:
 
     @property
     def task(self) -> Task:
-        """What is predicted."""
+        """The kind of target, and the number of classes, labels or outputs."""
         task: Task = self.target.task
         return task
 
@@ -241,29 +244,29 @@ class Encoding:
         return row_shapes(self.in_shape)
 
     def encode(self, x: Any) -> Any:
-        """Return validated X as the network's inputs are; see `skdeep.core.encode.encode_inputs`."""
+        """Return validated X in the types of the network's inputs; see `skdeep.core.encode.encode_inputs`."""
         return encode_inputs(x, self.in_shape, self.dtype)
 
     def for_network(self, network: Network) -> Encoding:
-        """Return the encoding for a network, which may take the values of X as ids."""
+        """Return the encoding for a network: values of X become int32 if the network declares `n_ids`."""
         if network.n_ids is None or has_names(self.in_shape):
             return self
         return dataclasses.replace(self, in_shape=InputSpec(self.row_shape, "int32", network.n_ids))
 
     def encode_target(self, y: Any) -> Any:
-        """Return validated y as the loss compares it with raw outputs."""
+        """Return validated y in the form that the loss compares with raw outputs."""
         return self.target.encode(y, np.dtype(self.dtype))
 
     def decode(self, loss: Loss, raw: Raw, dtype: Any = None) -> Any:
-        """Return predictions in the form of y; `dtype` is the type of numbers, by default that of training."""
+        """Return predictions in the form of y. Numbers are of type `dtype`, by default the type of training."""
         return self.target.decode(loss, raw, np.dtype(dtype or self.dtype))
 
     def with_scale(self, scale: TargetScale | None) -> Encoding:
-        """Return the encoding with the scale of y."""
+        """Return the encoding with another scale of y."""
         return dataclasses.replace(self, target=dataclasses.replace(self.target, scale=scale))
 
     def check_domain(self, loss: Loss, values: Any, name: str = "y") -> None:
-        """Raise ValueError if targets are outside of the domain of the loss; `name` is what the user calls them."""
+        """Raise ValueError if targets are outside of the domain of the loss. The message calls them `name`."""
         check_domain(loss, values, getattr(self.target, "scale", None), name)
 
 

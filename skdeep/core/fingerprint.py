@@ -1,8 +1,8 @@
-"""The fingerprint of users' code: what a traced program was made of, beside shapes and dtypes.
+"""The fingerprint of the code and the values from which a program was traced, beside shapes and dtypes.
 
-A component's class or a function is the same object after something that it reads was changed: a global, a closure cell,
-a default, a method, a function that it calls. So the code of users is read at each lookup, with what it refers to.
-Code of installed packages and of skdeep counts by identity. Names that are looked up at run time only, as in
+A component's class or a function stays the same object when something that it uses changes: a global, a closure cell, a
+default, a method, a function that it calls. So users' code, and everything that it refers to, is read at each lookup of a
+program. Code of installed packages and of skdeep is compared by identity. Names that are only computed at run time, as in
 `getattr(module, name)` or `globals()[name]`, are not seen.
 """
 
@@ -34,18 +34,18 @@ from skdeep.core.jitted import JITTED, wrapped_by
 from skdeep.linen import constructor_fields, is_linen_class
 
 MAX_ATOMS = 20_000
-"""What refers to more than so many values is traced again at each fit rather than read at each lookup."""
+"""Code that refers to more values than this is not read at each lookup; its program is traced again in each fit instead."""
 
 
 class Fingerprint:
-    """What the structure of a program's arguments was made of.
+    """The content of the structure of a program's arguments.
 
     Parameters
     ----------
     atoms : tuple of hashable values
         Equal for equal code and values.
     is_complete : bool
-        False if there was something that cannot be read, such as a generator.
+        False if something could not be read, such as a generator.
     """
 
     __slots__ = ("_hash", "atoms", "is_complete")
@@ -63,17 +63,17 @@ class Fingerprint:
 
 
 def fingerprint(arguments: Iterable[Any]) -> Fingerprint:
-    """Return the fingerprint of the structure of arguments; numbers and arrays that are traced are not part of it."""
+    """Return the fingerprint of the structure of arguments. Traced numbers and arrays are not part of it."""
     return _read(arguments)[0]
 
 
 def atoms_of(value: Any) -> tuple[Any, ...]:
-    """Return what any object is made of, as values of plain types, code, and objects that are known by name.
+    """Return the content of any object as a flat tuple of plain values, code objects, and objects that have a name.
 
     Raises
     ------
     UnreadableError
-        If it has a state that cannot be read.
+        If its state cannot be read.
     """
     reader = _Reader()
     reader.read(value)
@@ -81,7 +81,7 @@ def atoms_of(value: Any) -> tuple[Any, ...]:
 
 
 def user_functions(arguments: Iterable[Any]) -> list[tuple[Any, int]]:
-    """Return the functions of users that the structure of arguments refers to, each with a hash of what it is made of."""
+    """Return the users' functions to which the structure of arguments refers, each with a hash of its content."""
     reader = _read(arguments)[1]
     return [(function, hash(tuple(reader.atoms[first:last]))) for function, first, last in reader.functions]
 
@@ -98,20 +98,20 @@ def _read(arguments: Iterable[Any]) -> tuple[Fingerprint, _Reader]:
 
 
 class UnreadableError(Exception):
-    """Something has a state that cannot be read, or too much of it."""
+    """The state of an object cannot be read, or is larger than `MAX_ATOMS`."""
 
 
 class _Reader:
-    """Writes what objects are made of to a list of hashable atoms, each compound object once."""
+    """Appends the content of objects to a list of hashable atoms. Each compound object is read once."""
 
     def __init__(self) -> None:
         self.atoms: list[Any] = []
-        self.functions: list[tuple[Any, int, int]] = []  # of users, and which atoms are theirs
-        self._seen: dict[int, tuple[int, Any]] = {}  # objects are held, so that their ids stay theirs
+        self.functions: list[tuple[Any, int, int]] = []  # users' functions, each with the range of its atoms
+        self._seen: dict[int, tuple[int, Any]] = {}  # by id; holds the objects, so that no id is reused
         self._modules: set[tuple[types.ModuleType, tuple[str, ...]]] = set()
 
     def read_argument(self, value: Any) -> None:
-        """Read the structure of a component, whose data fields are traced and only searched for components."""
+        """Read the structure of a component. Its data fields are traced, so they are only searched for components."""
         if isinstance(value, Component):
             cls = type(value)
             if not _is_installed(cls.__module__):
@@ -134,7 +134,7 @@ class _Reader:
         if kind in _PLAIN:
             self.atoms += (kind, value)
             return
-        if kind in _BY_REPR:  # 0.0 equals -0.0
+        if kind in _BY_REPR:  # their equality is too coarse: 0.0 == -0.0
             self.atoms += (kind, repr(value))
             return
         if id(value) in self._seen:
@@ -173,7 +173,7 @@ class _Reader:
             if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
                 array = jax.random.key_data(array)
             values = np.asarray(array)
-        except (jax.errors.JAXTypeError, RuntimeError) as err:  # a tracer, or an array whose memory was given away
+        except (jax.errors.JAXTypeError, RuntimeError) as err:  # a tracer, or a donated array
             raise UnreadableError from err
         if values.dtype.hasobject:
             self.read(values.tolist())
@@ -264,7 +264,7 @@ class _Reader:
         self.read(reference())
 
     def read_type(self, value: Any) -> None:
-        """Read what has a state that no program depends on."""
+        """Read only the type of an object, such as a lock, because no program depends on its state."""
         self.atoms.append(type(value))
 
     def read_class(self, cls: type) -> None:
@@ -283,10 +283,10 @@ class _Reader:
     def read_instance(self, value: Any) -> None:
         cls: Any = type(value)
         self.read(cls)
-        if dataclasses.is_dataclass(cls) and is_linen_class(cls):  # beside its fields it has an id of its own
+        if dataclasses.is_dataclass(cls) and is_linen_class(cls):  # not its id, which differs between instances
             self.read_items(getattr(value, field.name) for field in constructor_fields(cls))
             return
-        # An installed package says what the value of an object is when it is pickled; beside it are caches.
+        # For a class of an installed package, read the state that is pickled: other attributes may be caches.
         if _is_installed(cls.__module__) and self._read_reduced(value):
             return
         if isinstance(value, dict):
@@ -301,17 +301,20 @@ class _Reader:
             raise UnreadableError
 
     def _read_reduced(self, value: Any) -> bool:
-        """Read an object as pickle does, and tell whether it can; one that it finds by name is always the same."""
+        """Read an object by the state that pickle would store. Return False if it cannot be pickled.
+
+        An object that pickle stores by name counts as constant.
+        """
         try:
             reduced = value.__reduce_ex__(4)
-        except Exception:  # classes raise what they like when they cannot be pickled
+        except Exception:  # classes that cannot be pickled raise exceptions of any kind
             return False
         if isinstance(reduced, str):
             self.atoms.append(value)
             return True
         make, arguments, *rest = reduced
         self.read((make, arguments, rest[0] if rest else None))
-        for items in rest[1:3]:  # those of a list and of a dict, as iterators
+        for items in rest[1:3]:  # iterators over the items of a list and of a dict
             self.read(None if items is None else tuple(items))
         return True
 
@@ -353,7 +356,7 @@ _READERS_OF_TYPES: dict[type, Callable[[_Reader, Any], None]] = {
 
 
 def _is_generated(method: Any) -> bool:
-    """Tell whether a method was made by `dataclasses`, from fields that are read anyway."""
+    """Return True if `dataclasses` generated a method, from fields that are read anyway."""
     return isinstance(method, types.FunctionType) and method.__code__.co_filename == "<string>"
 
 
@@ -362,7 +365,7 @@ def _reader_for(value: Any) -> Callable[[_Reader, Any], None]:
     known = _READERS_OF_TYPES.get(cls)
     if known is None:
         known = next((read for kinds, read in _READERS if isinstance(value, kinds)), _Reader.read_instance)
-        if _is_installed(cls.__module__):  # classes of users come and go
+        if _is_installed(cls.__module__):  # users' classes may be redefined: do not keep old ones alive
             _READERS_OF_TYPES[cls] = known
     return known
 
@@ -375,7 +378,7 @@ class _Names(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def _names_in(code: types.CodeType) -> _Names:
-    """Return the globals, attributes and modules that code names, with the code inside it."""
+    """Return the globals, attributes and modules that are named in a code object and in the code objects nested in it."""
     by_operation: dict[str, dict[str, None]] = {"GLOBAL": {}, "ATTR": {}, "IMPORT": {}}
     pending = [code]
     while pending:
@@ -395,7 +398,7 @@ _OPERATIONS = {
 
 
 def _is_installed(module: Any) -> bool:
-    """Tell whether a module is Python's, of an installed package, or skdeep's."""
+    """Return True if a module belongs to Python, to an installed package, or to skdeep."""
     found = sys.modules.get(module or "__main__")
     return module in sys.builtin_module_names or (found is not None and _is_installed_globals(vars(found)))
 
@@ -421,9 +424,10 @@ def _installed_folders() -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=4096)
 def _holds_more(cls: Any) -> bool:
-    """Tell whether objects of a class have room for more than `__dict__`, slots and the items of a container.
+    """Return True if objects of a class have memory for more than `__dict__`, slots and the items of a container.
 
-    That is what a class written in C keeps to itself, or one of its subclasses inherits: a deque, a table of pandas.
+    Then the class, or one of its base classes, is written in C and has a state that Python code cannot read. Examples are
+    `collections.deque` and `pandas.Timestamp`.
     """
     for base in cls.__mro__:
         if base in _READ_AS_ITEMS:

@@ -1,7 +1,7 @@
-"""Stage 11: a model of the next token -> new tokens, drawn one after the other.
+"""Draw new tokens one by one from a model of the next token.
 
-The network sees a window of known tokens at each step, whatever network it is. Tokens behind the last known one
-change nothing, since the network is causal.
+At each step the network is applied to a window of known tokens. The window may have places after the last known token; the
+network is causal, so that the ids in these places have no effect.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from skdeep.records import ModelState, Params
 
 TOKENS_PER_CALL = 256
 TEMPERATURES = (1e-30, 1e30)
-"""Beyond, float32 would overflow: the likeliest token is drawn, or any."""
+"""Temperatures are clipped to this range, as float32 would overflow outside of it.
+
+At the lower end, the likeliest token is drawn; at the upper end, all tokens are equally likely.
+"""
 
 
 class Sampling(NamedTuple):
-    """How a token is drawn; `end` is the token that ends a text, drawn only if `may_end`, or -1 if there is none."""
+    """Parameters of drawing tokens. `end` is the token that ends a text (-1 for none); it is drawn only if `may_end`."""
 
     temperature: Float[Any, ""]
     top_k: Int[Any, ""]
@@ -38,7 +41,11 @@ class Sampling(NamedTuple):
 
 
 class Continuation(NamedTuple):
-    """The window, how many of its tokens are known, the new tokens of this call, how many they are, those before it."""
+    """A text in progress.
+
+    The first `n_known` tokens of `window` are known. `tokens` holds the `n_new` tokens of the current call; earlier calls drew
+    `n_before` tokens. `has_ended` is True after the token that ends a text.
+    """
 
     window: Int[Any, " time"]
     n_known: Int[Any, ""]
@@ -49,9 +56,9 @@ class Continuation(NamedTuple):
 
 
 def choose(raw: Float[Array, " tokens"], sampling: Sampling, key: Any) -> Int[Array, ""]:
-    """Return a token drawn from `softmax(raw / temperature)` among the `top_k` likeliest; the likeliest at 0.
+    """Return a token drawn from `softmax(raw / temperature)` among the `top_k` likeliest tokens.
 
-    Of equally likely tokens the first ones are among the `top_k`.
+    Temperature 0 gives the likeliest token. Of equally likely tokens, those with lower ids are among the `top_k`.
     """
     is_barred = (jnp.arange(len(raw)) == sampling.end) & ~sampling.may_end
     order = jnp.argsort(jnp.where(is_barred, jnp.inf, -raw), stable=True)
@@ -93,7 +100,7 @@ def generate_tokens(
     sampling: Sampling,
     n_wanted: Int[Array, ""],
 ) -> Continuation:
-    """Return the text with `n_wanted` tokens, or fewer if the text ended."""
+    """Return the text with `n_wanted` new tokens, or fewer if the text ended."""
     with inside_a_loop():
         last: Continuation = lax.while_loop(
             lambda p: (p.n_new < n_wanted) & ~p.has_ended,
@@ -105,9 +112,10 @@ def generate_tokens(
 
 @program()
 def look_ahead(model: Model, params: Params, model_state: ModelState, x: Int[Array, "2 time"]) -> Bool[Array, ""]:
-    """Tell whether outputs in the first half differ between two rows that differ in the second half only.
+    """Return True if outputs in the first half of the steps differ between two rows that differ in the second half only.
 
-    As in training, where a normalisation may mix what it does not in prediction; random numbers are the same.
+    The network is applied in training mode, because some normalisations mix steps in this mode only. Both rows get the same
+    random numbers.
     """
     network = functions_of(model.network, model.in_shape, model.n_raw)
 
@@ -118,7 +126,7 @@ def look_ahead(model: Model, params: Params, model_state: ModelState, x: Int[Arr
         return of_first_half
 
     first, second = lax.map(outputs, x)
-    # NaN is none of this check's business: the loss will tell.
+    # NaN passes this check: training raises its own error for a loss that is not finite.
     return jnp.any(jnp.abs(first - second) > 1e-4 * (1 + jnp.max(jnp.abs(first))))
 
 
@@ -130,15 +138,15 @@ def generate(
     n_wanted: int,
     sampling: Sampling,
 ) -> Int[np.ndarray, " new"]:
-    """Return at most `n_wanted` tokens that follow the prompt (of one token at least), the end's token included.
+    """Return at most `n_wanted` tokens that follow the prompt, including the token that ends the text.
 
     Parameters
     ----------
     model : Model
-        Of a `NextToken`; its float fields must be cast (`skdeep.core.as_traced`).
+        The model of a `NextToken`. Its float fields must be cast (`skdeep.core.as_traced`).
     params, model_state : pytrees of arrays
     prompt : int array (known,)
-        The network sees the last ones, as many as a row has.
+        At least one token. The network sees the last tokens only, at most as many as a row has.
     n_wanted : int
     sampling : Sampling
     """
@@ -171,19 +179,21 @@ def _call(
 
 
 def check_is_causal(model: Model, params: Params, model_state: ModelState) -> None:
-    """Raise ValueError if outputs depend on later tokens: such a network learns to copy, not to predict.
+    """Raise ValueError if outputs depend on later tokens: such a network would copy the next token, not predict it.
 
-    Compares outputs with the parameters given, so it can tell only what these let through.
+    The outputs are computed with the given parameters only. A dependence on later tokens that has no effect with these
+    parameters, for example because a weight is 0, is not found.
 
     Parameters
     ----------
     model : Model
-        Of a `NextToken`; its float fields must be cast (`skdeep.core.as_traced`).
+        The model of a `NextToken`. Its float fields must be cast (`skdeep.core.as_traced`).
     params, model_state : pytrees of arrays
 
     Raises
     ------
     ValueError
+        If an output in the first half of the steps changes with a token in the second half.
     """
     network: Any = model.network
     (length,) = row_shapes(model.in_shape)
@@ -191,7 +201,7 @@ def check_is_causal(model: Model, params: Params, model_state: ModelState) -> No
     x[1, length // 2 :] = (x[1, length // 2 :] + 1) % network.n_tokens
     if length > 1 and look_ahead(model, params, model_state, x):
         raise ValueError(
-            f"The network {network.network} makes its outputs at a step of later steps too, so it cannot learn what comes next. "
-            "Let each step see itself and earlier ones only: no bidirectional layers, causal=True for attention, "
-            "padding='causal' for convolutions, no normalisation over the steps."
+            f"The outputs of the network {network.network} at a step depend on later steps too, so it cannot learn to predict the "
+            "next token. Let an output depend on its own and earlier steps only: no bidirectional layers, causal=True for "
+            "attention, padding='causal' for convolutions, no normalisation over the steps."
         )

@@ -1,4 +1,4 @@
-"""The course of a training by column, one entry per epoch."""
+"""The history of a training: losses and other numbers by column, with one entry per epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def new_history() -> History:
 
 
 def joined_history(earlier: History | None, history: History) -> History:
-    """Return earlier epochs and later ones, numbered from 1; columns that the later ones lack are filled with NaN.
+    """Return the earlier epochs followed by those of `history`, numbered from 1. Columns that `history` lacks are NaN.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""The two digests of a job: which jobs share a program, and which are the same training.
+"""The two digests of a job: the signature is equal for jobs that share a program, the identity for equal trainings.
 
-Both are made of names and content, never of addresses, so that they are equal in all processes.
+Both are computed from names and content, never from addresses, so that they are equal in all processes.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from skdeep.core.inputs import arrays_of
 from skdeep.core.rows import WeightedRows, padded_size
 
 PACKAGES = ("skdeep-flax", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
-"""The packages whose versions decide the numbers of a training."""
+"""The packages whose versions may change the numbers of a training."""
 
 
 def signature_of(job: Any) -> str:
-    """Return a digest of what decides which program a job runs, and the shapes of all that the program is given."""
+    """Return a digest of everything that selects the program of a job, and of the shapes of the program's inputs."""
     shape = job.config.model.in_shape
     return _digest(
         [
@@ -48,7 +48,7 @@ def signature_of(job: Any) -> str:
 
 
 def identity_of(job: Any) -> str:
-    """Return a digest of what decides the result of a training, however far it goes."""
+    """Return a digest of everything that decides the numbers of a training, except the epoch at which it ends."""
     config = job.config
     if not _looks_at_the_end(config):
         config = config.replace(max_epochs=0.0)
@@ -76,7 +76,7 @@ def _looks_at_the_end(config: Any) -> bool:
 
 
 def structure_atoms(component: Component) -> list[Any]:
-    """Return what a component is made of but its numbers: classes, structure fields, and the code of users in them."""
+    """Return the content of a component without its numbers: classes, structure fields, and users' code in them."""
     parts: list[Any] = [_name_of(type(component)), _version_of(type(component).__module__)]
     for field in dataclasses.fields(component):  # type: ignore[arg-type]  # every component is one
         value = getattr(component, field.name)
@@ -106,7 +106,7 @@ def _form_of_validation(rows: WeightedRows | None) -> Any:
 
 
 def content_of(rows: WeightedRows | None) -> Any:
-    """Return digests of the arrays that rows are made of."""
+    """Return digests of the arrays in which rows are stored."""
     if rows is None:
         return None
     x = rows.x
@@ -120,7 +120,7 @@ def _array_digest(array: Any) -> Any:
     return (
         values.shape,
         str(values.dtype),
-        hashlib.blake2b(values.reshape(-1).view(np.uint8), digest_size=16).hexdigest(),  # type: ignore[arg-type]  # a buffer,
+        hashlib.blake2b(values.reshape(-1).view(np.uint8), digest_size=16).hexdigest(),  # type: ignore[arg-type]  # arrays are buffers
     )
 
 
@@ -138,7 +138,7 @@ def _distribution_version(package: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _version_of(module: str) -> str:
-    """Return the version of the package that a module is of; "" for code that no package installed."""
+    """Return the version of the package to which a module belongs; "" for skdeep and for code outside of packages."""
     top = module.partition(".")[0]
     if top in ("skdeep", "__main__"):
         return ""
@@ -155,12 +155,12 @@ def _digest(parts: Iterable[Any]) -> str:
 
 
 def _written(value: Any) -> Iterable[bytes]:
-    """Yield bytes that say what a value is, for values that the atoms of a fingerprint may be.
+    """Yield bytes that are equal for equal values in all processes, for the kinds of values that atoms may be.
 
     Raises
     ------
     TypeError
-        If there is no way to say it that holds in other processes.
+        If a value is of another kind and has no name by which other processes find it.
     """
     if isinstance(value, bool | int | str | bytes | float | types.NoneType | types.EllipsisType):
         yield f"{type(value).__name__}:{value!r}".encode()
@@ -187,7 +187,7 @@ def _written(value: Any) -> Iterable[bytes]:
 
 
 def _written_code(code: types.CodeType) -> Iterable[bytes]:
-    """Yield what code does: neither the file nor the lines that it stands in."""
+    """Yield the content of a code object without its file name and line numbers."""
     yield code.co_code
     yield from _written([code.co_names, code.co_varnames, code.co_freevars, code.co_argcount, code.co_flags])
     yield from _written(list(code.co_consts))
@@ -201,5 +201,8 @@ def _module_of(value: Any) -> str:
 def _name_of(value: Any) -> str:
     name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
     if not isinstance(name, str):
-        raise TypeError(f"{value!r} has no name that is known in other processes.")
+        raise TypeError(
+            f"The identity and the signature of a job need values that can be read, or that other processes find by a name. Got "
+            f"{value!r}, which has no name. Use a component, a function or plain values instead."
+        )
     return f"{_module_of(value)}.{name}"

@@ -1,7 +1,7 @@
-"""Stage 10: parameters and rows -> raw outputs, in blocks of one fixed size.
+"""From parameters and rows to raw outputs, in blocks of one fixed size.
 
-A row's result then depends neither on its neighbours nor on how many there are, and no row count
-compiles anew: one program serves a single block, another loops over several.
+Because all blocks have one size, the result of a row depends neither on other rows nor on their number, and a new number of
+rows needs no new compile. One program computes a single block; another program loops over several blocks.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def predict_block(model: Model, params: Params, model_state: ModelState, x: Any)
 
 @program()
 def predict_blocks(model: Model, params: Params, model_state: ModelState, part: tuple[Any, Int[Array, ""]]) -> Any:
-    """Return the raw outputs of the first blocks of rows; the rest is zero.
+    """Return the raw outputs of the first `n_blocks` blocks of rows, and zeros for the other rows.
 
     Parameters
     ----------
     model, params, model_state
-    part : rows and the number of blocks
-        Rows after the last of these blocks are not read.
+    part : tuple of rows and n_blocks
+        Rows after the first `n_blocks` blocks are not read.
     """
     x, n_blocks = part
 
@@ -73,7 +73,7 @@ def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any, d
     params, model_state : pytrees of arrays
     x : array (n, ...), sparse matrix (n, features) or Inputs, as `skdeep.core.encode.encode_inputs` returns it
     dtype : NumPy dtype, default=None
-        Type of the result; by default that of the numbers of x.
+        Type of the result, by default the floating type of x.
     """
     n, raw = x.shape[0], empty(model.n_raw, x.shape[0], float_dtype(x) if dtype is None else dtype)
     take = taker_of(x, model.in_shape)
@@ -93,7 +93,7 @@ def predict_raw(model: Model, params: Params, model_state: ModelState, x: Any, d
 
 
 def _blocks_per_call(model: Model, take: Taker) -> int:
-    """Return how many blocks one program call loops over: few enough that their copy stays small."""
+    """Return the number of blocks per program call, limited so that the copies of their rows and raw outputs stay small."""
     values_per_row: int = max(
         total_width(model.n_raw), *(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(take(0, 1)))
     )
@@ -101,13 +101,16 @@ def _blocks_per_call(model: Model, take: Taker) -> int:
 
 
 def _parts_from(take: Taker, n: int, size: int) -> Iterator[tuple[int, Any]]:
-    """Yield the start of each call for several blocks, its rows and their number of blocks."""
+    """Yield for each call the position of its first row, and a pair of its rows and their number of blocks."""
     for start in range(0, n, size):
         yield start, (take(start, size), np.int32(-(-min(size, n - start) // BLOCK_ROWS)))
 
 
 def _fill(raw: Any, predict: Callable[[Any], Any], parts: Iterable[tuple[int, Any]]) -> Any:
-    """Fill in the outputs of one call per part, a few of which are under way at once; each part comes with its start."""
+    """Call `predict` on each part and write the outputs to `raw`; each part comes with the position of its first row.
+
+    A few calls run at the same time.
+    """
     under_way: deque[tuple[int, Any]] = deque()
     for start, part in parts:
         under_way.append((start, predict(part)))

@@ -1,7 +1,7 @@
-"""Copies and pickles of JAX's function objects, such as `nn.relu`: the object itself, as for plain functions.
+"""Copy and pickle JAX's function objects, such as `nn.relu`, by reference, as Python does with plain functions.
 
-Left alone, `copy.deepcopy` makes unequal copies of `jax.jit` and `jax.custom_jvp` objects, and pickle refuses them: it
-looks for the function inside under the name that the object has. scikit-learn copies parameters in `clone`.
+Without this module, `copy.deepcopy` makes unequal copies of `jax.jit` and `jax.custom_jvp` objects; scikit-learn copies
+parameters in `clone`. pickle raises: it pickles the inner function by its name, but finds the outer object under that name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KINDS = (*_WRAPPERS, type(jnp.add))
 
 
 def wrapped_by(function: Any) -> Any:
-    """Return the function inside a jitted or cached one; a deep copy of a jitted one has it in its state only."""
+    """Return the function inside a jitted or cached function. A deep copy of a jitted function holds it in its state only."""
     try:
         return function.__wrapped__
     except AttributeError:
@@ -37,32 +37,35 @@ def _innermost(function: Any) -> Any:
 
 
 def _path_of(function: Any) -> tuple[Any, Any]:
-    """Return the module and the name that the function inside was defined in and under."""
+    """Return the module and the qualified name of the innermost function."""
     inner = _innermost(function)
     name = getattr(inner, "__qualname__", None) or getattr(inner, "__name__", None)
     return getattr(inner, "__module__", None), name
 
 
 def _reduced(function: Any) -> Any:
-    """Return what `copy` and pickle ask for: the name under which the object is found, if it is."""
+    """Return the reduced value for `copy` and pickle: the object's name if the name leads to the object, else a call."""
     inner, (module, name) = _innermost(function), _path_of(function)
     if isinstance(module, str) and isinstance(name, str) and module != "__main__":
         found = found_by(module, name)
         if found is function:
             return name
-        if type(found) is type(function) and _innermost(found) is inner:  # this is a copy that was made elsewhere
+        if (
+            type(found) is type(function) and _innermost(found) is inner
+        ):  # `function` is a copy of the object with this name
             return import_name, (module, name)
-    return _value_of, (_kept(function),)  # what a notebook defines goes to other processes by value
+    return _value_of, (_kept(function),)  # functions defined in a notebook are pickled by value
 
 
 _being_dumped: ContextVar[frozenset[int]] = ContextVar("_being_dumped", default=frozenset())
 
 
 class _Kept:
-    """Holds an object that is copied by reference, and pickled by value.
+    """Holds a function object that is copied by reference and pickled by value.
 
-    pickle would look for the function inside under a name that the object has. So what goes into a pickle is what
-    cloudpickle makes of it, and the name: a pickle that is loaded where it was made finds the object that is there.
+    pickle would pickle the inner function by its name, but finds the outer object under that name. So a pickle holds the name
+    and the bytes that cloudpickle makes of the object. If the object with that name has the same bytes when the pickle is
+    loaded, as in the process that wrote it, loading returns that object.
     """
 
     def __init__(self, value: Any) -> None:
@@ -74,7 +77,11 @@ class _Kept:
     def __reduce__(self) -> Any:
         if id(self.value) in _being_dumped.get():
             arguments, state = self.value.__reduce_ex__(4)[1:3]
-            return _kept_empty, arguments, (state,)  # filled afterwards: a derivative refers to its own function
+            return (
+                _kept_empty,
+                arguments,
+                (state,),
+            )  # filled by __setstate__, as a derivative refers to its own function
         return _found_or_loaded, (*_path_of(self.value), self._dumped())
 
     def _dumped(self) -> bytes:
@@ -97,7 +104,7 @@ _all_kept: weakref.WeakValueDictionary[int, _Kept] = weakref.WeakValueDictionary
 
 
 def _kept(function: Any) -> _Kept:
-    """Return what holds a function: the same while it is being pickled, so that pickle knows it when it comes again."""
+    """Return the `_Kept` that holds a function: one object during a pickling, so that pickle recognises repeats."""
     return _all_kept.setdefault(id(function), _Kept(function))
 
 
@@ -106,7 +113,7 @@ def _kept_empty(cls: type, *arguments: Any) -> _Kept:
 
 
 def _found_or_loaded(module: Any, name: Any, data: bytes) -> _Kept:
-    """Return the object under a name if it is what was pickled, else a new one."""
+    """Return the object with this name if it equals the pickled one, else load a new one."""
     found = found_by(module, name) if isinstance(module, str) and isinstance(name, str) else None
     if type(found) in _KINDS and _kept(found)._dumped() == data:
         return _kept(found)

@@ -19,7 +19,7 @@ from skdeep.records import ModelState, Outcome, Params, Snapshot, TrainState
 
 @runtime_checkable
 class Driver(Protocol):
-    """What trains a job: a component with this method."""
+    """A component that trains a job by this method."""
 
     def drive(self, job: Job, watcher: Watcher) -> Outcome:
         """Train the job; see `skdeep.core.run.run`."""
@@ -27,10 +27,10 @@ class Driver(Protocol):
 
 
 class Origin(NamedTuple):
-    """How a training came about: what the estimator that absorbs its outcome needs to know.
+    """The call that started a training; the estimator reads it when it absorbs the outcome.
 
-    `is_partial` tells a `partial_fit`, `goes_on` that an earlier fit is continued; `history` is the history that this
-    training extends.
+    `is_partial` is True for `partial_fit`. `goes_on` is True if an earlier fit is continued. `history` is the history that
+    this training extends, None if there is none.
     """
 
     is_partial: bool = False
@@ -43,14 +43,14 @@ _STEPS, _UNKNOWN = Steps(), Origin()
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One training as a value, which pickles and runs without the estimator that prepared it.
+    """One training as a value. It can be pickled and runs without the estimator that prepared it.
 
     Parameters
     ----------
     config : FitConfig
-        Network, loss, optimizer and the like, with Python's numbers.
+        Network, loss, optimizer and the other components; their numbers are Python's.
     rows : WeightedRows
-        The rows to train on, encoded: X in the type of training, targets in units of training, weights.
+        The rows to train on: X encoded for the network, encoded targets, weights.
     order : EpochOrder
         The order of these rows in each epoch.
     batch_size : int
@@ -59,21 +59,21 @@ class Job:
     placement : Placement
         The device, and the type of numbers.
     last_epoch : int
-        Training ends when `epoch` of the state reaches it.
+        Training ends when `epoch` of the state reaches this number.
     driver : Driver, default=Steps()
-        What trains: blocks of compiled steps, or SciPy's L-BFGS-B.
+        Trains by blocks of compiled steps, or by SciPy's L-BFGS-B.
     validation : WeightedRows or None, default=None
         Encoded rows whose loss is computed after each epoch.
     score : callable or None, default=None
         `score(params, model_state)`, greater is better, called after each epoch.
     snapshot : Snapshot or None, default=None
-        Where the training stands if it is continued.
+        The point from which an interrupted training continues; None starts at `start`.
     encoding : object, default=None
-        How X and y were encoded and how raw outputs are decoded; training does not read it.
+        Encodes X and y, and decodes raw outputs. Training does not read it.
     ids : mapping, default={}
-        The full id of each component, by the parameter that named it; training does not read it.
+        The full id of each component, by the parameter that named it. Training does not read it.
     origin : Origin
-        How the training came about; training does not read it.
+        The call that started the training. Training does not read it.
 
     Examples
     --------
@@ -102,19 +102,20 @@ class Job:
     def signature(self) -> str:
         """Return a digest that is equal for jobs that share a program and can be stacked.
 
-        Numbers, seeds, data, and row counts of one padded size may differ.
+        Traced numbers, seeds and data may differ, and so may row counts with the same padded size.
         """
         return signature_of(self)
 
     def identity(self) -> str:
-        """Return a digest that is equal for the same training, in any process and at any point of it.
+        """Return a digest that is equal for the same training, in any process and after any number of its steps.
 
-        `last_epoch`, the device, watchers and the encoding do not matter, nor does `max_epochs` of the configuration unless
-        the schedule or the optimizer looks at it. The content of rows and the versions of the packages that decide numbers do.
+        It depends on the content of rows and on the versions of the packages that decide numbers. It does not depend on
+        `last_epoch`, the snapshot, the device, watchers or the encoding. It depends on `max_epochs` of the configuration only
+        if the schedule does (`looks_at_the_end`), or if the optimizer is given the progress.
 
         Raises
         ------
         TypeError
-            If the job holds an object that has neither content that can be read nor a name known in other processes.
+            If the job holds an object whose content cannot be read and that other processes cannot find by a name.
         """
         return identity_of(self)

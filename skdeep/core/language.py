@@ -1,6 +1,6 @@
-"""Stage 5c: models of the next token, the network and the loss that agree on the shape of the raw output.
+"""Models of the next token: a network and a loss that agree on the shape of the raw output.
 
-Rows are ids `(n, time)`; the raw output `(n, time, tokens)` has one number per step and token that could come next.
+Rows are ids `(n, time)`. The raw output `(n, time, tokens)` has one number per step and possible next token.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from skdeep.core.objective import row_losses
 from skdeep.core.tokens import NO_TARGET
 from skdeep.records import ModelState, Params, Task, TaskKind
 
-# Values of unit size, as layers expect of their input. Flax's smaller ones learn more slowly: after 10 epochs of the
-# benchmark `character_generator` an LSTM's perplexity is 6.4 with them and 4.7 with these; a transformer's is 7.1 either way.
+# Standard deviation 1, because layers expect inputs of unit size. With Flax's smaller default, training is slower: after 10
+# epochs of the benchmark `character_generator`, an LSTM's perplexity is 6.4 with Flax's default and 4.7 with standard deviation
+# 1; a transformer's is 7.1 with both.
 _EMBEDDING_INIT = jax.nn.initializers.normal(1.0)
 
 
 class NextToken(Network):
-    """An embedding of tokens under the causal form of a network, with an output at each step for each token.
+    """A network that predicts the next token: an embedding of tokens, followed by the causal form of a network.
+
+    It has one output per step and token.
 
     Parameters are `{"embedding": (n_tokens, features), "network": ...}`; the model state is the network's.
 
     Parameters
     ----------
     network : Network
-        One with a `build_causal`.
+        A network that has `build_causal`.
     n_tokens : int
     features : int
         Length of a token's vector.
@@ -66,15 +69,15 @@ class NextToken(Network):
     def _check_shape(self, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
         if shape != wanted:
             raise ValueError(
-                f"The network {self.network} returns an array of shape {shape} for sequences of shape {wanted[:2]}, but to say what "
-                f"comes next it must return {self.n_tokens} outputs at each step, that is {wanted}. Give recurrent layers "
-                "return_sequences=True, leave out what takes the steps together, or give a module of yours a field "
+                f"The network {self.network} returns an array of shape {shape} for sequences of shape {wanted[:2]}, but to predict "
+                f"the next token it must return {self.n_tokens} outputs at each step, that is {wanted}. Give recurrent layers "
+                "return_sequences=True, leave out layers that drop or combine steps, or give a module of yours a field "
                 "'n_outputs: int | None = None' and use it as the width of its last layer: fit fills it in."
             )
 
 
 class TokenLoss(Loss):
-    """The mean of a loss for classes over the steps of a row that have a target.
+    """The mean of a classification loss over the steps of a row that have a target.
 
     Parameters
     ----------

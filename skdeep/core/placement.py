@@ -1,4 +1,4 @@
-"""Where a training or prediction runs, and the type of its numbers."""
+"""The device on which a training or a prediction runs, and the type of its numbers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import numpy as np
 class Placement:
     """A device of this process, by platform and number, and the type of numbers.
 
-    It is part of a job and of the key of each program, and pickles: in another process it names the device of the same
-    platform and number there.
+    It is part of a job and of the key of each program. It can be pickled; in another process it means that process's device
+    of the same platform and number.
 
     Examples
     --------
@@ -48,12 +48,12 @@ class Placement:
         return self.platform == "cpu"
 
     def active(self) -> _Active:
-        """Trace, compile and run programs with this placement inside the block, in this thread."""
+        """Return a context manager. In its block, this thread traces, compiles and runs programs with this placement."""
         return _Active(self)
 
 
 class _Active:
-    """The block in which a placement is active; a generator in its place would take twice as long."""
+    """The context manager of `Placement.active`; one made by `contextlib.contextmanager` would take twice as long."""
 
     def __init__(self, placement: Placement) -> None:
         self._placement = placement
@@ -81,18 +81,18 @@ _active: ContextVar[Placement | None] = ContextVar("_active", default=None)
 
 
 def current_placement() -> Placement:
-    """Return the placement that is active in this thread, else the one that JAX's settings name."""
+    """Return the placement that is active in this thread, else float32 numbers on JAX's default device."""
     return _active.get() or placement_of(_default_device())
 
 
 @functools.cache
 def placement_of(device: Any, dtype: Any = np.float32) -> Placement:
-    """Return the placement on a JAX device; numbers are of type `dtype`."""
+    """Return the placement on a JAX device, with numbers of type `dtype`."""
     return Placement(device.platform, _index_of(device), np.dtype(dtype).name)
 
 
 def default_placement(dtype: Any = np.float32) -> Placement:
-    """Return the placement on the device that JAX uses by default."""
+    """Return the placement on JAX's default device, with numbers of type `dtype`."""
     return placement_of(_default_device(), dtype)
 
 
@@ -103,7 +103,7 @@ def _default_device() -> Any:
     return _device(device, 0) if isinstance(device, str) else device
 
 
-# A process keeps the devices that it has when it first asks for them, so they are looked up once.
+# JAX's list of devices does not change after its first use, so devices are looked up once.
 
 
 @functools.cache
@@ -115,7 +115,10 @@ def _first_device() -> Any:
 def _device(platform: str, index: int) -> Any:
     devices = jax.local_devices(backend=platform)
     if index >= len(devices):
-        raise RuntimeError(f"There is no {platform} device number {index} in this process, which has {len(devices)}.")
+        raise RuntimeError(
+            f"There is no {platform} device number {index} in this process, which has {len(devices)}, counted from 0. "
+            "Give a placement on one of them."
+        )
     return devices[index]
 
 

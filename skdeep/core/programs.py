@@ -1,8 +1,9 @@
-"""Stage 7: the bounded cache of compiled programs, and its counters.
+"""The bounded cache of compiled programs, and its counters.
 
 A program is looked up by its structure: the tree of its arguments with every structure field, the fingerprint of users'
-code in it, shapes, dtypes, device and settings of JAX. On a miss it is traced and looked up by the text of its lowered
-form, which recognises equal programs behind unequal Python objects, such as a notebook's cell that was run again.
+code in it, shapes, dtypes, device and settings of JAX. If it is not found, it is traced, lowered, and looked up by the text
+of its lowered form. So equal programs of different Python objects are compiled once, for example if a notebook's cell that
+defines a class is run again.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ from skdeep.core.placement import current_placement
 
 MAX_PROGRAMS = 64
 COMPILES_PER_RETURN = 8
-"""How often freed memory goes back to the system."""
+"""Freed memory is returned to the system after every so many compiles."""
 
 Value = TypeVar("Value")
 
 
 class Counts(NamedTuple):
-    """How often a program was traced and compiled; calls that did neither are not counted."""
+    """How often a program was traced and compiled. Calls that find a compiled program are not counted."""
 
     traces: int
     compiles: int
 
 
 class _Cache:
-    """Least recently used values by key; each is made once, whichever threads ask for it."""
+    """A bounded cache that drops the least recently used value. If several threads need a missing value, one makes it."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -88,7 +89,7 @@ _forked_after_use = False
 
 
 def clear_cache() -> None:
-    """Forget every compiled program, give its memory back to the system, and set the counters to zero."""
+    """Drop all compiled programs, return their memory to the system, and set the counters to zero."""
     for cache in (_by_structure, _by_text, _traced):
         cache.clear()
     _return_memory()
@@ -97,7 +98,7 @@ def clear_cache() -> None:
 
 
 def compile_counts() -> dict[str, Counts]:
-    """Return, by program, how often it was traced and compiled since the last `clear_cache()`.
+    """Return, for each program, how often it was traced and compiled since the last `clear_cache()`.
 
     Examples
     --------
@@ -119,9 +120,9 @@ class Program:
     Parameters
     ----------
     function : callable
-        Also called as `program.function`, inside other traced functions.
+        Other traced functions call it as `program.function`.
     name : str, default=None
-        In the counts of compiles; by default that of the function.
+        Name in `compile_counts`, by default the function's.
     donate : tuple of int
         The positions of arguments whose memory the outputs may reuse.
     """
@@ -139,14 +140,14 @@ class Program:
         return jax.tree.unflatten(out_tree, compiled(*leaves))
 
     def with_others(self, *arguments: Any) -> Any:
-        """Return the compiled function of the last argument, for pytrees like this one, with the others fixed.
+        """Return the compiled program as a function of its last argument; the other arguments are fixed.
 
-        For callers that would otherwise look the same program up at each call. None, if the program does not suit its
-        loop (see `suits_its_loop`).
+        The function takes pytrees with the structure, shapes and dtypes of the given last argument, and does not look the
+        program up again. The result is None if the program does not suit its loop (see `suits_its_loop`).
         """
         if _is_eager():
             return lambda last: self(*arguments[:-1], last)
-        found = self._asked(arguments)
+        found = self._look_up_or_none(arguments)
         if found is None:
             return None
         leaves, compiled, out_tree = found
@@ -154,14 +155,14 @@ class Program:
         return lambda last: jax.tree.unflatten(out_tree, compiled(*fixed, *jax.tree.leaves(last)))
 
     def prepared(self, *arguments: Any) -> Any:
-        """Compile for such arguments, and return the compiled function of arguments like these.
+        """Compile for arguments of these structures, shapes and dtypes, and return the compiled function.
 
-        A clock may start afterwards, and no call looks the program up again. None, if the program does not suit its loop
-        (see `suits_its_loop`).
+        Its calls neither compile nor look the program up, so that they can be timed. The result is None if the program does
+        not suit its loop (see `suits_its_loop`).
         """
         if _is_eager():
             return self
-        found = self._asked(arguments)
+        found = self._look_up_or_none(arguments)
         if found is None:
             return None
         _, compiled, out_tree = found
@@ -170,12 +171,12 @@ class Program:
     def suits_its_loop(self, *arguments: Any) -> bool:
         """Return False if a network in this program is too slow inside the program's loop on a CPU.
 
-        The answer is kept beside the compiled program, so it costs no trace of its own.
+        The cache of programs keeps the answer, so that asking needs no trace of its own.
         """
-        return _is_eager() or self._asked(arguments) is not None
+        return _is_eager() or self._look_up_or_none(arguments) is not None
 
-    def _asked(self, arguments: tuple[Any, ...]) -> Any:
-        """Return the program for arguments, or None if it does not suit its loop."""
+    def _look_up_or_none(self, arguments: tuple[Any, ...]) -> Any:
+        """Return the result of `_look_up`, or None if the program does not suit its loop."""
         try:
             return self._look_up(arguments)
         except LeftAloneError:
@@ -191,7 +192,7 @@ class Program:
         return leaves, *found
 
     def _compiled_or_refused(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
-        """Return a program, or the error of one that refuses its loop, so that it is not traced again to find out."""
+        """Return the compiled program, or the LeftAloneError that its trace raised. The cache keeps either."""
         try:
             return self._compile(arguments, leaves, tree)
         except LeftAloneError as error:
@@ -220,19 +221,19 @@ class Program:
                 _return_memory()
             return compiled
 
-        if "callback" in text:  # the text does not say which Python function is called back
+        if "callback" in text:  # the text does not identify the Python function that is called back
             return compile_it(), out_trees[0]
         digest = hashlib.sha256(text.encode()).digest()
         return _by_text.get((digest, current_placement(), _settings()), compile_it), out_trees[0]
 
 
 def program(*, donate: tuple[int, ...] = ()) -> Callable[[Callable[..., Any]], Program]:
-    """Make a program of a function, as a decorator; see `Program`."""
+    """Return a decorator that turns a function into a `Program`."""
     return lambda function: Program(function, donate=donate)
 
 
 class TracedFunction:
-    """A pure function of pytrees that is traced once per structure and evaluated on the host; also a decorator."""
+    """A pure function of pytrees that is traced once per structure and evaluated in NumPy on the host; use it as a decorator."""
 
     def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
         self.name = name or function.__name__
@@ -262,7 +263,7 @@ class TracedFunction:
 
 
 def _is_eager() -> bool:
-    """Tell whether programs run as the Python functions that they are, as `jax.disable_jit` asks, for debuggers."""
+    """Return True under `jax.disable_jit`: programs then run as plain Python functions, for debuggers."""
     return bool(jax.config.jax_disable_jit)  # type: ignore[attr-defined]  # config attributes are made at run time
 
 
@@ -271,7 +272,7 @@ def _on_device(arguments: tuple[Any, ...]) -> Any:
 
 
 class _Same:
-    """Equal to the same objects only."""
+    """A hashable tuple of objects that are compared by identity."""
 
     def __init__(self, values: tuple[Any, ...]) -> None:
         self._values = values
@@ -284,7 +285,11 @@ class _Same:
 
 
 def _key(program: Any, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Hashable:
-    """Return what a program is looked up by; where code cannot be read, the very components, which one fit has."""
+    """Return the key of a program in the cache.
+
+    If users' code cannot be read, the components in the arguments are part of the key by identity. The program is then found
+    again only with the same component objects, that is within one fit.
+    """
     read = fingerprint(arguments)
     same = _Same(tuple(argument for argument in arguments if isinstance(argument, Component)))
     leaf_types = tuple(map(_abstract, leaves))
@@ -297,10 +302,10 @@ _n_changes = 0
 
 
 def _current_version(arguments: tuple[Any, ...]) -> int:
-    """Return a number that grows when a user's function is not what it was when it was traced before.
+    """Return a number that grows if a user's function, or a value that it uses, changed since its last trace.
 
-    JAX keeps the traces of functions that are jitted, or handed to `lax.scan` and the like, by the function alone.
-    It keeps them apart by this number.
+    JAX caches the traces of functions that are jitted or passed to `lax.scan` and similar operations, with the function object
+    as key. With this number in the user context, the number is part of the key.
     """
     global _n_changes
     with _counts_lock:
@@ -316,7 +321,7 @@ _compiles = itertools.count(1)
 
 
 def _return_memory() -> None:
-    """Give freed memory back to the system: after compiling, glibc keeps several times what a program takes."""
+    """Return freed memory to the system. After compiling, glibc keeps several times the memory that a program needs."""
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
@@ -342,14 +347,14 @@ _SETTINGS = [
     )
     if hasattr(jax.config, f"jax_{name}")
 ]  # fmt: skip
-"""The settings of JAX that change what is traced or compiled, or whether that raises."""
+"""The settings of JAX that change traces or compiled programs, or make tracing or compiling raise."""
 
 
 _read_settings = operator.attrgetter(*_SETTINGS)
 
 
 def _settings() -> Hashable:
-    """Return what the settings are in this thread."""
+    """Return the values of `_SETTINGS` in this thread."""
     values: Hashable = _read_settings(jax.config)
     return values
 

@@ -1,12 +1,12 @@
-"""Random numbers that compile in no time: a counter-based generator made of 32-bit multiplications.
+"""A counter-based generator of random numbers, made of 32-bit multiplications, which compiles fast.
 
-JAX's threefry takes longer to compile for the initial values than a whole training program, and
-dropout with it can take longer than the products (20 rounds a number); its rbg keys give other
-numbers under `vmap` than alone. This generator hashes (counter, key) with pcg3d and pcg4d of
-Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020, and finishes with the
-mixer of MurmurHash3 (Appleby), without which the four lowest bits of neighbours are correlated.
-It is registered as a JAX key type, so that `jax.random.*` works on its keys, in any module, and
-the same arithmetic runs in NumPy, bit for bit, to make initial values on the host.
+With JAX's threefry, parameter initialisation takes longer to compile than a whole training program, and dropout can take
+longer than the matrix products (20 rounds per number). JAX's rbg keys give other numbers under `vmap` than without it.
+
+This generator hashes (counter, key) with pcg3d and pcg4d of Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT
+9(3), 2020. It finishes with the mixer of MurmurHash3 (Appleby); without the mixer, the four lowest bits of neighbouring
+numbers are correlated. The generator is registered as a JAX key type, so that `jax.random.*` accepts its keys in any module.
+The same arithmetic in NumPy gives the same bits; it initialises parameters on the host.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def random_words(key: Any, shape: tuple[int, ...], xp: Any) -> Any:
 
 
 def fold_key(key: Any, data: Any, xp: Any) -> Any:
-    """Return the key derived from a key and a number."""
+    """Return a new key, derived from a key and a number."""
     domain = xp.full_like(key[..., 0], _FOLD_DOMAIN)
     return xp.stack(pcg4d(key[..., 0], key[..., 1], data, domain), axis=-1)
 
 
 def split_key(key: Any, shape: tuple[int, ...], xp: Any) -> Any:
-    """Return an array of `shape` keys derived from one."""
+    """Return an array of keys of this shape, derived from one key."""
     counter = xp.arange(math.prod(shape), dtype=np.uint32)
     domain = xp.full_like(counter, _SPLIT_DOMAIN)
     words = pcg4d(key[0] + 0 * counter, key[1] + 0 * counter, counter, domain)
@@ -104,7 +104,7 @@ PRNG = define_prng_impl(
 
 
 def wrap_key(words: Any) -> jax.Array:
-    """Return the JAX key made of two uint32 words; for use inside programs."""
+    """Return the JAX key made of two uint32 words. Call it inside programs."""
     key: jax.Array = jax.random.wrap_key_data(words, impl=PRNG)
     return key
 

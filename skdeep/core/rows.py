@@ -1,9 +1,8 @@
-"""Stage 3, on the host: weights, equal rows merged, the validation split, padded sizes.
+"""Weights, merging of equal rows, the validation split and padded sizes, on the host.
 
-Equal rows are merged so that a weight of 2 is exactly a row given twice, whatever the batches,
-the shuffles or the validation split. A hash proposes which rows are equal; they are compared
-before they merge. The scale of weights has no effect: before weights are added they are multiplied
-by a power of two, which is exact, so that no sum overflows.
+Equal rows are merged, so that a weight of 2 has exactly the effect of a row that is given twice, whatever the batches, the
+shuffles and the validation split are. Rows with equal hashes are compared before they are merged. Only ratios of weights
+matter. Before weights are added, they are multiplied by a power of two, which is exact, so that no sum overflows.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from skdeep.core.inputs import arrays_of
 
 SMALLEST_SIZE = 32
 LARGEST_POWER = 4096
-# Weights that differ by less are equal: sums of parts differ in their last digits from the whole.
+# Weights whose relative difference is smaller count as equal: sums in another order differ in their last digits.
 WEIGHT_TOLERANCE = 1e-9
 
 
@@ -35,7 +34,7 @@ class WeightedRows(NamedTuple):
 
 
 def padded_size(n: int) -> int:
-    """Return the size that `n` rows are padded to: a power of two up to 4,096, then steps of at most 1/8.
+    """Return the size that `n` rows are padded to: a power of two from 32 to 4,096, above that at most 1/8 more than `n`.
 
     Examples
     --------
@@ -50,21 +49,21 @@ def padded_size(n: int) -> int:
 
 
 class DistinctRows(NamedTuple):
-    """Rows of positive weight, and for each given row its position among them, or -1 for one of weight 0."""
+    """Rows of positive weight, and the position of each given row among them, -1 if its weight is 0."""
 
     rows: WeightedRows
     position: Int[np.ndarray, " given"]
 
     def members(self, is_chosen: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
-        """Return which given rows became part of the chosen rows."""
+        """Return the positions of the given rows that were merged into the chosen rows."""
         return np.flatnonzero((self.position >= 0) & is_chosen[self.position])
 
 
 def merge_equal_rows(given: WeightedRows, keep_order: bool = False) -> DistinctRows:
     """Drop rows of weight 0 and merge rows with equal x and target, adding their weights.
 
-    With `keep_order`, or if all merged weights are equal, the rows keep the order of first occurrence (and are
-    not copied when nothing merged); otherwise they are put in an order that depends on content only.
+    With `keep_order`, or if all merged weights are equal, the rows keep the order of first occurrence, and are not copied
+    if no rows merge. Otherwise their order depends on their content only.
     """
     rows, position = drop_zero_weights(given)
     rows = rows._replace(weight=bounded_weights(rows.weight))
@@ -95,7 +94,7 @@ def merge_equal_rows(given: WeightedRows, keep_order: bool = False) -> DistinctR
 
 
 def drop_zero_weights(given: WeightedRows) -> DistinctRows:
-    """Return the rows of positive weight; the same object if all have one."""
+    """Return the rows of positive weight: the given object itself if all weights are positive."""
     positive = given.weight > 0
     if positive.all():
         return DistinctRows(given, np.arange(len(positive)))
@@ -104,7 +103,7 @@ def drop_zero_weights(given: WeightedRows) -> DistinctRows:
 
 
 def bounded_weights(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Return the weights times the power of two that brings the largest into [1, 2), so that sums are finite.
+    """Return the weights times the power of two that scales the largest to [1, 2), so that their sum is finite.
 
     Examples
     --------
@@ -118,19 +117,19 @@ def bounded_weights(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def weight_exponent(weight: Float[np.ndarray, " n"]) -> int:
-    """Return the exponent of the power of two at or below the largest weight (0 if that is 0)."""
+    """Return the exponent of the largest power of two that is at most the largest weight; 0 if all weights are 0."""
     largest = weight.max()
     return int(np.frexp(largest)[1]) - 1 if largest > 0 else 0
 
 
 def scaled_by_power_of_two(value: Any, exponent: int) -> Any:
-    """Return `value * 2**exponent`: exact, but for results too small for float64."""
+    """Return `value * 2**exponent`, which is exact unless the result is too small for float64."""
     with np.errstate(under="ignore"):
         return np.ldexp(value, exponent)
 
 
 def unit_mean(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Divide the weights by their mean, so that a batch's expected weight is its number of rows."""
+    """Return the weights divided by their mean, so that a batch's expected weight is its number of rows."""
     bounded = bounded_weights(weight)
     with np.errstate(under="ignore"):
         normalised: Float[np.ndarray, " n"] = bounded / bounded.mean()
@@ -138,7 +137,7 @@ def unit_mean(weight: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def hash_rows(rows: WeightedRows) -> UInt64[np.ndarray, " n"]:
-    """Return a 64-bit hash of each row's x and target, the same for -0.0 and 0.0."""
+    """Return a 64-bit hash of each row's x and target. -0.0 and 0.0 have the same hash."""
     target = rows.target.reshape(len(rows.target), -1)
     mixed = _hash_sparse(rows.x) if is_sparse(rows.x) else _hash_arrays(arrays_of(rows.x))
     salt = np.uint64(0xD6E8FEB86659FD93)
@@ -148,15 +147,15 @@ def hash_rows(rows: WeightedRows) -> UInt64[np.ndarray, " n"]:
 def choose_held_out(
     target: Shaped[np.ndarray, "n ..."], fraction: float | int, stratify: bool, rng: np.random.Generator | None
 ) -> Bool[np.ndarray, " n"]:
-    """Mark a fraction (or a number) of the rows: at random, or the last ones if `rng` is None.
+    """Mark the held-out rows: a fraction or a number of them, drawn at random, or the last rows if `rng` is None.
 
-    With `stratify`, random rows are drawn by class. A class of one row is never marked. Places that rounding
-    leaves over go to the classes without a marked row first.
+    With `stratify`, rows are drawn in proportion to the sizes of classes. One row of each class is never held out. Rows
+    that rounding down leaves to draw come from classes without a held-out row first.
 
     Raises
     ------
     ValueError
-        If no row would be left on one of the sides.
+        If no row would be left to train on, or none to validate on.
     """
     n = len(target)
     wanted = fraction if isinstance(fraction, int) else max(1, round(fraction * n))
@@ -186,8 +185,8 @@ def _choose_by_class(codes: Int[np.ndarray, " n"], wanted: int, rng: np.random.G
     sizes = np.array([len(m) for m in members])
     quota = wanted * sizes / len(codes)
     take = np.minimum(np.floor(quota).astype(int), sizes - 1)
-    # Rounding down leaves some rows over, and so do classes of one row. Classes without any come first, as a score may
-    # need all classes; then the largest remainders. The last member of a class always trains.
+    # Rounding down, and the row of each class that must train, leave rows to draw. Draw first from classes without a
+    # held-out row, because a score may need all classes, then by the largest remainder.
     wanted = min(wanted, int((sizes - 1).sum()))
     while take.sum() < wanted:
         for index in np.lexsort((-(quota - take), take > 0)):
@@ -198,9 +197,9 @@ def _choose_by_class(codes: Int[np.ndarray, " n"], wanted: int, rng: np.random.G
 def _order_equal_hashes(
     rows: WeightedRows, order: Int[np.ndarray, " n"], hashes: UInt64[np.ndarray, " n"]
 ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Return an order in which equal rows are neighbours, and the number of each row's group.
+    """Return an order in which equal rows are neighbours, and for each row in it the number of its group of equal rows.
 
-    Rows of one hash that differ (a collision) are sorted by their bytes.
+    Different rows with the same hash (a collision) are sorted by their bytes.
     """
     same_hash = np.concatenate([[False], hashes[1:] == hashes[:-1]])
     same_row = same_hash.copy()
@@ -255,7 +254,7 @@ def _hash_arrays(arrays: list[Any]) -> UInt64[np.ndarray, " n"]:
 
 
 def _hash_dense(values: Shaped[np.ndarray, "n columns"]) -> UInt64[np.ndarray, " n"]:
-    """Sum of each value's bits times its column's odd number, modulo 2^64 (multilinear hashing)."""
+    """Return the sum of each value's bits times an odd factor of its column, modulo 2^64 (multilinear hashing)."""
     hashes = np.empty(len(values), dtype=np.uint64)
     factors = _factors(np.arange(values.shape[1], dtype=np.uint64))
     for start in range(0, len(values), ROWS_PER_BLOCK):
@@ -265,7 +264,7 @@ def _hash_dense(values: Shaped[np.ndarray, "n columns"]) -> UInt64[np.ndarray, "
 
 
 def _hash_sparse(x: Any) -> UInt64[np.ndarray, " n"]:
-    """As `_hash_dense`: the absent entries add nothing, as the bits of 0.0 are 0."""
+    """Return the same hashes as `_hash_dense`. Absent entries add nothing, because the bits of 0.0 are 0."""
     terms = _bits(x.data) * _factors(x.indices.astype(np.uint64))
     sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(terms, dtype=np.uint64)])
     hashes: UInt64[np.ndarray, " n"] = sums[x.indptr[1:]] - sums[x.indptr[:-1]]
@@ -274,8 +273,8 @@ def _hash_sparse(x: Any) -> UInt64[np.ndarray, " n"]:
 
 def _bits(values: Shaped[np.ndarray, "..."]) -> UInt64[np.ndarray, "..."]:
     unsigned = np.dtype(f"u{values.dtype.itemsize}")
-    # Adding 0 turns -0.0 into 0.0. Short floats fill the high bits only, and a product modulo 2^64
-    # forgets high bits: so they are folded onto the low ones.
+    # Adding 0 turns -0.0 into 0.0. Floats with few digits have bits in their high half only, and high bits have little
+    # effect on a product modulo 2^64: fold them onto the low half by XOR.
     bits: UInt64[np.ndarray, "..."] = (
         np.ascontiguousarray(values + values.dtype.type(0)).view(unsigned).astype(np.uint64)
     )
@@ -291,7 +290,7 @@ def _factors(columns: UInt64[np.ndarray, " columns"]) -> UInt64[np.ndarray, " co
 
 
 def _mix(value: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
-    """The finaliser of splitmix64 (Steele, Lea and Flood, 2014)."""
+    """Mix bits by the finaliser of splitmix64 (Steele, Lea and Flood, 2014)."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     value ^= value >> np.uint64(31)

@@ -14,12 +14,12 @@ def run(job: Job, watcher: Watcher | None = None) -> Outcome:
     ----------
     job : Job
     watcher : Watcher, default=None
-        Sees the training between blocks of steps, and may stop it.
+        Called between blocks of steps; it may stop the training.
 
     Returns
     -------
     Outcome
-        Ctrl-C ends training too, with the status `skdeep.core.stopping.INTERRUPTED`.
+        After Ctrl-C, the outcome of the steps done so far, with the status `skdeep.core.stopping.INTERRUPTED`.
 
     Examples
     --------

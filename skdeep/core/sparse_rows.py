@@ -1,9 +1,9 @@
-"""Stage 4a: rows of a sparse matrix as the entries that they store, and networks applied to them.
+"""Rows of a sparse matrix as their stored entries, and networks applied to them inside the program.
 
-A sparse X of many columns would be made dense batch by batch, and nearly all of the first product would be with
-zeros. Where the first thing that a network does with its rows is a product with a matrix, `x @ kernel`, the product
-takes the stored entries instead: a sum of rows of the kernel. Any module has this from its trace, built-in or a
-user's own; other networks get rows that are made dense inside the program.
+If rows of a sparse X with many columns were made dense, nearly all products of a first matrix product `x @ kernel` would be
+with 0. If a network uses its rows in such a product only, the product is computed from the stored entries instead, as a sum
+of rows of the kernel. The product is found in the trace of the network, so that this works for built-in networks and for
+users' modules. For all other networks, rows are made dense inside the program.
 """
 
 from __future__ import annotations
@@ -22,30 +22,34 @@ from skdeep.records import SparseRows
 
 FEWEST_ENTRIES = 16
 LARGEST_SHARE = 1 / 16
-"""Up to this share of the columns, a product of entries takes less time than a dense one (measured on a CPU)."""
+"""If a row has places for at most this share of the columns, a product of entries is faster than a dense one (on a CPU)."""
 
 _ROWS_BY_MATRIX = (((1,), (0,)), ((), ()))
 
 
 def most_entries(x: Any) -> int:
-    """Return how many places each row of a CSR matrix gets: the largest number of entries, up to a power of two."""
+    """Return the number of places per row: the most entries that a row of a CSR matrix has, rounded up to a power of two."""
     largest = int(np.diff(x.indptr).max(initial=0))
     return max(FEWEST_ENTRIES, 1 << max(0, largest - 1).bit_length())
 
 
 def takes_entries(x: Any) -> bool:
-    """Tell whether a CSR matrix is kept as entries: unless most places would be unused, or most columns used."""
+    """Return True if the rows of a CSR matrix are kept as entries.
+
+    That is, if a row has places for at most `LARGEST_SHARE` of the columns, and at least 1/8 of all places is used or there
+    are at most 2^24 of them.
+    """
     n_places = x.shape[0] * most_entries(x)
     return bool(most_entries(x) <= LARGEST_SHARE * x.shape[1] and n_places <= max(2**24, 8 * x.nnz))
 
 
 def stays_on_host(x: Any) -> bool:
-    """Tell whether X is sparse, but not sparse enough to be kept as entries: its rows are made dense on the host."""
+    """Return True if X is sparse but not kept as entries, so that its rows are made dense on the host."""
     return hasattr(x, "indptr") and not takes_entries(x)
 
 
 def entries_of(x: Any, n_entries: int) -> SparseRows:
-    """Return the rows of a CSR matrix as entries on the host, with so many places for each row."""
+    """Return the rows of a CSR matrix as entries on the host, with `n_entries` places per row."""
     counts = np.diff(x.indptr)
     row = np.repeat(np.arange(x.shape[0]), counts)
     place = np.arange(x.nnz) - np.repeat(x.indptr[:-1], counts)
@@ -59,7 +63,7 @@ def entries_of(x: Any, n_entries: int) -> SparseRows:
 def apply_to_entries(
     apply: Callable[..., Any], in_shape: tuple[int, ...], params: Any, rows: SparseRows, *rest: Any
 ) -> Any:
-    """Return `apply(params, x, *rest)` for the rows of shape `in_shape` that the entries are of."""
+    """Return `apply(params, x, *rest)` where x `(n, *in_shape)` is the dense form of the entries in `rows`."""
     n = rows.value.shape[0]
     x = jax.ShapeDtypeStruct((n, *in_shape), rows.value.dtype)
     closed, shapes = jax.make_jaxpr(apply, return_shape=True)(params, x, *rest)
@@ -86,13 +90,13 @@ def made_dense(rows: SparseRows, shape: tuple[int, ...]) -> Shaped[Array, "n ...
     """Return the rows as a dense array."""
     n = rows.value.shape[0]
     flat = jnp.zeros((n, math.prod(shape)), rows.value.dtype)
-    # Places that are unused add 0 to the first column.
+    # Unused places hold column 0 and value 0: they add 0 to the first column.
     flat = flat.at[jnp.arange(n)[:, None], rows.column].add(rows.value, mode="promise_in_bounds")
     return flat.reshape(n, *shape)
 
 
 def _first_product(closed: ClosedJaxpr, i: int) -> JaxprEqn | None:
-    """Return the operation `x @ kernel` where x, the argument of this number, serves for nothing else."""
+    """Return the operation `x @ kernel` if it is the only use of x, the i-th input of the trace; else None."""
     x = closed.jaxpr.invars[i]
     users = [equation for equation in closed.jaxpr.eqns if any(atom is x for atom in equation.invars)]
     if len(users) != 1 or any(atom is x for atom in closed.jaxpr.outvars):
@@ -105,7 +109,7 @@ def _first_product(closed: ClosedJaxpr, i: int) -> JaxprEqn | None:
 def _function(
     closed: ClosedJaxpr, invars: list[Any], outvars: list[Any], without: JaxprEqn | None = None
 ) -> Callable[..., list[Any]]:
-    """Return the part of a trace that leads from some variables to others; what is not needed is left out."""
+    """Return the part of a trace that computes `outvars` from `invars`, without operations that they do not depend on."""
     needed, equations = {id(atom) for atom in outvars}, []
     for equation in reversed(closed.jaxpr.eqns):
         if equation is not without and any(id(variable) in needed for variable in equation.outvars):

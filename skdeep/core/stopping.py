@@ -1,4 +1,4 @@
-"""Stage 8: early stopping as state, and why training ended."""
+"""Early stopping as a state and a rule, and the status of a training: running, or the reason why it ended."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ INTERRUPTED = 5
 
 
 class Patience(StoppingRule):
-    """Ends training after `n_iter_no_change` epochs in a row that were not better.
+    """Ends training after `n_iter_no_change` consecutive epochs that were not better.
 
-    An epoch counts as better when it beats the last better one by more than `tol`: a slow but steady
-    gain counts as soon as it adds up to `tol`.
+    An epoch is better if its score is lower than the reference by more than `tol`. The reference is the score of the last
+    better epoch, so that small gains in several epochs count together.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Patience(StoppingRule):
 
 
 def start(params: Params, model_state: ModelState, keep_best: bool, dtype: Any) -> Stopping:
-    """Return the state before the first epoch; with `keep_best` it holds parameters."""
+    """Return the state of early stopping before the first epoch. With `keep_best` it holds a copy of the parameters."""
     worst = jnp.full((), jnp.finfo(dtype).max, dtype)
     kept = (jax.tree.map(jnp.copy, (params, model_state))) if keep_best else (None, None)
     return Stopping(worst, worst, jnp.int32(0), jnp.int32(0), jnp.ones((), dtype), *kept)
@@ -55,9 +55,9 @@ def start(params: Params, model_state: ModelState, keep_best: bool, dtype: Any) 
 def update(
     rule: StoppingRule, state: TrainState, score: Float[Array, ""], epoch: Int[Array, ""], params: Params
 ) -> tuple[Stopping, Int[Array, ""]]:
-    """Return the record after an epoch (numbered from 1) with this score, and the new status.
+    """Return the state of early stopping after an epoch (numbered from 1) with this score, and the new status.
 
-    Parameters are kept only if the record was started with them.
+    The best parameters are kept only if `start` was called with `keep_best`.
     """
     before = state.stopping
     is_finite = jnp.isfinite(score)

@@ -1,4 +1,4 @@
-"""Stage 2, on the host: y -> what the loss compares with, and predictions back to what y was."""
+"""Encode y for the loss and decode predictions to the form of y, on the host."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from skdeep.contract import Loss
 from skdeep.records import Task
 
 _DOMAINS = {"real": (-np.inf, np.inf, ""), "non-negative": (0.0, np.inf, ">= 0"), "unit": (0.0, 1.0, "in [0, 1]")}
-# Predictions may be so many scales away from the mean before they count as beyond float64.
+# Predictions up to this many scales away from the mean must be finite in the type of numbers.
 LARGEST_ENCODED = 2.0**10
-# The spacing of predictions in float32, as a share of the scale of y, above which they are float64.
+# Predictions are float32 if the spacing of float32 at their size is at most this share of the scale of y, else float64.
 SMALLEST_SHARE = 2.0**-11
 
 
 class TargetScale(NamedTuple):
-    """How regression targets were brought to unit size: `encoded = (y - mean) / scale`, per output."""
+    """Mean and scale of regression targets, per output: `encoded = (y - mean) / scale`."""
 
     mean: Float[np.ndarray, " outputs"]
     scale: Float[np.ndarray, " outputs"]
@@ -50,14 +50,14 @@ def _are_strings(labels: Shaped[np.ndarray, " n"]) -> bool:
 def fit_label_codes(
     y: Shaped[np.ndarray, "n labels"], announced: Shaped[np.ndarray, " k"] | None = None
 ) -> Shaped[np.ndarray, " 2"]:
-    """Return the values that say "absent" and "present" in an indicator matrix: 0 and 1, or its two values in order.
+    """Return the codes for absent and present in an indicator matrix: 0 and 1, or its two values in ascending order.
 
-    Where y is the first of several parts, `announced` may be both values, in order.
+    If y is only the first part of the data, `announced` may give both values in ascending order.
 
     Raises
     ------
     ValueError
-        If the only value is another one than 0 and 1, so that the second one is unknown.
+        If y has a single value that is neither 0 nor 1, so that the second code is unknown, or more than two values.
     """
     values = np.unique(y)
     if announced is not None and len(announced) == 2 and np.isin(values, announced).all():
@@ -66,8 +66,8 @@ def fit_label_codes(
         return np.array([0, 1], dtype=y.dtype)
     if len(values) != 2:
         raise ValueError(
-            f"y has several columns of labels that all hold {values.tolist()}. Give rows with both values of the labels, "
-            "absent and present, or labels of 0 and 1."
+            f"y has several columns of labels, which must hold 0 and 1 or two other values. Got the values {values.tolist()}. "
+            "Give rows with both values, absent and present, or labels of 0 and 1."
         )
     return values
 
@@ -83,7 +83,7 @@ def encode_labels(y: Shaped[np.ndarray, "n labels"], codes: Shaped[np.ndarray, "
     is_present = y == codes[1]
     if not (is_present | (y == codes[0])).all():
         raise ValueError(
-            f"y (or y_val) holds the values {np.unique(y).tolist()}, but the labels were {codes.tolist()} at first "
+            f"y (or y_val) holds the values {np.unique(y).tolist()}, but the labels of the first y were {codes.tolist()} "
             "(absent, present). Give the same codes."
         )
     encoded: Float[np.ndarray, "n labels"] = is_present.astype(np.float32)
@@ -99,9 +99,9 @@ def decode_labels(
 
 
 def check_same_form(known: Task, found: str, owner: str) -> None:
-    """Raise ValueError if labels `(n,)` come where an indicator matrix came first, or the reverse.
+    """Raise ValueError if y is labels `(n,)` and the first y was an indicator matrix, or the reverse.
 
-    `found` is scikit-learn's `type_of_target` of the y at hand.
+    `found` is scikit-learn's `type_of_target` of y, `known` the task of the first y.
     """
     found = "multilabel" if found == "multilabel-indicator" else found
     if (known.kind == "multilabel") != (found == "multilabel"):
@@ -131,12 +131,12 @@ def check_domain(
 
 
 def fit_scale(loss: Loss, y: Float[np.ndarray, "n outputs"], weight: Float[np.ndarray, " n"]) -> TargetScale:
-    """Return the weighted mean and scale that the loss asks for (0 and 1 if it asks for none).
+    """Return the weighted mean and scale that `scaling` of the loss asks for (0 and 1 if it is "none").
 
     Raises
     ------
     ValueError
-        If y is so large that predictions a few scales away from its mean are infinite in float64.
+        If y is so large that predictions up to `LARGEST_ENCODED` scales away from its mean may overflow in float64.
     """
     n_outputs = y.shape[1]
     if loss.scaling == "none":
@@ -155,22 +155,24 @@ def fit_scale(loss: Loss, y: Float[np.ndarray, "n outputs"], weight: Float[np.nd
 def mean_and_deviation(
     y: Float[np.ndarray, "n outputs"], weight: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " outputs"], Float[np.ndarray, " outputs"]]:
-    """Return the weighted mean and standard deviation of each output; 0 for one that is constant up to rounding.
+    """Return the weighted mean and standard deviation of each output. The deviation is 0 if y is constant up to rounding.
 
-    Values are divided by the largest before they are added or squared, so that nothing over- or underflows.
+    Values are divided by the largest absolute value before they are added or squared, so that no sum over- or underflows.
     """
     y, weight = y.astype(np.float64, copy=False), weight / weight.max()
     with np.errstate(under="ignore"):
         mean = _scaled_mean(y, weight)
         with np.errstate(over="ignore"):
             residual = y - mean
-            if not np.isfinite(residual).all():  # so is the deviation, nearly: a quarter of both is not
+            if not np.isfinite(
+                residual
+            ).all():  # `y - mean` overflows, and the deviation may; both are finite for y / 4
                 mean_of_quarters, deviation = mean_and_deviation(0.25 * y, weight)
                 return 4.0 * mean_of_quarters, 4.0 * deviation
         peak = np.abs(residual).max(axis=0)
         peak = np.where(peak > 0, peak, 1.0)
         deviation = peak * np.sqrt(np.average((residual / peak) ** 2, axis=0, weights=weight))
-    # A target that is constant up to rounding has no scale of its own.
+    # A deviation that is no larger than rounding errors counts as 0.
     return mean, np.where(deviation > 10 * np.finfo(np.float64).eps * np.abs(mean), deviation, 0.0)
 
 
@@ -189,7 +191,7 @@ def encode_values(
     Raises
     ------
     ValueError
-        If a finite value is infinite in that type (after scaling).
+        If a value is too large for that type after scaling.
     """
     with np.errstate(over="ignore", under="ignore"):
         encoded: Float[np.ndarray, "n outputs"] = ((y - scale.mean) / scale.scale).astype(dtype)
@@ -206,7 +208,10 @@ def decode_values(prediction: Any, scale: TargetScale) -> Any:
 
 
 def narrowest_dtype(scale: TargetScale) -> np.dtype[Any]:
-    """Return float32 if it holds values of this mean and scale to a thousandth of the scale at least, else float64."""
+    """Return float32 if it is precise enough for values of this mean and scale and has their range, else float64.
+
+    Precise enough means that the spacing of float32 is at most `SMALLEST_SHARE`, about 1/2000, of the scale.
+    """
     info, size = np.finfo(np.float32), np.abs(scale.mean) + scale.scale
     is_fine = size * float(info.eps) <= scale.scale * SMALLEST_SHARE
     is_inside = (size * LARGEST_ENCODED < float(info.max)) & (scale.scale > float(info.tiny) * LARGEST_ENCODED)
@@ -214,7 +219,7 @@ def narrowest_dtype(scale: TargetScale) -> np.dtype[Any]:
 
 
 def narrowed(prediction: Float[np.ndarray, "..."], dtype: Any) -> Float[np.ndarray, "..."]:
-    """Return float64 predictions in the type `dtype`, or as they are if a finite one would be infinite in it."""
+    """Return predictions in the type `dtype`, or unchanged if a finite one would overflow in it."""
     if prediction.dtype == dtype:
         return prediction
     with np.errstate(over="ignore", under="ignore"):
@@ -226,9 +231,9 @@ def narrowed(prediction: Float[np.ndarray, "..."], dtype: Any) -> Float[np.ndarr
 def balanced_weights(
     weight: Float[np.ndarray, " n"], codes: Int[np.ndarray, " n"], task: Task
 ) -> Float[np.ndarray, " classes"]:
-    """Return weights that give every class the same total: `sum(w) / (n_present * sum(w of the class))`.
+    """Return a factor per class that gives all classes the same total weight: `sum(w) / (n_present * sum(w of the class))`.
 
-    A class without rows gets 1, the mean weight of a row.
+    `n_present` is the number of classes with weight. The other classes get 1, because the weighted mean of the factors is 1.
     """
     n_classes = max(2, task.n_targets)
     totals = np.bincount(codes, weights=weight, minlength=n_classes)

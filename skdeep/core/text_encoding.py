@@ -1,4 +1,4 @@
-"""What a fit learned of texts, as one value: tokens, boundaries, and the length of the windows that the network sees."""
+"""The encoding that fit learns from texts: the vocabulary, boundary tokens, and the length of windows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skdeep.records import InputSpec, Task
 
 @dataclasses.dataclass(frozen=True)
 class TextEncoding:
-    """The tokens of texts and how texts become rows of ids.
+    """Encodes texts as rows of ids, and decodes ids to texts.
 
     Parameters
     ----------
@@ -25,14 +25,13 @@ class TextEncoding:
     vocabulary : dict
         The tokens, sorted, with their ids.
     boundaries : bool
-        Whether a token that stands for the boundary between texts is put before and behind each; its id comes after the
-        last one of the vocabulary.
+        If True, a boundary token is put before and after each text. Its id is `len(vocabulary)`.
     context_length : int
-        Number of tokens of a row.
+        Number of tokens per row.
     longest_text : int
-        Tokens of the longest text so far.
+        Number of tokens of the longest text so far.
     given : mapping
-        The parameters that decided how texts become rows.
+        The estimator's parameters from which this encoding was made.
 
     Examples
     --------
@@ -62,17 +61,17 @@ class TextEncoding:
 
     @property
     def boundary(self) -> int:
-        """The id of the boundary between texts, where there is one."""
+        """The id of the boundary token, if `boundaries` is True."""
         return len(self.vocabulary)
 
     @property
     def task(self) -> Task:
-        """The next token is a class."""
+        """Task "multiclass": the classes are the tokens that may follow."""
         return Task("multiclass", self.n_tokens)
 
     @property
     def in_shape(self) -> InputSpec:
-        """Rows are the ids of tokens."""
+        """Rows of `context_length` ids."""
         return InputSpec((self.context_length,), "int32", self.n_tokens)
 
     @property
@@ -86,30 +85,32 @@ class TextEncoding:
         return self.row_shape
 
     def ids(self, text: Sequence[Any], name: str) -> Int[np.ndarray, " tokens"]:
-        """Return the ids of a text's tokens, between boundaries if there are; ValueError for unknown tokens.
+        """Return the ids of a text's tokens, with the boundary token before and after them if `boundaries` is True.
 
-        `name` says in errors which text it is.
+        Raise ValueError for an unknown token; the message calls the text `name`.
         """
         ids = ids_of(self.owner, self.vocabulary, text, name)
         return np.pad(ids, 1, constant_values=self.boundary) if self.boundaries else ids
 
     def encode(self, texts: Mapping[str, Any], weight: Any, stride: int, once: bool = False) -> WeightedRows:
-        """Return the windows of texts with the next tokens as targets; a window's weight is that of the tokens in it.
+        """Return the windows of texts, with the next token at each step as target.
+
+        The weight of a window is the weight of its text times the number of its targets.
 
         Parameters
         ----------
         texts : mapping
-            The tokens of texts, by what errors call them.
+            The tokens of each text, by the text's name in error messages.
         weight : array (texts,)
         stride : int
-            How far apart windows begin.
+            Number of steps between the beginnings of two windows.
         once : bool, default=False
-            Whether each token is a target in one window only.
+            If True, each token is a target in one window only.
 
         Raises
         ------
         ValueError
-            If there is nothing to predict, or a token is unknown.
+            If no text has a token to predict, or a token is unknown.
         """
         ids = [self.ids(text, name) for name, text in texts.items()]
         windows = windows_of(ids, self.context_length, stride, once)
@@ -121,11 +122,11 @@ class TextEncoding:
         return WeightedRows(windows.x, windows.target, weight[windows.source] * windows.n_targets)
 
     def decode(self, ids: Any) -> Any:
-        """Return the text of ids without boundaries: a string at level "character", else a list of tokens."""
+        """Return the text of ids without boundary tokens: a string at level "character", else a list of tokens."""
         tokens = list(self.vocabulary)
         found = [tokens[i] for i in ids if i != self.boundary]
         return "".join(found) if self.level == "character" else found
 
     def with_longest(self, n_tokens: int) -> TextEncoding:
-        """Return the encoding after texts of up to so many tokens."""
+        """Return the encoding with `longest_text` raised to `n_tokens` if that is larger."""
         return dataclasses.replace(self, longest_text=max(self.longest_text, n_tokens))

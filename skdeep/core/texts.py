@@ -1,4 +1,4 @@
-"""Texts as scikit-learn users give them -> tokens and their ids, and back."""
+"""From texts, as users give them, to tokens, a vocabulary and ids."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 
 def tokens_of_texts(owner: str, X: Any, level: str, name: str) -> list[Sequence[Any]]:
-    """Return the tokens of each text: a string's characters, or the items of a sequence. `name` is X's in errors.
+    """Return the tokens of each text: the characters of a string, or the items of a sequence. Errors call X `name`.
 
     Raises
     ------
     TypeError
-        If X is one text, a table, or has a text of another kind than `level` says.
+        If X is a single string or a table, or an item of X is not a text of this `level`.
     ValueError
         If there is no text.
     """
@@ -26,7 +26,7 @@ def tokens_of_texts(owner: str, X: Any, level: str, name: str) -> list[Sequence[
             f"{name} must hold texts, but {owner} got a table. Give the column of texts, such as {name}['text']."
         )
     if not _has_order(X):
-        raise TypeError(f"{name} must hold texts, but {owner} got {type(X).__name__}. Give a list of them.")
+        raise TypeError(f"{name} must hold texts, but {owner} got {type(X).__name__}. Give a list of texts.")
     texts = [tokens_of_text(owner, text, level, f"Text {number} of {name}") for number, text in enumerate(X)]
     if not texts:
         raise ValueError(f"{name} has 0 texts, but {owner} needs at least 1.")
@@ -34,7 +34,7 @@ def tokens_of_texts(owner: str, X: Any, level: str, name: str) -> list[Sequence[
 
 
 def tokens_of_text(owner: str, text: Any, level: str, name: str) -> Sequence[Any]:
-    """Return the tokens of one text; `name` says in errors which one it is."""
+    """Return the tokens of one text, which errors call `name`."""
     if level == "character":
         if not isinstance(text, str):
             also = ", or set level='token' for sequences of tokens" if _is_sequence(text) else ""
@@ -53,33 +53,35 @@ def tokens_of_text(owner: str, text: Any, level: str, name: str) -> Sequence[Any
 
 
 def vocabulary_of(owner: str, texts: Iterable[Iterable[Any]], level: str, name: str) -> dict[Any, int]:
-    """Return the different tokens, sorted, with their ids; `name` says in errors where they are from.
+    """Return the distinct tokens, sorted, with their ids. Errors call the source of the tokens `name`.
 
     Raises
     ------
     TypeError
-        If they are not all strings (characters, at that level), or all ints.
+        If they are neither all strings nor all ints, or not all single characters at level "character".
     """
     try:
         tokens = {token for text in texts for token in text}
     except TypeError:
-        tokens = {None}  # one that cannot be hashed is neither
+        tokens = {None}  # an unhashable token is neither a string nor an int
     if all(isinstance(token, str) for token in tokens):
-        tokens = {str(token) for token in tokens}  # NumPy's strings and ints would come back as such
+        tokens = {str(token) for token in tokens}  # otherwise decoded texts could hold NumPy's strings and ints
     elif all(isinstance(token, Integral) and not isinstance(token, bool | np.bool_) for token in tokens):
         tokens = {int(token) for token in tokens}
     else:
-        raise TypeError(f"The tokens of {name} must be all strings, or all ints, for {owner}. Got others, or both.")
+        raise TypeError(
+            f"The tokens of {name} must be all strings, or all ints, for {owner}. Got both, or other types."
+        )
     if level == "character" and not all(isinstance(token, str) and len(token) == 1 for token in tokens):
         raise TypeError(
-            f"The tokens of {name} must be single characters, as level='character'. Give a string of all characters, or set "
-            "level='token'."
+            f"The tokens of {name} must be single characters, because level='character'. Give a string of all characters, or "
+            "set level='token'."
         )
     return {token: number for number, token in enumerate(sorted(tokens))}
 
 
 def ids_of(owner: str, vocabulary: dict[Any, int], text: Sequence[Any], name: str) -> np.ndarray:
-    """Return the ids of a text's tokens; `name` says in errors which text it is.
+    """Return the ids of the tokens of a text, which errors call `name`.
 
     Raises
     ------
@@ -91,13 +93,13 @@ def ids_of(owner: str, vocabulary: dict[Any, int], text: Sequence[Any], name: st
     except (KeyError, TypeError):
         position = next(i for i, token in enumerate(text) if not _is_in(vocabulary, token))
         raise ValueError(
-            f"{name} has the token {text[position]!r} at position {position}, which {owner} does not know: it is none of the "
-            f"{len(vocabulary)} in vocabulary_. Leave it out, or fit with a vocabulary= of all tokens that may come."
+            f"{name} has the token {text[position]!r} at position {position}, which {owner} does not know: it is not among the "
+            f"{len(vocabulary)} tokens in vocabulary_. Leave it out, or fit with a vocabulary= that has all tokens."
         ) from None
 
 
 def _has_order(value: Any) -> bool:
-    """Tell whether a value can be read in an order that means something."""
+    """Return True if a value is an iterable with a meaningful order: no set, no mapping, no array of 0 dimensions."""
     return isinstance(value, Iterable) and not isinstance(value, Set | Mapping) and getattr(value, "ndim", 1) != 0
 
 

@@ -1,4 +1,4 @@
-"""Stage 1 for texts, on the host: token ids -> windows of one length, with the token after each step as target."""
+"""From token ids to windows of one length, with the next token at each step as target, on the host."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 NO_TARGET = -1
-"""Stands where a window has no token to predict; losses leave it out."""
+"""The target at a step that has no token to predict. Losses leave these steps out."""
 
 
 class Windows(NamedTuple):
-    """Windows of texts: ids, the ids one step later, and the number of the text that each window is from."""
+    """Windows of texts: ids `x`, the ids one step later as `target`, and the number `source` of each window's text."""
 
     x: Int[np.ndarray, "n time"]
     target: Int[np.ndarray, "n time"]
@@ -21,15 +21,16 @@ class Windows(NamedTuple):
 
     @property
     def n_targets(self) -> Int[np.ndarray, " n"]:
-        """How many tokens each window has to predict."""
+        """Number of targets in each window."""
         counts: Int[np.ndarray, " n"] = (self.target != NO_TARGET).sum(axis=1)
         return counts
 
 
 def windows_of(texts: Sequence[Shaped[np.ndarray, "..."]], length: int, stride: int, once: bool = False) -> Windows:
-    """Cut each text into windows of `length` steps that begin `stride` (at most `length`) apart; the last is filled up.
+    """Return windows of `length` steps of each text. They begin every `stride` steps; the last is padded to `length`.
 
-    With `once`, a token that an earlier window has as a target is none in later ones, which have it as context only.
+    `stride` is at most `length`. With `once`, a token is a target in the first of its windows only; in later windows it is
+    context.
 
     Examples
     --------
@@ -52,7 +53,7 @@ def windows_of(texts: Sequence[Shaped[np.ndarray, "..."]], length: int, stride: 
 
 
 def _n_windows(n_tokens: int, length: int, stride: int) -> int:
-    """Return how many windows there are up to the first one that reaches the last target."""
+    """Return the number of windows up to the first one that holds the last target."""
     n_targets = n_tokens - 1
     return 0 if n_targets < 1 else 1 + max(0, -(-(n_targets - length) // stride))
 

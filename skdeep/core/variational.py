@@ -1,6 +1,6 @@
-"""Stage 5b: variational autoencoders, the network and the loss that agree on the names of the raw outputs.
+"""Variational autoencoders: a network and a loss that agree on the names of the raw outputs.
 
-They are "reconstruction", the raw output of the decoder, and "mean" and "log_variance" of the code.
+The names are "reconstruction" (the raw output of the decoder), "mean" and "log_variance" (of the code).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from skdeep.core.composed import Autoencoder
 from skdeep.core.objective import row_losses
 from skdeep.records import Task, TaskKind
 
-# Beyond, an exponential goes on as its tangent: at first steps on unscaled rows it would overflow.
+# Above this exponent, `_exp` continues on its tangent, so that the first steps on unscaled rows do not overflow.
 LARGEST_EXPONENT = 10.0
 
 
 class VariationalAutoencoder(Autoencoder):
-    """An encoder to mean and log variance of a normal distribution, and a decoder of numbers drawn from it.
+    """An autoencoder whose code is drawn from a normal distribution, the mean and log variance of which the encoder returns.
 
-    Where it is not training, the decoder gets the mean.
+    In training the decoder gets a random draw, in prediction the mean.
 
     References
     ----------

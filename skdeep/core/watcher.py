@@ -1,4 +1,4 @@
-"""What may look at a training while it runs, and stop it: callbacks, printing, checkpoints."""
+"""Watchers see a training while it runs and may stop it: for callbacks, printing and checkpoints."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ SECONDS_PER_BLOCK = 0.25
 
 @runtime_checkable
 class Course(Protocol):
-    """A training on its way, as a watcher sees it."""
+    """A training in progress, as a watcher sees it."""
 
     history: History
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Number of finished epochs."""
         ...
 
     def snapshot(self) -> Snapshot:
-        """Return where the training stands, as copies of all arrays."""
+        """Return the current state and history, with copies of all arrays."""
         ...
 
     def current_params(self) -> tuple[Params, ModelState]:
-        """Return the parameters that would be predicted with, and the model state, on the host."""
+        """Return the parameters with which the current state predicts, and the model state, on the host."""
         ...
 
 
 class Watcher:
-    """Sees a training between its blocks of steps; this one does nothing.
+    """Is called between the blocks of steps of a training. This class does nothing; subclass it.
 
-    If `is_epoch_wise`, no block goes beyond the end of an epoch. Blocks take about `seconds_per_block`; 0 makes them one
-    step long.
+    If `is_epoch_wise` is True, no block goes beyond the end of an epoch. Blocks take about `seconds_per_block`; if that is 0,
+    each block has one step.
     """
 
     is_epoch_wise: bool = False
     seconds_per_block: float = SECONDS_PER_BLOCK
 
     def begin_epoch(self) -> None:
-        """Note that an epoch begins."""
+        """Called before an epoch begins."""
 
     def end_epochs(self, course: Course, n_new: int) -> bool:
-        """Note that the last `n_new` epochs of the history are done; return True to stop."""
+        """Called when the last `n_new` epochs of the history are finished. Return True to stop the training."""
         return False
 
     def end_block(self, course: Course) -> bool:
-        """Note that a block of steps is done, wherever it ended; return True to stop."""
+        """Called after each block of steps, wherever in an epoch it ended. Return True to stop the training."""
         return False

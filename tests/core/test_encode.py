@@ -33,7 +33,7 @@ def test_rows_have_the_shape_that_is_asked_for(columns, input_shape, expected):
 
 def test_a_shape_of_another_size_is_refused():
     message = (
-        "The 'input_shape' parameter is (2, 4), which is 8 values a row, but X has 6 values a row. "
+        "The 'input_shape' parameter is (2, 4), which is 8 values per row, but X has 6 values per row. "
         "Give an input_shape whose product is 6."
     )
     with pytest.raises(ValueError, match=re.escape(message)):

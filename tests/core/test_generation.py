@@ -162,6 +162,8 @@ def test_drawn_texts_are_markov_chains():
 def test_networks_that_look_ahead_are_refused():
     check_is_causal(model_of(), PARAMS, {})
     check_is_causal(model_of(1, looks_ahead=True), PARAMS, {})  # of one step there is no later one
-    message = "The network Fading(looks_ahead=True) makes its outputs at a step of later steps too, so it cannot learn"
+    message = (
+        "The outputs of the network Fading(looks_ahead=True) at a step depend on later steps too, so it cannot learn"
+    )
     with pytest.raises(ValueError, match=re.escape(message)):
         check_is_causal(model_of(4, looks_ahead=True), PARAMS, {})

@@ -95,8 +95,8 @@ def test_outputs_of_another_shape_are_explained():
     x = np.zeros((2, N_STEPS), np.int32)
     functions, params, state = initialised(NextToken(Summed(extra=1), N_TOKENS, 3), x)
     message = (
-        "The network Summed(extra=1) returns an array of shape (2, 5, 5) for sequences of shape (2, 5), but to say what comes "
-        "next it must return 4 outputs at each step, that is (2, 5, 4). Give recurrent layers return_sequences=True"
+        "The network Summed(extra=1) returns an array of shape (2, 5, 5) for sequences of shape (2, 5), but to predict the "
+        "next token it must return 4 outputs at each step, that is (2, 5, 4). Give recurrent layers return_sequences=True"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         apply(functions, params, state, x)

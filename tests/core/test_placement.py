@@ -37,7 +37,9 @@ def test_active_inside_and_gone_after_errors():
 
 
 def test_a_device_that_is_not_there():
-    with pytest.raises(RuntimeError, match=r"There is no cpu device number 99 in this process, which has \d+\."):
+    with pytest.raises(
+        RuntimeError, match=r"There is no cpu device number 99 in this process, which has \d+, counted from 0\."
+    ):
         _ = Placement("cpu", 99).device
 
 

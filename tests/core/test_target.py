@@ -114,17 +114,17 @@ def test_codes_of_labels(y, announced, expected):
 
 def test_one_value_alone_says_no_codes():
     message = (
-        "y has several columns of labels that all hold [2]. Give rows with both values of the labels, absent and present, "
-        "or labels of 0 and 1."
+        "y has several columns of labels, which must hold 0 and 1 or two other values. Got the values [2]. Give rows with both "
+        "values, absent and present, or labels of 0 and 1."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         fit_label_codes(np.array([[2, 2]]))
-    with pytest.raises(ValueError, match=re.escape("all hold [0, 1, 2]")):
+    with pytest.raises(ValueError, match=re.escape("Got the values [0, 1, 2].")):
         fit_label_codes(np.array([[0, 1], [2, 2]]))
 
 
 def test_labels_in_other_codes_are_refused():
-    message = "y (or y_val) holds the values [-1, 1], but the labels were [0, 1] at first (absent, present). Give the same codes."
+    message = "y (or y_val) holds the values [-1, 1], but the labels of the first y were [0, 1] (absent, present). Give the same codes."
     with pytest.raises(ValueError, match=re.escape(message)):
         encode_labels(np.array([[-1, 1]]), np.array([0, 1]))
 

@@ -119,7 +119,7 @@ def test_unscaled_target_beyond_float32():
             r"'l2' parameter of DeepClassifier must be None or a float in the range \[0.0, inf\). Got inf",
         ),
         ({"input_shape": (2, 0)}, "'input_shape' parameter of DeepClassifier must be None or a tuple of positive ints"),
-        ({"input_shape": (5, 2)}, "'input_shape' parameter is .5, 2., which is 10 values a row, but X has 4"),
+        ({"input_shape": (5, 2)}, "'input_shape' parameter is .5, 2., which is 10 values per row, but X has 4"),
         ({"optimizer": optax.adam(1e-3)}, "must not be an Optax object that is already built.*Give the factory"),
         (
             {"optimizer": "lbfgs", "batch_size": 10},

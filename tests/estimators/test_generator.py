@@ -219,7 +219,7 @@ class AheadOnceTrained(skdeep.Module):
 
 def test_a_non_causal_network_with_zero_weights_is_found_after_training():
     model = generator(network=AheadOnceTrained())
-    with pytest.raises(ValueError, match="of later steps too"):
+    with pytest.raises(ValueError, match="depend on later steps too"):
         model.fit(NAMES)
     assert not hasattr(model, "params_")
 
@@ -417,7 +417,7 @@ def test_other_numbers_need_no_new_compile():
         (["aaa"], {}, "needs at least 2 different tokens to learn the next one. Got 1."),
         (["aaa"], {"vocabulary": "a"}, "needs at least 2 different tokens to learn the next one. Got 1."),
         (["a", "b"], {"boundaries": False}, "There is nothing to predict: .* needs a text of at least 2 tokens"),
-        (None, {}, "X must hold texts, but SequenceGenerator got NoneType. Give a list of them."),
+        (None, {}, "X must hold texts, but SequenceGenerator got NoneType. Give a list of texts."),
         ({"ab"}, {}, "X must hold texts, but SequenceGenerator got set."),
         ({"ab": 1}, {}, "X must hold texts, but SequenceGenerator got dict."),
         (np.array("abc"), {}, "X must hold texts, but SequenceGenerator got ndarray."),
@@ -449,7 +449,7 @@ def test_bad_texts(X, params, message):
         ({"network": "mlp"}, "The network MLP has no outputs at each step of a sequence"),
         ({"network": MLP()}, "Give 'lstm', 'gru', 'tcn', 'transformer', a list of layers that keep the steps"),
         ({"network": GRU(bidirectional=True)}, "GRU with bidirectional=True sees later steps"),
-        ({"network": [Bidirectional(GRULayer(units=4, return_sequences=True))]}, "of later steps too"),
+        ({"network": [Bidirectional(GRULayer(units=4, return_sequences=True))]}, "depend on later steps too"),
         ({"network": ["self_attention"]}, "causal=True for attention"),
         ({"network": [("conv", {"features": 4})]}, "padding='causal' for convolutions"),
         ({"network": ["gru"]}, r"takes rows of shape \(time, features\)"),
@@ -474,7 +474,7 @@ def test_bad_parameters(params, message):
     [
         (
             {"prompt": "anßa"},
-            "The prompt has the token 'ß' at position 2, which SequenceGenerator does not know: it is none of the 13",
+            "The prompt has the token 'ß' at position 2, which SequenceGenerator does not know: it is not among the 13",
         ),
         ({"prompt": ["a"]}, "The prompt is of type list, but SequenceGenerator with level='character' takes strings."),
         ({"prompt": 5}, "The prompt is of type int"),

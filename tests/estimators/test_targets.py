@@ -63,7 +63,7 @@ def test_a_first_part_may_hold_one_code_if_classes_names_both():
     signs = 2 * LABELS - 1
     model = DeepClassifier(**DEEP).partial_fit(X[:1], [[-1, -1]], classes=[-1, 1]).partial_fit(X, signs)
     assert set(np.unique(model.predict(X))) <= {-1, 1}
-    with pytest.raises(ValueError, match=r"labels that all hold \[-1\]. Give rows with both values"):
+    with pytest.raises(ValueError, match=r"Got the values \[-1\]. Give rows with both values"):
         DeepClassifier(**DEEP).partial_fit(X[:1], [[-1, -1]])
     model = DeepClassifier(**DEEP).partial_fit(X[:1], [[0, 0]], classes=[0, 2]).partial_fit(X, 2 * LABELS)
     assert set(np.unique(model.predict(X))) <= {0, 2}
@@ -77,16 +77,18 @@ def test_codes_hold_for_validation_scorers_weights_and_later_rows():
     np.testing.assert_allclose(
         model.history_["val_score"].max(), accuracy_score(signs[:50], model.predict(X[:50])), rtol=1e-9
     )
-    with pytest.raises(ValueError, match=r"holds the values \[0, 1\], but the labels were \[-1, 1\] at first"):
+    with pytest.raises(ValueError, match=r"holds the values \[0, 1\], but the labels of the first y were \[-1, 1\]"):
         model.fit(X, signs, X_val=X, y_val=LABELS)
     for family, params in FAMILIES:
         model, known = family(**params), {} if family is DeepClassifier else {"classes": [0, 1]}
         model.partial_fit(X, signs, **known).partial_fit(X[:1], [[-1, -1]])
-        with pytest.raises(ValueError, match=r"holds the values \[0, 1\], but the labels were \[-1, 1\]"):
+        with pytest.raises(
+            ValueError, match=r"holds the values \[0, 1\], but the labels of the first y were \[-1, 1\]"
+        ):
             model.partial_fit(X, LABELS)
         with pytest.raises(ValueError, match=r"y has 3 labels, but \w+ was fitted on 2"):
             model.partial_fit(X, np.sign(X).astype(int))
-        with pytest.raises(ValueError, match=r"labels that all hold \[-1\]. Give rows with both values"):
+        with pytest.raises(ValueError, match=r"Got the values \[-1\]. Give rows with both values"):
             family(**params).partial_fit(X[:1], [[-1, -1]], **known)
 
 

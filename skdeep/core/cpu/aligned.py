@@ -1,7 +1,7 @@
-"""NumPy arrays in memory that compiled programs take as it is, without a copy.
+"""NumPy arrays whose memory compiled programs read without a copy.
 
-On a CPU, XLA reads an array in place if its address is a multiple of 64; NumPy's own addresses seldom are. A copy of
-large parameters takes longer than a prediction with them.
+On a CPU, XLA reads an array without a copy if its address is a multiple of 64, which is rare for NumPy's own arrays. A copy
+of large parameters takes longer than a prediction with them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from jaxtyping import Shaped
 
 ALIGNMENT = 64
 SMALL_BYTES = 2**16
-"""Copies of less than this take no time that matters."""
+"""Arrays with fewer bytes are not aligned, because XLA copies them in negligible time."""
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: Any) -> Shaped[np.ndarray, "..."]:
-    """Return an array with any values, for the caller to fill.
+    """Return an aligned array with arbitrary values, which the caller must fill.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> Shaped[np.ndarray, "...
 
 
 def aligned_copy(values: Any, dtype: Any = None) -> Shaped[np.ndarray, "..."]:
-    """Return a copy on the host, which may be written to, of this type if one is given; aligned unless it is small."""
+    """Return a writable copy on the host, of type `dtype` if given. It is aligned unless it is small."""
     values = np.asarray(values)
     if values.nbytes < SMALL_BYTES:
         return np.array(values, dtype)

@@ -1,6 +1,7 @@
-"""Convolution in forms that XLA's CPU backend does well, for the pass in `rewriting.py`.
+"""Convolutions in forms that XLA's CPU backend computes fast, for the pass in `rewriting.py`.
 
-Over two axes in steps of one, `sliding.py` has it. All else is patches and one matrix product.
+`sliding.py` computes 2-D convolutions with stride 1, if it is faster. All others become patches (im2col) and one matrix
+product.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from jax import lax
 from skdeep.core.cpu.sliding import slide
 
 MIN_CHANNELS = 8
-"""From how many input channels on patches cost more than `slide`."""
+"""With at least this many input channels, `slide` is faster than patches."""
 
 MAX_PATCH_VALUES = 2**24
-"""The most numbers that the patches of one product may hold (64 MiB of float32); above, rows go in blocks."""
+"""The patches of one product hold at most this many numbers (64 MiB of float32); more rows are processed in blocks."""
 
 
 def convolve(
@@ -40,9 +41,9 @@ def convolve(
     preferred_element_type: Any,
     **_: Any,
 ) -> Any | None:
-    """Return what `lax.conv_general_dilated` returns, or None for what this does not do.
+    """Return the result of `lax.conv_general_dilated`, or None for empty arrays and for `batch_group_count` > 1.
 
-    That is empty arrays, and groups of rows, which occur in gradients of grouped convolutions only.
+    The latter occurs in gradients of grouped convolutions only.
     """
     x_axes, kernel_axes, out_axes = dimension_numbers
     x = jnp.transpose(x, (x_axes[0], *x_axes[2:], x_axes[1]))
@@ -77,9 +78,10 @@ def convolve(
 
 
 def _slides(x: Any, kernel: Any, padding: Sequence[tuple[int, int]], precision: Any, dtype: Any) -> bool:
-    """Tell whether a convolution in steps of one is one of images that `slide` does faster: several products of many.
+    """Return True if `slide` computes a convolution with stride 1, and faster than patches do.
 
-    It knows float32 only, and windows that fit: what is empty is left to the caller.
+    It computes 2-D convolutions of float32 without dilation, at default precision, with at least one window along each axis.
+    It is faster if the kernel is larger than 1x1 and there are at least `MIN_CHANNELS` channels.
     """
     if x.ndim != 4 or not x.dtype == kernel.dtype == jnp.float32 or dtype not in (None, jnp.float32):
         return False
@@ -91,7 +93,7 @@ def _slides(x: Any, kernel: Any, padding: Sequence[tuple[int, int]], precision: 
 
 
 class Patches(NamedTuple):
-    """Where a kernel looks: its offsets, how many windows there are along each axis, and in which steps."""
+    """The windows of a convolution: the kernel's offsets in a window, the number of windows per axis, and the strides."""
 
     offsets: tuple[tuple[int, ...], ...]
     counts: tuple[int, ...]
@@ -107,17 +109,17 @@ class Patches(NamedTuple):
         return cls(tuple(offsets), counts, tuple(strides))
 
     def seen(self, x: Any, offset: Sequence[int]) -> Any:
-        """Return what each window sees of x `(n, *space, c)` at one offset, as `(n, *counts, c)`."""
+        """Return the values of x `(n, *space, c)` at one offset in each window, as `(n, *counts, c)`."""
         stops = [o + (count - 1) * s + 1 for o, count, s in zip(offset, self.counts, self.strides, strict=True)]
         return lax.slice(x, (0, *offset, 0), (x.shape[0], *stops, x.shape[-1]), (1, *self.strides, 1))
 
 
 def _bounded(product: Callable[..., Any], x: Any, windows: Patches, kernel: Any) -> Any:
-    """Return the product over all offsets, in blocks whose patches stay within the bound."""
+    """Return the product over all offsets, in blocks of rows whose patches hold at most `MAX_PATCH_VALUES` numbers."""
     flat = kernel.reshape(-1, *kernel.shape[-2:])
     values_per_row = math.prod(windows.counts) * len(windows.offsets) * x.shape[-1]
     n, rows = x.shape[0], MAX_PATCH_VALUES // values_per_row
-    if rows == 0:  # the patches of a single row are too many: without patches, one product an offset
+    if rows == 0:  # the patches of a single row are too large: add one product per offset instead
         products = (product(x, [offset], flat[i : i + 1]) for i, offset in enumerate(windows.offsets))
         return functools.reduce(operator.add, products)
     if n <= rows:
@@ -125,7 +127,7 @@ def _bounded(product: Callable[..., Any], x: Any, windows: Patches, kernel: Any)
     n_blocks = -(-n // rows)
     rows = -(-n // n_blocks)
     x = jnp.pad(x, [(0, n_blocks * rows - n), *[(0, 0)] * (x.ndim - 1)])
-    # Differentiated, a block makes its patches anew instead of keeping them.
+    # With `checkpoint`, the gradient makes the patches of each block again instead of keeping them in memory.
     out = lax.map(
         jax.checkpoint(lambda block: product(block, windows.offsets, flat)), x.reshape(n_blocks, rows, *x.shape[1:])
     )
@@ -137,7 +139,7 @@ def _grouped(seen: list[Any], kernel: Any, *, n_groups: int, **options: Any) -> 
     k, c, width = kernel.shape
     counts = seen[0].shape[:-1]
     patches = jnp.concatenate(seen, axis=-1)
-    if n_groups == 1:  # of two dimensions, as the gradient of a product of more copies its operands
+    if n_groups == 1:  # as a 2-D product, because the gradient of a product of more dimensions copies its operands
         out = lax.dot(patches.reshape(-1, k * c), kernel.reshape(-1, width), **options)
         return out.reshape(*counts, width)
     patches = patches.reshape(-1, k, n_groups, c)
@@ -147,7 +149,10 @@ def _grouped(seen: list[Any], kernel: Any, *, n_groups: int, **options: Any) -> 
 
 
 def _depthwise(seen: list[Any], kernel: Any, *, n_groups: int, preferred_element_type: Any, **_: Any) -> Any:
-    """Return the sum over offsets where each output has one input channel: a product would be too narrow to pay."""
+    """Return a convolution in which each output has one input channel, as a sum over offsets.
+
+    As a matrix product it would be too narrow to be fast.
+    """
     k, _, width = kernel.shape
     kernel = kernel.reshape(k, *(1,) * (seen[0].ndim - 1), n_groups, width // n_groups)
     dtype = preferred_element_type or kernel.dtype

@@ -1,10 +1,11 @@
-"""Evaluates a traced function in NumPy, without compiling it: how initial parameters are made.
+"""Evaluate a traced function in NumPy without compiling it, for parameter initialisation.
 
-Initial values are needed once a fit, yet compiling the program that makes them takes as long as
-compiling the training. Any module's `init` is traced instead (no numbers involved) and the trace
-is evaluated here. Operations and types that this file does not know run in JAX one by one: right, but slower.
-Results are XLA's also where NumPy has others, as for a division of integers by 0, up to rounding, to the sign of zero in
-a maximum, and to numbers below the smallest normal one, which XLA takes for 0 on some devices.
+Parameters are initialised once per fit, but compiling their initialisation takes as long as compiling the training. So a
+module's `init` is traced and its trace is evaluated here. Operations and types without a rule in this file run in JAX, one by
+one, which is slower.
+
+Results equal XLA's also where NumPy's own results differ, for example for a division of integers by 0. Three differences
+remain: rounding; the sign of zero in a maximum; and subnormal numbers, which XLA replaces by 0 on some devices.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Rule = Callable[..., Any]
 
 
 def evaluate(closed: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:
-    """Return the outputs of a traced function of arrays (keys go in as their words, and are wrapped inside)."""
+    """Return the outputs of a traced function of arrays. Keys must be passed as uint32 words that the function wraps."""
     with np.errstate(all="ignore"):  # unsigned products wrap around on purpose
         outputs = _evaluate(closed.jaxpr, closed.consts, arguments)
     # An output that is a constant of the program would be JAX's own kind of array, which does not survive pickling.
@@ -44,7 +45,7 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arguments: Sequence[Any]) -> 
 
 
 def _needed(jaxpr: Jaxpr) -> list[JaxprEqn]:
-    """Return the equations that the outputs depend on: the forward pass of `init` is not among them."""
+    """Return the equations on which the outputs depend. The forward pass in a module's `init` is not among them."""
     wanted = {id(atom) for atom in jaxpr.outvars}
     kept = []
     for equation in reversed(jaxpr.eqns):
@@ -79,13 +80,13 @@ def _apply_in_jax(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
 
 
 def _is_plain(atom: Any) -> bool:
-    """Tell whether a value is one that NumPy knows, or a single key of our generator."""
+    """Return True if a value has a type that NumPy knows, or is a single key of `skdeep.core.random`."""
     key = _key_name(atom.aval)
     return atom.aval.dtype.kind in "biuf" if key is None else key == "pcg" and atom.aval.ndim == 0
 
 
 def _key_name(aval: Any) -> str | None:
-    """Return which generator a key belongs to, or None for ordinary arrays."""
+    """Return the name of a key's generator, or None for ordinary arrays."""
     if not jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key):
         return None
     return "pcg" if "pcg" in str(aval.dtype) else str(aval.dtype)
@@ -96,7 +97,7 @@ def _host_dtype(aval: Any) -> Any:
 
 
 def _pack(words: Any) -> Any:
-    """Hold each key of two words as one uint64, so that arrays of keys have the shape they have in the trace."""
+    """Return each key of two words as one uint64, so that an array of keys has the same shape as in the trace."""
     return np.array(words, order="C").view(np.uint64)[..., 0]
 
 
@@ -137,7 +138,7 @@ def _shift_right_logical(x: Any, n: Any) -> Any:
 
 
 def _divide(x: Any, y: Any) -> Any:
-    """Divide; integers towards zero, and by 0 to a number of ones only."""
+    """Return x / y as XLA does: integers are truncated, and an integer divided by 0 gives a number with all bits 1."""
     if x.dtype.kind not in "iu":
         return np.true_divide(x, y)
     divisor = np.where(y == 0, 1, y).astype(y.dtype)
@@ -147,7 +148,7 @@ def _divide(x: Any, y: Any) -> Any:
 
 
 def _convert(x: Any, *, new_dtype: Any, **_: Any) -> Any:
-    """Convert; floats become the nearest integers that there are, towards zero, and NaN 0."""
+    """Return x in a type as XLA does: floats are truncated and clipped to the integers of the type; NaN becomes 0."""
     if x.dtype.kind != "f" or np.dtype(new_dtype).kind not in "iu":
         return np.asarray(x, new_dtype)
     limits = np.iinfo(new_dtype)
@@ -157,7 +158,7 @@ def _convert(x: Any, *, new_dtype: Any, **_: Any) -> Any:
 
 
 def _odd(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Let a function keep the sign of zero."""
+    """Return an odd function that returns zeros with their sign."""
     return lambda x: np.where(x == 0, x, function(x))
 
 

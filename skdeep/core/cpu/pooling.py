@@ -10,23 +10,29 @@ import jax.numpy as jnp
 from jax import lax
 
 MAX_SLICES = 8
-"""Windows of up to so many values are slices put together one by one, longer ones pieces of 1, 2, 4 ... values."""
+"""Windows of up to this many values are combined from one slice per value, longer ones from parts of 1, 2, 4 ... values."""
 
 Combine = Callable[[Any, Any], Any]
 
 
 def pool_max(x: Any, **windows: Any) -> Any | None:
-    """Return what `lax.reduce_window` with `lax.max` returns; of equal values the first gets the gradient."""
+    """Return the result of `lax.reduce_window` with `lax.max`, or None if it is empty.
+
+    Among equal values, the first gets the gradient.
+    """
     return _pool(x, lambda a, b: jnp.where((a >= b) | (a != a), a, b), _limits(x.dtype)[0], **windows)
 
 
 def pool_min(x: Any, **windows: Any) -> Any | None:
-    """Return what `lax.reduce_window` with `lax.min` returns; of equal values the first gets the gradient."""
+    """Return the result of `lax.reduce_window` with `lax.min`, or None if it is empty.
+
+    Among equal values, the first gets the gradient.
+    """
     return _pool(x, lambda a, b: jnp.where((a <= b) | (a != a), a, b), _limits(x.dtype)[1], **windows)
 
 
 def pool_sum(x: Any, **windows: Any) -> Any | None:
-    """Return what `lax.reduce_window` with `lax.add` returns."""
+    """Return the result of `lax.reduce_window` with `lax.add`, or None if it is empty."""
     return _pool(x, jnp.add, 0, **windows)
 
 
@@ -51,7 +57,7 @@ def _pool(
     window_dilation: Sequence[int],
     **_: Any,
 ) -> Any | None:
-    """Pool along one axis after another, the last one first, so that the first of equal values is XLA's."""
+    """Pool along each axis in turn, from the last to the first, so that XLA's choice among equal values is made here too."""
     edges = [(low, high, d - 1) for (low, high), d in zip(padding, base_dilation, strict=True)]
     x = lax.pad(x, jnp.asarray(neutral, x.dtype), edges)
     for axis in reversed(range(x.ndim)):
@@ -68,7 +74,10 @@ def _pool(
 
 
 def _pieces(x: Any, size: int, dilation: int, axis: int, combine: Combine) -> Iterator[tuple[Any, int]]:
-    """Yield arrays of which each holds a part of every window, and where that part begins, from first to last."""
+    """Yield the consecutive parts of the windows, each as an array and an offset.
+
+    Element `i + offset` of the array combines the values of this part of the window that begins at `i`.
+    """
     if size <= MAX_SLICES:
         yield from ((x, i * dilation) for i in range(size))
         return

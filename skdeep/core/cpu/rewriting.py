@@ -1,11 +1,12 @@
-"""A pass over a traced function: operations that XLA's CPU backend does badly, replaced by ones it does well.
+"""A pass over a traced function that replaces operations which XLA's CPU backend computes slowly.
 
-Inside loops XLA's gradient of a convolution on a CPU is 20 to 35 times slower than need be, and that of its window
-maximum is slow too. So the forward function of a network is traced, and its trace is evaluated with other
-operations in their place, before it is differentiated: built-in layers, plugins and users' modules all profit
-and know nothing of it. What no rule can rewrite stays as it is, such as functions with a derivative of their own
-(`jax.custom_vjp`): a program with loops may then ask to be refused, and be run without them. On accelerators nothing
-is done.
+Inside loops on a CPU, XLA's gradient of a convolution takes 20 to 35 times as long as in the form used here, and the gradient
+of a window maximum is slow too. So the forward function of a network is traced, and its trace is evaluated with other
+operations in their place, before it is differentiated. This works for built-in layers, plugins and users' modules alike.
+
+Operations that no rule can rewrite stay unchanged, such as a convolution inside a function with a custom derivative
+(`jax.custom_vjp`). For these, a program with a loop can request an error (`inside_a_loop`), so that its caller runs a program
+without the loop instead. On accelerators nothing is rewritten.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ RULES: dict[str, Rule] = {
     "reduce_window_min": pool_min,
     "reduce_window_sum": pool_sum,
 }
-"""By the name of an operation, a function of its inputs and parameters that returns the output in another way, or
-None where it does not know one."""
+"""For each name of an operation, a function of its inputs and parameters that computes the output by other operations, or
+returns None if it cannot."""
 
 
 _refuses = ContextVar("_refuses", default=False)
@@ -43,7 +44,10 @@ class LeftAloneError(Exception):
 
 @contextmanager
 def inside_a_loop() -> Iterator[None]:
-    """Let `rewritten_for_cpu` raise LeftAloneError for what it cannot rewrite, which outside of a loop runs well enough."""
+    """Let `rewritten_for_cpu` raise LeftAloneError, inside the block, for operations that it cannot rewrite.
+
+    Outside of loops these operations are fast enough.
+    """
     token = _refuses.set(True)
     try:
         yield
@@ -52,9 +56,9 @@ def inside_a_loop() -> Iterator[None]:
 
 
 def rewritten_for_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of pytrees of arrays that gives the same in operations that suit the device.
+    """Return a function of pytrees of arrays with the same results, computed by operations that are fast on the device.
 
-    Call it inside a traced function only.
+    Call the returned function inside a traced function only.
     """
 
     def call(*arguments: Any) -> Any:
@@ -82,7 +86,7 @@ def _evaluate(closed: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:
 
 
 def _apply(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
-    """Return the outputs of one operation, rewritten if there is a rule for it or for one inside it."""
+    """Return the outputs of one operation, rewritten if there is a rule for it or for an operation inside it."""
     primitive, params = equation.primitive, equation.params
     if primitive.name in RULES:
         output = RULES[primitive.name](*inputs, **params)
@@ -132,7 +136,7 @@ _BODIES: dict[str, Callable[[JaxprEqn, list[Any]], list[Any]]] = {
     "checkpoint": _checkpointed,
     "remat2": _checkpointed,  # its name in jax 0.10
 }
-"""By the name of an operation that holds others, how to evaluate it with its body rewritten."""
+"""For each name of an operation that contains others, a function that evaluates it with its body rewritten."""
 
 
 def _rewritten(bodies: Any) -> Any:
@@ -142,7 +146,7 @@ def _rewritten(bodies: Any) -> Any:
 
 
 def _is_rewritable(value: Any) -> bool:
-    """Tell whether a parameter of an operation is or holds a trace with operations that have a rule."""
+    """Return True if a parameter of an operation is or contains a trace with operations that have a rule."""
     if isinstance(value, tuple | list):
         return any(map(_is_rewritable, value))
     jaxpr = value.jaxpr if isinstance(value, ClosedJaxpr) else value

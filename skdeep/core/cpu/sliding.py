@@ -1,9 +1,11 @@
-"""Convolution over two axes in steps of one, as XLA's CPU backend does it best, its gradients included.
+"""2-D convolution with stride 1 and its gradients, in the form that XLA's CPU backend computes fastest.
 
-XLA hands a convolution to a library only where its axes have one order: images `(n, height, width, c)`, kernels
-`(height, width, c, out)`. Outside of loops it brings other orders into this one; inside it does not, and its own code
-for them is what makes gradients slow. So they are written in that order here. The library shares stretches of a row
-among the cores, but not rows or images: so images stand side by side here, in rows as wide as all of them.
+XLA passes a convolution to a library only if its axes have this order: images `(n, height, width, c)`, kernels `(height,
+width, c, out)`. Outside of loops XLA transposes other orders to this one. Inside loops it does not, and its own code for other
+orders makes gradients slow. So convolutions and their gradients are written in this order here.
+
+The library distributes the parts of one row of an image over the cores, but not rows or images. So the images of a batch are
+put side by side here, as one wide image.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from jax import lax
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 N_PARTS = 4
-"""In how many products the gradient of a kernel is taken: each runs on one core, and smaller ones stay in its cache."""
+"""The gradient of a kernel is a sum of this many products. Each runs on one core; small ones fit in the core's cache."""
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -31,7 +33,7 @@ def slide(x: Any, kernel: Any, padding: Padding) -> Any:
     n, height, width, c = x.shape
     reach = kernel.shape[1] - 1
     new_width = width + left + right - reach
-    gap = max(left, right, new_width - width)  # of zeros between two images, which serves both
+    gap = max(left, right, new_width - width)  # columns of zeros between two images, the padding of both
     row = jnp.pad(jnp.swapaxes(x, 0, 1), ((0, 0), (0, 0), (0, gap), (0, 0)))
     row = row.reshape(1, height, n * (width + gap), c)
     out = _convolved(row, kernel, (above, (left, reach - left)))
@@ -56,7 +58,7 @@ def _backward(padding: Padding, saved: tuple[Any, Any], gradient: Any) -> tuple[
 
 
 def _of_kernel(x: Any, gradient: Any, padding: Padding) -> Any:
-    """Return the gradient of the kernel as a convolution: of the channels, as images, with the rows as channels."""
+    """Return the gradient of the kernel, as a convolution in which images and channels exchange their roles."""
     out = _convolved(jnp.swapaxes(x, 0, 3), jnp.moveaxis(gradient, 0, 2), padding)
     return jnp.moveaxis(out, 0, 2)
 

@@ -1,4 +1,5 @@
-"""Stage 9: what trains. A driver is a value of a job; `skdeep.core.run.run` starts it.
+"""Drivers train jobs. A driver is a value of a job; `skdeep.core.run.run` starts it.
 
-`steps` runs blocks of compiled steps and `pace` chooses how long they are; `lbfgs` hands the loss to SciPy's L-BFGS-B.
+The driver in `steps` runs blocks of compiled steps, and `pace` chooses the number of steps per block. The driver in `lbfgs`
+calls SciPy's L-BFGS-B. `interrupts` delays Ctrl-C until a result is stored.
 """

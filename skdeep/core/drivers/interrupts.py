@@ -1,4 +1,4 @@
-"""Ctrl-C during a program call is held back until the call's result is stored."""
+"""Delay Ctrl-C during a call of a program until the result of the call is stored."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 
 @contextmanager
 def held_back_interrupt() -> Iterator[None]:
-    """Raise a KeyboardInterrupt that arrives inside only at the end of the block.
+    """Delay a KeyboardInterrupt that arrives inside the block until the end of the block.
 
-    A program call reuses the memory of the state it was given; an interrupt between its return and
-    the assignment of its result would leave neither. A second Ctrl-C is let through at once.
+    A program call overwrites the memory of the state that it was given. An interrupt between its return and the assignment
+    of its result would lose both states. A second Ctrl-C is not delayed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     previous = signal.getsignal(signal.SIGINT)
-    if previous is not signal.default_int_handler:  # somebody else handles Ctrl-C: leave it to them
+    if previous is not signal.default_int_handler:  # the user's program handles Ctrl-C itself: do not change that
         yield
         return
     was_pressed = False

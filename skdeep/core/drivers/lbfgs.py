@@ -1,4 +1,4 @@
-"""The driver that hands loss and gradient to SciPy's L-BFGS-B."""
+"""The driver that trains by SciPy's L-BFGS-B."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from skdeep.records import ModelState, Outcome, Params, Rows, Snapshot
 class ScipyLBFGS(Component):
     """Trains by L-BFGS-B (Byrd, Lu, Nocedal and Zhu, SIAM J. Sci. Comput. 16, 1995) on all rows at once.
 
-    An iteration counts as an epoch. The job's rows and parameters are float64, the type that SciPy works in, and its
-    objective is a `skdeep.perceptron.rules.BatchMean`. Ctrl-C ends the run with the parameters of the last iteration.
+    An iteration counts as an epoch. The job's rows and parameters must be float64, SciPy's type, and its objective must be a
+    `skdeep.perceptron.rules.BatchMean`. Ctrl-C ends the training with the parameters of the last iteration.
 
     Parameters
     ----------
     tol : float
-        Largest component of the gradient at which training ends.
+        Training ends when no component of the gradient is larger than this in absolute value.
     max_fun : int
-        Largest number of calls of the loss.
+        Largest number of evaluations of the loss.
     """
 
     tol: float
@@ -51,7 +51,7 @@ class ScipyLBFGS(Component):
 def loss_and_gradient(
     config: FitConfig, model_state: ModelState, rows: Rows, flat: Float[Array, " parameters"]
 ) -> tuple[Float[Array, ""], Float[Array, " parameters"]]:
-    """Return the weighted sum of the losses of rows, and its gradient by all parameters in one vector."""
+    """Return the weighted sum of the losses of rows, and its gradient with respect to the vector of all parameters."""
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
     template, _ = jax.eval_shape(network.init, wrap_key(jnp.zeros(2, "uint32")), rows.x[:1])
 
@@ -69,7 +69,7 @@ def packed(params: Params) -> np.ndarray:
 
 
 def unpacked(flat: Any, template: Params) -> Params:
-    """Return the parameters of a vector in the form of others."""
+    """Return the parameters in a vector as a pytree with the structure and shapes of `template`; inverts `packed`."""
     leaves, tree = jax.tree.flatten(template)
     stops = np.cumsum([leaf.size for leaf in leaves])
     return jax.tree.unflatten(
@@ -78,7 +78,10 @@ def unpacked(flat: Any, template: Params) -> Params:
 
 
 class _Loss:
-    """The penalised mean loss over all rows and its gradient, as SciPy calls them."""
+    """The penalised mean loss over all rows and its gradient, as a function that SciPy calls.
+
+    After a call, `reported` is the value for the history: like the return value, but with `reported_scale` of the objective.
+    """
 
     reported: float
 
@@ -86,7 +89,7 @@ class _Loss:
         params, model_state = job.start.params, job.start.model_state
         self._config, self._objective = as_traced(job.config, job.placement.dtype), job.config.objective
         self._model_state, self._weight = model_state, float(job.rows.weight.sum())
-        # 1 for parameters that are penalised, else 0.
+        # 1 for penalised parameters, else 0.
         self._is_kernel = packed(
             jax.tree.map(lambda leaf, mark: np.full(leaf.shape, float(mark)), params, are_kernels(params))
         )
@@ -121,7 +124,7 @@ class _Loss:
 
 
 class _Course:
-    """One run of the solver: the point of its last iteration, and a line for each iteration."""
+    """One run of the solver: the parameters of its last iteration, and one row of the history per iteration."""
 
     def __init__(self, job: Any, watcher: Watcher, solver: ScipyLBFGS) -> None:
         self._job, self._watcher, self._solver = job, watcher, solver
@@ -153,18 +156,18 @@ class _Course:
 
     def _note(self, flat: np.ndarray) -> None:
         self._last, now = np.array(flat), time.perf_counter()
-        # The point that an iteration accepts is the one that was evaluated last.
+        # The parameters that an iteration accepts are those of the last evaluation, so `reported` is theirs.
         line = (self.epoch + 1, self._loss.reported, now - self._started)
         for column, value in zip(self.history.values(), line, strict=True):
             column.append(value)
         self._started = now
-        self._watcher.begin_epoch()  # SciPy tells of an iteration when it is done, never whether there is another
+        self._watcher.begin_epoch()  # called here because SciPy calls back only after an iteration, not before it
         if self._watcher.end_epochs(self, 1):
             raise StopIteration
 
     @property
     def epoch(self) -> int:
-        """Iterations done."""
+        """Number of finished iterations."""
         return len(self.history["epoch"])
 
     def current_params(self) -> tuple[Params, ModelState]:
@@ -172,7 +175,7 @@ class _Course:
         return unpacked(self._last, self._job.start.params), self._job.start.model_state
 
     def snapshot(self) -> Snapshot:
-        """Return where the solver stands; it cannot be continued, as SciPy keeps its memory to itself."""
+        """Return the current parameters and history. No training can continue from them: SciPy does not expose its memory."""
         state: Any = self._job.start._replace(params=self.current_params()[0], epoch=np.int32(self.epoch))
         return Snapshot(state, {name: list(values) for name, values in self.history.items()}, 0.0)
 

@@ -1,4 +1,4 @@
-"""How many steps a block has, so that control returns to Python about four times a second."""
+"""Choose the number of steps per block, so that control returns to Python about four times per second."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import jax
 from skdeep.core.inputs import InShape, most_axes
 from skdeep.core.watcher import SECONDS_PER_BLOCK
 
-# A guess for the first block, on the slow side; later blocks go by the clock.
+# Estimates for the first block, longer than most steps take. Later blocks use measured times.
 GUESSED_SECONDS_PER_STEP = 5e-5
 GUESSED_SECONDS_PER_PRODUCT = 3e-10
 
 
 class Pace:
-    """Chooses the length of blocks by the time that steps took so far.
+    """Chooses the number of steps per block by the time that the steps of the last block took.
 
     Parameters
     ----------
@@ -29,15 +29,17 @@ class Pace:
     def __init__(self, params: Any, batch_size: int, in_shape: InShape, seconds_per_block: float) -> None:
         n_products = sum(leaf.size for leaf in jax.tree.leaves(params)) * batch_size
         self._seconds_per_step: float = GUESSED_SECONDS_PER_STEP + GUESSED_SECONDS_PER_PRODUCT * n_products
-        if most_axes(in_shape) > 1:  # images, sequences: a weight may serve any number of times, so one step tells
+        if (
+            most_axes(in_shape) > 1
+        ):  # images, sequences: weights may be used many times per row, so measure one step first
             self._seconds_per_step = SECONDS_PER_BLOCK
         self._seconds_per_block = seconds_per_block
 
     def n_steps(self, remaining: int, max_steps: int) -> int:
-        """Return the length of the next block: 1 at least, `remaining` and `max_steps` at most."""
+        """Return the number of steps in the next block: at least 1, at most `remaining` and `max_steps`."""
         affordable = math.ceil(self._seconds_per_block / self._seconds_per_step)
         return max(1, min(remaining, affordable, max_steps))
 
     def note(self, seconds_per_step: float) -> None:
-        """Learn from a block."""
+        """Use the measured time per step of a block for the next one."""
         self._seconds_per_step = max(seconds_per_step, 1e-7)

@@ -1,4 +1,4 @@
-"""The driver that trains by blocks of compiled steps on batches."""
+"""The driver that trains on batches, by blocks of compiled steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from skdeep.records import Info, ModelState, Outcome, Params, Snapshot, TrainSta
 
 
 class Steps(Component):
-    """Trains by blocks of compiled steps, until the last epoch, or until stopping, a watcher or Ctrl-C ends it."""
+    """Trains by blocks of compiled steps until the last epoch, or until early stopping, a watcher or Ctrl-C ends it."""
 
     def drive(self, job: Any, watcher: Watcher) -> Outcome:
         """Train a job; see `skdeep.core.run.run`."""
@@ -37,7 +37,7 @@ class Steps(Component):
 
 
 class _Course:
-    """One training on its way: its state, its history, and what ended it."""
+    """One training in progress: its state, its history, and its status."""
 
     def __init__(self, job: Any, watcher: Watcher) -> None:
         self.job, self.watcher = job, watcher
@@ -56,32 +56,32 @@ class _Course:
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Number of finished epochs."""
         return int(self.state.epoch)
 
     @property
     def position(self) -> int:
-        """Steps done in the current epoch."""
+        """Number of finished steps of the current epoch."""
         return int(self.state.position)
 
     @property
     def is_judged_on_host(self) -> bool:
-        """Whether something has to be computed between two epochs."""
+        """True if a loss or a score must be computed on the host between two epochs."""
         has_host_loss = self.validation is not None and self.validation.in_program is None
         return has_host_loss or self.job.score is not None
 
     @property
     def is_epoch_wise(self) -> bool:
-        """Whether control must return to Python after each epoch."""
+        """True if control must return to Python after each epoch."""
         return self.watcher.is_epoch_wise or self.is_judged_on_host
 
     def snapshot(self) -> Snapshot:
-        """Return where the training stands, as copies."""
+        """Return the current state and history, with copies of all arrays."""
         state = jax.tree.map(aligned_copy, self.state)
         return Snapshot(state, {name: list(values) for name, values in self.history.items()}, self.seconds)
 
     def current_params(self) -> tuple[Params, ModelState]:
-        """Return the parameters that the optimizer wants to be judged by, and the model state, on the host."""
+        """Return the optimizer's evaluation parameters (`Optimizer.eval_params`) and the model state, on the host."""
         params, optimizer = self.state.params, self.config.optimizer
         if type(optimizer).eval_params is not Optimizer.eval_params:
             params = evaluation_params(self.config, self.state)
@@ -91,7 +91,7 @@ class _Course:
 def _run_blocks(course: _Course) -> None:
     if course.status == stopping.RUNNING and course.epoch >= course.job.last_epoch:
         course.status = stopping.OUT_OF_EPOCHS
-    if course.status != stopping.RUNNING:  # a training that had ended, and is not continued
+    if course.status != stopping.RUNNING:  # the snapshot is of a training that had ended
         return
     run = _compiled(course)
     course.watcher.begin_epoch()
@@ -99,7 +99,7 @@ def _run_blocks(course: _Course) -> None:
         n_epochs_left = 1 if course.is_epoch_wise else course.job.last_epoch - course.epoch
         n_steps_left = n_epochs_left * course.feed.steps_per_epoch - course.position
         n_steps = course.pace.n_steps(n_steps_left, course.feed.max_steps)
-        with held_back_interrupt():  # state and history stay in step
+        with held_back_interrupt():  # so that state and history are of the same step
             info = _run_block(course, run, n_steps)
         if info.n_epochs:
             _end_epochs(course)
@@ -119,9 +119,9 @@ def _run_block(course: _Course, run: Any, n_steps: int) -> Info:
 
 
 def _compiled(course: _Course) -> Any:
-    """Return the compiled block of steps: a clock may start afterwards.
+    """Return the compiled block of steps, so that the first timed block does not include compiling.
 
-    A block has one step if the network is slow inside a loop.
+    If the network is too slow inside a loop on a CPU, blocks are limited to one step.
     """
     run = train_block.prepared(course.config, course.state, *_arguments(course, 0))
     if run is None:
@@ -136,7 +136,7 @@ def _arguments(course: _Course, n_steps: int) -> tuple[Any, ...]:
 
 
 def _record(course: _Course, info: Info, position: int, n_steps: int, seconds_per_step: float) -> None:
-    """Append the epochs that a block finished to the history; its time is shared evenly by its steps."""
+    """Append the epochs that a block finished to the history. All steps of the block count as equally long."""
     has_validation = course.validation is not None and course.validation.in_program is not None
     n_epochs = int(info.n_epochs)
     for i in range(n_epochs):
@@ -157,7 +157,7 @@ def _record(course: _Course, info: Info, position: int, n_steps: int, seconds_pe
 
 
 def _end_epochs(course: _Course) -> None:
-    """Do what the host has to do between two epochs, and decide whether there is another one."""
+    """Judge finished epochs on the host if needed, tell the watcher, and set the status if training ends here."""
     if course.is_epoch_wise:
         _judge_on_host(course)
     n_done = len(course.history["epoch"])
@@ -177,7 +177,7 @@ def _judge_on_host(course: _Course) -> None:
     if course.status == stopping.NON_FINITE:
         return
     params, model_state = course.current_params()
-    if not _all_finite(params):  # the epoch's last step diverged, and a scorer would say that X has NaN
+    if not _all_finite(params):  # the epoch's last step diverged; a scorer would raise a misleading error about NaN
         course.status = stopping.NON_FINITE
         return
     watched = None
@@ -193,7 +193,7 @@ def _judge_on_host(course: _Course) -> None:
 
 
 def _outcome(course: _Course) -> Outcome:
-    """Return the best parameters if they were kept, else the last ones."""
+    """Return the outcome, with the best parameters if they were kept, else the last ones."""
     best = course.state.stopping
     keeps_best = course.config.keep_best and int(best.best_epoch) != 0
     if keeps_best:

@@ -1,8 +1,8 @@
-"""Stage 4: how rows reach the programs. The files here decide where rows stand and in which form, sparse rows too.
+"""Feeds hand rows to the programs. They decide where rows are kept and in which form, for dense and sparse rows.
 
-`feed` defines what the training loop asks of a feed, and chooses one. `resident` feeds hold all rows where programs read
-them; `gathered` feeds make the rows of each block on the host. `orders` are the orders of rows per epoch. `validation`,
-`passes` and `blocks` do the same for the rows of validation, of a pass over all rows, and of predictions.
+`feed` defines the interface of a feed and chooses one. A `resident` feed keeps all rows where programs read them; a
+`gathered` feed gathers the rows of each block on the host. `orders` are the orders of rows in each epoch. `validation` hands
+out validation rows, `passes` all rows for L-BFGS-B, and `blocks` the rows to predict for.
 """
 
 from skdeep.core.feeds.feed import BlockRows, Feed, feed_of

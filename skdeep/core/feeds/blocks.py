@@ -1,4 +1,4 @@
-"""Rows to predict for, taken block by block."""
+"""Rows to predict for, in blocks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from skdeep.core.sparse_rows import entries_of, most_entries, takes_entries
 from skdeep.records import SparseRows
 
 Taker: TypeAlias = Callable[[int, int], Any]
-"""Returns the rows from a start on, padded to a size."""
+"""`take(start, size)` returns the rows from `start` on, padded to `size` rows."""
 
 BLOCK_ROWS = 128
 
 
 def taker_of(x: Any, in_shape: InShape) -> Taker:
-    """Return a function that takes rows of X: dense rows in the network's shape, or sparse ones as their stored entries."""
+    """Return a function that returns rows of X: dense rows in the network's shape, or stored entries of sparse rows."""
     return _entries_taker(x) if is_sparse(x) and takes_entries(x) else _dense_taker(x, in_shape)
 
 
@@ -49,7 +49,7 @@ def _entries_taker(x: Any) -> Taker:
 
 
 def _padded(x: Shaped[np.ndarray, "n ..."], size: int) -> Shaped[np.ndarray, "{size} ..."]:
-    """Return rows with more rows up to a size: zeros to the end of the last block, and then any values."""
+    """Return rows padded to a size: zeros up to the end of the last block, after it arbitrary values that nobody reads."""
     if len(x) == size:
         return x
     padded = aligned_empty((size, *x.shape[1:]), x.dtype)

@@ -1,4 +1,4 @@
-"""What the training loop asks of a feed, and which feed serves which rows."""
+"""The interface of feeds, the choice of a feed for rows, and the batches of consecutive steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_INDEX_ENTRIES = 2**18
 
 
 class BlockRows(NamedTuple):
-    """What one block of steps reads: rows, and for each step the positions of its batch among them."""
+    """The input of one block of steps: rows, and for each step the positions of its batch in them."""
 
     rows: Rows
     order: Int[np.ndarray, "steps batch"]
@@ -27,10 +27,10 @@ class BlockRows(NamedTuple):
 
 @runtime_checkable
 class Feed(Protocol):
-    """Hands out the rows of blocks of steps, one block after the other.
+    """Hands out the rows of consecutive blocks of steps.
 
-    `n` rows make `steps_per_epoch` batches of `batch_size`; a block has at most `max_steps`, which the caller may lower
-    before the first block.
+    `n` rows are `steps_per_epoch` batches of `batch_size` rows. A block has at most `max_steps` steps. The caller may lower
+    `max_steps` before the first block.
     """
 
     n: int
@@ -39,11 +39,11 @@ class Feed(Protocol):
     max_steps: int
 
     def seek(self, epoch: int, position: int) -> None:
-        """Let the next block begin at a step of an epoch, both counted from 0."""
+        """Let the next block begin at step `position` of an epoch, both counted from 0."""
         ...
 
     def next_block(self, n_steps: int) -> BlockRows:
-        """Return the rows of the next `n_steps` steps, and their order `(max_steps, batch_size)`."""
+        """Return the rows of the next `n_steps` steps, and the positions `(max_steps, batch_size)` of each batch in them."""
         ...
 
 
@@ -58,7 +58,7 @@ def feed_of(rows: WeightedRows, in_shape: InShape, batch_size: int, order: Epoch
         Shape of a row for the network, or the `InputSpec`s of its inputs.
     batch_size : int
     order : EpochOrder
-        For example from `epoch_order`.
+        The order of the rows in each epoch, for example from `epoch_order`.
     """
     from skdeep.core.feeds.gathered import GatheredFeed
     from skdeep.core.feeds.resident import ResidentFeed
@@ -68,7 +68,7 @@ def feed_of(rows: WeightedRows, in_shape: InShape, batch_size: int, order: Epoch
 
 
 def form_of(rows: WeightedRows, in_shape: InShape, batch_size: int) -> tuple[Any, ...]:
-    """Return what a program depends on of such a feed: equal for row counts of one padded size."""
+    """Return the properties of a feed on which its program depends. They are equal for row counts of one padded size."""
     n = len(rows.target)
     of_target = rows.target.shape[1:], str(rows.target.dtype)
     types = [str(array.dtype) for array in arrays_of(rows.x)]
@@ -79,7 +79,7 @@ def form_of(rows: WeightedRows, in_shape: InShape, batch_size: int) -> tuple[Any
 
 
 class Batches:
-    """Which rows are in the batches of consecutive steps; knows where in an epoch it is."""
+    """Returns the positions of the rows in the batches of consecutive steps, across epochs."""
 
     def __init__(self, n: int, batch_size: int, order: EpochOrder) -> None:
         self.batch_size, self.steps_per_epoch = batch_size, math.ceil(n / batch_size)
@@ -87,19 +87,19 @@ class Batches:
         self.seek(0, 0)
 
     def seek(self, epoch: int, position: int) -> None:
-        """Go to a step of an epoch, both counted from 0."""
+        """Continue at step `position` of an epoch, both counted from 0."""
         self._epoch, self._position = epoch, position
-        self._of_epoch: Int[np.ndarray, "steps batch"] | None = None  # made when a step of it is asked for
+        self._of_epoch: Int[np.ndarray, "steps batch"] | None = None  # the epoch's batches, made when first needed
 
     def next_steps(self, n_steps: int, size: int) -> Int[np.ndarray, "size batch"]:
-        """Return the positions of the rows in the next steps, and zeros up to `size` steps."""
+        """Return the positions of the rows in the batches of the next `n_steps` steps, padded with zeros to `size` steps."""
         order = np.zeros((size, self.batch_size), dtype=np.int32)
         filled = 0
         while filled < n_steps:
             if self._position == self.steps_per_epoch:
                 self.seek(self._epoch + 1, 0)
             if self._of_epoch is None:
-                # The last batch is filled with rows from the start, at weight 0.
+                # The last batch is filled with the epoch's first rows. The program gives them weight 0.
                 self._of_epoch = np.resize(self._order.rows_of(self._epoch), (self.steps_per_epoch, self.batch_size))
             take = min(n_steps - filled, self.steps_per_epoch - self._position)
             order[filled : filled + take] = self._of_epoch[self._position : self._position + take]

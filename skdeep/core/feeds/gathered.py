@@ -1,4 +1,4 @@
-"""A feed whose rows stay on the host: each block's rows are gathered there and made dense."""
+"""A feed that keeps its rows on the host, gathers the rows of each block there and makes them dense."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_BLOCK_VALUES = 2**24
 
 
 class GatheredFeed:
-    """Hands out blocks of dense rows, for sparse rows that have too many entries to be kept as such."""
+    """Hands out blocks of dense rows, for sparse rows with too many entries to be kept as entries (`takes_entries`)."""
 
     def __init__(self, rows: WeightedRows, in_shape: InShape, batch_size: int, order: EpochOrder) -> None:
         self.n, self._shape = len(rows.target), row_shapes(in_shape)
@@ -31,11 +31,11 @@ class GatheredFeed:
         self.steps_per_epoch = self._batches.steps_per_epoch
 
     def seek(self, epoch: int, position: int) -> None:
-        """Let the next block begin at a step of an epoch, both counted from 0."""
+        """Let the next block begin at step `position` of an epoch, both counted from 0."""
         self._batches.seek(epoch, position)
 
     def next_block(self, n_steps: int) -> BlockRows:
-        """Return the rows of the next `n_steps` steps in their order; those of the steps beyond are zero."""
+        """Return the rows of the next `n_steps` steps, batch by batch; rows after them are padding."""
         rows = self._rows
         index = self._batches.next_steps(n_steps, self.max_steps).ravel()
         n_read = n_steps * self.batch_size

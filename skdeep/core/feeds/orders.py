@@ -1,4 +1,4 @@
-"""The order of the rows in each epoch, as values that pickle and that give any epoch's order again."""
+"""The order of the rows in each epoch, as values that can be pickled and that compute the order of any epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skdeep.core.random import host_generator
 
 @runtime_checkable
 class EpochOrder(Protocol):
-    """The order of `n` rows in each epoch, which depends on the epoch's number (from 0) only."""
+    """The order of `n` rows in each epoch. It depends only on the number of the epoch, from 0."""
 
     @property
     def n(self) -> int:
@@ -27,7 +27,7 @@ class EpochOrder(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class InOrder:
-    """The rows as they come, in each epoch."""
+    """The given order of the rows, in each epoch."""
 
     n: int
 
@@ -38,7 +38,7 @@ class InOrder:
 
 @dataclasses.dataclass(frozen=True)
 class Shuffled:
-    """A shuffle per epoch, made from the two words of a key and the epoch's number."""
+    """One shuffle per epoch, made from the two words of a key and the number of the epoch."""
 
     n: int
     key: tuple[int, int]
@@ -51,7 +51,7 @@ class Shuffled:
 
 
 def epoch_order(n: int, key: UInt32[np.ndarray, "2"], shuffle: bool) -> EpochOrder:
-    """Return the order of `n` rows: shuffled per epoch, or as they come.
+    """Return the order of `n` rows: a shuffle per epoch, or the given order if `shuffle` is False.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def epoch_order(n: int, key: UInt32[np.ndarray, "2"], shuffle: bool) -> EpochOrd
 
 
 class CumulativeShuffles:
-    """Each order is a shuffle of the one before, from one stream of random numbers, as in scikit-learn's perceptron.
+    """In each epoch a shuffle of the previous epoch's order, from one stream of random numbers, as in scikit-learn's perceptron.
 
     Parameters
     ----------
@@ -90,7 +90,10 @@ class CumulativeShuffles:
         self._begin()
 
     def rows_of(self, epoch: int) -> Int[np.ndarray, " n"]:
-        """Return the positions of the rows in this epoch; an earlier one than the last is made from the start again."""
+        """Return the positions of the rows in this epoch.
+
+        For an epoch before that of the last call, all orders are made again from epoch 0 on.
+        """
         if epoch < self._n_made - 1:
             self._begin()
         while self._n_made <= epoch:
@@ -101,7 +104,7 @@ class CumulativeShuffles:
         return self._order
 
     def advance(self, generator: np.random.RandomState, n_epochs: int) -> None:
-        """Draw from a generator what the shuffles of this many epochs draw."""
+        """Advance a generator by the numbers that the shuffles of `n_epochs` epochs draw."""
         for _ in range(n_epochs):
             generator.shuffle(np.arange(self.n))
 

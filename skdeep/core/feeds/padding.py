@@ -1,4 +1,4 @@
-"""Rows padded to a shared size, so that row counts that are close share one program."""
+"""Pad rows to one of a few sizes, so that similar row counts share one program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skdeep.records import Rows
 
 
 def pad_rows(rows: WeightedRows, in_shape: InShape) -> Rows:
-    """Return rows padded to a shared size, sparse ones as their stored entries; on the device, where that is not the host."""
+    """Return rows padded to `padded_size`, sparse rows as their stored entries. On an accelerator they are on the device."""
     n = len(rows.target)
     size = padded_size(n)
     x = entries_of(rows.x, most_entries(rows.x)) if is_sparse(rows.x) else in_shape_for(rows.x, in_shape)
@@ -31,7 +31,7 @@ def pad_rows(rows: WeightedRows, in_shape: InShape) -> Rows:
 
 
 def _padded(values: Any, size: int, dtype: np.dtype[Any]) -> Shaped[np.ndarray, "{size} ..."]:
-    """Copy rows into a longer zeroed array; aligned, so that the device can use it without another copy."""
+    """Return rows followed by zeros, in aligned memory that XLA on a CPU reads without a copy. Copy only if needed."""
     if len(values) == size and values.dtype == dtype and values.ctypes.data % ALIGNMENT == 0:
         return np.ascontiguousarray(values)
     padded = aligned_empty((size, *values.shape[1:]), dtype)

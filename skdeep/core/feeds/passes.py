@@ -1,4 +1,4 @@
-"""Rows for programs that read all of them at each call, in parts that fit into memory once the network has read them."""
+"""Rows for programs that need all of them, in parts that are small enough for the network's hidden values to fit in memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from skdeep.core.inputs import InShape
 from skdeep.core.rows import WeightedRows
 from skdeep.records import Rows
 
-# Rows that one call evaluates: their hidden values are in memory together.
+# One call of a program evaluates at most this many rows: the hidden values of all of them are in memory at the same time.
 ROWS_PER_CALL = 2**14
-# Sparse X of more values than this is made dense a part at a time, for each call anew.
+# Sparse X with more values than this, zeros included, is made dense part by part, again in each pass.
 DENSE_VALUES = 2**23
 SPARSE_ROWS_PER_CALL = 2**11
 
 
 class Passes:
-    """All rows in parts; `are_kept` tells whether the parts may be kept between two passes."""
+    """All rows, in parts. `are_kept` is True if the caller may keep the parts between two passes."""
 
     def __init__(self, rows: WeightedRows, in_shape: InShape) -> None:
         self._rows, self._in_shape = rows, in_shape

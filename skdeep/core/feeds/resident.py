@@ -1,4 +1,4 @@
-"""A feed that holds all rows where programs read them, sparse ones as their stored entries."""
+"""A feed that keeps all rows where programs read them. Sparse rows are kept as their stored entries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from skdeep.core.rows import WeightedRows, padded_size
 
 
 class ResidentFeed:
-    """Hands out index arrays for blocks of steps; the rows are the same in each block."""
+    """Hands out the positions of rows for each block of steps; the rows are the same in all blocks."""
 
     def __init__(self, rows: WeightedRows, in_shape: InShape, batch_size: int, order: EpochOrder) -> None:
         self.n = len(rows.target)
@@ -21,15 +21,18 @@ class ResidentFeed:
         self.steps_per_epoch = self._batches.steps_per_epoch
 
     def seek(self, epoch: int, position: int) -> None:
-        """Let the next block begin at a step of an epoch, both counted from 0."""
+        """Let the next block begin at step `position` of an epoch, both counted from 0."""
         self._batches.seek(epoch, position)
 
     def next_block(self, n_steps: int) -> BlockRows:
-        """Return the rows, and the order of the next `n_steps` steps."""
+        """Return all rows, and the positions of the batches of the next `n_steps` steps in them."""
         return BlockRows(self._rows, self._batches.next_steps(n_steps, self.max_steps))
 
 
 def largest_block(n: int, batch_size: int, most_entries: int) -> int:
-    """Return how many steps a block has at most: a function of padded sizes only, since it is a shape of the program."""
+    """Return the largest number of steps in a block.
+
+    It is a shape of the program, so it depends on the padded size of `n`, not on `n` itself.
+    """
     steps = -(-padded_size(n) // batch_size)
     return max(1, min(most_entries // batch_size, 64 * steps))

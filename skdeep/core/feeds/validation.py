@@ -1,4 +1,4 @@
-"""The loss on rows for validation: computed by the training program, or between two epochs on rows that stay on the host."""
+"""The loss of validation rows, computed by the training program, or between two epochs from rows on the host."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from skdeep.records import ModelState, Params, Rows
 
 
 def validates_in_program(rows: WeightedRows) -> bool:
-    """True if the training program itself can compute the loss on these rows at the end of each epoch."""
+    """Return True if the training program computes the loss of these rows at the end of each epoch: if they are dense."""
     return not is_sparse(rows.x)
 
 
 class Validation:
-    """The rows for validation, in the form in which their loss is computed.
+    """The validation rows, in the form in which their loss is computed.
 
-    `in_program` holds them for the training program, or is None if `loss` must be called between two epochs.
+    `in_program` holds them for the training program. If it is None, `loss` must be called between two epochs.
     """
 
     def __init__(self, rows: WeightedRows, in_shape: InShape) -> None:
@@ -30,7 +30,7 @@ class Validation:
         self.in_program: Rows | None = pad_rows(rows, in_shape) if validates_in_program(rows) else None
 
     def loss(self, config: FitConfig, params: Params, model_state: ModelState) -> float:
-        """Return the weighted mean loss, on rows that are made dense a block at a time."""
+        """Return the weighted mean loss of the rows, which are made dense block by block."""
         from skdeep.core.step import weighted_loss
 
         loss = config.loss if config.validation_loss is None else config.validation_loss
