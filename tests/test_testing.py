@@ -309,7 +309,7 @@ class TooWide(skdeep.Network):
 COUNTER = itertools.count()
 
 BROKEN = [
-    ("loss", MeanOverRows(), "check_one_value_a_row", "it returned shape (), not (12,)"),
+    ("loss", MeanOverRows(), "check_one_value_per_row", "it returned shape (), not (12,)"),
     ("loss", ComparesRows(), "check_rows_are_independent", "no mean, maximum, sort or comparison over axis 0"),
     ("loss", Overflows(), "check_gradient", "At raw outputs of 30 and -30 the gradient"),
     ("loss", WrongSlope(), "check_gradient", "The gradient is not the slope of the loss."),
@@ -414,7 +414,7 @@ def test_every_check_is_failed_by_something():
 @pytest.mark.parametrize(
     ("check", "bad", "message"),
     [
-        ("check_loss", MeanOverRows, "check_one_value_a_row"),
+        ("check_loss", MeanOverRows, "check_one_value_per_row"),
         ("check_optimizer", Ascends(), "check_descends"),
         ("check_schedule", lambda progress: -progress, "check_factor"),
         ("check_layer", layer_of(lose_rows), "check_output"),
@@ -434,7 +434,7 @@ def test_failures_can_be_returned():
         "check_default_fields",
         "check_parameters",
     ]
-    assert "check_one_value_a_row" in {r.check_name for r in results if not r.passed}
+    assert "check_one_value_per_row" in {r.check_name for r in results if not r.passed}
     assert all(("What to change: " in str(r.error)) is not r.passed for r in results)
 
 

@@ -34,7 +34,7 @@ EXTREME = 30.0
 
 
 @contract_check("return one finite float per row, `(n,)`, without the mean over rows: weights are applied later.")
-def check_one_value_a_row(loss: Loss) -> None:
+def check_one_value_per_row(loss: Loss) -> None:
     """For each of its tasks, inside `jit`, the loss returns `(n,)` finite floats in the dtype of raw."""
     for case in cases_of(loss):
         raw, target = single(case.raw), single(case.target)
@@ -241,7 +241,7 @@ def _grad_by_parameters(loss: Loss, task: Task, widths: Any) -> dict[str, np.nda
 
 
 LOSS_CHECKS = (
-    check_one_value_a_row,
+    check_one_value_per_row,
     check_rows_are_independent,
     check_batch,
     check_padding_is_neutral,

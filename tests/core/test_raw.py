@@ -154,7 +154,7 @@ def test_the_kit_sees_faults_of_named_losses():
         def __call__(self, raw, target):
             return super().__call__(raw, target).mean()
 
-    with pytest.raises(AssertionError, match="check_one_value_a_row"):
+    with pytest.raises(AssertionError, match="check_one_value_per_row"):
         check_loss(Reduced())
 
 
