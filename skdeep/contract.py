@@ -1,6 +1,6 @@
 """READ FIRST. The base classes of losses, optimizers, schedules, layers, networks and augmentations.
 
-Components (subclass these; write annotated fields and methods, nothing else):
+To write a component, subclass one of them, and declare annotated fields and methods:
 
 ============ ====================================================================================
 Loss         `loss(raw, target) -> (n,)`, `link(raw, task, xp)`, `n_raw(task)`, `parameters(task)`
@@ -11,9 +11,9 @@ Network      `build(in_shape, n_outputs) -> flax.linen.Module`, and `build_causa
 Augmentation `augmentation(key, x) -> x`, or `mix(key, x, other) -> (x, share)`
 ============ ====================================================================================
 
-The records that they are given, such as `Task`, are in `records.py`.
+The records that their methods get, such as `Task`, are in `records.py`.
 
-Shapes: `n` rows, `raw` network outputs, `(n, raw)` the network's output before the link.
+Shapes: `n` is the number of rows, `raw` the number of raw outputs; raw outputs are the network's output before the link.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ __all__ = [
 ]
 
 PLUGIN_API = (1, 1)
-"""The version of what this file describes: another major number breaks plugins, another minor one adds to it.
+"""The version of this interface, `(major, minor)`. A new major version breaks plugins, a new minor version adds to the interface.
 
-A plugin that needs more than `(1, 0)` says so by an attribute of its component, `plugin_api = (1, 2)`.
+A component that needs a later version than `(1, 0)` declares it by a class attribute, such as `plugin_api = (1, 1)`.
 `(1, 1)` added:
 
 - raw outputs by name (`Loss.n_raw`, `Network.names_outputs`), inputs by name (`Network.names_inputs`), integer ids (`n_ids`);
@@ -74,11 +74,11 @@ A plugin that needs more than `(1, 0)` says so by an attribute of its component,
 class NetworkFunctions(NamedTuple):
     """A network as pure functions of parameters and state.
 
-    `init(key, x) -> (params, model_state)`; `apply(params, model_state, x, train, key, row_mask) ->
-    (raw, model_state)`, where `row_mask` is 0 for rows that are padding. What stands in the model state under
-    the name "batch_stats" are averages over batches: a short batch moves them by its share of a full one. While training,
-    `apply` may report losses of its own (any shape, summed) under the name "losses" of the model state that it returns, at
-    any depth; `init` does not return that name.
+    `init(key, x)` returns `(params, model_state)`. `apply(params, model_state, x, train, key, row_mask)` returns `(raw, model_state)`;
+    `row_mask` is 0 for padding rows. Two names in the model state have a meaning, at any depth:
+
+    - "batch_stats" holds averages over batches. A batch with fewer rows than a full batch changes them in proportion to its rows.
+    - "losses" holds losses that `apply` adds in training, arrays of any shape, which are summed. `init` must not return this name.
     """
 
     init: Callable[..., tuple[Params, ModelState]]
@@ -86,24 +86,27 @@ class NetworkFunctions(NamedTuple):
 
 
 class Loss(Component):
-    """One value a row, unreduced; weights, padding and the mean are applied by the training step.
+    """A loss returns one value per row. The training step multiplies by the weights, leaves padding out and takes the mean.
 
-    `raw (n, n_raw(task))` and `target` (`(n,)` codes, `(n, labels)` of 0 and 1, or `(n, outputs)`) go in,
-    `(n,)` comes out, in the type of raw: finite, differentiable, and each row from that row alone.
-    `link` maps raw outputs to probabilities or predictions, so that a smaller loss means a better prediction;
-    `predict`, `decision_function`, `score` and early stopping follow from it.
+    It takes raw outputs `(n, n_raw(task))` and targets: codes `(n,)`, indicators `(n, labels)` of 0 and 1, or values
+    `(n, outputs)`. It returns `(n,)` in the dtype of raw. The values must be finite and differentiable, and each must depend on
+    its own row only. `link` maps raw outputs to probabilities or predictions; a smaller loss must mean a better prediction.
+    `predict`, `decision_function`, `score` and early stopping use the link.
 
-    Class variables: `tasks` the tasks it serves; `probabilistic`, whether `link` gives class
-    probabilities; `scaling`, how a regression target is brought to unit size before training
-    (`"standard"`: subtract the mean, divide by the standard deviation; `"mean"`: divide by the
-    mean; `"none"`); `has_std`, whether `std` exists; `domain`, the values a target may have (`"unit"`: in [0, 1]);
-    `of_batch`, whether the loss of a row depends on the other rows of its batch.
+    Class variables:
 
-    A loss of a batch is called with the weights of the rows `(n,)` as well, 0 for padding, `loss(raw, target, weight)`. It
-    returns one value per row; a value of the whole batch is given to each row. Rows of weight 0 must not change the
-    values of the others, nor may the order of the rows. Weights may be 0 in all rows: the values are then finite. What
-    such a loss says depends on the rows that it sees together: `batch_size` belongs to its meaning, and in validation
-    it sees at most 512 rows at once.
+    - `tasks`: the tasks that the loss serves.
+    - `probabilistic`: True if `link` returns class probabilities.
+    - `scaling`: how a regression target is scaled before training. `"standard"` subtracts the mean and divides by the standard
+      deviation, `"mean"` divides by the mean, `"none"` changes nothing.
+    - `has_std`: True if the loss has `std`.
+    - `domain`: the values that a target may have; `"unit"` is [0, 1].
+    - `of_batch`: True if the loss of a row depends on the other rows of its batch.
+
+    A loss with `of_batch = True` is called as `loss(raw, target, weight)`, with the weights `(n,)` of the rows, 0 for padding. It
+    still returns one value per row; a value of the whole batch is returned for each row. Rows of weight 0 must not change the
+    values of other rows. The order of rows must not matter. If all weights are 0, the values must be finite. Such a loss
+    depends on which rows form a batch: `batch_size` changes its meaning, and validation calls it with at most 512 rows.
 
     >>> import jax.numpy as jnp
     >>> import skdeep
@@ -141,17 +144,17 @@ class Loss(Component):
     of_batch: ClassVar[bool] = False
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        """Return the loss of each row. A loss of a batch takes `weight` `(n,)` as a third argument.
+        """Return the loss of each row. A loss of a batch takes the weights `(n,)` as a third argument.
 
-        `target` is int codes `(n,)` for binary and multiclass, 0/1 floats `(n, labels)` for
-        multilabel, floats `(n, outputs)` for regression.
+        `target` holds int codes `(n,)` for binary and multiclass tasks, floats 0 and 1 `(n, labels)` for multilabel tasks, and
+        floats `(n, outputs)` for regression.
         """
         raise NotImplementedError
 
     def n_raw(self, task: Task) -> int | dict[str, int]:
-        """Return how many raw outputs the network must have, or how many under each name.
+        """Return the number of raw outputs per row, or a dict with the number under each name.
 
-        With names, `raw` is a dict of arrays `(n, width)` in all methods of the loss, whatever network it serves:
+        If it returns a dict, all methods of the loss get `raw` as a dict of arrays `(n, width)`, for every network:
 
         >>> import skdeep
         >>> class NormalNLL(skdeep.Loss):
@@ -164,16 +167,16 @@ class Loss(Component):
         ...     def link(self, raw, task, xp):
         ...         return raw["mean"]
 
-        Raise ValueError if the loss does not serve this number of targets; `skdeep.testing` then leaves it out.
+        Raise ValueError if the loss does not serve this number of targets; `skdeep.testing` then skips the task.
         """
         return task.n_raw
 
     def parameters(self, task: Task) -> dict[str, Any]:
-        """Return the initial values of parameters of the loss that training learns, each a vector of floats `(k,)`.
+        """Return the initial values of the loss's own parameters, which are trained: vectors of floats `(k,)` by name.
 
-        They are trained by the optimizer of the network, beside its parameters (in `params_["loss"]`), and are not
-        penalised. All methods of the loss get them among the raw outputs under their names, as `(n, k)` with the same values
-        in each row; the raw outputs of the network need names too. For a parameter that must be positive, return its logarithm.
+        The network's optimizer trains them together with the network's parameters. `params_["loss"]` holds them. They are not
+        penalised. All methods of the loss get them in `raw` under their names, as arrays `(n, k)` with equal rows, so the raw
+        outputs of the network need names too. If a parameter must be positive, use its logarithm as the parameter.
 
         >>> import jax.numpy as jnp
         >>> import numpy as np
@@ -202,11 +205,11 @@ class Loss(Component):
         return {}
 
     def n_predicted(self, task: Task) -> int:
-        """Return how many outputs are predicted per row of a regression task, by default one for each column of y.
+        """Return the number of predicted outputs per row of a regression task, by default the number of columns of y.
 
-        Override it where y is more than what is predicted, such as y `(n, 2)` of times and events, of which one
-        risk is predicted. `link`, `point` and `std` then have this number of outputs, and `predict` returns `(n,)` for one.
-        There is no R^2 of such predictions: `score` says how good they are. `scaling` must be "none".
+        Override it if y has other columns than the predictions: for example, y `(n, 2)` holds times and events, and one risk
+        is predicted. `link`, `point` and `std` then return this number of outputs, and `predict` returns `(n,)` for one output.
+        R^2 is not defined for such predictions, so define `score`. `scaling` must be "none".
 
         >>> import jax.numpy as jnp
         >>> import numpy as np
@@ -238,37 +241,37 @@ class Loss(Component):
         return task.n_targets
 
     def check_target(self, y: np.ndarray) -> None:
-        """Raise ValueError for a y `(n, columns)`, in the units of the user, that the loss is not defined for.
+        """Raise ValueError if the loss is not defined for y `(n, columns)`, which is in the user's units.
 
-        Called for regression before training, on the host, with rows to train on and rows to validate on. What `domain`
-        says is checked anyway.
+        Called for regression before training, on the host, with the training rows and the validation rows. `domain` is checked
+        separately.
         """
 
     def example_target(self, values: np.ndarray) -> np.ndarray:
-        """Return a y that the loss is defined for, made of standard normal numbers `(n, columns)`; for `skdeep.testing`.
+        """Return a valid y made from `values` `(n, columns)`; `skdeep.testing` uses it.
 
-        By default the numbers themselves, which are moved to the domain of the loss before.
+        `values` are standard normal numbers mapped into the domain of the loss. The default returns them unchanged.
         """
         return values
 
     def score(self, prediction: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
-        """Return how good predictions are, where a larger value is better: what `DeepRegressor.score` returns.
+        """Return the score that `DeepRegressor.score` returns; a larger score must mean better predictions.
 
-        Override it for a score other than R^2. `prediction` is that of `point`, `(n, n_predicted(task))`, and `y` has all its
-        columns, `(n, columns)`; both are in the units of y and float64. `sample_weight` is `(n,)`, or None for equal weights.
+        Override it for another score than R^2. `prediction` `(n, n_predicted(task))` comes from `point`; `y` is `(n, columns)`.
+        Both are float64, in the units of y. `sample_weight` is `(n,)`, or None for equal weights.
         """
         raise NotImplementedError
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
         """Map raw outputs to probabilities (classifiers) or predictions (regressors).
 
-        Everything that an estimator predicts and scores follows from this. Default: sigmoid or softmax if
-        the loss is probabilistic (for a binary task with two raw outputs the softmax of both), else the identity.
+        All predictions and scores of an estimator follow from the link. The default is the sigmoid or the softmax if the loss is
+        probabilistic (for a binary task with two raw outputs, the softmax of both), and the identity otherwise.
 
         Parameters
         ----------
         raw : array (n, n_raw(task))
-            As the network gave it: in float64 at prediction.
+            The network's output; float64 at prediction.
         task : Task
         xp : module
             NumPy at prediction, `jax.numpy` inside programs.
@@ -283,10 +286,10 @@ class Loss(Component):
         - regression: `(n, outputs)` with `n_predicted(task)` outputs, or `(n, outputs, k)` with `k` numbers for each
           output, which `point` reduces to one.
 
-        The class with the largest probability is predicted (the first of equal ones), and the labels with one
-        above 0.5. If the loss is not `probabilistic`, the same shapes hold scores: the class with the largest
-        is predicted, the second class and labels where theirs is above 0. Estimators raise ValueError for any
-        other shape.
+        The predicted class is the one with the largest probability (the first of equal ones); the predicted labels are those with
+        a probability above 0.5. If the loss is not `probabilistic`, arrays of the same shapes hold scores. The predicted class is
+        then the one with the largest score; the second class of a binary task and labels are predicted if their score is above 0.
+        Estimators raise ValueError for any other shape.
         """
         if task.kind == "regression" or not self.probabilistic:
             return raw
@@ -311,14 +314,14 @@ class Loss(Component):
 
 
 class Optimizer(Component):
-    """Turns gradients into updates, at a learning rate that is a traced number.
+    """An optimizer turns gradients into updates of the parameters. The learning rate is a traced number.
 
-    Write `transformation(learning_rate)`; override the other three only for optimizers that need
-    the value (line searches) or train at other points than they predict with (schedule-free).
-    `full_batch` optimizers see all rows at every step.
+    Define `transformation(learning_rate)`. Override `init` and `update` only if the optimizer needs the loss value, as line
+    searches do. Override `eval_params` only if predictions use other parameters than gradients, as in schedule-free methods.
+    If `full_batch` is True, each step sees all rows.
 
-    The state is a pytree of arrays whose tree, shapes and types stay as `init` made them (it is carried
-    through a compiled loop); updates have those of the parameters, and are added to them.
+    The state is a pytree of arrays. A compiled loop carries it, so `update` must keep its structure, shapes and dtypes. Updates have
+    the structure, shapes and dtypes of the parameters, and are added to them.
 
     Examples
     --------
@@ -355,10 +358,10 @@ class Optimizer(Component):
 
         `value` and `grad` are those of `objective` (the penalised loss of this batch) at `params`.
 
-        An optimizer may name further arguments, which it is then given by name: `progress`, epochs done over `max_epochs`, in
-        [0, 1]; `step`, the number of steps done (int32), counted as if all epochs had as many as the current one; `key`,
-        a JAX key of its own for each step, for noise. One that holds another optimizer takes them all and passes on those
-        that the other names:
+        `update` may have further parameters, and gets the arguments whose names it has: `progress`, the epochs done divided by
+        `max_epochs`, in [0, 1]; `step`, the number of steps done (int32), counted as if all epochs had as many steps as the
+        current one; `key`, a JAX key per step, for random noise. An optimizer that contains another one takes all of them, and
+        passes on those that the other has:
 
         >>> import skdeep
         >>> from skdeep.contract import arguments_for
@@ -375,16 +378,16 @@ class Optimizer(Component):
         return state, updates
 
     def eval_params(self, params: Params, state: OptimizerState) -> Params:
-        """Return the parameters to validate, keep and predict with."""
+        """Return the parameters for validation, for the fitted model and for predictions."""
         return params
 
 
 class Schedule(Component):
-    """A function of progress in [0, 1] to the factor that multiplies the learning rate.
+    """A schedule maps the progress of training, in [0, 1], to a factor of the learning rate.
 
-    One number `()` goes in, one number of at least 0 comes out. Must be branch-free (`jnp.where`),
-    as progress and the fields are traced. Class variable: `looks_at_the_end` is False if the factor depends neither
-    on progress nor on `n_steps`, so that a longer training begins as a shorter one.
+    It takes a scalar and returns a scalar of at least 0. Progress and the fields are traced, so use `jnp.where` instead of `if`.
+    Class variable: set `looks_at_the_end = False` if the factor depends neither on progress nor on `n_steps`. A training with a
+    larger `max_epochs` then starts with the same epochs.
 
     Examples
     --------
@@ -403,8 +406,8 @@ class Schedule(Component):
     def __call__(self, progress: Any) -> Any:
         """Return the factor at this progress (0 at the start, 1 at `max_epochs`).
 
-        A schedule may name further arguments, which it is then given by name: `step`, the number of steps done, and
-        `n_steps`, those that `max_epochs` epochs have (both int32).
+        The method may have further parameters, and gets the arguments whose names it has: `step`, the number of steps done, and
+        `n_steps`, the number of steps in `max_epochs` epochs (both int32).
 
         >>> import skdeep
         >>> class InverseRoot(skdeep.Schedule):
@@ -416,23 +419,22 @@ class Schedule(Component):
 
 
 class Layer(Component):
-    """Builds a linen module, inside the traced program, so that its float fields are traced.
+    """A layer builds a linen module. It does so inside the traced program, so its float fields are traced.
 
-    The module's `__call__(x)` takes rows `(n, ...)` and returns rows `(n, ...)`. It may also take
+    The module's `__call__(x)` takes rows `(n, ...)` and returns rows `(n, ...)`. It may have further parameters:
 
     - `train: bool`;
-    - `row_mask: (n,)`, 0 for rows that are padding: a module that mixes rows while training (as batch
-      normalisation does) must leave those out;
-    - `step_mask: bool (n, time)`, False for steps of a sequence `(n, time, ...)` that are padding, or
-      None if none are: a module that mixes steps must leave those out.
+    - `row_mask: (n,)`, 0 for padding rows. A module that mixes rows in training, as batch normalisation does, must leave them out.
+    - `step_mask: bool (n, time)`, False for padding steps of a sequence `(n, time, ...)`, or None if there are none. A module that
+      mixes steps must leave them out.
 
-    A module reports a loss of its own, such as a penalty on its activations, by `self.sow("losses", name, value)`. While
-    training, all values reported are summed and added to the loss of each row. Leave padding rows out by `row_mask`; validation
-    losses have no such part. Random numbers come from `self.make_rng(name)`, with any name: streams of two names differ,
-    and so do two draws from one.
+    A module can add a loss, such as a penalty on its activations, by `self.sow("losses", name, value)`. In training, the sum of all
+    these values is added to the loss of each row; use `row_mask` to leave padding rows out. Validation losses do not contain them.
+    Random numbers come from `self.make_rng(name)`, with any name. Streams with different names are independent, and so are
+    two draws from one stream.
 
-    A layer of ids (whole numbers from 0) says by the property `n_ids` how many there are: if it is a network's first, X reaches
-    it as int32. For `skdeep.testing`: class variable `example_shape`, the shape of a row that it takes.
+    If rows hold ids (whole numbers from 0), define the property `n_ids`, the number of ids. If the layer is a network's first, X
+    reaches it as int32. `skdeep.testing` uses the class variable `example_shape`, the shape of a row that the layer takes.
 
     Examples
     --------
@@ -464,32 +466,31 @@ class Layer(Component):
         return None if self.n_ids is None else min(4, self.n_ids)
 
     def check_rows(self, x: np.ndarray) -> None:
-        """Raise ValueError for rows that the layer cannot take, where compiled code could not.
+        """Raise ValueError for rows that the layer cannot take; compiled code cannot raise.
 
         Called on the host with rows `(n, ...)` before training and prediction, if the layer is a network's first.
         """
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
-        """Return the step mask of the output, where `x` and `step_mask` went in; None once there are no steps.
+        """Return the step mask of the output for the input `x` with `step_mask`; None if the output has no steps.
 
-        By default a layer keeps the steps as they are.
+        The default is for a layer that keeps the steps: it returns `step_mask`.
         """
         return step_mask
 
 
 class Network(Component):
-    """Builds a whole network for rows of shape `in_shape`, inside the traced program.
+    """A network builds a module for rows of shape `in_shape`, inside the traced program.
 
-    Rows `(n, *in_shape)` go in, and the output must be `(n, n_outputs)`. The module may take `train`
-    and `row_mask` like a layer's, and report losses and draw random numbers as a layer's does. `example_shape`, `n_ids` and
-    `check_rows` are as of a layer. An NNX module reports a loss by a variable called "losses":
-    `self.sow(nnx.Intermediate, "losses", value)`.
+    The module takes rows `(n, *in_shape)` and must return `(n, n_outputs)`. As a layer's module, it may take `train` and
+    `row_mask`, add losses and draw random numbers. `example_shape`, `n_ids` and `check_rows` have the same meaning as in a layer.
+    An NNX module adds a loss by a variable with the name "losses": `self.sow(nnx.Intermediate, "losses", value)`.
 
-    Several inputs, X being a `skdeep.Inputs`, go to networks with `names_inputs = True`: `in_shape` is then a dict of
-    `skdeep.InputSpec`, and the module gets a dict of arrays, or named arguments if its `__call__` has a parameter for each input.
+    Several inputs: if X is a `skdeep.Inputs`, the network must have `names_inputs = True`. `in_shape` is then a dict of
+    `skdeep.InputSpec`. The module gets a dict of arrays, or named arguments if its `__call__` has a parameter for each input.
 
-    A loss may need raw outputs by name. The columns of the output are then given those names in alphabetical order, unless
-    the network does it itself: with `names_outputs = True`, `n_outputs` is a dict of widths, and the output a dict of arrays.
+    Several outputs: a loss may need raw outputs by name. By default the columns of the output are assigned to the names in
+    alphabetical order. With `names_outputs = True`, `n_outputs` is a dict of widths and the module must return a dict of arrays.
 
     Examples
     --------
@@ -513,18 +514,18 @@ class Network(Component):
         raise NotImplementedError
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
-        """Return what `build` does, for `n_outputs` at each step of rows `(time, features)`: `(n, time, n_outputs)`.
+        """Build a module that maps rows `(time, features)` to `n_outputs` outputs at each step, `(n, time, n_outputs)`.
 
-        The outputs at a step depend on that step and earlier ones only: they say what comes next.
+        The outputs at a step must depend on this step and earlier steps only: they predict the next token.
 
         Raises
         ------
         ValueError
-            If the network, or one with these fields, has no such form (the default).
+            If the network has no causal form with these fields. The default always raises.
         """
         raise ValueError(
-            f"The network {type(self).__name__} has no outputs at each step of a sequence, made of the steps before. Give "
-            "'lstm', 'gru', 'tcn', 'transformer', a list of layers that keep the steps, or a module of your own that does."
+            f"The network {type(self).__name__} has no causal form, with outputs at each step of a sequence. Give 'lstm', 'gru', "
+            "'tcn', 'transformer', a list of layers that keep the steps, or your own module with outputs at each step."
         )
 
     @property
@@ -538,20 +539,20 @@ class Network(Component):
         return None if self.n_ids is None else min(4, self.n_ids)
 
     def check_rows(self, x: Any) -> None:
-        """Raise ValueError for rows that the network cannot take, where compiled code could not.
+        """Raise ValueError for rows that the network cannot take; compiled code cannot raise.
 
-        Called on the host with rows `(n, *in_shape)`, or a dict of them by name, before training and prediction; not for
+        Called on the host with rows `(n, *in_shape)`, or a dict of them by name, before training and prediction. Not called for
         sparse X.
         """
 
 
 class Augmentation(Component):
-    """Changes the rows of each training batch at random, inside the compiled step; predictions see them as they are.
+    """An augmentation changes the rows of each training batch at random, inside the compiled step. Predictions use unchanged rows.
 
-    A pure function of a JAX key and rows `(n, *in_shape)` to rows of the same shape and type, each changed
-    by itself. One that puts rows together sets `mixes = True` and writes `mix` instead, which gets the
-    rows of another order beside them: the loss of a row is then `share` of its own target's and the
-    rest of the other's. Class variable: `example_shape`, as of a layer.
+    It is a pure function of a JAX key and rows `(n, *in_shape)`. It returns rows of the same shape and dtype, and changes each row
+    independently of the others. An augmentation that mixes pairs of rows sets `mixes = True` and defines `mix` instead, which also
+    gets the partners of the rows. The loss of a mixed row is `share` times its loss against its own target plus `1 - share` times
+    its loss against the partner's target. Class variable: `example_shape`, as in a layer.
 
     Examples
     --------
@@ -576,7 +577,7 @@ class Augmentation(Component):
     def mix(
         self, key: Array, x: Float[Array, "n ..."], other: Float[Array, "n ..."]
     ) -> tuple[Float[Array, "n ..."], Any]:
-        """Return rows made of pairs, and the share of `x` in them: one number, or one a row `(n,)`."""
+        """Return rows mixed from `x` and `other`, and the share of `x` in them: a scalar, or one value per row `(n,)`."""
         raise NotImplementedError
 
 

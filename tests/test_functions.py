@@ -114,6 +114,6 @@ def test_what_cannot_be():
         skdeep.network_functions(3, (3,), 1)
     functions = skdeep.network_functions(nn.Dense(5), (3,), 2)
     params, state = functions.init(wrap_key(np.array([0, 1], np.uint32)), jnp.asarray(X))
-    message = "returns an array of shape (40, 5) for 40 rows, but the network around it needs 2 outputs a row"
+    message = "returns an array of shape (40, 5) for 40 rows, but the network around it needs 2 outputs per row"
     with pytest.raises(ValueError, match=re.escape(message)):
         functions.apply(params, state, jnp.asarray(X), False, None, jnp.ones(40))

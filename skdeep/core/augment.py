@@ -1,4 +1,4 @@
-"""Stage 5a: a training batch, changed at random by an augmentation."""
+"""Stage 5a: apply an augmentation to a training batch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _SALT = 0xA06
 
 
 class Mixture(NamedTuple):
-    """What a mixed batch is made of: row i is `share[i]` of itself and the rest of row `partner[i]`."""
+    """How the rows of a batch are mixed: row i is `share[i]` times itself plus `1 - share[i]` times row `partner[i]`."""
 
     partner: Int[Array, " batch"]
     share: Float[Array, " batch"]
 
 
 def augment(augmentation: Augmentation | None, key: Any, batch: Batch) -> tuple[Batch, Mixture | None]:
-    """Return the batch with other rows, and how they were mixed.
+    """Return the batch with changed rows, and how they are mixed, None if they are not.
 
-    The weight of a mixed row is the mixture of its two rows' weights. Padding is mixed with padding.
+    The weight of a mixed row is the mixture of the weights of its two rows. Padding rows are mixed with padding rows.
     """
     if augmentation is None:
         return batch, None
@@ -46,7 +46,7 @@ def augment(augmentation: Augmentation | None, key: Any, batch: Batch) -> tuple[
 
 
 def losses_of_batch(loss: Loss, raw: Raw, batch: Batch, mixture: Mixture | None) -> Float[Array, " batch"]:
-    """Return the loss of each row of a batch that was not mixed yet, from the raw outputs of its mixed rows."""
+    """Return the loss of each mixed row; `raw` are the outputs of the mixed rows, `batch` is the batch before mixing."""
     if mixture is None:
         return row_losses(loss, raw, batch.target, batch.weight)
     partner, share = mixture
@@ -58,9 +58,9 @@ def losses_of_batch(loss: Loss, raw: Raw, batch: Batch, mixture: Mixture | None)
 def losses_of_pairs(
     mixture: Mixture, own: Float[Array, " batch"], other: Float[Array, " batch"], weight: Float[Array, " batch"]
 ) -> Float[Array, " batch"]:
-    """Return the loss of each mixed row, from its loss against its own target and against its partner's.
+    """Return the loss of each mixed row, from its losses against its own target (`own`) and its partner's (`other`).
 
-    `weight` are the weights before mixing: a row that weighs more has more say in the pair, too.
+    `weight` holds the weights before mixing: in each pair, the two losses are averaged by share times weight.
     """
     weight_of_pair = _of_pairs(mixture, weight)
     part = jnp.where(
@@ -74,7 +74,7 @@ def _of_pairs(mixture: Mixture, values: Float[Array, " batch"]) -> Float[Array, 
 
 
 def _partners(key: Any, mask: Float[Array, " batch"]) -> Int[Array, " batch"]:
-    """Return a random order of the rows that leaves padding, which is at the end, where it is."""
+    """Return a random order of the rows; padding rows, which are the last ones, keep their places."""
     draws = jax.random.uniform(key, mask.shape)
     order = jnp.argsort(jnp.where(mask > 0, draws, 2.0), stable=True)
     return order.astype(jnp.int32)

@@ -1,7 +1,7 @@
-"""Stage 5a: networks made of two networks: an encoder with its decoder, and an encoder under a head.
+"""Stage 5a: networks composed of two networks: an encoder with a decoder, and an encoder with a head.
 
-What such a network passes on beside its prediction (a mean and a log variance) has a name of its own among the raw
-outputs, by which a loss reads it: the training step is the same for all networks.
+If such a network returns more than its prediction (a mean and a log variance), each part is a raw output with a name, which the
+loss uses. So the training step is the same for all networks.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ CODE = "the code"
 
 
 class Autoencoder(Network):
-    """An encoder to `n_components` numbers, and a decoder from them to a row.
+    """An encoder that maps a row to `n_components` numbers, and a decoder that maps them back to a row.
 
     Parameters and model state are `{"encoder": ..., "decoder": ...}`.
 
     Parameters
     ----------
     encoder, decoder : Network
-        A decoder with a field `out_shape` that is None gets the shape of a row there.
+        If the decoder has a field `out_shape` that is None, it is set to the shape of a row.
     n_components : int
     noise : float, default=0.0
         Standard deviation of the normal noise added to the rows while training.
@@ -43,7 +43,7 @@ class Autoencoder(Network):
 
     @property
     def n_codes(self) -> int:
-        """How many outputs the encoder has."""
+        """Number of outputs of the encoder."""
         return self.n_components
 
     def check_rows(self, x: Any) -> None:
@@ -55,7 +55,7 @@ class Autoencoder(Network):
         self.encoder.check_rows(x)
 
     def latent(self, codes: Float[Array, "n codes"], train: bool, key: Any) -> Float[Array, "n components"]:
-        """Return what the decoder gets."""
+        """Return the input of the decoder."""
         return codes
 
     @property
@@ -63,21 +63,21 @@ class Autoencoder(Network):
         return self.encoder.n_ids
 
     def encoder_model(self, in_shape: InShape) -> Model:
-        """Return the encoder bound to its shapes."""
+        """Return the encoder with its shapes."""
         return Model(self.encoder, in_shape, self.n_codes)
 
     def decoder_model(self, in_shape: tuple[int, ...], n_values: int) -> Model:
-        """Return the decoder bound to its shapes, with `n_values` outputs."""
+        """Return the decoder with its shapes and `n_values` outputs."""
         wants_shape = self.decoder.get_params(deep=False).get("out_shape", in_shape) is None
         decoder = self.decoder.replace(out_shape=in_shape) if wants_shape else self.decoder
         return Model(decoder, (self.n_components,), n_values)
 
     def n_decoded(self, n_outputs: Any) -> int:
-        """Return how many of the outputs are the decoder's."""
+        """Return the number of outputs of the decoder."""
         return int(n_outputs)
 
     def with_codes(self, decoded: Any, codes: Any) -> Any:
-        """Return the raw output, from that of the decoder and the codes."""
+        """Return the raw output of the whole network, from the decoder's output and the codes."""
         return decoded
 
     def build(self, in_shape: tuple[int, ...], n_outputs: Any) -> NetworkFunctions:
@@ -104,16 +104,16 @@ class Autoencoder(Network):
 
 
 class Pretrained(Network):
-    """A head on the first `n_components` outputs of an encoder that was trained before.
+    """A head on the first `n_components` outputs of a pretrained encoder.
 
-    An encoder that is trained on is part of the parameters, `{"encoder": ..., "head": ...}`; a frozen one is part of the
-    model state, where neither optimizers nor penalties reach, and works as in prediction.
+    If the encoder is trained further, it is part of the parameters, `{"encoder": ..., "head": ...}`. If it is frozen, its parameters
+    are part of the model state, so neither optimizer nor penalties change them, and it is applied as in prediction.
 
     Parameters
     ----------
     encoder, head : Network
     n_codes : int
-        How many outputs the encoder has.
+        Number of outputs of the encoder.
     n_components : int
     frozen : bool, default=False
     """
@@ -156,7 +156,7 @@ class Pretrained(Network):
 
 
 def regrouped(params: Params, state: ModelState, frozen: bool) -> tuple[Params, ModelState]:
-    """Return parameters and model state of `Pretrained` with the encoder's parameters where they belong."""
+    """Return parameters and model state of `Pretrained`, with the encoder's parameters in the model state if it is frozen."""
     encoder = state["frozen"] if "frozen" in state else params["encoder"]
     state = {name: state[name] for name in ("encoder", "head")}
     if frozen:
@@ -165,7 +165,7 @@ def regrouped(params: Params, state: ModelState, frozen: bool) -> tuple[Params, 
 
 
 def functions_of_model(model: Model, needed_by: str = "the loss") -> NetworkFunctions:
-    """Return the pure functions of a network that is bound to its shapes."""
+    """Return the pure functions of the network of a model."""
     return functions_of(model.network, model.in_shape, model.n_raw, needed_by)
 
 
@@ -174,7 +174,7 @@ def _pair(second: str, of_encoder: tuple[Any, Any], of_second: tuple[Any, Any]) 
 
 
 def _with_noise(x: Float[Array, "n ..."], scale: Any, key: Any) -> Float[Array, "n ..."]:
-    """Return the rows with noise added; without noise none is drawn, though the compiled program could."""
+    """Return the rows with normal noise; if `scale` is 0, the compiled program draws no random numbers."""
     noise: Float[Array, "n ..."] = lax.cond(
         scale > 0,
         lambda: jnp.asarray(scale, x.dtype) * jax.random.normal(key, x.shape, x.dtype),

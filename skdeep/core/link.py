@@ -15,34 +15,34 @@ from skdeep.contract import Loss
 from skdeep.core.raw import empty, n_rows, raw_widths
 from skdeep.records import Raw, Task
 
-# Above this a probability has a logarithm as exact as one computed from raw, and orders classes and rows alike.
+# The logarithm of a larger probability is as exact as one computed from raw outputs, and gives the same order of classes and rows.
 SMALLEST_EXACT = 1e-8
-# So many raw outputs go through a link at once.
+# The number of raw outputs that a link is applied to at once.
 VALUES_PER_PART = 2**17
 
 
 def has_built_in_link(loss: Loss) -> bool:
-    """Tell whether the loss keeps the link of `Loss`: sigmoid, softmax or the identity."""
+    """Tell whether the loss does not override `Loss.link`: sigmoid, softmax or the identity."""
     return type(loss).link is Loss.link
 
 
 def has_score(loss: Loss) -> bool:
-    """Tell whether the loss has a score of its own."""
+    """Tell whether the loss defines a score."""
     return type(loss).score is not Loss.score
 
 
 def n_predicted(loss: Loss, task: Task) -> int:
-    """Return how many columns predictions have: classes, labels or outputs."""
+    """Return the number of columns of predictions: classes, labels or outputs."""
     return loss.n_predicted(task) if task.kind == "regression" else task.n_targets
 
 
 def linked(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
-    """Return what the link makes of raw outputs `(n, raw)`.
+    """Return the link of raw outputs `(n, raw)`.
 
     Raises
     ------
     ValueError
-        If its shape is none of those that `Loss.link` allows.
+        If its shape is not one of those that `Loss.link` allows.
     """
     with np.errstate(under="ignore"):
         values = xp.asarray(loss.link(raw, task, xp))
@@ -64,7 +64,7 @@ def check_link(loss: Loss, task: Task) -> None:
     Raises
     ------
     ValueError
-        Also if y would be scaled although predictions have other columns.
+        Also if the loss scales y although predictions have other columns than y.
     """
     if n_predicted(loss, task) != task.n_targets and loss.scaling != "none":
         raise ValueError(
@@ -95,7 +95,7 @@ def class_probabilities(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
 
 
 def _in_parts(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task) -> Any:
-    """Return the probabilities, a few rows at a time: what a link holds in between stays small."""
+    """Return the probabilities, computed for a few rows at a time, so that intermediate arrays of the link are small."""
     size = max(1, VALUES_PER_PART // raw.shape[1])
     parts = (class_probabilities(loss, raw[start : start + size], task, np) for start in range(0, len(raw), size))
     first = next(parts)
@@ -108,8 +108,8 @@ def _in_parts(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task) -> Any:
 def predicted_classes(loss: Loss, raw: Any, task: Task, xp: Any, dtype: Any = None) -> Any:
     """Return the predicted classes as codes `(n,)`, or bool `(n, labels)` for multilabel.
 
-    For a probabilistic loss these are the most probable classes (the first of equal ones), of probabilities
-    in the type `dtype`; for another one those of the largest score.
+    For a probabilistic loss, these are the most probable classes (the first of equal ones), with probabilities in dtype `dtype`; for
+    other losses, the classes with the largest score.
     """
     if not loss.probabilistic:
         scores = _scores(loss, raw, task, xp)
@@ -123,9 +123,10 @@ def predicted_classes(loss: Loss, raw: Any, task: Task, xp: Any, dtype: Any = No
 
 
 def _largest_raw(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dtype: Any) -> Any:
-    """Return the most probable classes of a softmax: those of the largest raw output, without its exponentials.
+    """Return the most probable classes of a softmax: those with the largest raw output.
 
-    Only where two are so close that their probabilities may round to the same are probabilities compared.
+    Probabilities are computed only for rows in which two raw outputs are so close that their probabilities may be equal after
+    rounding.
     """
     largest = raw.max(axis=1, keepdims=True)
     eps = np.finfo(raw.dtype if dtype is None else dtype).eps
@@ -138,10 +139,10 @@ def _largest_raw(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task, dtype:
 
 
 def decision_scores(loss: Loss, raw: Raw, task: Task, dtype: Any) -> Any:
-    """Return scores that say what `predicted_classes` says: `(n,)` for binary, `(n, classes)` or `(n, labels)`.
+    """Return scores that agree with `predicted_classes`: `(n,)` for binary, `(n, classes)` or `(n, labels)`.
 
-    They are the raw outputs where the loss has the built-in link, the link's own values where these are no
-    probabilities, and else the logits (binary, multilabel) or the logarithms of the link's probabilities.
+    They are the raw outputs if the loss has the built-in link, and the link's values if the loss is not probabilistic. Otherwise
+    they are the logits (binary, multilabel) or the logarithms of the link's probabilities.
     """
     scores = _scores(loss, raw, task, np).astype(dtype)
     predicted = predicted_classes(loss, raw, task, np, dtype)
@@ -152,7 +153,8 @@ def decision_scores(loss: Loss, raw: Raw, task: Task, dtype: Any) -> Any:
 def log_probabilities(loss: Loss, raw: Raw, task: Task, probability: Float[np.ndarray, "n _"]) -> Any:
     """Return the logarithms of the probabilities of these raw outputs, in their type.
 
-    Small ones of the built-in link are computed from raw, which is not rounded to a probability of 0.
+    For the built-in link, logarithms of small probabilities are computed from raw outputs, so that they are finite where a
+    probability rounds to 0.
     """
     with np.errstate(divide="ignore", under="ignore"):
         logarithm = np.log(probability)
@@ -172,12 +174,12 @@ def _log_of_built_in_link(raw: Any, task: Task) -> Any:
 
 
 def linked_logits(raw: Any, task: Task) -> Any:
-    """Return the logits of the built-in link: raw, but the difference of two raw outputs for a binary task."""
+    """Return the logits of the built-in link: raw, or the difference of the two raw outputs of a binary task."""
     return raw[:, 1:] - raw[:, :1] if task.kind == "binary" and raw.shape[1] == 2 else raw
 
 
 def cut_logits(loss: Loss, raw: Any, task: Task, largest: float) -> Any:
-    """Return raw outputs whose built-in sigmoid is cut at `largest`; those of every other link as they are."""
+    """Return the logits of a built-in sigmoid clipped to [-largest, largest]; raw outputs of all other links unchanged."""
     if task.kind == "multiclass" or not (loss.probabilistic and has_built_in_link(loss)):
         return raw
     return np.clip(linked_logits(raw, task), -largest, largest)
@@ -230,7 +232,7 @@ def _shapes(task: Task, n: int, n_columns: int) -> tuple[list[tuple[int, ...]], 
 
 
 def _scores(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
-    """Return scores `(n, 1)`, `(n, classes)` or `(n, labels)`, before ties are settled."""
+    """Return scores `(n, 1)`, `(n, classes)` or `(n, labels)`, before ties are resolved."""
     if loss.probabilistic and has_built_in_link(loss):
         return linked_logits(raw, task)
     if not loss.probabilistic:
@@ -254,7 +256,7 @@ def _classes_of_scores(scores: Any, task: Task, xp: Any) -> Any:
 
 
 def _settle_ties(scores: np.ndarray, predicted: np.ndarray, task: Task) -> None:
-    """Move scores that rounding has put on the other side of a prediction, by the last digit, in place."""
+    """Change scores in place by one rounding unit where rounding made them disagree with the prediction."""
     if task.kind == "multiclass":
         rows = np.flatnonzero(scores.argmax(axis=1) != predicted)
         scores[rows, predicted[rows]] = np.nextafter(scores[rows].max(axis=1), scores.dtype.type(np.inf))

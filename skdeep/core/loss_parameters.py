@@ -1,7 +1,7 @@
-"""Stage 5d: parameters of a loss, trained beside those of the network.
+"""Stage 5d: parameters of a loss, trained together with those of the network.
 
-They reach the loss as raw outputs under their names, the same in each row: steps, validation and prediction need not
-know of them.
+The loss gets them as raw outputs under their names, with equal rows. So the training step, validation and prediction are the same
+as for other losses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from skdeep.records import ModelState, Params, Raw, Task
 
 
 class WithLossParameters(Network):
-    """A network, and beside its outputs the parameters of a loss.
+    """A network whose raw outputs also contain the parameters of a loss.
 
     Parameters are `{"network": ..., "loss": {name: (k,)}}`; the model state is the network's.
 
@@ -67,19 +67,19 @@ class WithLossParameters(Network):
 
 
 def model_for(network: Network, in_shape: InShape, loss: Loss, task: Task) -> Model:
-    """Return a network bound to its shapes for a loss, with the loss's parameters beside it if it has some.
+    """Return a network with its shapes for a loss, and with the parameters of the loss if it has any.
 
     Raises
     ------
     ValueError
-        If the parameters of the loss are not what they must be (`raw_widths`).
+        If the parameters of the loss are invalid (see `raw_widths`).
     """
     widths = raw_widths(loss, task)
     return Model(WithLossParameters(network, loss, task) if loss.parameters(task) else network, in_shape, widths)
 
 
 def network_of(model: Model) -> Network:
-    """Return the network of a model, without what is beside it."""
+    """Return the network of a model, without `WithLossParameters`."""
     return model.network.network if isinstance(model.network, WithLossParameters) else model.network
 
 
@@ -91,7 +91,7 @@ def apart(params: Params) -> tuple[Params, Params | None]:
 
 
 def beside(params: Params, of_loss: Params | None) -> Params:
-    """Return parameters of the network with those of the loss beside them; inverts `apart`."""
+    """Return the parameters of network and loss together; inverts `apart`."""
     return params if of_loss is None else {"network": params, "loss": of_loss}
 
 

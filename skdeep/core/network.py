@@ -1,7 +1,7 @@
-"""Stage 5: a network component -> pure functions `init` and `apply`. The only file of the core that runs Flax.
+"""Stage 5: turn a network component into pure functions `init` and `apply`. Only this file of the core runs Flax.
 
-Linen modules are called by the conventions in `skdeep/linen.py`. NNX modules are built from their factory inside
-the traced program, split into parameters, random streams and the rest, and merged for each call.
+`skdeep/linen.py` describes how linen modules are called. NNX modules are built by their factory inside the traced program, split
+into parameters, random streams and other state, and merged for each call.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def functions_of(
 ) -> NetworkFunctions:
     """Return the pure functions of a network; call it inside a traced function only.
 
-    Where outputs have names and the network knows of none, it gives one array, whose columns get the names in their order.
-    `needed_by` says in errors what the outputs are for.
+    If the outputs have names and the network has not `names_outputs`, it returns one array, whose columns are assigned to the names
+    in order. Error messages name `needed_by` as the user of the outputs.
     """
     widths = hashable(n_outputs)
     asked = by_name(widths) if network.names_outputs or not have_names(widths) else total_width(widths)
@@ -58,8 +58,8 @@ def functions_of(
 def functions_of_module(module: Any) -> NetworkFunctions:
     """Return the pure functions of a linen module, or of a function `f(rngs) -> flax.nnx.Module`.
 
-    Flax is not imported for a network that is pure functions already. Convolutions and pools are rewritten
-    where the device is a CPU (see `rewriting.py`).
+    Flax is not imported if `module` is a `NetworkFunctions`. On a CPU, convolutions and pools are rewritten (see
+    `core/cpu/rewriting.py`).
     """
     if isinstance(module, NetworkFunctions):
         functions = module
@@ -71,10 +71,10 @@ def functions_of_module(module: Any) -> NetworkFunctions:
 
 
 def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, ""]) -> ModelState:
-    """Return the model state after a batch, where averages over batches moved by the batch's share of a full one.
+    """Return the model state after a batch, in which averages are updated in proportion to the batch's rows.
 
-    Averages are what Flax keeps in the collection "batch_stats", at any depth: a batch of one row must not move them
-    like a batch of 200. Other state is what the network made of it.
+    `share` is the number of rows divided by that of a full batch: a batch of one row must not change averages like a batch of 200.
+    Averages are the arrays in Flax's collection "batch_stats", at any depth. All other state is that of `after`.
     """
 
     def blend(path: Any, old: Any, new: Any) -> Any:
@@ -85,9 +85,9 @@ def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, 
 
 
 def without_losses(before: ModelState, after: ModelState) -> tuple[ModelState, Float[Array, ""] | None]:
-    """Return the model state after a batch without the losses that modules reported, and their sum; None if there are none.
+    """Return the model state after a batch without the losses that modules added, and the sum of these losses or None.
 
-    They stand under the name "losses", at any depth, where the model state before the batch has no such name.
+    The losses are under the name "losses", at any depth, where the model state before the batch does not have this name.
     """
     found: list[Any] = []
 
@@ -113,7 +113,7 @@ def without_losses(before: ModelState, after: ModelState) -> tuple[ModelState, F
 
 
 def _rewritten_for_cpu(apply: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `apply` in operations that suit the device; `train` is no array."""
+    """Return `apply` with operations rewritten for the CPU, if that is the device; `train` is not an array."""
 
     def call(params: Params, model_state: ModelState, x: Any, train: bool, *rest: Any) -> Any:
         return rewritten_for_cpu(lambda params, model_state, x, *rest: apply(params, model_state, x, train, *rest))(
@@ -135,7 +135,7 @@ def _check_raw_shape(network: contract.Network, raw: Any, wanted: Any, needed_by
         )
     raise ValueError(
         f"The network {network} returns {_worded(found)} for {wanted[0]} rows, but {needed_by} needs "
-        f"{wanted[1]} outputs a row, that is {wanted}. Make its last layer {wanted[1]} wide, or give the module "
+        f"{wanted[1]} outputs per row, that is {wanted}. Make its last layer {wanted[1]} wide, or give the module "
         "a field 'n_outputs: int | None = None' and use it there: fit fills it in."
     )
 

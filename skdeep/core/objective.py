@@ -1,4 +1,4 @@
-"""Stage 6a: from the losses of rows to the number that a step makes smaller."""
+"""Stage 6a: the objective of a step, computed from the losses of its rows."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from skdeep.records import Batch, Params
 class MeanLoss(Objective):
     """`sum(w * loss) / batch_size + l1 * sum|k| + 0.5 * l2 * sum k^2`, the penalties over kernels (`skdeep.kernels`).
 
-    Weights have mean 1 over all rows, so the divisor is the weight that a batch is expected to have:
-    its own weight would favour rows in light batches. The loss is reported without the penalties.
+    Weights have mean 1 over all rows, so the divisor is the expected total weight of a batch. Dividing by the actual total weight
+    would favour rows in batches of small weight. The reported loss does not contain the penalties.
 
     Parameters
     ----------
@@ -53,15 +53,15 @@ class MeanLoss(Objective):
 
 
 def rows_of_full_batch(batch: Batch, n_rows: Int[Array, ""]) -> Float[Array, ""]:
-    """Return how many rows a full batch has: the batch size, or all rows if there are fewer."""
+    """Return the number of rows in a full batch: the batch size, or the number of all rows if that is smaller."""
     n: Float[Array, ""] = jnp.minimum(batch.mask.shape[0], n_rows).astype(batch.mask.dtype)
     return n
 
 
 def share_of_full_batch(batch: Batch, n_rows: Int[Array, ""], largest: Int[Array, ""] | int = 0) -> Float[Array, ""]:
-    """Return the batch's share of a full one: 1 but for a short last batch.
+    """Return the number of rows of a batch divided by that of a full batch; less than 1 only for a short last batch.
 
-    `largest` is how many rows a full one has at least: where rows come in parts, a later part may be short.
+    A full batch has at least `largest` rows: with `partial_fit`, a later part of the rows may be smaller than a batch.
     """
     full = jnp.maximum(rows_of_full_batch(batch, n_rows), jnp.asarray(largest).astype(batch.mask.dtype))
     share: Float[Array, ""] = jnp.sum(batch.mask) / full
@@ -91,6 +91,6 @@ def row_losses(loss: Loss, raw: Any, target: Any, weight: Any = None) -> Float[A
     if jnp.shape(values) != (n,):
         raise ValueError(
             f"The loss {loss} returned shape {jnp.shape(values)} for {n} rows, but it must return one "
-            f"value a row, {(n,)}. Leave out the mean or sum over rows: weights and the mean are applied later."
+            f"value per row, {(n,)}. Leave out the mean or sum over rows: weights and the mean are applied later."
         )
     return values

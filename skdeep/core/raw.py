@@ -1,7 +1,7 @@
 """Raw outputs: one array `(n, width)` or `(n, *shape)`, or several by name, `{name: (n, width)}`.
 
-A loss says by `n_raw` which it needs, and the parameters of a loss are raw outputs beside them. Where a width must be
-hashed, a mapping of widths is a tuple of pairs.
+`Loss.n_raw` gives the widths that the loss needs. The parameters of a loss are further raw outputs. A mapping of widths that must be
+hashable is a tuple of pairs.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import jax
 import numpy as np
 
 Width: TypeAlias = int | tuple[int, ...]
-"""How many numbers there are per row, or their shape."""
+"""The number of raw outputs per row, or their shape."""
 
 Widths: TypeAlias = Width | tuple[tuple[str, Width], ...]
 """The width of the raw output, or the widths by name as pairs."""
 
 
 def hashable(widths: Any) -> Widths:
-    """Return widths as they are kept in a `Model`: a mapping becomes sorted pairs; others stay as they are.
+    """Return widths in the form that a `Model` holds: a mapping becomes sorted pairs, other widths are unchanged.
 
     Examples
     --------
@@ -47,13 +47,13 @@ def by_name(widths: Widths) -> Any:
 
 
 def raw_widths(loss: Any, task: Any) -> Widths:
-    """Return the widths of what a loss reads: the outputs of the network, and its own parameters beside them.
+    """Return the widths of the raw outputs of a loss: those of the network, and the loss's own parameters.
 
     Raises
     ------
     ValueError
-        If the parameters cannot stand beside the outputs: these have no names, or the same ones; or if a parameter is
-        not a vector of finite floats.
+        If the loss has parameters and the outputs have no names or the same names, or if a parameter is not a vector of finite
+        floats.
     """
     widths, parameters = loss.n_raw(task), loss.parameters(task)
     if not parameters:
@@ -80,7 +80,7 @@ def raw_widths(loss: Any, task: Any) -> Widths:
 
 
 def total_width(widths: Widths) -> int:
-    """Return how many numbers there are per row."""
+    """Return the number of raw outputs per row."""
     named = by_name(widths)
     return sum(map(_size, named.values())) if isinstance(named, dict) else _size(named)
 

@@ -46,7 +46,7 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
         raw, model_state = network.apply(params, state.model_state, changed.x, True, key, batch.mask)
         model_state, reported_by_modules = without_losses(state.model_state, model_state)
         losses = losses_of_batch(config.loss, raw, batch, mixture)
-        if reported_by_modules is not None:  # to each row, so that the objective and what it reports follow
+        if reported_by_modules is not None:  # added to each row, so that weights, objective and history include it
             losses += reported_by_modules.astype(losses.dtype)
         value, reported = config.objective(losses, changed, params, state.n_rows)
         return value, (reported, model_state)
@@ -82,26 +82,26 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
 
 
 def progress(config: FitConfig, state: TrainState) -> Float[Array, ""]:
-    """Return epochs done (with the fraction of the current one) over `max_epochs`, at most 1."""
+    """Return the epochs done, including the fraction of the current one, divided by `max_epochs`; at most 1."""
     dtype = config.learning_rate.dtype  # type: ignore[attr-defined]  # cast by as_traced
     fraction = state.position.astype(dtype) / state.steps_per_epoch.astype(dtype)
     return jnp.minimum((state.epoch.astype(dtype) + fraction) / config.max_epochs, 1.0).astype(dtype)
 
 
 def steps_done(state: TrainState) -> Int[Array, ""]:
-    """Return how many steps were done, where all epochs have as many steps as this one."""
+    """Return the number of steps done, as if all epochs had as many steps as the current one."""
     return state.epoch * state.steps_per_epoch + state.position
 
 
 def steps_of_training(config: FitConfig, state: TrainState) -> Int[Array, ""]:
-    """Return how many steps `max_epochs` epochs have."""
+    """Return the number of steps in `max_epochs` epochs."""
     dtype = config.learning_rate.dtype  # type: ignore[attr-defined]  # cast by as_traced
     n_steps = jnp.round(config.max_epochs * state.steps_per_epoch.astype(dtype))
     return jnp.minimum(n_steps, _MOST_STEPS).astype(jnp.int32)
 
 
 def learning_rate_of(config: FitConfig, state: TrainState) -> Any:
-    """Return the learning rate of the step that comes next."""
+    """Return the learning rate of the next step."""
     more = arguments_for(config.schedule.__call__, step=steps_done(state), n_steps=steps_of_training(config, state))
     factor = config.schedule(progress(config, state), **more) * state.stopping.rate_factor
     return (config.learning_rate * factor).astype(state.loss_sum.dtype)
@@ -132,13 +132,13 @@ def weighted_loss(model: Model, loss: Loss, params: Params, model_state: ModelSt
 
 
 def evaluation_rows(n_raw: int) -> int:
-    """Return how many rows are evaluated at once: a power of two, less than 512 where raw outputs are many."""
+    """Return the number of rows that are evaluated at once: 512, or a smaller power of two if there are many raw outputs."""
     fitting = max(SMALLEST_SIZE, EVALUATION_VALUES // n_raw)
     return min(EVALUATION_ROWS, 1 << (fitting.bit_length() - 1))
 
 
 def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: Rows | None) -> tuple[TrainState, Info]:
-    """Close an epoch: write its line of the history, and let early stopping judge it."""
+    """End an epoch: record its history, and update early stopping."""
     train_loss = state.loss_sum / state.n_rows.astype(state.loss_sum.dtype)
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
     val_loss = jnp.zeros_like(train_loss)
@@ -173,15 +173,15 @@ def train_block(
     order: Int[Array, "steps batch"],
     n_steps: Int[Array, ""],
 ) -> tuple[TrainState, Info]:
-    """Return the state after `n_steps` steps, less if training ends, and the epochs that were finished.
+    """Return the state after `n_steps` steps, or fewer if training ends, and the history of the epochs that ended.
 
-    A block may be part of an epoch or many of them; the state knows where in an epoch it stands. With an
-    order of one step the program has no loop, for what is slow inside one.
+    A block may be part of an epoch or several epochs; the state holds the position in the epoch. If `order` has one step, the
+    program has no loop, since some operations are slow in loops on a CPU.
 
     Raises
     ------
     LeftAloneError
-        If there is a loop, and an operation in it that is slow there and could not be rewritten.
+        If the program has a loop with an operation that is slow there and cannot be rewritten.
     """
     unused = jnp.zeros(order.shape[0], rows.weight.dtype)
     info = Info(unused, unused, unused, jnp.int32(0))

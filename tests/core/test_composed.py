@@ -134,11 +134,11 @@ class TooWide(skdeep.Network):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Autoencoder(TooWide(), Linear(), 2), "(7, 5) for 7 rows, but the code needs 2 outputs a row, that is (7, 2)"),
-        (Autoencoder(Linear(), TooWide(), 2), "(7, 2) for 7 rows, but the loss needs 5 outputs a row, that is (7, 5)"),
+        (Autoencoder(TooWide(), Linear(), 2), "(7, 5) for 7 rows, but the code needs 2 outputs per row, that is (7, 2)"),
+        (Autoencoder(Linear(), TooWide(), 2), "(7, 2) for 7 rows, but the loss needs 5 outputs per row, that is (7, 5)"),
         (
             Pretrained(TooWide(), Linear(), 4, 2),
-            "(7, 5) for 7 rows, but the code needs 4 outputs a row, that is (7, 4)",
+            "(7, 5) for 7 rows, but the code needs 4 outputs per row, that is (7, 4)",
         ),
     ],
 )

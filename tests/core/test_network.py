@@ -50,7 +50,7 @@ def test_networks_of_another_width_are_named(needed_by, words):
 
     functions = functions_of(Wide(), (4,), 3, needed_by)
     message = (
-        f"returns an array of shape (6, 4) for 6 rows, but {words} needs 3 outputs a row, that is (6, 3). Make its last"
+        f"returns an array of shape (6, 4) for 6 rows, but {words} needs 3 outputs per row, that is (6, 3). Make its last"
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         functions.apply({}, {}, X, False, None, jnp.ones(6))

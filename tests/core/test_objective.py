@@ -85,7 +85,7 @@ def test_row_losses():
     assert_allclose(row_losses(SquaredError(), raw, target), [1.0, 4.0], rtol=1e-6)
     with pytest.raises(
         ValueError,
-        match=r"The loss Reducing\(\) returned shape \(\) for 2 rows, but it must return one value a row, \(2,\). Leave out the "
+        match=r"The loss Reducing\(\) returned shape \(\) for 2 rows, but it must return one value per row, \(2,\). Leave out the "
         "mean or sum over rows: weights and the mean are applied later.",
     ):
         row_losses(Reducing(), raw, target)

@@ -206,7 +206,7 @@ def test_network_of_the_wrong_width_names_both_widths_and_the_cures():
 
 def test_a_loss_that_reduces_is_refused():
     with pytest.raises(
-        ValueError, match=r"returned shape \(\) for 32 rows, but it must return one value a row, \(32,\)"
+        ValueError, match=r"returned shape \(\) for 32 rows, but it must return one value per row, \(32,\)"
     ):
         DeepRegressor(**SMALL, loss=lambda raw, target: jnp.mean((raw - target) ** 2)).fit(X, y)
 

@@ -446,7 +446,7 @@ def test_bad_texts(X, params, message):
         ),
         ({"boundaries": "yes"}, "The 'boundaries' parameter"),
         ({"vocabulary": 3}, "The 'vocabulary' parameter"),
-        ({"network": "mlp"}, "The network MLP has no outputs at each step of a sequence"),
+        ({"network": "mlp"}, "The network MLP has no causal form, with outputs at each step of a sequence"),
         ({"network": MLP()}, "Give 'lstm', 'gru', 'tcn', 'transformer', a list of layers that keep the steps"),
         ({"network": GRU(bidirectional=True)}, "GRU with bidirectional=True sees later steps"),
         ({"network": [Bidirectional(GRULayer(units=4, return_sequences=True))]}, "depend on later steps too"),
@@ -503,7 +503,7 @@ def test_an_iterator_as_vocabulary_is_refused():
 
 
 def test_loss_of_another_shape_is_explained():
-    with pytest.raises(ValueError, match="it must return one value a row"):
+    with pytest.raises(ValueError, match="it must return one value per row"):
         generator(loss=lambda raw, target: raw).fit(NAMES)
 
 
