@@ -150,6 +150,8 @@ class Wider(skdeep.Loss):
     tasks = ("regression",)
 
     def n_raw(self, task):
+        if task.n_targets != 1:
+            raise ValueError("y must have one column.")
         return 2
 
     def n_predicted(self, task):
