@@ -197,7 +197,7 @@ def test_monitor_is_one_of_two_losses():
 
 
 def test_a_threshold_on_a_missing_validation_loss_raises():
-    with pytest.raises(ValueError, match="no rows to validate on. Set early_stopping=True, or give X_val"):
+    with pytest.raises(ValueError, match="no validation rows. Set early_stopping=True, or give X_val"):
         classifier().set_callbacks(LossThreshold(0.5, "val_loss")).fit(X, y)
 
 
