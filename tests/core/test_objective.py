@@ -41,8 +41,8 @@ PARAMS = {
 @pytest.mark.parametrize(
     ("objective", "n_rows", "value"),
     [
-        (MeanLoss(), 10, (1 + 2 * 3) / 3),  # over the rows of a full batch, padding included
-        (MeanLoss(), 2, (1 + 2 * 3) / 2),  # no batch is fuller than all rows
+        (MeanLoss(), 10, (1 + 2 * 3) / 3),  # divided by the rows of a full batch, padding included
+        (MeanLoss(), 2, (1 + 2 * 3) / 2),  # with 2 rows, a full batch has 2
         (MeanLoss(l1=0.5), 10, 7 / 3 + 0.5 * 6),
         (MeanLoss(l2=0.1), 10, 7 / 3 + 0.5 * 0.1 * 10),
         (MeanLoss(l1=0.5, l2=0.1), 10, 7 / 3 + 0.5 * 6 + 0.5 * 0.1 * 10),
@@ -55,7 +55,7 @@ def test_mean_loss(objective, n_rows, value):
 
 
 def test_gradient_of_the_penalties():
-    """`l1 * sign(k) + l2 * k` for kernels, 0 for all else."""
+    """`l1 * sign(k) + l2 * k` for kernels, 0 for other parameters."""
     params = jax.tree.map(jnp.asarray, PARAMS)
     gradient = jax.grad(lambda p: MeanLoss(l1=0.5, l2=0.1)(LOSSES, BATCH, p, jnp.int32(10))[0])(params)
     assert_allclose(gradient["Dense_0"]["kernel"], [[0.5 + 0.1, -0.5 - 0.2], [-0.5 - 0.1, 0.5 + 0.2]], rtol=1e-6)
@@ -119,12 +119,12 @@ def test_row_losses():
         ("table", False),
     ],
 )
-def test_names_of_kernels(name, is_kernel):
+def test_parameters_with_names_of_tables_are_not_penalised(name, is_kernel):
     assert are_penalised({"layer": {name: np.ones((2, 2))}}) == {"layer": {name: is_kernel}}
 
 
 class Attributes:
-    """Parameters of a user's own tree: a path then holds names of attributes."""
+    """A user's own pytree of parameters, whose paths hold names of attributes."""
 
     def __init__(self, embedding, weight):
         self.embedding, self.weight = embedding, weight
@@ -150,15 +150,15 @@ MATRIX, VECTOR = np.ones((2, 2)), np.ones(2)
     [
         (MATRIX, 1),
         (VECTOR, 0),
-        ([MATRIX, (VECTOR, MATRIX)], 2),  # without names, dimensions decide
-        ({"tables": [MATRIX, MATRIX], "w": MATRIX}, 1),  # positions are no names
-        ({"embedding": {"kernel": MATRIX}}, 1),  # a dense layer that is called so
+        ([MATRIX, (VECTOR, MATRIX)], 2),  # without names, the number of dimensions decides
+        ({"tables": [MATRIX, MATRIX], "w": MATRIX}, 1),  # positions in lists are not names
+        ({"embedding": {"kernel": MATRIX}}, 1),  # a dense layer with the name "embedding"
         ({"layers": {0: {"embedding": MATRIX}, 1: {"kernel": MATRIX}}}, 1),
         (Attributes(MATRIX, MATRIX), 1),
         ({}, 0),
     ],
 )
-def test_kernels_of_trees(params, n_kernels):
+def test_number_of_kernels_in_a_pytree(params, n_kernels):
     assert len(kernels_of(params)) == n_kernels
 
 
