@@ -1,4 +1,4 @@
-"""How augmented rows get their weights and losses, against NumPy."""
+"""Rows, weights and losses of augmented batches, compared with NumPy."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def batch_of(weight=WEIGHT, mask=MASK):
 
 
 class Shifted(skdeep.Augmentation):
-    """Adds one number for all rows, drawn from the key."""
+    """Adds one random number to all rows."""
 
     def __call__(self, key, x):
         return x + jax.random.normal(key, (1, 1, 1), x.dtype)
 
 
 class Blended(skdeep.Augmentation):
-    """Mixes each pair with a share of its own, or all with one."""
+    """Mixes pairs of rows, with one share per pair or one share for all pairs."""
 
     per_row: bool = True
 
@@ -47,7 +47,7 @@ class Blended(skdeep.Augmentation):
         return of_row * x + (1 - of_row) * other, share
 
 
-def test_plain_augmentations_change_rows_only():
+def test_augmentations_change_x_only():
     batch = batch_of()
     changed, mixture = augment(Shifted(), wrap_key(KEY), batch)
     assert mixture is None
@@ -61,7 +61,7 @@ def test_plain_augmentations_change_rows_only():
 
 
 @pytest.mark.parametrize("per_row", [True, False])
-def test_mixed_rows_and_weights_are_those_of_numpy(per_row):
+def test_mixed_rows_and_weights_equal_numpys(per_row):
     batch = batch_of()
     changed, (partner, share) = jax.jit(lambda batch: augment(Blended(per_row=per_row), wrap_key(KEY), batch))(batch)
     partner, share, x = np.asarray(partner), np.asarray(share), np.asarray(batch.x)
@@ -74,8 +74,8 @@ def test_mixed_rows_and_weights_are_those_of_numpy(per_row):
     assert_array_equal(changed.mask, batch.mask)
 
 
-def test_partners_are_any_order_of_the_rows_and_padding_stays():
-    """Of three rows and two of padding: the six orders are equally likely (chi-square test)."""
+def test_partners_are_a_random_permutation_of_the_real_rows():
+    """With three real rows and two padding rows, the six permutations are equally likely (chi-square test)."""
     batch = batch_of(np.ones(5, np.float32), np.array([1, 1, 1, 0, 0], np.float32))
     words = np.stack([np.arange(3000), np.zeros(3000)], axis=1).astype(np.uint32)
     partners = jax.jit(jax.vmap(lambda key: augment(Blended(), wrap_key(key), batch)[1].partner))(words)
@@ -100,10 +100,10 @@ def test_losses_of_pairs_are_weighted_means(weight):
         if parts.sum() > 0:
             assert_allclose(found[i], np.average([own[i], other[i]], weights=parts), rtol=1e-5)
         else:
-            assert np.isfinite(found[i])  # it weighs nothing
+            assert np.isfinite(found[i])  # the pair has weight 0
 
 
-def test_pairs_without_weight_have_gradients_that_are_numbers():
+def test_pairs_without_weight_have_finite_gradients():
     def total(weight):
         return losses_of_pairs(
             Mixture(jnp.asarray(PARTNER), jnp.asarray(SHARE)), jnp.ones(6), jnp.ones(6), weight
@@ -135,7 +135,7 @@ class ChangedPairs(Changed):
         (lambda x: x.astype(jnp.float16), "shape (2, 3) and type float16"),
     ],
 )
-def test_rows_keep_their_shape_and_type(cls, function, made):
+def test_an_augmentation_that_changes_shape_or_type_raises(cls, function, made):
     message = rf"The augmentation {cls.__name__}\(.*\) made rows of {re.escape(made)} out of rows of shape \(2, 3\) and type float32. "
     with pytest.raises(ValueError, match=message + "It must keep both."):
         jax.eval_shape(lambda batch: augment(cls(function), wrap_key(KEY), batch), batch_of())

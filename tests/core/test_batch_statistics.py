@@ -1,4 +1,4 @@
-"""Running statistics count by rows, and normalisation holds for columns with an offset."""
+"""Batches move running statistics in proportion to their rows, and normalisation is precise for columns with large means."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from skdeep.layers import BatchNorm, Dense, GroupNorm, LayerNorm
 
 
 def running_statistics(X, batch_size, momentum, n_epochs):
-    """Average the batches' means and variances, a batch of k of b rows moving them by k / b of a step (NumPy loop)."""
+    """Return running mean and variance by a NumPy loop: a batch of k rows moves them by k / batch_size of a full batch's step."""
     mean, variance = np.zeros(X.shape[1]), np.ones(X.shape[1])
     for _ in range(n_epochs):
         for start in range(0, len(X), batch_size):
@@ -34,8 +34,8 @@ def test_a_short_batch_moves_running_statistics_by_its_share_of_rows(n):
 
 
 @pytest.mark.parametrize("make", ["deep", "perceptron"])
-def test_a_short_part_of_a_stream_moves_running_statistics_by_its_share(make):
-    """The share of the largest part so far: a first part is a full one, and so is a larger one that comes later."""
+def test_a_short_partial_fit_moves_running_statistics_by_its_share(make):
+    """The share is relative to the largest part so far; the first part, and any later larger part, count as full."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 2)) * [1, 5] + [3, -2]
     parts = np.split(X, [16, 17, 20, 60])[:4]
@@ -56,8 +56,8 @@ def test_a_short_part_of_a_stream_moves_running_statistics_by_its_share(make):
         np.testing.assert_allclose(found["var"], variance, rtol=1e-5)
 
 
-def test_a_stream_with_parts_of_one_row_is_learned():
-    """Steps on one row, whose own mean and variance say nothing, cost a little; its statistics would cost all."""
+def test_partial_fit_on_single_rows_does_not_harm_the_model():
+    """Single rows must move the running statistics only a little: their own variance is 0."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(201, 3))
     model = DeepRegressor(network=[Dense(32), BatchNorm(), "relu"], learning_rate=0.01, random_state=0)
@@ -67,7 +67,7 @@ def test_a_stream_with_parts_of_one_row_is_learned():
     assert model.score(X, X[:, 0]) > 0.9
 
 
-def test_one_row_more_than_a_batch_costs_no_accuracy():
+def test_a_last_batch_of_one_row_costs_no_accuracy():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(201, 3))
     block = [Dense(32), BatchNorm(), "relu"]
@@ -85,7 +85,7 @@ def test_one_row_more_than_a_batch_costs_no_accuracy():
 @pytest.mark.parametrize(
     "layer", [BatchNorm(), LayerNorm(), GroupNorm(n_groups=2)], ids=lambda layer: type(layer).__name__
 )
-def test_normalisation_keeps_its_digits_where_the_mean_is_large(layer):
+def test_normalisation_is_precise_if_the_mean_is_large(layer):
     import jax
 
     x = np.random.default_rng(0).normal(size=(64, 8)) + 3000

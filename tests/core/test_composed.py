@@ -1,4 +1,4 @@
-"""Networks of two networks: outputs, shapes and gradients in closed form, and what a frozen encoder leaves alone."""
+"""Networks made of two networks: outputs, shapes and gradients in closed form, and frozen encoders."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def key(seed=0):
 
 
 def initialised(network, n_outputs, x=X):
-    """Return the functions of a network and parameters without zeros."""
+    """Return the functions of a network, random parameters (biases too), and the model state."""
     functions = functions_of(as_traced(network), x.shape[1:], n_outputs)
     params, state = jax.jit(functions.init)(key(), jnp.asarray(x))
     rng = np.random.default_rng(1)
@@ -47,7 +47,7 @@ def affine(x, layer):
 # Autoencoders.
 
 
-def test_an_autoencoder_is_its_decoder_after_its_encoder():
+def test_an_autoencoder_applies_encoder_then_decoder():
     functions, params, state = initialised(Autoencoder(Linear(), Linear(), 2), 5)
     assert jax.tree.map(np.shape, params) == {
         "encoder": {"output": {"kernel": (5, 2), "bias": (2,)}},
@@ -61,8 +61,8 @@ def test_an_autoencoder_is_its_decoder_after_its_encoder():
         assert after == state
 
 
-def test_each_part_keeps_a_state_of_its_own():
-    """Running averages of the encoder are those of the rows, of the decoder those of the codes."""
+def test_encoder_and_decoder_have_separate_model_states():
+    """The encoder keeps running averages of the rows, the decoder running averages of the codes."""
     normed = Sequential((BatchNorm(momentum=0.5),))
     functions, params, state = initialised(Autoencoder(normed, normed, 2), 5)
     _, after = apply(functions, params, state, X, True, key())
@@ -79,8 +79,8 @@ def test_initial_parameters_differ_between_encoder_and_decoder():
     assert (encoder != decoder).all()
 
 
-def test_noise_is_drawn_anew_for_each_key_and_in_training_only():
-    """Of an affine network the output moves by the noise times both kernels."""
+def test_noise_depends_on_the_key_and_is_added_in_training_only():
+    """For affine networks, the noise changes the output by the noise times both kernels."""
     functions, params, state = initialised(Autoencoder(Linear(), Linear(), 5, noise=0.5), 5)
     product = params["encoder"]["output"]["kernel"] @ params["decoder"]["output"]["kernel"]
     clean, first, again, other = (
@@ -95,7 +95,7 @@ def test_noise_is_drawn_anew_for_each_key_and_in_training_only():
 
 
 class OfShape(skdeep.Network):
-    """Notes for which shape it makes its outputs."""
+    """Outputs the first entry of its `out_shape`, and refuses all rows."""
 
     out_shape: tuple[int, ...] | None = None
 
@@ -110,7 +110,7 @@ class OfShape(skdeep.Network):
 
 
 @pytest.mark.parametrize(("out_shape", "expected"), [(None, (4, 3)), ((12,), (12,))])
-def test_a_decoder_without_a_shape_gets_that_of_a_row(out_shape, expected):
+def test_out_shape_of_a_decoder_defaults_to_the_shape_of_a_row(out_shape, expected):
     network = Autoencoder(Linear(), OfShape(out_shape=out_shape), 2)
     assert network.decoder_model((4, 3), 12) == Model(OfShape(out_shape=expected), (2,), 12)
     assert network.encoder_model((4, 3)) == Model(Linear(), (4, 3), 2)
@@ -134,15 +134,21 @@ class TooWide(skdeep.Network):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Autoencoder(TooWide(), Linear(), 2), "(7, 5) for 7 rows, but the code needs 2 outputs per row, that is (7, 2)"),
-        (Autoencoder(Linear(), TooWide(), 2), "(7, 2) for 7 rows, but the loss needs 5 outputs per row, that is (7, 5)"),
+        (
+            Autoencoder(TooWide(), Linear(), 2),
+            "(7, 5) for 7 rows, but the code needs 2 outputs per row, that is (7, 2)",
+        ),
+        (
+            Autoencoder(Linear(), TooWide(), 2),
+            "(7, 2) for 7 rows, but the loss needs 5 outputs per row, that is (7, 5)",
+        ),
         (
             Pretrained(TooWide(), Linear(), 4, 2),
             "(7, 5) for 7 rows, but the code needs 4 outputs per row, that is (7, 4)",
         ),
     ],
 )
-def test_errors_say_which_outputs_have_another_width(network, message):
+def test_an_output_of_another_width_raises(network, message):
     functions, params, state = initialised(network, 5)
     with pytest.raises(ValueError, match=re.escape(f"The network TooWide() returns an array of shape {message}")):
         apply(functions, params, state)
@@ -152,8 +158,8 @@ def test_errors_say_which_outputs_have_another_width(network, message):
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_outputs_and_gradients_of_a_head_on_an_encoder(frozen):
-    """With cotangent G: dW = z'G of the head; of the encoder x'(G W') in the columns that the head sees, else 0."""
+def test_outputs_and_gradients_of_a_pretrained_network(frozen):
+    """With cotangent G and codes z, the head's gradient is z'G; the encoder's is x'(G W') in the columns that the head uses, else 0."""
     functions, params, state = initialised(Pretrained(Linear(), Linear(), 4, 3, frozen=frozen), 2)
     cotangent = np.random.default_rng(2).normal(size=(7, 2)).astype(np.float32)
 
@@ -178,7 +184,7 @@ def test_outputs_and_gradients_of_a_head_on_an_encoder(frozen):
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_a_frozen_encoder_works_as_in_prediction(frozen):
+def test_a_frozen_encoder_is_applied_in_prediction_mode(frozen):
     encoder = Sequential((BatchNorm(momentum=0.5), Dropout(rate=0.5)))
     functions, params, state = initialised(Pretrained(encoder, Linear(), 3, 3, frozen=frozen), 2)
     predicted, _ = apply(functions, params, state)
@@ -190,7 +196,7 @@ def test_a_frozen_encoder_works_as_in_prediction(frozen):
     assert_array_equal(before["norm"]["mean"], np.zeros(5))
 
 
-def test_an_encoder_may_be_frozen_and_thawed():
+def test_regrouping_parameters_freezes_and_unfreezes_the_encoder():
     params = {"encoder": {"a": 1}, "head": {"b": 2}}
     state = {"encoder": {"c": 3}, "head": {"d": 4}}
     frozen = {"head": {"b": 2}}, {"encoder": {"c": 3}, "head": {"d": 4}, "frozen": {"a": 1}}
@@ -200,7 +206,7 @@ def test_an_encoder_may_be_frozen_and_thawed():
     assert regrouped(*frozen, False) == (params, state)
 
 
-def test_functions_of_a_model_are_those_of_its_network():
+def test_functions_of_a_model_apply_its_network():
     functions = functions_of_model(Model(Linear(), (5,), 3))
     params, state = jax.jit(functions.init)(key(), jnp.asarray(X))
     raw, _ = apply(functions, params, state)

@@ -1,7 +1,7 @@
-"""A fit runs the code that is there when it is called, and the same code is traced once.
+"""A fit runs users' code as it is when fit is called, and equal code is traced once.
 
-The modules multiply their inputs by 1, and by 0 after the change: a dense layer on nothing predicts one number, whatever
-the row. That is the independent value here.
+The modules multiply their inputs by 1, and after a change by 0. A dense layer of zeros predicts the same number for all
+rows, so the tests of changes expect equal predictions.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from skdeep.networks import FlaxNetwork, Sequential
 X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
 y = X[:, 0]
 
-# The world of a notebook: functions and values that its cells define, and define again.
+# The cells of a notebook: functions and values that are defined, and later defined again.
 WORLD = """
 import types
 import flax.linen as nn
@@ -137,7 +137,7 @@ class Net(nn.Module):
 
 @pytest.fixture
 def notebook(monkeypatch):
-    """Return the names of a module without a file, as a notebook is."""
+    """Return the globals of a module without a file, like those of a notebook."""
     module = types.ModuleType("notebook")
     monkeypatch.setitem(sys.modules, "notebook", module)
     exec(WORLD, vars(module))
@@ -189,8 +189,8 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_functions_in_other_places(place, notebook):
-    """Training under the changed function must equal training under one that was always so."""
+def test_a_change_of_a_function_is_seen_in_all_parameters(place, notebook):
+    """Training with the changed function must equal training with a function that is defined like this."""
     params = {"max_epochs": 2, "tol": None, "batch_size": 20, "random_state": 0, "network": [Dense(1)]}
     params |= PLACES[place](notebook["with_default"])
     before = DeepRegressor(**params).fit(X, y).predict(X)
@@ -202,7 +202,7 @@ def test_functions_in_other_places(place, notebook):
     assert np.abs(before - changed).max() > 1e-5
 
 
-def test_initial_values_and_partial_fit_follow_the_code(notebook):
+def test_initialisation_and_partial_fit_use_the_changed_code(notebook):
     exec(NET.format("x + self.param('start', lambda key: jnp.float32(SCALE))"), notebook)
     network = notebook["Net"]()
     start = fitted(network).params_["start"]
@@ -222,15 +222,15 @@ def test_the_same_code_is_traced_once(expression, notebook):
     for rate in np.linspace(0.001, 0.1, 10):
         DeepRegressor(network=notebook["Net"](), max_epochs=1, tol=None, learning_rate=rate).fit(X, y)
     assert skdeep.compile_counts()["train_block"] == (1, 1)
-    exec(WORLD + NET.format(expression), notebook)  # the cells run again
+    exec(WORLD + NET.format(expression), notebook)  # run the cells again
     fitted(notebook["Net"]())
-    assert skdeep.compile_counts()["train_block"].compiles == 2  # of another batch size
+    assert skdeep.compile_counts()["train_block"].compiles == 2  # another batch size than above
     exec(WORLD + NET.format(expression), notebook)
     fitted(notebook["Net"]())
     assert skdeep.compile_counts()["train_block"].compiles == 2
 
 
-def test_what_cannot_be_read_is_traced_at_each_fit_and_recognised_by_its_text(notebook):
+def test_unreadable_code_is_traced_at_each_fit_and_compiled_once(notebook):
     exec("numbers = (0.0 * i for i in range(100))\n" + NET.format("x * (1.0 + 0.0 * next(numbers))"), notebook)
     skdeep.clear_cache()
     network = notebook["Net"]()
@@ -328,7 +328,7 @@ class Held:
 
 
 def changes():
-    """Return objects, several of classes written in C, each with a function that changes what it holds."""
+    """Return objects, several of classes written in C, each with a function that changes its content."""
     held = Held()
     return {
         "deque": (collections.deque([1.0]), lambda v: v.__setitem__(0, 2.0)),
@@ -353,7 +353,7 @@ def changes():
 
 @pytest.mark.parametrize("kind", [kind for kind in changes() if kind != "keeps"])
 def test_a_changed_object_has_another_fingerprint(kind):
-    kept = changes()  # a reference must find what it refers to
+    kept = changes()  # keep the objects alive, for the weak reference
     value, change = kept[kind]
     network = FlaxNetwork(constant(value))
     before, again = fingerprint((network,)), fingerprint((network,))
@@ -369,7 +369,7 @@ UNREADABLE = {"generator": (i for i in range(3)), "too much": list(map(float, ra
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
-def test_what_cannot_be_read(kind):
+def test_fingerprints_of_unreadable_values_are_incomplete(kind):
     assert not fingerprint((FlaxNetwork(constant(UNREADABLE[kind])),)).is_complete
 
 
@@ -380,8 +380,8 @@ def test_code_of_installed_packages_is_not_read(network):
     assert len(fingerprint((network,)).atoms) < 30
 
 
-def test_flags_and_numbers_are_programs_of_their_own():
-    """The field says how many times the input counts, and is looked at by its type."""
+def test_1_and_True_and_1_0_are_different_structure():
+    """The type of the field decides the factor of the input."""
 
     class Typed(skdeep.Layer):
         value: object = 1

@@ -1,4 +1,4 @@
-"""Tokens drawn from raw outputs and texts made of them, against loops and closed forms."""
+"""Tokens drawn from raw outputs, and generated texts, compared with loops and closed forms."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def draws(n=4000, **changes):
         ({"end": 2, "top_k": 2}, np.where(np.isin(np.arange(5), [0, 3]), RAW, -np.inf)),
     ],
 )
-def test_tokens_are_drawn_with_the_probabilities_of_the_closed_form(changes, log_probability):
+def test_tokens_are_drawn_with_the_softmax_probabilities(changes, log_probability):
     counts = np.bincount(draws(**changes), minlength=5)
     expected = special.softmax(log_probability.astype(float)) * counts.sum()
     assert (counts[expected == 0] == 0).all()
     assert stats.chisquare(counts[expected > 0], expected[expected > 0]).pvalue > 1e-3
 
 
-def test_equally_likely_tokens_are_taken_in_order():
+def test_of_equally_likely_tokens_lower_ids_are_in_the_top_k():
     sampling = Sampling(np.float32(0), np.int32(5), np.int32(0), np.bool_(False), key_of_seed(0))
     equal = jnp.zeros(5)
     assert {int(choose(equal, sampling, jax.random.key(seed))) for seed in range(10)} == {1}
@@ -57,7 +57,7 @@ def test_equally_likely_tokens_are_taken_in_order():
 
 
 @pytest.mark.parametrize("changes", [{"temperature": 0.0}, {"top_k": 1}, {"temperature": 1e-20}])
-def test_the_likeliest_is_taken(changes):
+def test_the_likeliest_token_is_drawn(changes):
     assert set(draws(100, **changes)) == {2}
 
 
@@ -66,12 +66,12 @@ def test_the_likeliest_is_taken(changes):
 
 N_TOKENS, LENGTH = 5, 3
 KERNEL = np.random.default_rng(245).normal(size=(N_TOKENS, N_TOKENS), scale=2).astype(np.float32)
-"""From a seed for which the likeliest texts go through all tokens."""
+"""The seed is chosen so that the likeliest texts contain all tokens."""
 PARAMS = {"embedding": np.eye(N_TOKENS, dtype=np.float32), "network": {"kernel": KERNEL}}
 
 
 class Fading(skdeep.Network):
-    """Outputs at each step: the steps so far, each later one counting double, times a kernel."""
+    """Outputs at each step: a sum of the steps so far, in which a step has twice the weight of the step before, times a kernel."""
 
     looks_ahead: bool = False
 
@@ -95,7 +95,7 @@ def sampling_of(temperature=0.0, top_k=N_TOKENS, end=-1, may_end=True, seed=0):
 
 
 def raw_after(known, length=LENGTH):
-    """Return the outputs after the last of the known tokens, of which `length` are seen."""
+    """Return the raw outputs at the last known token, if the window has the last `length` tokens."""
     seen = known[-length:]
     return sum(2.0 ** (k - len(seen) + 1) * KERNEL[token].astype(float) for k, token in enumerate(seen))
 
@@ -105,7 +105,7 @@ def text(n, prompt=(1, 2), length=LENGTH, **options):
 
 
 @pytest.mark.parametrize("prompt", [(1,), (1, 2), (0, 3, 1), (4, 0, 2, 1, 3, 3)])
-def test_the_likeliest_text_is_that_of_a_loop(prompt):
+def test_text_at_temperature_0_equals_that_of_a_loop(prompt):
     known = list(prompt)
     for _ in range(12):
         known.append(int(np.argmax(raw_after(known))))
@@ -113,11 +113,11 @@ def test_the_likeliest_text_is_that_of_a_loop(prompt):
     assert set(known) == set(range(N_TOKENS))
 
 
-def test_the_window_matters():
+def test_the_text_depends_on_the_length_of_the_window():
     assert text(12, length=1) != text(12, length=3)
 
 
-def test_a_text_ends_with_its_end_or_without_it():
+def test_a_text_stops_after_the_end_token_if_it_may_end():
     whole = text(12)
     end = whole[3]
     position = whole.index(end)
@@ -132,7 +132,7 @@ def test_a_text_ends_with_its_end_or_without_it():
 
 @pytest.mark.parametrize("n", [0, 1, 4, 11])
 @pytest.mark.parametrize("in_loops", [True, False], ids=["in a loop", "one call per token"])
-def test_texts_do_not_depend_on_the_calls_that_make_them(monkeypatch, n, in_loops):
+def test_texts_do_not_depend_on_the_number_of_program_calls(monkeypatch, n, in_loops):
     expected = text(n, temperature=1.0)
     assert len(expected) == n
 
@@ -142,13 +142,13 @@ def test_texts_do_not_depend_on_the_calls_that_make_them(monkeypatch, n, in_loop
     assert text(n, temperature=1.0) == expected
 
 
-def test_seeds_give_texts_of_their_own():
+def test_different_seeds_give_different_texts():
     texts = {tuple(text(12, temperature=1.0, seed=seed)) for seed in range(5)}
     assert len(texts) == 5
 
 
 def test_drawn_texts_are_markov_chains():
-    """With a window of one token the next one has the softmax of that token's row (chi-square test)."""
+    """With a window of one token, the probabilities of the next token are the softmax of its row of the kernel (chi-square test)."""
     known = [1, *text(3000, prompt=(1,), length=1, temperature=1.5)]
     counts = np.zeros((N_TOKENS, N_TOKENS))
     np.add.at(counts, (known[:-1], known[1:]), 1)
@@ -159,9 +159,9 @@ def test_drawn_texts_are_markov_chains():
     assert stats.chi2(is_tested.sum()).sf(statistic) > 1e-3
 
 
-def test_networks_that_look_ahead_are_refused():
+def test_a_network_that_depends_on_later_steps_raises():
     check_is_causal(model_of(), PARAMS, {})
-    check_is_causal(model_of(1, looks_ahead=True), PARAMS, {})  # of one step there is no later one
+    check_is_causal(model_of(1, looks_ahead=True), PARAMS, {})  # a window of one step has no later step
     message = (
         "The outputs of the network Fading(looks_ahead=True) at a step depend on later steps too, so it cannot learn"
     )

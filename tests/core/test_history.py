@@ -1,11 +1,11 @@
-"""Histories are joined by column and counted on."""
+"""Histories are joined by column, and their epochs are numbered from 1."""
 
 import math
 
 from skdeep.core.history import COLUMNS, joined_history, new_history
 
 
-def test_joining():
+def test_joined_histories_number_epochs_from_1_and_fill_missing_columns():
     first = {name: [1.0, 2.0] for name in COLUMNS} | {"epoch": [1, 2]}
     later = {"epoch": [1], "train_loss": [0.5], "seconds": [3.0]}
     joined = joined_history(first, later)
@@ -18,5 +18,5 @@ def test_joining():
     assert first["epoch"] == [1, 2]
 
 
-def test_nothing_before_or_after():
+def test_joining_no_epochs_gives_empty_columns():
     assert joined_history(None, new_history()) == {name: [] for name in COLUMNS}

@@ -1,4 +1,4 @@
-"""Predictions in blocks: the same for a row whatever the call, in few programs and few copies."""
+"""Predictions in blocks: a row's result does not depend on other rows, and few programs and copies are needed."""
 
 import gc
 import weakref
@@ -33,7 +33,7 @@ doubled.defvjp(lambda x: (doubled(x), None), lambda _, g: (2 * g[..., 0],))
 
 
 class LeftAlone(skdeep.Module):
-    """Holds a convolution with a derivative of its own, which no loop takes on a CPU."""
+    """Contains a convolution with a custom derivative, which does not suit a loop on a CPU."""
 
     n_outputs: int | None = None
 
@@ -47,13 +47,13 @@ def fitted(request):
     return DeepRegressor(network=request.param, **SMALL).fit(X[:200], X[:200, 0])
 
 
-def test_all_row_counts_give_what_the_network_gives(fitted):
-    kernel_free = fitted.predict(X)
+def test_predictions_of_a_row_do_not_depend_on_the_number_of_rows(fitted):
+    expected = fitted.predict(X)
     for n in (1, 127, 128, 129, 1023, 1024, 1025, 2049):
-        assert_array_equal(fitted.predict(X[:n]), kernel_free[:n])
+        assert_array_equal(fitted.predict(X[:n]), expected[:n])
 
 
-def test_values_are_those_of_the_formula():
+def test_predictions_of_a_linear_network_equal_numpys():
     model = DeepRegressor(network="linear", **SMALL).fit(X[:200], 3 * X[:200, 0] + 1)
     output = model.params_["output"]
     scale = model._encoding.target.scale
@@ -69,7 +69,7 @@ def test_two_programs_serve_all_row_counts():
     assert skdeep.compile_counts() == {"predict_block": (1, 1), "predict_blocks": (1, 1)}
 
 
-def test_a_network_that_no_loop_takes_is_not_traced_again_to_find_out():
+def test_a_network_that_does_not_suit_loops_is_traced_once_per_program():
     model = DeepRegressor(network=LeftAlone(), **SMALL).fit(X[:200], X[:200, 0])
     skdeep.clear_cache()
     for n in (300, 2100, 300):
@@ -88,7 +88,7 @@ def test_a_network_that_no_loop_takes_is_not_traced_again_to_find_out():
     ids=["last", "best", "perceptron", "lbfgs"],
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_programs_take_parameters_as_they_lie_in_memory(model):
+def test_programs_read_large_parameters_without_a_copy(model):
     """A copy of large parameters takes longer than a prediction with them."""
     model.fit(X[:200], X[:200, 0])
     large = [leaf for leaf in jax.tree.leaves(model.params_) if leaf.nbytes >= SMALL_BYTES]
@@ -100,14 +100,14 @@ def test_programs_take_parameters_as_they_lie_in_memory(model):
             assert np.shares_memory(np.asarray(jax.device_put(leaf)), leaf)
 
 
-def test_edits_of_parameters_count_at_the_next_prediction():
+def test_changed_parameters_are_used_by_the_next_prediction():
     model = DeepClassifier(network="linear", **SMALL).fit(X[:200], X[:200, 0] > 0)
     model.params_["output"]["kernel"][...] = 0
     model.params_["output"]["bias"][...] = np.log(3)
     assert_allclose(model.predict_proba(X[:300])[:, 1], 0.75, rtol=1e-6)
 
 
-def test_programs_that_were_dropped_are_freed(monkeypatch):
+def test_programs_that_the_cache_dropped_are_freed(monkeypatch):
     for name in ("_by_structure", "_by_text"):
         monkeypatch.setattr(programs, name, programs._Cache(2))
     double = programs.Program(lambda x: 2 * x, "double")

@@ -1,4 +1,4 @@
-"""What a network takes, one array or several by name, and rows in that form."""
+"""Inputs of a network, one array or several by name: their specs, and rows in this form."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ FORMS = {"shape": (4, 2), "one": InputSpec((4, 2), "int32"), "named": NAMED, "em
         ("empty", False, (), (), 0),
     ],
 )
-def test_forms(form, names, built_for, shapes, n_axes):
+def test_properties_of_each_form_of_in_shape(form, names, built_for, shapes, n_axes):
     in_shape = FORMS[form]
     hash(in_shape)
     assert inputs.hashable_specs(in_shape) == in_shape
@@ -33,7 +33,7 @@ def test_forms(form, names, built_for, shapes, n_axes):
     assert inputs.most_axes(in_shape) == n_axes
 
 
-def test_example_has_the_types_that_programs_see():
+def test_example_rows_have_the_types_of_the_inputs():
     example = inputs.example_of(NAMED, 5, np.float32)
     assert {name: (rows.shape, str(rows.dtype)) for name, rows in example.items()} == {
         "ids": ((5, 2), "int32"),
@@ -42,7 +42,7 @@ def test_example_has_the_types_that_programs_see():
     assert inputs.example_of((4, 2), 1, np.float32).shape == (1, 4, 2)
 
 
-def test_rows_in_the_shape_of_the_network():
+def test_rows_are_reshaped_for_the_network():
     images = inputs.hashable_specs({"table": InputSpec((3, 1)), "ids": InputSpec((2,), "int32")})
     shaped = inputs.in_shape_for(X, images)
     assert_array_equal(shaped["table"], X["table"][:, :, None])
@@ -59,12 +59,12 @@ def test_rows_in_the_shape_of_the_network():
     ],
     ids=["array", "sparse", "inputs", "dict"],
 )
-def test_type_of_the_numbers(x, dtype):
+def test_floating_type_of_rows(x, dtype):
     assert inputs.float_dtype(x) == dtype
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_rows_of_ids_only_have_the_type_of_training(dtype):
+def test_floating_type_of_rows_of_ids_is_the_type_of_training(dtype):
     with Placement("cpu", 0, dtype).active():
         assert inputs.float_dtype(np.zeros((2, 1), np.int32)) == dtype
 

@@ -1,4 +1,4 @@
-"""JAX's functions are copied by reference, and pickled by name, wherever they are held."""
+"""JAX's function objects are copied by reference and pickled by name, in parameters of all kinds."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_copy_and_a_pickle_are_the_function_itself(function):
 
 
 @pytest.mark.parametrize("function", [nn.relu, nn.silu, own_jitted], ids=["relu", "silu", "own"])
-def test_copies_that_were_made_before_find_back(monkeypatch, function):
+def test_a_copy_made_without_the_hooks_is_pickled_by_name(monkeypatch, function):
     with monkeypatch.context() as patch:
         for kind in jitted._KINDS:
             patch.delitem(copyreg.dispatch_table, kind)
@@ -71,8 +71,8 @@ def test_copies_that_were_made_before_find_back(monkeypatch, function):
     assert pickle.loads(pickle.dumps(foreign)) is function
 
 
-def test_what_is_not_found_by_name_goes_by_value():
-    """As functions of a notebook do, which cloudpickle writes out."""
+def test_a_function_that_is_not_found_by_name_is_pickled_by_value():
+    """Such as a function of a notebook, which cloudpickle pickles by value."""
     scope = {"__name__": "__main__", "jax": jax}
     exec("factor = 3.0\n@jax.jit\ndef act(x):\n    return factor * x", scope)
     act = scope["act"]
@@ -105,15 +105,15 @@ with_gradient.defvjp(lambda x: (with_gradient(x), None), lambda _, g: (10 * g,))
 
 @pytest.mark.parametrize(("name", "slope"), [("jitted", 3), ("with_derivative", 10), ("with_gradient", 10)])
 @pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps])
-def test_models_with_functions_of_a_notebook_reach_other_processes(monkeypatch, name, slope, dumps):
-    """They are defined in `__main__`, where the other process has another program."""
+def test_models_with_functions_of_a_notebook_are_pickled_by_value(monkeypatch, name, slope, dumps):
+    """The functions are defined in `__main__`, which is another module in the other process."""
     scope = {"__name__": "__main__", "jax": jax, "factor": 3.0}
     exec(NOTEBOOK, scope)
     main = types.SimpleNamespace(**scope)
     monkeypatch.setitem(sys.modules, "__main__", main)
     model = DeepClassifier(network=["dense", scope[name]], **SMALL)
     data = dumps(model)
-    assert pickle.loads(data).network[1] is scope[name]  # here it is
+    assert pickle.loads(data).network[1] is scope[name]  # in this process it is found
     for there in ({}, {name: jax.jit(lambda x: -x)}):
         monkeypatch.setitem(sys.modules, "__main__", types.SimpleNamespace(**there))
         again = pickle.loads(data).network[1]
@@ -164,7 +164,7 @@ ESTIMATORS = {
 
 
 @pytest.mark.parametrize("place", ESTIMATORS)
-def test_clones_pickle_and_have_one_hash(place):
+def test_clones_and_pickles_have_the_same_hash(place):
     model = ESTIMATORS[place]
     twins = [clone(model), clone(clone(model)), copy.deepcopy(model)]
     for dumps in (pickle.dumps, cloudpickle.dumps):
@@ -174,13 +174,13 @@ def test_clones_pickle_and_have_one_hash(place):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("place", ["a partial in a list", "in a module", "in a module of Flax", "as activation"])
-def test_fitted_clones_are_saved(place, tmp_path):
+def test_fitted_clones_can_be_saved_and_loaded(place, tmp_path):
     model = clone(ESTIMATORS[place]).fit(X, y)
     joblib.dump(model, tmp_path / "model")
     assert_array_equal(joblib.load(tmp_path / "model").predict_proba(X), model.predict_proba(X))
 
 
-def test_searches_and_cached_pipelines(tmp_path):
+def test_searches_over_cached_pipelines_can_be_saved_and_loaded(tmp_path):
     features = DeepAutoencoder(encoder=["dense", nn.relu], n_components=2, **SMALL)
     steps = [("features", features), ("classifier", ESTIMATORS["in a list"])]
     pipeline = Pipeline(steps, memory=joblib.Memory(tmp_path, verbose=0))

@@ -1,4 +1,4 @@
-"""A job is a value: it runs anywhere with the same bits, can be cut anywhere, and its digests tell what it is."""
+"""Jobs: the same bits in any process and after any interruption; signature and identity."""
 
 import dataclasses
 import os
@@ -110,8 +110,8 @@ def assert_same_outcome(found, expected):
     assert (found.status, found.n_epochs, found.best_epoch) == (expected.status, expected.n_epochs, expected.best_epoch)
 
 
-class CutAfter(Watcher):
-    """Stops after a number of steps, each of which is a block."""
+class StopAfter(Watcher):
+    """Stops a training after `n_blocks` blocks of one step each, and takes a snapshot."""
 
     seconds_per_block = 0.0
 
@@ -126,8 +126,11 @@ class CutAfter(Watcher):
 
 
 def cut_and_continued(job, n_blocks):
-    """Return the outcome of a job that is cut, written, read in NumPy and continued; the same job if it ends before."""
-    watcher = CutAfter(n_blocks)
+    """Return the outcome of a job that is stopped after `n_blocks` steps, pickled, unpickled and continued.
+
+    If the job ends before, return its outcome.
+    """
+    watcher = StopAfter(n_blocks)
     outcome = run(job, watcher)
     if watcher.snapshot is None:
         return outcome
@@ -138,7 +141,7 @@ def cut_and_continued(job, n_blocks):
 
 @pytest.fixture(scope="module")
 def whole():
-    """Jobs and their outcomes, each made once."""
+    """Return a function that returns a job and its outcome by name, and makes each once."""
     made = {}
 
     def get(name, make):
@@ -153,13 +156,13 @@ def whole():
 @pytest.mark.parametrize("name", JOBS)
 @settings(max_examples=4, deadline=None, derandomize=True)
 @given(n_blocks=st.integers(1, 16))
-def test_a_training_that_is_cut_anywhere_ends_with_the_same_bits(whole, name, n_blocks):
+def test_a_training_continued_after_any_step_ends_with_the_same_bits(whole, name, n_blocks):
     job, expected = whole(name, JOBS[name])
     assert_same_outcome(cut_and_continued(job, n_blocks), expected)
 
 
 @pytest.mark.parametrize("optimizer", sorted(set(names("optimizer")) - {"lbfgs"}))
-def test_every_optimizers_state_is_complete(whole, optimizer):
+def test_a_snapshot_holds_the_complete_state_of_every_optimizer(whole, optimizer):
     def make():
         return job_of(DeepClassifier(**SMALL | {"optimizer": optimizer, "max_epochs": 2}))
 
@@ -168,22 +171,24 @@ def test_every_optimizers_state_is_complete(whole, optimizer):
         assert_same_outcome(cut_and_continued(job, n_blocks), expected)
 
 
-def test_full_batch_optimizers_are_cut_between_epochs():
+def test_a_training_with_a_full_batch_optimizer_continues_with_the_same_bits():
     job = job_of(DeepClassifier(**SMALL | {"optimizer": "lbfgs", "batch_size": "auto"}))
     assert_same_outcome(cut_and_continued(job, 2), run(job))
 
 
-def test_a_job_is_not_changed_by_running_it():
-    job = job_of(DeepClassifier(**SMALL | {"network": MLP(widths=(300, 300))}))  # large enough to be read in place
+def test_running_a_job_does_not_change_it():
+    job = job_of(
+        DeepClassifier(**SMALL | {"network": MLP(widths=(300, 300))})
+    )  # large enough that XLA reads it without a copy
     before = jax.tree.map(np.array, job.start)
     run(job)
     jax.tree.map(np.testing.assert_array_equal, job.start, before)
     assert_same_outcome(run(job), run(job))
 
 
-def test_an_ended_training_stays_as_it_is_and_more_epochs_continue_it():
+def test_an_ended_training_runs_no_epoch_unless_last_epoch_is_raised():
     job = job_of(DeepClassifier(**SMALL))
-    watcher = CutAfter(16)  # the last step of the last epoch
+    watcher = StopAfter(16)  # the last step of the last epoch
     first = run(job, watcher)
     assert first.n_epochs == 4
     ended = job.replace(snapshot=watcher.snapshot)
@@ -205,7 +210,7 @@ SCRIPT = """
 
 
 @pytest.mark.parametrize("name", ["norms and dropout", "sparse", "perceptron early stopping", "generator"])
-def test_another_process_without_scikit_learn_ends_with_the_same_bits(whole, name, tmp_path):
+def test_a_process_without_scikit_learn_gets_the_same_bits(whole, name, tmp_path):
     job, expected = whole(name, JOBS[name])
     (tmp_path / "job").write_bytes(pickle.dumps(job.replace(encoding=None)))
     arguments = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path / "job"), str(tmp_path / "outcome")]
@@ -217,12 +222,12 @@ def test_another_process_without_scikit_learn_ends_with_the_same_bits(whole, nam
     assert (signature, identity) == (job.signature(), job.identity())
 
 
-def test_the_encoding_pickles_too():
+def test_a_job_can_be_pickled_with_its_encoding():
     job = pickle.loads(pickle.dumps(job_of(DeepClassifier(**SMALL), y=np.array(["a", "b", "c"])[Y])))
     assert job.encoding.decode(job.config.loss, np.eye(3)).tolist() == ["a", "b", "c"]
 
 
-# The two digests, over a table of changes: the estimator's parameters, X, y, and which digest moves.
+# For each change: the estimator's parameters, the data, and the digests that must change.
 
 CHANGES = {
     "learning_rate": ({"learning_rate": 0.5}, {}, "identity"),
@@ -236,7 +241,7 @@ CHANGES = {
     ),
     "verbose": ({"verbose": 1}, {}, "neither"),
     "n_iter_no_change": ({"n_iter_no_change": 3}, {}, "identity"),
-    "tol": ({"tol": 0.1}, {}, "both"),  # None and a number are two programs
+    "tol": ({"tol": 0.1}, {}, "both"),  # None and a number need different programs
     "float field": ({"network": MLP(widths=(4,), dropout_rate=0.5)}, {}, "identity"),
     "width": ({"network": MLP(widths=(5,))}, {}, "both"),
     "optimizer": ({"optimizer": "sgd"}, {}, "both"),
@@ -258,7 +263,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_digests_move_where_they_should(name):
+def test_which_digests_a_change_of_parameters_or_data_changes(name):
     params, data, moves = CHANGES[name]
     same = {name: params[name] for name in ("schedule",) if name in params}
     same |= {"optimizer": params["optimizer"]} if isinstance(params.get("optimizer"), Slowing) else {}
@@ -281,7 +286,7 @@ def test_the_content_of_each_input_is_in_the_identity_and_its_form_in_the_signat
     assert before.signature() != floats.signature()
 
 
-def test_equal_signatures_share_a_program():
+def test_jobs_with_equal_signatures_share_a_program():
     import skdeep
 
     skdeep.clear_cache()
@@ -296,22 +301,22 @@ def test_equal_signatures_share_a_program():
     assert skdeep.compile_counts()["train_block"].compiles == 1
 
 
-def test_the_identity_of_a_job_on_its_way_is_that_of_the_job():
+def test_a_snapshot_changes_neither_digest():
     job = job_of(DeepClassifier(**SMALL))
-    watcher = CutAfter(3)
+    watcher = StopAfter(3)
     run(job, watcher)
     later = job.replace(snapshot=watcher.snapshot, last_epoch=99)
     assert (later.identity(), later.signature()) == (job.identity(), job.signature())
 
 
-def test_the_device_is_in_the_signature_only():
+def test_the_device_changes_the_signature_only():
     job = job_of(DeepClassifier(**SMALL))
     elsewhere = job.replace(placement=dataclasses.replace(job.placement, platform="gpu"))
     assert elsewhere.identity() == job.identity()
     assert elsewhere.signature() != job.signature()
 
 
-def test_code_of_users_is_in_both_digests():
+def test_users_code_changes_both_digests():
     def made(code):
         scope = {}
         exec(f"import jax.numpy as jnp\ndef loss(raw, target):\n    return {code}", scope)
@@ -323,7 +328,7 @@ def test_code_of_users_is_in_both_digests():
     assert first.identity() != other.identity()
 
 
-def test_a_job_ends_like_the_fit_that_it_is_of():
+def test_the_outcome_of_a_job_equals_that_of_fit():
     params = SMALL | STOPS | {"max_epochs": 60, "learning_rate": 0.05}  # enough to converge
     model, outcome = DeepClassifier(**params).fit(X, Y), run(job_of(DeepClassifier(**params)))
     jax.tree.map(np.testing.assert_array_equal, outcome.params, model.params_)

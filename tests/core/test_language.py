@@ -1,4 +1,4 @@
-"""Models of the next token: the loss against a loop in NumPy, and what the network makes of ids."""
+"""Models of the next token: the loss compared with a NumPy loop, and the raw outputs of the network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_loss_is_the_mean_over_steps_with_a_target():
 
 
 def test_steps_without_a_target_have_no_gradient():
-    """Of the others it is (softmax - one-hot) / number of targets."""
+    """At the other steps, the gradient is (softmax - one-hot) / number of targets."""
     is_real = TARGET != NO_TARGET
     gradient = jax.jit(jax.grad(lambda raw: LOSS(raw, jnp.asarray(TARGET)).sum()))(RAW)
     expected = special.softmax(RAW.astype(float), axis=2) - np.eye(N_TOKENS)[TARGET]
@@ -72,7 +72,7 @@ def initialised(network, x):
     return functions, *jax.jit(functions.init)(wrap_key(KEY), jnp.asarray(x))
 
 
-def test_the_network_sees_the_vector_of_each_token():
+def test_the_network_gets_the_embedding_of_each_token():
     x = np.array([[0, 3, 1, 1, 2], [2, 2, 0, 3, 1]], np.int32)
     functions, params, state = initialised(NextToken(Summed(), N_TOKENS, 3), x)
     assert jax.tree.map(np.shape, params) == {"embedding": (N_TOKENS, 3), "network": {"kernel": (3, N_TOKENS)}}
@@ -86,12 +86,12 @@ def test_the_network_sees_the_vector_of_each_token():
     assert_array_equal(apply(functions, params, state, x)[1]["seen"], np.zeros((1, N_STEPS, 3)))
 
 
-def test_initial_vectors_are_of_unit_size():
+def test_initial_embeddings_are_standard_normal():
     _, params, _ = initialised(NextToken(Summed(), 300, 10), np.zeros((1, 2), np.int32))
     assert stats.kstest(np.asarray(params["embedding"]).ravel(), "norm").pvalue > 1e-3
 
 
-def test_outputs_of_another_shape_are_explained():
+def test_outputs_of_another_shape_raise():
     x = np.zeros((2, N_STEPS), np.int32)
     functions, params, state = initialised(NextToken(Summed(extra=1), N_TOKENS, 3), x)
     message = (

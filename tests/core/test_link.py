@@ -1,4 +1,4 @@
-"""What follows from a loss's link: probabilities, scores and classes, against NumPy and SciPy."""
+"""Probabilities, scores and classes by the link of a loss, compared with NumPy and SciPy."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ OWN = {
 
 
 @pytest.mark.parametrize(("function", "n_outputs", "task"), OWN.values(), ids=OWN.keys())
-def test_all_follows_from_an_own_link(function, n_outputs, task):
+def test_predictions_follow_from_a_custom_link(function, n_outputs, task):
     loss, raw = Linked(function, n_outputs), rng.normal(size=(500, n_outputs))
     given = function(raw, np)
     if task.kind == "binary" and given.size == 500:
@@ -93,7 +93,7 @@ def test_all_follows_from_an_own_link(function, n_outputs, task):
         np.testing.assert_allclose(softmax(scores, axis=1), given, rtol=1e-9, atol=1e-300)
     else:
         np.testing.assert_allclose(expit(scores), given[:, 1] if task.kind == "binary" else given, rtol=1e-6)
-    # Raw outputs of a link of its own are not cut.
+    # Raw outputs are clipped for built-in links only.
     assert cut_logits(loss, raw, task, 1.0) is raw
 
 
@@ -102,7 +102,7 @@ def logged(raw, task):
     return log_probabilities(CrossEntropy(), raw, task, probability)
 
 
-def test_log_probabilities_far_out():
+def test_log_probabilities_of_large_raw_outputs():
     raw = np.array([[-2000.0], [-5.0], [0.0], [5.0], [2000.0]])
     expected = np.hstack([log_expit(-raw), log_expit(raw)])
     np.testing.assert_allclose(logged(raw, BINARY), expected)
@@ -112,7 +112,7 @@ def test_log_probabilities_far_out():
     np.testing.assert_allclose(logged(raw, MULTILABEL), log_expit(raw))
 
 
-def test_a_binary_task_with_two_raw_outputs_has_the_softmax():
+def test_a_binary_task_with_two_raw_outputs_uses_the_softmax():
     raw = rng.normal(size=(50, 2))
     np.testing.assert_allclose(class_probabilities(CrossEntropy(), raw, BINARY, np), softmax(raw, axis=1))
     np.testing.assert_allclose(logged(raw, BINARY), log_softmax(raw, axis=1))
@@ -120,7 +120,7 @@ def test_a_binary_task_with_two_raw_outputs_has_the_softmax():
     np.testing.assert_allclose(cut_logits(CrossEntropy(), 100 * raw[:1], BINARY, 20.0), [[20.0 * np.sign(raw[0, 1])]])
 
 
-def test_losses_without_probabilities_keep_the_sign_and_the_largest():
+def test_losses_without_probabilities_predict_by_the_sign_or_the_largest_score():
     raw = rng.normal(size=(50, 4))
     np.testing.assert_array_equal(predicted_classes(Hinge(), raw, MULTICLASS, np), raw.argmax(axis=1))
     np.testing.assert_array_equal(predicted_classes(Hinge(), raw[:, :1], BINARY, np), raw[:, 0] > 0)
@@ -158,12 +158,12 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("task", "function", "message"), WRONG)
-def test_links_of_a_wrong_shape_are_refused(task, function, message):
+def test_links_with_a_wrong_shape_raise(task, function, message):
     with pytest.raises(ValueError, match=message):
         check_link(Linked(function, 4), task)
 
 
-def test_regression_links_keep_both_shapes():
+def test_regression_links_may_return_one_or_several_numbers_per_output():
     raw = rng.normal(size=(5, 6))
     loss = Linked(lambda raw, xp: raw.reshape(-1, 2, 3), 6)
     np.testing.assert_array_equal(linked(loss, raw, REGRESSION, np), raw.reshape(5, 2, 3))

@@ -1,4 +1,4 @@
-"""From a network component to pure functions: widths, running averages by rows, and what modules are told."""
+"""From a network component to pure functions: widths, running averages, and the flags that modules get."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ KEY = np.array([1, 2], np.uint32)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_averages_over_batches_move_by_the_share_of_a_batch(share):
-    """The rest of the state is what the network made of it, and all types stay."""
+def test_batch_averages_move_by_the_share_of_a_full_batch(share):
+    """Other state is the network's new state, and all types are kept."""
     before = {
         "batch_stats": {"norm": {"mean": jnp.zeros(2)}},
         "inner": {"batch_stats": {"var": jnp.ones(2)}},
@@ -43,21 +43,19 @@ def test_averages_over_batches_move_by_the_share_of_a_batch(share):
 
 
 @pytest.mark.parametrize(("needed_by", "words"), [("the loss", "the loss"), ("the code", "the code")])
-def test_networks_of_another_width_are_named(needed_by, words):
+def test_an_output_of_another_width_raises(needed_by, words):
     class Wide(skdeep.Network):
         def build(self, in_shape, n_outputs):
             return skdeep.NetworkFunctions(lambda key, x: ({}, {}), lambda params, state, x, *_: (x, state))
 
     functions = functions_of(Wide(), (4,), 3, needed_by)
-    message = (
-        f"returns an array of shape (6, 4) for 6 rows, but {words} needs 3 outputs per row, that is (6, 3). Make its last"
-    )
+    message = f"returns an array of shape (6, 4) for 6 rows, but {words} needs 3 outputs per row, that is (6, 3). Make its last"
     with pytest.raises(ValueError, match=re.escape(message)):
         functions.apply({}, {}, X, False, None, jnp.ones(6))
 
 
 class Told(nn.Module):
-    """Outputs what it is told, and counts the calls in which its state may change."""
+    """Outputs the flags that it gets, and counts the calls in training."""
 
     @nn.compact
     def __call__(self, x, training, use_running_average, row_mask):
@@ -70,7 +68,7 @@ class Told(nn.Module):
 
 
 @pytest.mark.parametrize("train", [False, True])
-def test_linen_modules_are_told_what_they_ask_for(train):
+def test_linen_modules_get_the_flags_that_their_call_takes(train):
     functions = functions_of_module(Told())
     params, state = functions.init(wrap_key(KEY), X)
     assert (params, set(state)) == ({}, {"calls"})

@@ -33,8 +33,8 @@ PARAMS = {
 @pytest.mark.parametrize(
     ("objective", "n_rows", "value"),
     [
-        (MeanLoss(), 10, (1 + 2 * 3) / 3),  # over the rows of a full batch, padding included
-        (MeanLoss(), 2, (1 + 2 * 3) / 2),  # no batch is fuller than all rows
+        (MeanLoss(), 10, (1 + 2 * 3) / 3),  # divided by the rows of a full batch, padding included
+        (MeanLoss(), 2, (1 + 2 * 3) / 2),  # with 2 rows, a full batch has 2
         (MeanLoss(l1=0.5), 10, 7 / 3 + 0.5 * 6),
         (MeanLoss(l2=0.1), 10, 7 / 3 + 0.5 * 0.1 * 10),
         (MeanLoss(l1=0.5, l2=0.1), 10, 7 / 3 + 0.5 * 6 + 0.5 * 0.1 * 10),
@@ -47,7 +47,7 @@ def test_mean_loss(objective, n_rows, value):
 
 
 def test_gradient_of_the_penalties():
-    """`l1 * sign(k) + l2 * k` for kernels, 0 for all else."""
+    """`l1 * sign(k) + l2 * k` for kernels, 0 for other parameters."""
     params = jax.tree.map(jnp.asarray, PARAMS)
     gradient = jax.grad(lambda p: MeanLoss(l1=0.5, l2=0.1)(LOSSES, BATCH, p, jnp.int32(10))[0])(params)
     assert_allclose(gradient["Dense_0"]["kernel"], [[0.5 + 0.1, -0.5 - 0.2], [-0.5 - 0.1, 0.5 + 0.2]], rtol=1e-6)

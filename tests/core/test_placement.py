@@ -1,4 +1,4 @@
-"""A placement names a device and a type; inside it, programs are traced and compiled for these."""
+"""A placement is a device and a type of numbers; in its block, programs are traced and compiled for both."""
 
 import pickle
 
@@ -14,7 +14,7 @@ from skdeep.core.programs import Program
 CPU = Placement("cpu")
 
 
-def test_the_default_is_jaxs():
+def test_the_default_placement_is_on_jaxs_default_device():
     assert default_placement() == placement_of(jax.local_devices()[0])
     assert current_placement() == default_placement()
     assert default_placement(np.float64).dtype == "float64"
@@ -23,7 +23,7 @@ def test_the_default_is_jaxs():
     assert not Placement("gpu").is_cpu
 
 
-def test_active_inside_and_gone_after_errors():
+def test_a_placement_is_active_in_its_block_and_reset_after_errors():
     double = Placement("cpu", 0, "float64")
     with pytest.raises(KeyError), double.active():
         assert current_placement() == double
@@ -36,18 +36,18 @@ def test_active_inside_and_gone_after_errors():
     assert current_placement() == default_placement()
 
 
-def test_a_device_that_is_not_there():
+def test_a_device_that_does_not_exist_raises():
     with pytest.raises(
         RuntimeError, match=r"There is no cpu device number 99 in this process, which has \d+, counted from 0\."
     ):
         _ = Placement("cpu", 99).device
 
 
-def test_it_pickles():
+def test_a_placement_can_be_pickled():
     assert pickle.loads(pickle.dumps(CPU)) == CPU
 
 
-def test_programs_are_kept_by_placement():
+def test_the_placement_is_part_of_a_programs_key():
     skdeep.clear_cache()
     program = Program(lambda x: x + 1, name="of_a_placement")
     for placement in (CPU, Placement("cpu", 0, "float64"), CPU):

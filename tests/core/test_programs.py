@@ -1,4 +1,4 @@
-"""JAX's settings are part of a program's key, and every fit works under those that are strict."""
+"""JAX's settings are part of a program's key, and all estimators work under the strict settings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def configured(name, value):
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_makes_a_program_of_its_own(name):
+def test_a_setting_is_part_of_the_key(name):
     skdeep.clear_cache()
     programs = [kind(lambda x: x + 1.0, name="added") for kind in (Program, TracedFunction)]
     x = np.ones(3, np.float32)
@@ -59,7 +59,7 @@ def test_a_setting_makes_a_program_of_its_own(name):
     assert traces() == 4
 
 
-def test_the_numbers_of_a_module_are_those_of_the_generator_that_is_set():
+def test_random_numbers_follow_jax_default_prng_impl():
     program = Program(lambda x: x + jax.random.normal(jax.random.key(3), x.shape), name="drawn")
     x = np.zeros(4, np.float32)
     for implementation in ("threefry2x32", "rbg", "threefry2x32"):
@@ -67,7 +67,7 @@ def test_the_numbers_of_a_module_are_those_of_the_generator_that_is_set():
             assert_allclose(program(x), jax.random.normal(jax.random.key(3), (4,)))
 
 
-def test_a_rank_that_must_not_be_promoted_raises_although_it_was_compiled_before():
+def test_rank_promotion_raises_also_after_a_compile_that_allowed_it():
     class Net(nn.Module):
         n_outputs: int | None = None
 
@@ -107,7 +107,7 @@ METHODS = ("partial_fit", "predict", "predict_proba", "predict_log_proba", "deci
 
 
 def outcome(estimator, X, y):
-    """Return the parameters and what all methods give."""
+    """Return the parameters and the results of all methods."""
     model = estimator.fit(X, y)
     results = [jax.tree.map(np.asarray, model.params_)]
     results += [getattr(model, name)(X) for name in METHODS[1:] if hasattr(model, name)]
@@ -133,8 +133,8 @@ def test_types_that_must_not_be_promoted(name):
 
 
 @pytest.mark.parametrize("normalization", ["batch", "layer"])
-def test_norms_of_double_precision_are_left_to_promote(normalization):
-    """Flax's norms ask for the type of float64 and float32 together, which "strict" does not know."""
+def test_norms_in_float64_work_under_strict_type_promotion(normalization):
+    """Flax's norms combine float64 and float32, for which "strict" raises."""
     model = MLPRegressor(normalization=normalization, **SOLVED)
     with jax.numpy_dtype_promotion("strict"):
         found = outcome(model, X.astype(np.float64), y)
@@ -142,22 +142,22 @@ def test_norms_of_double_precision_are_left_to_promote(normalization):
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "gaussian_nll", "huber", "poisson", "quantile"])
-def test_losses_of_types_that_must_not_be_promoted(loss):
+def test_regression_losses_work_under_strict_type_promotion(loss):
     with jax.numpy_dtype_promotion("strict"):
         DeepRegressor(network=MLP(widths=(2,)), loss=loss, **TINY).fit(X, y).predict(X)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal", "hinge"])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_losses_of_classes_of_types_that_must_not_be_promoted(loss, n_classes):
+def test_classification_losses_work_under_strict_type_promotion(loss, n_classes):
     with jax.numpy_dtype_promotion("strict"):
         DeepClassifier(network=MLP(widths=(2,)), loss=loss, **TINY).fit(X, np.arange(8) % n_classes).predict(X)
 
 
 @pytest.mark.parametrize("name", ["mlp", "autoencoder", "perceptron", "sgd", "lbfgs"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_numbers_that_are_too_small_for_the_type_of_training(name, dtype):
-    """X, y and weights have numbers below float32's, which become 0 by rounding."""
+def test_numbers_too_small_for_the_type_of_training_become_0(name, dtype):
+    """X, y and weights have numbers below the smallest float32, which are rounded to 0."""
     small = X.copy()
     small[2, 3], small[3, 1] = 1e-60, -1e-310
     weights = np.ones(8)
@@ -227,13 +227,13 @@ print(sizes[len(sizes) // 2 - 1], sizes[-1], resident())
 
 
 def megabytes(n_structures):
-    """Return the memory of a process after half of the structures, after all, and after clear_cache()."""
+    """Return the megabytes of a process after half of the structures, after all of them, and after clear_cache()."""
     output = subprocess.check_output([sys.executable, "-c", MEMORY, str(n_structures)], text=True)
     return map(float, output.split())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_clear_cache_gives_memory_back():
+def test_clear_cache_returns_memory():
     _, before, after = megabytes(6)
     assert after < before - 20
 

@@ -1,4 +1,4 @@
-"""The generator: NumPy and JAX agree bit for bit, `vmap` changes nothing, and the numbers look random."""
+"""The generator: NumPy and JAX give the same bits, also under `vmap`, and the numbers pass statistical tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def p_value_of_uniform(counts):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5), (0,)])
-def test_words_are_those_of_jax(seed, shape):
+def test_words_in_numpy_equal_those_in_jax(seed, shape):
     key = key_of_seed(seed)
     words = random_words(key, shape, np)
     assert words.shape == shape
@@ -40,7 +40,7 @@ def test_words_are_those_of_jax(seed, shape):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("data", [0, 1, 2**31, 2**32 - 1])
-def test_fold_is_that_of_jax(seed, data):
+def test_folded_keys_in_numpy_equal_those_in_jax(seed, data):
     key = key_of_seed(seed)
     with np.errstate(over="ignore"):
         folded = fold_key(key, np.uint32(data), np)
@@ -51,7 +51,7 @@ def test_fold_is_that_of_jax(seed, data):
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("shape", [(1,), (2,), (5,), (2, 3)])
-def test_split_is_that_of_jax(seed, shape):
+def test_split_keys_in_numpy_equal_those_in_jax(seed, shape):
     key = key_of_seed(seed)
     keys = split_key(key, shape, np)
     assert keys.shape == (*shape, 2)
@@ -99,7 +99,7 @@ def test_same_keys_under_vmap_over_data():
     ],
     ids=["randint", "choice", "categorical", "truncated_normal", "gamma", "orthogonal", "uint8", "uint16"],
 )
-def test_functions_of_jax_take_the_keys(function):
+def test_functions_of_jax_accept_the_keys(function):
     function = jax.jit(function)
     first, again, other = (function(wrap_key(key_of_seed(seed))) for seed in (0, 0, 1))
     assert_array_equal(first, again)
@@ -132,7 +132,7 @@ def test_every_byte_is_uniform(seed, shift):
 
 @pytest.mark.parametrize("bit", range(32))
 def test_every_bit_is_fair_and_uncorrelated(bit):
-    """A float32 in [0, 1) is made of bits 9 to 31, a bfloat16 of bits 1 to 7, integers of all."""
+    """JAX makes a float32 in [0, 1) from bits 9 to 31, a bfloat16 from bits 1 to 7, and integers from all bits."""
     signs = 2.0 * ((random_bits(5) >> np.uint32(bit)) & np.uint32(1)) - 1
     assert abs(signs.mean()) < 5 / N_WORDS**0.5
     for lag in 2 ** np.arange(14):
@@ -140,7 +140,7 @@ def test_every_bit_is_fair_and_uncorrelated(bit):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_words_one_after_the_other_are_independent(seed):
+def test_consecutive_words_are_independent(seed):
     top = random_bits(seed) >> np.uint32(28)
     pairs = np.bincount(16 * top[:-1:2] + top[1::2], minlength=256)
     assert p_value_of_uniform(pairs) > 1e-4
@@ -148,7 +148,7 @@ def test_words_one_after_the_other_are_independent(seed):
 
 @functools.cache
 def keys_of(kind):
-    """Return 2048 keys that differ as keys do in a training: by seed, by folding, by splitting."""
+    """Return 2048 keys that are made as in a training: from seeds, by folding, or by splitting."""
     key = key_of_seed(11)
     with np.errstate(over="ignore"):
         return {
@@ -180,7 +180,7 @@ def test_different_keys_give_different_numbers():
         assert (first == second).mean() < 0.02
 
 
-def test_folding_and_splitting_are_apart():
+def test_folding_and_splitting_give_different_keys():
     key = key_of_seed(11)
     with np.errstate(over="ignore"):
         folded = [tuple(fold_key(key, np.uint32(i), np)) for i in range(100)]
@@ -205,7 +205,7 @@ def test_distributions(sample, distribution):
     assert stats.kstest(values, distribution.cdf).pvalue > 1e-4
 
 
-def test_host_generator_depends_on_all_it_is_given():
+def test_host_generator_depends_on_key_and_number():
     def draw(*arguments):
         return host_generator(*arguments).permutation(20).tolist()
 

@@ -1,4 +1,4 @@
-"""Raw outputs by name: any network serves a loss that names them, and a network may name them itself."""
+"""Raw outputs by name: a loss may name them for any network, and a network may return them by name."""
 
 import flax.linen as nn
 import jax
@@ -22,7 +22,7 @@ WIDTHS = hashable({"scale": 1, "mean": 2})
 
 
 class ByColumns(skdeep.Loss):
-    """The likelihood of normal values, from the columns of one array: the log scales, then the means."""
+    """Negative log-likelihood of normal values. The columns of the raw output are log scales, then means."""
 
     tasks = ("regression",)
     scaling = "standard"
@@ -43,7 +43,7 @@ class ByColumns(skdeep.Loss):
 
 
 class ByName(ByColumns):
-    """The same by names; in alphabetical order "a_log_scale" comes first."""
+    """The same loss with named raw outputs; "a_log_scale" is first in alphabetical order."""
 
     def n_raw(self, task):
         return {"mean": task.n_targets, "a_log_scale": task.n_targets}
@@ -81,7 +81,7 @@ def test_widths_by_name():
 
 
 @pytest.mark.parametrize("target", [y, np.stack([y, X[:, 1]], axis=1)], ids=["one output", "two outputs"])
-def test_named_columns_train_as_the_columns_do(target):
+def test_a_loss_by_names_trains_like_the_same_loss_by_columns(target):
     by_columns = DeepRegressor(**SMALL, loss=ByColumns()).fit(X, target)
     by_names = DeepRegressor(**SMALL, loss=ByName()).fit(X, target)
     jax.tree.map(np.testing.assert_array_equal, by_names.params_, by_columns.params_)
@@ -94,7 +94,7 @@ def test_named_columns_train_as_the_columns_do(target):
 
 
 @pytest.mark.parametrize("n", [1, 128, 129, 1000])
-def test_predictions_by_name_do_not_depend_on_blocks(n):
+def test_named_raw_outputs_do_not_depend_on_the_number_of_rows(n):
     model = DeepRegressor(**SMALL, loss=ByName()).fit(X, y)
     many = np.resize(X, (n, 3))
     raw = model._raw(many)[0]
@@ -108,7 +108,7 @@ def test_a_module_may_name_its_outputs():
     assert set(model.params_) == {"Dense_0", "mean", "log_scale"}
 
 
-def test_validation_and_partial_fit_know_names_too():
+def test_validation_and_partial_fit_with_named_raw_outputs():
     model = DeepRegressor(**SMALL, loss=ByName(), early_stopping=True).fit(X, y)
     assert model.history_["val_loss"].notna().all()
     parts = DeepRegressor(**SMALL, loss=ByName())
@@ -117,12 +117,12 @@ def test_validation_and_partial_fit_know_names_too():
     assert parts.score(X, y) > 0.8
 
 
-def test_perceptrons_serve_named_losses():
+def test_perceptrons_train_with_named_raw_outputs():
     model = MLPRegressor(hidden_layer_sizes=(8,), loss=ByName(), max_iter=300, learning_rate_init=0.02, random_state=0)
     assert model.fit(X, y).score(X, y) > 0.9
 
 
-def test_outputs_of_other_names_are_refused():
+def test_outputs_with_other_names_raise():
     class Other(TwoHeads):
         @nn.compact
         def __call__(self, x):
@@ -135,7 +135,7 @@ def test_outputs_of_other_names_are_refused():
         DeepRegressor(**SMALL | {"network": TwoHeads()}).fit(X, y)
 
 
-def test_the_functions_of_a_network_give_names():
+def test_functions_of_a_network_return_named_raw_outputs():
     functions = functions_of(as_traced(MLP(widths=(4,))), (3,), {"b": 1, "a": 2})
     from skdeep.core.random import key_of_seed, wrap_key
 
@@ -144,12 +144,12 @@ def test_the_functions_of_a_network_give_names():
     assert jax.tree.map(jnp.shape, raw) == {"a": (5, 2), "b": (5, 1)}
 
 
-def test_the_kit_checks_named_losses():
+def test_check_loss_passes_for_a_loss_with_named_raw_outputs():
     results = check_loss(ByName())
     assert all(result.passed for result in results)
 
 
-def test_the_kit_sees_faults_of_named_losses():
+def test_check_loss_finds_a_fault_in_a_loss_with_named_raw_outputs():
     class Reduced(ByName):
         def __call__(self, raw, target):
             return super().__call__(raw, target).mean()
@@ -158,7 +158,7 @@ def test_the_kit_sees_faults_of_named_losses():
         check_loss(Reduced())
 
 
-def test_classifiers_decide_by_the_link():
+def test_classifiers_predict_by_the_link_of_named_raw_outputs():
     class Tempered(skdeep.Loss):
         tasks = ("binary",)
         probabilistic = True

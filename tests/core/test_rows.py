@@ -43,14 +43,14 @@ def test_members_are_the_rows_that_were_merged():
     np.testing.assert_array_equal(rows.x[position], X)
 
 
-def test_rows_of_weight_zero_belong_to_none():
+def test_rows_of_weight_zero_have_position_minus_1():
     rows, position = merged([0, 1, 2, 3, 0])
     np.testing.assert_array_equal(position < 0, [True, False, False, False, True])
     np.testing.assert_array_equal(rows.x[position[1:4]], X[1:4])
     assert len(rows.x) == 3
 
 
-def test_without_shuffling_rows_keep_the_order_of_first_occurrence():
+def test_with_keep_order_rows_keep_the_order_of_first_occurrence():
     rows, position = merged([1, 5, 1, 2, 1], keep_order=True)
     np.testing.assert_array_equal(rows.x[:, 0], [3, 1, 2])
     np.testing.assert_array_equal(rows.weight / rows.weight[0], [1, 5 / 3, 2 / 3])
@@ -58,8 +58,8 @@ def test_without_shuffling_rows_keep_the_order_of_first_occurrence():
 
 
 @pytest.mark.parametrize("factor", [1.0, 10.0, 0.1, 1 / 3, 7e-300, 1e300, 2.0**-1000])
-def test_order_and_weights_do_not_depend_on_the_scale(factor):
-    """Three rows of weight .1 and rows of weight .3 are equal, though not to the last digit of float64."""
+def test_merging_does_not_depend_on_the_scale_of_weights(factor):
+    """Three merged rows of weight 0.1 weigh as much as a row of weight 0.3, up to rounding in float64."""
     x = np.array([[2.0], [1.0], [2.0], [0.0], [2.0], [5.0]])
     rows, _ = merged(factor * np.array([0.1, 0.3, 0.1, 0.3, 0.1, 0.3]), x)
     np.testing.assert_array_equal(rows.x[:, 0], [2, 1, 0, 5])
@@ -74,7 +74,7 @@ def test_unit_mean_in_exact_arithmetic(weight):
     np.testing.assert_allclose(unit_mean(np.array(weight)), expected, rtol=1e-14, atol=1e-300)
 
 
-def test_bounding_weights_is_exact():
+def test_bounded_weights_are_exact():
     weight = np.array([0.1, 0.7, 123.456, 0.0])
     ratio = bounded_weights(weight)[:3] / weight[:3]
     assert (ratio == ratio[0]).all()
@@ -82,7 +82,7 @@ def test_bounding_weights_is_exact():
 
 
 @pytest.mark.parametrize(("sizes", "fraction"), [((196, 5), 0.1), ((95, 4), 0.1), ((38, 2), 2), ((5, 5, 5), 3)])
-def test_rounding_leaves_no_class_without_a_held_out_row(sizes, fraction):
+def test_every_class_has_a_held_out_row_and_a_training_row(sizes, fraction):
     codes = np.repeat(np.arange(len(sizes)), sizes)
     is_held_out = choose_held_out(codes, fraction, True, np.random.default_rng(0))
     wanted = fraction if isinstance(fraction, int) else round(fraction * len(codes))
@@ -90,21 +90,23 @@ def test_rounding_leaves_no_class_without_a_held_out_row(sizes, fraction):
     assert set(codes[is_held_out]) == set(codes[~is_held_out]) == set(range(len(sizes)))
 
 
-def test_a_class_of_one_row_trains():
+def test_the_row_of_a_class_of_one_row_is_not_held_out():
     codes = np.array([0] * 20 + [1])
     for seed in range(20):
         assert not choose_held_out(codes, 0.5, True, np.random.default_rng(seed))[-1]
 
 
-def test_many_classes_of_one_row_leave_their_share_to_the_others():
+def test_the_share_of_classes_of_one_row_is_drawn_from_other_classes():
     codes = np.array([*range(10), *[10] * 10])
     is_held_out = choose_held_out(codes, 5, True, np.random.default_rng(0))
     assert (is_held_out.sum(), is_held_out[:10].sum()) == (5, 0)
-    assert choose_held_out(codes, 15, True, np.random.default_rng(0)).sum() == 9  # the last of a class trains
+    assert (
+        choose_held_out(codes, 15, True, np.random.default_rng(0)).sum() == 9
+    )  # one row of each class is not held out
 
 
 @pytest.mark.parametrize("n_wanted", [20, 30])
-def test_stratified_rows_are_never_all_held_out(n_wanted):
+def test_holding_out_all_rows_by_class_raises(n_wanted):
     with pytest.raises(ValueError, match="leaves 0 to train on and 20 to validate on"):
         choose_held_out(np.arange(20) % 2, n_wanted, True, np.random.default_rng(0))
 
@@ -121,7 +123,7 @@ def test_without_a_generator_the_last_rows_are_held_out():
 
 @QUICK
 @given(st.integers(1, 10**9))
-def test_padded_sizes_are_the_smallest_allowed_ones(n):
+def test_padded_size_is_the_smallest_allowed_size(n):
     power = 32
     while power < n:
         power *= 2
@@ -136,7 +138,7 @@ def test_padded_sizes_are_the_smallest_allowed_ones(n):
     assert padded_size(n) <= padded_size(n + 1)
 
 
-def test_few_sizes_serve_all_numbers_of_rows():
+def test_number_of_different_padded_sizes():
     assert len({padded_size(n) for n in range(4097, 65537, 7)}) == 4 * 8
 
 
@@ -170,14 +172,14 @@ def test_unit_mean_of_extreme_weights_in_exact_arithmetic(weight):
     assert abs(found.mean() - 1) < 1e-14
 
 
-def test_rows_that_all_have_weight_are_not_copied():
+def test_rows_are_not_copied_if_all_weights_are_positive():
     given_rows = WeightedRows(X, ZEROS, np.ones(5))
     found = drop_zero_weights(given_rows)
     assert found.rows is given_rows
     np.testing.assert_array_equal(found.position, np.arange(5))
 
 
-# Merging, also where unequal rows have one hash.
+# Merging, also if different rows have equal hashes.
 
 
 def weighted_rows(form, seed=0, n=60):
@@ -192,7 +194,7 @@ def weighted_rows(form, seed=0, n=60):
         target = rng.choice(values, size=(n, 2)).astype(np.float32)
     elif form == "sparse":
         x = sp.csr_array(x)
-        x.data[::3] = 0.0  # entries that are stored, though they are zero
+        x.data[::3] = 0.0  # stored entries with value 0
         x.data[::7] *= -1
     return WeightedRows(x, target, rng.integers(0, 5, n) / 3)
 
@@ -207,7 +209,7 @@ def content(rows):
 
 @pytest.fixture(params=["as they are", "three", "one"])
 def hashes(request, monkeypatch):
-    """Leave three hashes, or a single one, for all rows: then unequal rows collide."""
+    """Reduce the hashes of all rows to three values, or to one, so that different rows collide."""
     monkeypatch.setattr(rows_module, "hash_rows", HASHES[request.param])
 
 
@@ -222,7 +224,7 @@ HASHES = {
 @pytest.mark.parametrize("keep_order", [False, True])
 @pytest.mark.parametrize("block", [4096, 7])
 @pytest.mark.usefixtures("hashes")
-def test_merging_is_that_of_a_dict_though_hashes_collide(monkeypatch, form, keep_order, block):
+def test_merged_rows_equal_those_of_a_dict_also_if_hashes_collide(monkeypatch, form, keep_order, block):
     monkeypatch.setattr(rows_module, "ROWS_PER_BLOCK", block)
     for seed in range(3):
         given_rows = weighted_rows(form, seed)
@@ -257,7 +259,7 @@ def test_the_order_of_merged_rows_depends_on_content_only(form):
 
 
 def test_distinct_rows_have_distinct_hashes():
-    """Among 30,000 rows two 64-bit hashes are equal with a probability of 2e-11."""
+    """With random 64-bit hashes, two of 30,000 rows would collide with a probability of 2e-11."""
     grid = np.array(np.meshgrid(*[np.arange(30)] * 3)).reshape(3, -1).T
     parts = [grid, 2.0**-20 * grid + 100, np.ldexp(1.0, -grid), np.nextafter(1.0, 2.0) * (grid + 1)]
     for dtype in (np.float32, np.float64):
@@ -266,7 +268,7 @@ def test_distinct_rows_have_distinct_hashes():
         assert len(np.unique(hashes)) == len(distinct)
 
 
-def test_sparse_and_dense_rows_have_one_hash_and_targets_count():
+def test_sparse_and_dense_rows_have_equal_hashes_that_depend_on_targets():
     given_rows = weighted_rows("sparse")
     dense = given_rows._replace(x=given_rows.x.toarray())
     np.testing.assert_array_equal(hash_rows(given_rows), hash_rows(dense))
@@ -287,7 +289,7 @@ def held_out_by_class(sizes, wanted, seed=0):
 
 @settings(QUICK, max_examples=150)
 @given(SIZES, st.data())
-def test_each_class_gives_its_share(sizes, data):
+def test_classes_are_held_out_by_largest_remainders(sizes, data):
     n = sum(sizes)
     wanted = data.draw(st.integers(1, max(1, n // 2)))
     quotas = [Fraction(wanted * size, n) for size in sizes]
@@ -299,7 +301,7 @@ def test_each_class_gives_its_share(sizes, data):
     extra = [k - floor for k, floor in zip(taken, floors, strict=True)]
     assert sum(taken) == wanted
     assert all(0 <= e <= r for e, r in zip(extra, room, strict=True))
-    # Who got a place that was left over comes before who could have had it: without a row first, then by remainder.
+    # Classes with an extra row rank before classes that could have had one: first those without a row, then by remainder.
     rank = [(floor == 0, quota - floor) for floor, quota in zip(floors, quotas, strict=True)]
     got = [r for r, e in zip(rank, extra, strict=True) if e]
     missed = [r for r, e, free in zip(rank, extra, room, strict=True) if free and not e]
@@ -317,8 +319,8 @@ def test_each_class_gives_its_share(sizes, data):
         ((33, 33, 34), 33, (11, 11, 11)),
     ],
 )
-def test_shares_of_classes_are_those_of_scikit_learn(sizes, wanted, expected):
-    """Where no class is left without a row and no two remainders are equal, both apportion by largest remainders."""
+def test_shares_of_classes_equal_scikit_learns(sizes, wanted, expected):
+    """If each class has a row by rounding down and no two remainders are equal, both apportion by largest remainders."""
     codes = np.repeat(np.arange(len(sizes)), sizes)
     size = wanted if isinstance(wanted, int) else round(wanted * len(codes))
     for seed in range(3):
@@ -327,9 +329,9 @@ def test_shares_of_classes_are_those_of_scikit_learn(sizes, wanted, expected):
         assert held_out_by_class(sizes, wanted, seed) == theirs == list(expected)
 
 
-def test_a_place_left_over_goes_to_a_class_without_a_row():
-    """Quotas 17.64, 1.8 and 0.36 of 20 rows: the largest remainders would be 1.8 and 17.64."""
-    assert held_out_by_class((98, 10, 2), 20 * 110 // 110) == [17, 2, 1]
+def test_a_class_without_a_held_out_row_comes_before_larger_remainders():
+    """The quotas of 20 rows are about 17.8, 1.8 and 0.36; by remainders alone, the first two classes would get the extra rows."""
+    assert held_out_by_class((98, 10, 2), 20) == [17, 2, 1]
 
 
 @pytest.mark.parametrize("stratify", [False, True])
@@ -342,7 +344,7 @@ def test_rows_are_held_out_at_random(stratify):
 
 
 @pytest.mark.parametrize("fraction", [0.01, 0.1, 0.26, 7])
-def test_the_number_of_rows_is_exact(fraction):
+def test_number_of_held_out_rows(fraction):
     for stratify in (False, True):
         is_held_out = choose_held_out(np.repeat([0, 1, 2], [20, 17, 3]), fraction, stratify, np.random.default_rng(0))
         assert is_held_out.sum() == {0.01: 1, 0.1: 4, 0.26: 10, 7: 7}[fraction]
@@ -366,7 +368,7 @@ def test_the_number_of_rows_is_exact(fraction):
         ),
     ],
 )
-def test_no_rows_on_one_side(codes, fraction, stratify, message):
+def test_no_row_to_train_or_to_validate_on_raises(codes, fraction, stratify, message):
     expected = f"early_stopping=True holds out {message} validate on. Give more rows or another validation_fraction, "
     with pytest.raises(ValueError, match=re.escape(expected + "or set early_stopping=False.")):
         choose_held_out(np.array(codes), fraction, stratify, np.random.default_rng(0))

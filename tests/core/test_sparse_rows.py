@@ -1,4 +1,4 @@
-"""Sparse X of many columns: the same results as of the dense array, from any network."""
+"""Sparse X with many columns: the same results as for the dense array, with any network."""
 
 import flax.linen as nn
 import numpy as np
@@ -15,8 +15,8 @@ X.data -= 0.5
 Y = (X @ np.random.default_rng(0).normal(size=N_COLUMNS) > 0).astype(int)
 
 
-class LooksTwice(skdeep.Module):
-    """Its rows serve twice, so the first product is not all that happens to them."""
+class UsesRowsTwice(skdeep.Module):
+    """Uses its rows in a matrix product and in a sum."""
 
     n_outputs: int | None = None
 
@@ -29,11 +29,11 @@ NETWORKS = {
     "a dense layer first": ["dense", "relu"],
     "its own kernel": [("dense", {"features": 8, "use_bias": False}), "tanh", "layer_norm"],
     "dropout first": [("dropout", {"rate": 0.2}), "relu"],
-    "rows serve twice": LooksTwice(),
+    "rows used twice": UsesRowsTwice(),
 }
 
 
-def test_entries_hold_all_values_and_empty_rows():
+def test_entries_hold_all_values_also_with_empty_rows():
     x = sp.csr_array(np.array([[0, 2.0, 0, 3], [0, 0, 0, 0], [0, 0, 0, -1]]))
     rows = entries_of(x, 16)
     dense = np.zeros((3, 4))
@@ -51,7 +51,7 @@ def test_only_rows_that_are_sparse_enough_are_kept_as_entries(n_columns, density
     assert most_entries(x) >= np.diff(x.indptr).max()
 
 
-def test_many_short_rows_are_not_padded_to_one_long_row():
+def test_one_long_row_among_many_short_ones_is_not_kept_as_entries():
     rows = np.r_[np.arange(40_000), np.zeros(4000, int)]
     columns = np.r_[np.arange(40_000), np.arange(50_000, 54_000)]
     x = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(40_000, 100_000))
@@ -98,7 +98,7 @@ def test_augmentations_see_dense_rows():
     assert set(shapes) == {(32, N_COLUMNS)}
 
 
-def test_rows_are_predicted_alike_alone_and_among_others():
+def test_a_prediction_does_not_depend_on_other_rows():
     model = DeepClassifier(max_epochs=1, tol=None, random_state=0).fit(X, Y)
     alone = np.vstack([model.predict_proba(X[i]) for i in range(5)])
     np.testing.assert_allclose(model.predict_proba(X)[:5], alone, rtol=1e-6)

@@ -41,7 +41,7 @@ def config_of(**changes):
 
 
 def numpy_step(kernel, bias, rows, rate, l2=0.0, clip_norm=np.inf):
-    """Return kernel and bias after one step on rows that make a full batch."""
+    """Return kernel and bias after one step on the rows of a full batch."""
     x, y, w = X[rows], Y[rows], WEIGHT[rows][:, None]
     residual = 2 * (x @ kernel + bias - y) * w / len(rows)
     gradients = x.T @ residual + l2 * kernel, residual.sum(axis=0)
@@ -57,7 +57,7 @@ def values_of(state):
 @pytest.mark.parametrize(
     "changes", [{}, {"objective": MeanLoss(l2=0.3)}, {"clip_norm": 0.05}], ids=["plain", "l2", "clip"]
 )
-def test_a_step_is_that_of_numpy(changes):
+def test_a_step_equals_numpys(changes):
     config, rows = config_of(**changes), np.arange(5)
     state = new_state(config, KEY, np.int32(10), np.int32(2))
     batch = Batch(X[rows], Y[rows], WEIGHT[rows], np.ones(5, np.float32))
@@ -72,8 +72,8 @@ def test_a_step_is_that_of_numpy(changes):
     assert (int(after.position), int(after.epoch)) == (1, 0)
 
 
-def test_a_block_runs_over_epochs_and_reports_each():
-    """Two epochs of two batches, the rate falling linearly: 0.1 times 1, 7/8, 6/8, 5/8."""
+def test_a_block_over_several_epochs_reports_each_epoch():
+    """Two epochs of two batches; the learning rate falls linearly: 0.1 times 1, 7/8, 6/8, 5/8."""
     config = config_of()
     state = new_state(config, KEY, np.int32(10), np.int32(2))
     order = np.array([[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]] * 2 + [[0] * 5] * 4, np.int32)
@@ -114,7 +114,7 @@ def test_the_weighted_loss_of_padded_rows():
     np.testing.assert_allclose(weighted_loss(config.model, config.loss, state.params, {}, padded), expected, rtol=1e-5)
 
 
-def test_continued_states_have_the_parameters_given():
+def test_continued_state_has_the_given_parameters():
     config = config_of(optimizer=SGD(momentum=0.9))
     params = {"output": {"kernel": np.ones((3, 1), np.float32), "bias": np.zeros(1, np.float32)}}
     state = continued_state(config, params, {}, KEY, np.int32(10), np.int32(2), np.int32(7))
@@ -123,7 +123,7 @@ def test_continued_states_have_the_parameters_given():
     assert all(not np.any(leaf) for leaf in jax.tree.leaves(state.optimizer_state))
 
 
-def test_a_score_of_the_host_is_judged():
+def test_a_score_computed_on_the_host_updates_early_stopping():
     config = config_of(stopping=Patience(tol=0.1, n_iter_no_change=2.0), keep_best=True)
     state = new_state(config, KEY, np.int32(10), np.int32(2))
     statuses = []
@@ -136,5 +136,5 @@ def test_a_score_of_the_host_is_judged():
     assert (int(state.stopping.best_epoch), float(state.stopping.best)) == (4, pytest.approx(0.44))
 
 
-def test_evaluation_takes_fewer_rows_of_wide_outputs():
+def test_wide_outputs_are_evaluated_with_fewer_rows_at_a_time():
     assert [evaluation_rows(n) for n in (1, 2**15, 2**17, 2**30)] == [512, 512, 128, 32]

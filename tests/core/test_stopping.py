@@ -1,4 +1,4 @@
-"""Early stopping: the best epoch, what is kept of it and when training ends, against plain Python loops."""
+"""Early stopping: the best epoch, its kept parameters, and the end of training, compared with Python loops."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SCORES = st.lists(
 
 
 def kept_by_epoch(epoch):
-    """Return parameters and model state from which the epoch can be told."""
+    """Return parameters and model state whose values depend on the epoch."""
     epoch = jnp.float32(epoch)
     return {"kernel": jnp.full((2, 1), epoch)}, {"batch_stats": {"mean": jnp.full(3, 10 + epoch)}}
 
 
 def state_of(stopping, model_state):
-    """Return a training state of which stopping reads three fields only."""
+    """Return a training state with the three fields that stopping reads."""
     unread = dict.fromkeys(TrainState._fields)
     return TrainState(**unread | {"stopping": stopping, "model_state": model_state, "n_rows": jnp.int32(N_ROWS)})
 
@@ -44,7 +44,7 @@ def after_epoch(rule, stopping, score, epoch):
 
 
 def run(rule, scores, keep_best=True):
-    """Yield the record and the status after each epoch."""
+    """Yield the state of early stopping and the status after each epoch."""
     stopping = start(*kept_by_epoch(0), keep_best, np.float32)
     for epoch, score in enumerate(scores, start=1):
         stopping, status = after_epoch(rule, stopping, jnp.float32(score), jnp.int32(epoch))
@@ -53,7 +53,7 @@ def run(rule, scores, keep_best=True):
 
 @QUICK
 @given(SCORES, st.sampled_from([None, 0.0, 0.125, 0.3]), st.sampled_from([1.0, 2.0, 3.0, np.inf]))
-def test_patience_is_that_of_a_loop(scores, tol, n_iter_no_change):
+def test_patience_equals_a_python_loop(scores, tol, n_iter_no_change):
     rule = as_traced(Patience(tol=tol, n_iter_no_change=n_iter_no_change))
     reference, n_stale = np.finfo(np.float32).max, 0
     for score, (stopping, status) in zip(scores, run(rule, scores), strict=True):
@@ -70,7 +70,7 @@ def test_patience_is_that_of_a_loop(scores, tol, n_iter_no_change):
 
 @QUICK
 @given(SCORES, st.booleans())
-def test_the_best_epoch_is_the_first_of_the_lowest_finite_scores(scores, keep_best):
+def test_the_best_epoch_is_the_first_with_the_lowest_finite_score(scores, keep_best):
     for epoch, (stopping, _) in enumerate(run(as_traced(Patience()), scores, keep_best), start=1):
         finite = np.where(np.isfinite(scores[:epoch]), scores[:epoch], np.inf)
         best_epoch = int(np.argmin(finite)) + 1 if np.isfinite(finite).any() else 0
@@ -84,15 +84,15 @@ def test_the_best_epoch_is_the_first_of_the_lowest_finite_scores(scores, keep_be
             np.testing.assert_array_equal(found, expected)
 
 
-def test_a_slow_gain_counts_once_it_adds_up_to_tol():
-    """Each epoch gains 0.25 and `tol` is 0.5: every third epoch is better than the last better one by more."""
+def test_small_gains_count_together_once_they_exceed_tol():
+    """Each epoch gains 0.25 and `tol` is 0.5, so only every third epoch is better than the reference by more than `tol`."""
     scores = [10.0 - 0.25 * epoch for epoch in range(9)]
     stale = [int(stopping.n_stale) for stopping, _ in run(as_traced(Patience(tol=0.5)), scores)]
     assert stale == [0, 1, 2, 0, 1, 2, 0, 1, 2]
 
 
 class Noted(StoppingRule):
-    """Ends training after a number of rows, changes the rate and tries to change what is best."""
+    """Ends training after a number of rows, changes `rate_factor`, and tries to change `best` and `best_epoch`."""
 
     n_rows: float
 
@@ -103,7 +103,7 @@ class Noted(StoppingRule):
         return changed, n_seen >= self.n_rows
 
 
-def test_rules_get_the_rows_seen_and_change_their_part_of_the_record_only():
+def test_rules_get_the_number_of_rows_and_cannot_change_the_best_epoch():
     records = list(run(as_traced(Noted(n_rows=3.0 * N_ROWS)), [2.0, 1.0, 3.0]))
     assert [float(stopping.rate_factor) for stopping, _ in records] == [N_ROWS, 2 * N_ROWS, 3 * N_ROWS]
     assert [status for _, status in records] == [RUNNING, RUNNING, CONVERGED]
@@ -112,7 +112,7 @@ def test_rules_get_the_rows_seen_and_change_their_part_of_the_record_only():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_before_the_first_epoch_every_finite_score_is_better(dtype):
+def test_initial_state_of_early_stopping(dtype):
     with jax.enable_x64(dtype == np.float64):
         stopping = start({}, {}, True, dtype)
         assert stopping.best.dtype == stopping.reference.dtype == stopping.rate_factor.dtype == dtype
@@ -120,8 +120,8 @@ def test_before_the_first_epoch_every_finite_score_is_better(dtype):
         assert (stopping.best_epoch, stopping.n_stale, stopping.rate_factor) == (0, 0, 1)
 
 
-def test_kept_parameters_share_no_memory_with_those_that_train():
-    kernel = aligned_empty((300, 100), np.float32)  # XLA could take it without a copy
+def test_kept_parameters_share_no_memory_with_the_trained_ones():
+    kernel = aligned_empty((300, 100), np.float32)  # so large and aligned that XLA could read it without a copy
     kernel[...] = 1.0
     stopping = start({"kernel": kernel}, {}, True, np.float32)
     kernel[...] = 2.0

@@ -55,7 +55,7 @@ def scale_of(mean, scale):
     ],
     ids=lambda y: str(y.dtype),
 )
-def test_codes_of_classes_are_those_of_label_encoder(y):
+def test_codes_of_classes_equal_those_of_label_encoder(y):
     encoder = LabelEncoder().fit(y)
     codes = encode_classes(y, encoder.classes_)
     assert codes.dtype == np.int32
@@ -79,7 +79,7 @@ def test_codes_of_classes_are_those_of_label_encoder(y):
         ([1], ["1", "2"], "y (or y_val) holds numbers, but the classes are strings: array(['1', '2'], dtype='<U1')."),
     ],
 )
-def test_labels_that_are_no_classes_are_refused(y, classes, message):
+def test_unknown_labels_raise(y, classes, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         encode_classes(np.array(y), np.array(classes))
 
@@ -95,8 +95,8 @@ def test_labels_that_are_no_classes_are_refused(y, classes, message):
         ([[False, True]], None, [False, True]),
         ([[2, 2]], [-1, 2], [-1, 2]),
         ([[1, 1]], [1, 2], [1, 2]),
-        ([[5, 3]], [1, 2], [3, 5]),  # other values than those announced count
-        ([[0, 1]], [0, 1, 2], [0, 1]),  # as many are no codes of labels
+        ([[5, 3]], [1, 2], [3, 5]),  # values that were not announced are taken from y
+        ([[0, 1]], [0, 1, 2], [0, 1]),  # three announced values cannot be codes of labels
     ],
 )
 def test_codes_of_labels(y, announced, expected):
@@ -112,7 +112,7 @@ def test_codes_of_labels(y, announced, expected):
     np.testing.assert_array_equal(decoded, y)
 
 
-def test_one_value_alone_says_no_codes():
+def test_label_codes_that_are_unknown_or_too_many_raise():
     message = (
         "y has several columns of labels, which must hold 0 and 1 or two other values. Got the values [2]. Give rows with both "
         "values, absent and present, or labels of 0 and 1."
@@ -123,7 +123,7 @@ def test_one_value_alone_says_no_codes():
         fit_label_codes(np.array([[0, 1], [2, 2]]))
 
 
-def test_labels_in_other_codes_are_refused():
+def test_labels_in_other_codes_raise():
     message = "y (or y_val) holds the values [-1, 1], but the labels of the first y were [0, 1] (absent, present). Give the same codes."
     with pytest.raises(ValueError, match=re.escape(message)):
         encode_labels(np.array([[-1, 1]]), np.array([0, 1]))
@@ -131,7 +131,7 @@ def test_labels_in_other_codes_are_refused():
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("found", ["binary", "multiclass", "multilabel-indicator"])
-def test_vectors_and_indicator_matrices_do_not_mix(kind, found):
+def test_a_change_between_labels_and_indicator_matrices_raises(kind, found):
     task = Task(kind, 3)
     if (kind == "multilabel") == (found == "multilabel-indicator"):
         check_same_form(task, found, "DeepClassifier")
@@ -175,7 +175,7 @@ DOMAINS = [
 
 
 @pytest.mark.parametrize(("loss", "y", "options", "message"), DOMAINS)
-def test_targets_outside_of_the_domain_are_named(loss, y, options, message):
+def test_targets_outside_of_the_domain_raise(loss, y, options, message):
     if message is None:
         check_domain(loss, np.array(y), **options)
         return
@@ -194,7 +194,7 @@ def exact(y, weight):
 
 
 def root(value):
-    """Return the square root of a fraction that float64 may not hold."""
+    """Return the square root of a fraction that may be too large or too small for float64."""
     shift = (value.numerator.bit_length() - value.denominator.bit_length()) // 2 if value else 0
     return Fraction(math.sqrt(value / Fraction(2) ** (2 * shift))) * Fraction(2) ** shift
 
@@ -219,8 +219,8 @@ def test_mean_and_deviation_in_exact_arithmetic(rows, exponent, weight_exponent)
         np.testing.assert_allclose(found_deviation, deviation, rtol=1e-3 if deviation < 1e-9 * largest else 1e-6)
 
 
-def test_two_values_far_apart():
-    """The deviation of two values is half of their distance."""
+def test_deviation_of_two_values():
+    """The standard deviation of two values is half of their difference."""
     y = np.array([[1e308, 1e-300, 3.0, 1e8, -2e-310], [-1e308, 3e-300, 3.0, 1e8 + 2, 2e-310]])
     mean, deviation = mean_and_deviation(y, np.ones(2))
     np.testing.assert_allclose(mean, [0.0, 2e-300, 3.0, 1e8 + 1, 0.0], rtol=1e-15)
@@ -240,7 +240,7 @@ def test_a_target_that_is_constant_up_to_rounding_has_no_deviation(constant):
 @pytest.mark.parametrize(
     "weight", [np.ones(50), rng.uniform(size=50), np.arange(50.0)], ids=["equal", "any", "with zero"]
 )
-def test_scales_are_those_of_standard_scaler(weight):
+def test_scales_equal_those_of_standard_scaler(weight):
     y = rng.normal(size=(50, 3)) * [1, 1e3, 1e-5] + [0, -1e4, 1]
     scaler = StandardScaler().fit(y, sample_weight=weight)
     scale = fit_scale(SquaredError(), y, weight)
@@ -252,21 +252,21 @@ def test_scales_are_those_of_standard_scaler(weight):
     np.testing.assert_allclose(decode_values(encoded, scale), y, rtol=1e-12)
 
 
-def test_each_loss_has_the_scale_that_it_asks_for():
+def test_the_scale_depends_on_scaling_of_the_loss():
     y, weight = np.array([[0.0, 2.0], [0.0, 4.0], [0.0, 12.0]]), np.array([1.0, 1.0, 2.0])
     mean, scale = fit_scale(Poisson(), y, weight)
     np.testing.assert_allclose((mean, scale), [[0, 0], [1, 7.5]])
     np.testing.assert_allclose(fit_scale(Bernoulli(), y, weight), [[0, 0], [1, 1]])
 
 
-def test_targets_near_the_end_of_float64_are_refused():
+def test_targets_near_the_largest_float64_raise():
     message = "Input y contains values too large for dtype('float64'): up to np.float64(1e+308). Scale y."
     with pytest.raises(ValueError, match=re.escape(message)):
         fit_scale(SquaredError(), np.array([[1e308], [-1e308]]), np.ones(2))
     fit_scale(SquaredError(), np.array([[1e305], [-1e305]]), np.ones(2))
 
 
-def test_values_are_encoded_per_output_and_decoded_with_further_axes():
+def test_values_are_encoded_per_output_and_decoded_with_more_axes():
     scale = scale_of([1.0, -2.0], [2.0, 0.5])
     np.testing.assert_array_equal(encode_values(np.array([[5.0, -1.0]]), scale), [[2.0, 2.0]])
     np.testing.assert_array_equal(decode_values(np.array([[2.0, 2.0]]), scale), [[5.0, -1.0]])
@@ -274,7 +274,7 @@ def test_values_are_encoded_per_output_and_decoded_with_further_axes():
     np.testing.assert_array_equal(decode_values(levels, scale), [[[1.0, 3.0, 5.0], [-2.0, -1.5, -1.0]]])
 
 
-def test_values_too_large_for_training_are_named():
+def test_values_too_large_for_the_type_of_training_raise():
     message = "Input y contains a value too large for dtype('float32'): array([0.e+00, 1.e+40]) in row 1. Scale y."
     with pytest.raises(ValueError, match=re.escape(message)):
         encode_values(np.array([[0.0, 0.0], [0.0, 1e40]]), scale_of([0, 0], [1, 1]))
@@ -299,7 +299,7 @@ def test_values_too_large_for_training_are_named():
         ([0, 1e8], [1, 1], "float64"),
     ],
 )
-def test_float32_serves_where_it_holds_a_thousandth_of_the_scale(mean, scale, expected):
+def test_predictions_are_float32_if_it_is_precise_enough(mean, scale, expected):
     assert narrowest_dtype(scale_of(mean, scale)) == expected
     if expected == "float32":
         values = mean + scale * np.linspace(-1, 1, 1001)
@@ -317,7 +317,7 @@ def test_float32_serves_where_it_holds_a_thousandth_of_the_scale(mean, scale, ex
         ([0.1], np.float64, np.float64),
     ],
 )
-def test_predictions_are_narrowed_unless_one_would_be_lost(values, dtype, expected):
+def test_predictions_are_narrowed_unless_one_would_overflow(values, dtype, expected):
     values = np.array([values])
     found = narrowed(values, dtype)
     assert found.dtype == expected
@@ -330,7 +330,7 @@ def test_predictions_are_narrowed_unless_one_would_be_lost(values, dtype, expect
 
 @pytest.mark.parametrize(("kind", "n_classes"), [("binary", 2), ("multiclass", 5)])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_balanced_weights_are_those_of_scikit_learn(kind, n_classes, weighted):
+def test_balanced_weights_equal_scikit_learns(kind, n_classes, weighted):
     codes = np.r_[np.arange(n_classes), rng.integers(0, n_classes, 40), np.zeros(17, int)].astype(np.int32)
     weight = rng.uniform(0.1, 3, len(codes)) if weighted else np.ones(len(codes))
     found = balanced_weights(weight, codes, Task(kind, n_classes))
@@ -341,7 +341,7 @@ def test_balanced_weights_are_those_of_scikit_learn(kind, n_classes, weighted):
 
 
 @pytest.mark.parametrize("weight", [[1.0, 1.0, 2.0], [1.0, 0.0, 3.0]])
-def test_a_class_without_weight_gets_1_and_the_others_share(weight):
+def test_a_class_without_weight_gets_1_and_the_others_balanced_weights(weight):
     codes = np.array([0, 1, 3], np.int32)
     found = balanced_weights(np.array(weight), codes, Task("multiclass", 4))
     present = [code for code, w in zip(codes, weight, strict=True) if w]
@@ -349,7 +349,7 @@ def test_a_class_without_weight_gets_1_and_the_others_share(weight):
     np.testing.assert_allclose(found, expected)
 
 
-def test_values_whose_deviations_overflow_are_measured_all_the_same():
+def test_mean_and_deviation_of_values_whose_difference_overflows():
     y = np.array([1.7e308] * 9 + [-1.7e308])[:, None]
     mean, deviation = mean_and_deviation(y, np.ones(10))
     np.testing.assert_allclose([mean, deviation], [[0.8 * 1.7e308], [0.6 * 1.7e308]])

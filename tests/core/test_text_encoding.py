@@ -12,7 +12,7 @@ CHARACTERS = TextEncoding(
 WORDS = TextEncoding("token", {"no": 0, "yes": 1}, boundaries=False, context_length=2, longest_text=0, given={})
 
 
-def test_ids_between_boundaries():
+def test_ids_with_and_without_boundaries():
     assert (CHARACTERS.n_tokens, CHARACTERS.boundary, CHARACTERS.task) == (4, 3, Task("multiclass", 4))
     assert CHARACTERS.ids("cab", "Text 0").tolist() == [3, 2, 0, 1, 3]
     assert WORDS.ids(["yes", "no"], "Text 0").tolist() == [1, 0]
@@ -20,22 +20,22 @@ def test_ids_between_boundaries():
         CHARACTERS.ids("ax", "Text 7")
 
 
-def test_decoding_leaves_boundaries_out():
+def test_decoding_drops_boundaries():
     assert CHARACTERS.decode([3, 2, 0, 1, 3]) == "cab"
     assert WORDS.decode([1, 0]) == ["yes", "no"]
 
 
-def test_windows_have_the_weight_of_their_tokens():
+def test_weight_of_a_window_is_that_of_its_text_times_its_targets():
     rows = CHARACTERS.encode({"Text 0": "ab", "Text 1": "c"}, np.array([1.0, 0.5]), stride=3)
     np.testing.assert_array_equal(rows.x, [[3, 0, 1], [3, 2, 0]])
     np.testing.assert_array_equal(rows.target, [[0, 1, 3], [2, 3, -1]])
     np.testing.assert_array_equal(rows.weight, [3.0, 1.0])
 
 
-def test_nothing_to_predict():
+def test_texts_without_a_token_to_predict_raise():
     with pytest.raises(ValueError, match="There is nothing to predict: without boundaries"):
         WORDS.encode({"Text 0": ["no"]}, np.ones(1), stride=2)
 
 
-def test_the_longest_text_grows():
+def test_longest_text_never_falls():
     assert CHARACTERS.with_longest(5).with_longest(3).longest_text == 5

@@ -1,4 +1,4 @@
-"""Texts as users give them; the estimator's tests have the messages for X."""
+"""Tokens, vocabularies and ids of texts. The tests of the estimator cover more messages about X."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_vocabularies_are_sorted(texts, level, expected):
     assert all(type(token) in (str, int) for token in vocabulary)
 
 
-def test_tokens():
+def test_tokens_of_strings_and_of_arrays():
     assert tokens_of_texts("Owner", ["ab", "c"], "character", "X") == ["ab", "c"]
     assert tokens_of_text("Owner", np.array([1, 2]), "token", "Text 0") == [1, 2]
 
@@ -29,16 +29,16 @@ def test_tokens():
     (["a b"], "token", TypeError, "text.split\\(\\)"),
     ({"a"}, "character", TypeError, "got set. Give a list"),
 ])  # fmt: skip
-def test_other_kinds_are_refused(X, level, error, message):
+def test_values_that_are_not_texts_raise(X, level, error, message):
     with pytest.raises(error, match=message):
         tokens_of_texts("Owner", X, level, "X")
 
 
-def test_mixed_tokens_are_refused():
+def test_mixed_tokens_raise():
     with pytest.raises(TypeError, match="must be all strings, or all ints"):
         vocabulary_of("Owner", [[1, "a"]], "token", "X")
 
 
-def test_unknown_tokens_are_named_with_their_place():
+def test_an_unknown_token_raises_with_its_position():
     with pytest.raises(ValueError, match="Text 3 has the token 9 at position 2, which Owner does not know"):
         ids_of("Owner", {1: 0, 2: 1}, [1, 2, 9], "Text 3")

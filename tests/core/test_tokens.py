@@ -1,4 +1,4 @@
-"""Windows of texts, against loops."""
+"""Windows of texts: ids, targets and sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skdeep.core.tokens import NO_TARGET, windows_of
     stride=st.integers(1, 7),
     once=st.booleans(),
 )
-def test_windows_have_each_pair_of_neighbours_where_a_loop_has_it(sizes, length, stride, once):
+def test_every_token_but_the_first_is_a_target(sizes, length, stride, once):
     stride = min(stride, length)
     texts = [100 * number + np.arange(size) for number, size in enumerate(sizes)]
     x, target, source = windows_of(texts, length, stride, once)
@@ -34,14 +34,14 @@ def test_windows_have_each_pair_of_neighbours_where_a_loop_has_it(sizes, length,
         assert set(found.values()) <= {1}
 
 
-def test_context_before_a_target_is_at_least_what_overlaps():
+def test_with_once_each_target_has_the_overlap_as_context():
     x, target, _ = windows_of([np.arange(50)], length=8, stride=3, once=True)
     for ids, wanted in zip(x[1:], target[1:], strict=True):
         assert np.flatnonzero(wanted >= 0)[0] == 5
         assert (np.diff(ids[: (wanted >= 0).sum() + 5]) == 1).all()
 
 
-def test_windows_are_those_written_out():
+def test_windows_of_an_example():
     texts = [np.array([5, 6, 7, 8, 9]), np.array([3]), np.array([], int), np.array([1, 2])]
     windows = windows_of(texts, length=3, stride=2)
     np.testing.assert_array_equal(windows.x, [[5, 6, 7], [7, 8, 0], [1, 0, 0]])

@@ -1,4 +1,4 @@
-"""The divergence against an integral by SciPy, and codes that are drawn while training only."""
+"""The divergence, compared with an integral by SciPy, and codes, which are drawn in training only."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def named(reconstruction, mean, log_variance):
     return {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
 
 
-def test_the_divergence_is_the_integral():
+def test_the_divergence_equals_the_integral():
     rng = np.random.default_rng(0)
     mean, log_variance = rng.normal(size=(4, 2)), rng.normal(size=(4, 2))
     rebuilt, target = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
@@ -52,7 +52,7 @@ def test_the_divergence_is_the_integral():
         assert_allclose(run(loss, raw, jnp.asarray(target, jnp.float32)), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_beyond_its_largest_exponent_the_divergence_goes_on_as_a_tangent():
+def test_above_the_largest_exponent_the_divergence_continues_on_a_tangent():
     s, top = np.array([-200.0, 0.0, 9.999, 10.0, 10.001, 12.0, 1e4]), LARGEST_EXPONENT
     loss = VariationalLoss(SquaredError(), n_components=1)
     zero = np.zeros((7, 1, 1))
@@ -65,7 +65,7 @@ def test_beyond_its_largest_exponent_the_divergence_goes_on_as_a_tangent():
     assert_allclose(slopes["log_variance"][is_smooth, 0, 0], expected[is_smooth], rtol=1e-4, atol=1e-6)
 
 
-def test_a_standard_normal_code_costs_nothing():
+def test_the_divergence_of_a_standard_normal_code_is_0():
     loss = VariationalLoss(SquaredError(), n_components=3)
     rebuilt = np.random.default_rng(0).normal(size=(6, 2)).astype(np.float32)
     raw = named(rebuilt, np.zeros((6, 3)), np.zeros((6, 3)))
@@ -75,7 +75,7 @@ def test_a_standard_normal_code_costs_nothing():
 @pytest.mark.parametrize(
     "reconstruction", [SquaredError(), Poisson(), GaussianNLL()], ids=lambda loss: type(loss).__name__
 )
-def test_predictions_are_those_of_the_reconstruction(reconstruction):
+def test_predictions_equal_those_of_the_reconstruction_loss(reconstruction):
     task, loss = Task("regression", 3), VariationalLoss(reconstruction, n_components=2)
     n_raw = reconstruction.n_raw(task)
     assert loss.n_raw(task) == {"reconstruction": n_raw, "mean": 2, "log_variance": 2}
@@ -86,8 +86,8 @@ def test_predictions_are_those_of_the_reconstruction(reconstruction):
     assert_array_equal(loss.point(found), reconstruction.point(expected))
 
 
-def test_codes_have_mean_and_variance_of_the_encoder_while_training():
-    """The decoder is invertible, so the code is found from its output; outside of training it is the mean."""
+def test_codes_are_drawn_in_training_and_the_mean_in_prediction():
+    """The decoder is linear and invertible, so the test computes the code from the decoder's output."""
     network = VariationalAutoencoder(Linear(), Linear(), 3)
     assert network.n_codes == 6
     functions = functions_of(as_traced(network), (5,), {"reconstruction": 3, "mean": 3, "log_variance": 3})
@@ -96,7 +96,7 @@ def test_codes_have_mean_and_variance_of_the_encoder_while_training():
         "encoder": {"output": {"kernel": (5, 6), "bias": (6,)}},
         "decoder": {"output": {"kernel": (3, 3), "bias": (3,)}},
     }
-    rng = np.random.default_rng(1)  # for variances of many sizes
+    rng = np.random.default_rng(1)  # variances of many sizes
     params = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32) * (leaf.ndim > 1), params)
     encoder, decoder = (params[part]["output"]["kernel"].astype(float) for part in ("encoder", "decoder"))
     codes = X @ encoder

@@ -1,4 +1,4 @@
-"""Aligned arrays: their addresses, that copies are copies, and that XLA takes them as they are."""
+"""Aligned arrays: their addresses, copies, and reading by XLA without a copy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SHAPES = [(), (0,), (1,), (7,), (3, 5), (2, 0, 4), (129, 129), (33, 64, 17)]
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", ["bool", "int8", "float16", "float32", "float64", "complex128"])
 def test_empty_arrays_begin_at_a_multiple_of_64_bytes(shape, dtype):
-    arrays = [aligned_empty(shape, dtype) for _ in range(5)]  # held together, so at five addresses
+    arrays = [aligned_empty(shape, dtype) for _ in range(5)]  # all kept, so at five addresses
     for number, values in enumerate(arrays):
         assert (values.shape, values.dtype) == (shape, np.dtype(dtype))
-        assert values.size == 0 or values.ctypes.data % ALIGNMENT == 0  # NumPy moves the address of nothing
+        assert values.size == 0 or values.ctypes.data % ALIGNMENT == 0  # NumPy changes the address of an empty array
         assert values.flags.c_contiguous
         assert values.flags.writeable
         values[...] = number % 2
@@ -39,7 +39,7 @@ COPIES = {
 
 
 @pytest.mark.parametrize(("values", "dtype"), COPIES.values(), ids=COPIES)
-def test_copies_are_those_of_numpy_and_share_no_memory(values, dtype):
+def test_copies_equal_the_values_and_share_no_memory(values, dtype):
     expected = np.array(values, dtype)
     copy = aligned_copy(values, dtype)
     assert copy.dtype == expected.dtype
@@ -50,7 +50,7 @@ def test_copies_are_those_of_numpy_and_share_no_memory(values, dtype):
     np.testing.assert_array_equal(np.array(values, dtype), expected)
 
 
-def test_large_copies_are_taken_by_xla_without_a_copy():
+def test_xla_reads_large_copies_without_a_copy():
     copy = aligned_copy(LARGE.astype(np.float32))
     on_device = jax.device_put(copy, jax.devices("cpu")[0], may_alias=True)
     assert on_device.unsafe_buffer_pointer() == copy.ctypes.data

@@ -1,4 +1,4 @@
-"""Convolution as products of patches: values and gradients are those of a loop over windows in NumPy."""
+"""`convolve`: values and gradients equal those of a NumPy loop over windows."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ BOUNDS = {"whole": 2**24, "blocks": 200, "one offset at a time": 0}
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_values_and_gradients_are_those_of_a_loop(case):
+def test_values_and_gradients_equal_those_of_a_loop(case):
     x, kernel, options = CASES[case]
 
     @jax.jit
@@ -111,9 +111,9 @@ def test_values_and_gradients_are_those_of_a_loop(case):
 
 @pytest.mark.parametrize("bound", BOUNDS)
 @pytest.mark.parametrize("case", ["strided", "images, all at once", "depthwise"])
-def test_a_bound_on_patches_changes_nothing(monkeypatch, case, bound):
+def test_results_do_not_depend_on_the_bound_on_patches(monkeypatch, case, bound):
     x, kernel, options = CASES[case]
-    x = np.concatenate([x, 2 * x, 3 * x[:1]])  # five rows: the blocks are not full
+    x = np.concatenate([x, 2 * x, 3 * x[:1]])  # five rows, so that the last block is not full
     monkeypatch.setattr(convolution, "MAX_PATCH_VALUES", BOUNDS[bound])
     found = jax.jit(lambda x, kernel: run(x, kernel, *options))(x, kernel)
     assert_allclose(found, by_loops(x, kernel, None, *options)[0], rtol=1e-4, atol=1e-5)
@@ -121,7 +121,11 @@ def test_a_bound_on_patches_changes_nothing(monkeypatch, case, bound):
 
 def test_axes_may_have_any_order():
     x, kernel, options = CASES["groups"]
-    specs = ((3, 0, 2, 1), (1, 3, 2, 0), (2, 0, 3, 1))  # places of (n, c, height, width); of (out, in, height, width)
+    specs = (
+        (3, 0, 2, 1),
+        (1, 3, 2, 0),
+        (2, 0, 3, 1),
+    )  # positions of (n, c, height, width) and of (out, in, height, width)
     numbers = lax.ConvDimensionNumbers(*specs)
     moved_x = np.empty([dict(zip(specs[0], (2, 4, 5, 6), strict=True))[axis] for axis in range(4)], np.float32)
     moved_x[...] = np.moveaxis(x, (0, 3, 1, 2), specs[0])
@@ -132,8 +136,8 @@ def test_axes_may_have_any_order():
 
 
 @pytest.mark.parametrize("case", ["images of many channels", "groups", "depthwise"])
-def test_short_floats_are_added_up_in_the_type_asked_for(case):
-    """Of bfloat16 a sum in float32 keeps what a sum in bfloat16 loses."""
+def test_bfloat16_products_are_summed_in_preferred_element_type(case):
+    """A sum in float32 keeps digits that a sum in bfloat16 loses."""
     x, kernel, options = CASES[case]
     x, kernel = jnp.asarray(x, jnp.bfloat16), jnp.asarray(kernel, jnp.bfloat16)
     types = (jnp.float32, None)
@@ -145,7 +149,7 @@ def test_short_floats_are_added_up_in_the_type_asked_for(case):
     assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_what_is_left_to_xla():
+def test_convolve_returns_none_for_batch_groups_and_empty_arrays():
     x, kernel, options = CASES["strided"]
     assert run(x[:0], kernel, *options) is None
     assert run(x[:, :1], kernel, (2,), ((0, 0),), *options[2:]) is None  # no window fits
@@ -159,7 +163,7 @@ def test_what_is_left_to_xla():
     ("lengths", "sizes", "strides", "dilation", "counts"),
     [((7,), (3,), (1,), (1,), (5,)), ((7, 9), (3, 2), (2, 3), (2, 4), (2, 2)), ((2,), (3,), (1,), (1,), (0,))],
 )
-def test_windows_are_those_that_fit(lengths, sizes, strides, dilation, counts):
+def test_number_of_windows(lengths, sizes, strides, dilation, counts):
     windows = Patches.of(lengths, sizes, strides, dilation)
     assert windows.counts == counts
     places = [[d * i for i in range(size)] for size, d in zip(sizes, dilation, strict=True)]

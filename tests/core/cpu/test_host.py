@@ -1,4 +1,4 @@
-"""The evaluator gives what the compiled function gives, of what is asked for only."""
+"""Evaluation in NumPy: the same results as of the compiled function, and only the operations that the outputs need."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ INITIALISERS = {
 
 
 @pytest.mark.parametrize("name", INITIALISERS)
-def test_initialisers(name):
+def test_initialisers_equal_jaxs(name):
     assert_as_compiled(lambda key: INITIALISERS[name](key, (20, 10)))
 
 
@@ -95,7 +95,7 @@ SAMPLERS = {
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_samplers(name):
+def test_random_samples_equal_jaxs(name):
     assert_as_compiled(SAMPLERS[name])
 
 
@@ -120,7 +120,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_keys(name):
+def test_keys_equal_jaxs(name):
     assert_as_compiled(KEYS[name])
 
 
@@ -159,7 +159,7 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_operations(name):
+def test_operations_equal_jaxs(name):
     assert_as_compiled(OPERATIONS[name], NUMBERS, INTEGERS)
 
 
@@ -169,7 +169,7 @@ WHOLE = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64
 
 
 def edges(dtype):
-    """Return values of a type at which NumPy and XLA may part."""
+    """Return values of a type for which NumPy and XLA may give different results."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return np.array(FLOATS + (LARGE if dtype.itemsize > 2 else []), dtype)
@@ -209,16 +209,16 @@ ON_WHOLE = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:overflow encountered")  # the values of a table, in narrower types
+@pytest.mark.filterwarnings("ignore:overflow encountered")  # casts of the table of values to narrower types
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", *WHOLE])
-def test_edges(dtype):
-    """All in one program a type, as compiling takes the time."""
+def test_operations_on_extreme_values_equal_jaxs(dtype):
+    """All operations are in one program per type, because compiling is slow."""
     table = ON_EDGES | (ON_FLOATS if dtype.startswith("float") else ON_WHOLE)
     with jax.enable_x64(True), np.errstate(all="ignore"):
         assert_as_compiled(lambda key, x: {name: f(key, x) for name, f in table.items()}, edges(dtype))
 
 
-def test_signs_of_zeros():
+def test_signs_of_zeros_equal_jaxs():
     zeros = np.array([0.0, -0.0], np.float32)
     for function in (jnp.sign, lax.erf_inv, jnp.negative, lambda x: lax.nextafter(x, -x)):
         found = on_host(lambda key, x, f=function: f(x), zeros)
@@ -232,7 +232,7 @@ class Attention(nn.Module):
 
 
 class Repeated(nn.Module):
-    """Layers whose parameters are made under `vmap` over keys, as in Flax's guide to lifted transformations."""
+    """Layers whose parameters are initialised under `vmap` over keys, as in Flax's guide to lifted transformations."""
 
     @nn.compact
     def __call__(self, x):
@@ -267,7 +267,7 @@ MODULES = {
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_linen_init(name):
+def test_parameters_of_linen_modules_equal_jaxs(name):
     module, in_shape = MODULES[name]
     x = np.ones((2, *in_shape), np.float32)
 
@@ -304,7 +304,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_network_init(name):
+def test_parameters_of_networks_equal_jaxs(name):
     network, in_shape = NETWORKS[name]
     x = np.zeros((1, *in_shape), np.float32)
     assert_as_compiled(lambda key, x: functions_of(network, in_shape, 3).init(key, x), x)
@@ -312,7 +312,7 @@ def test_network_init(name):
 
 @pytest.fixture
 def evaluated(monkeypatch):
-    """Return the names of the operations that are evaluated, in order."""
+    """Return a list to which the names of evaluated operations are appended, in order."""
     names = []
 
     def apply(equation, inputs):
@@ -344,7 +344,7 @@ def test_forward_pass_is_not_evaluated(evaluated, module, in_shape, left_out):
 
 
 def test_default_initialisers_need_no_jax(monkeypatch):
-    """An operation without a rule runs in JAX: right, but slow."""
+    """Operations without a rule run in JAX, which is slow."""
 
     def refuse(equation, inputs):
         raise AssertionError(f"no rule for {equation.primitive.name}")

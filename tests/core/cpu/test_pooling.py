@@ -1,4 +1,4 @@
-"""Pools as slices put together: values and gradients are those of a loop over windows in NumPy."""
+"""Pools by slices: values and gradients equal those of a NumPy loop over windows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = {"max": (pool_max, -np.inf, np.argmax), "min": (pool_min, np.inf, np.arg
 
 
 def by_loops(x, cotangent, neutral, choose, sizes, strides, padding, base_dilation, dilation):
-    """Return the pool, and the gradient of its product with the cotangent: of equal values the first has it."""
+    """Return the pool, and the gradient of its product with the cotangent. Among equal values, the first gets the gradient."""
     axes = list(zip(x.shape, padding, base_dilation, strict=True))
     lengths = [low + (length - 1) * d + 1 + high for length, (low, high), d in axes]
     padded, of_padded = np.full(lengths, neutral), np.zeros(lengths)
@@ -58,7 +58,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_values_and_gradients_are_those_of_a_loop(case):
+def test_values_and_gradients_equal_those_of_a_loop(case):
     shape, (sizes, strides, padding, base_dilation, dilation) = CASES[case]
     x = np.random.default_rng(0).integers(-2, 3, shape).astype(np.float32)  # many values are equal
     options = {"window_dimensions": sizes, "window_strides": strides, "padding": padding}
@@ -81,14 +81,14 @@ REFERENCES = {"max": ndimage.maximum_filter1d, "min": ndimage.minimum_filter1d}
 
 
 @pytest.mark.parametrize("kind", REFERENCES)
-def test_long_windows_are_filters_of_scipy(kind):
+def test_long_windows_equal_scipys_filters(kind):
     pool, neutral, _ = KINDS[kind]
     x = np.random.default_rng(0).normal(size=(2, 25)).astype(np.float32)
     sizes = (2, 5, 8, 9, 16, 21)
     options = {"window_strides": (1, 1), "base_dilation": (1, 1), "window_dilation": (1, 1)}
 
     @jax.jit
-    def pools(x):  # SciPy's window reaches `size // 2` values before its place
+    def pools(x):  # SciPy's window begins `size // 2` values before its position
         edges = [(NONE, (size // 2, size - 1 - size // 2)) for size in sizes]
         return [
             pool(x, window_dimensions=(1, size), padding=edge, **options)
@@ -101,8 +101,8 @@ def test_long_windows_are_filters_of_scipy(kind):
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, np.int8, np.uint8, np.int32, np.bool_])
 @pytest.mark.parametrize("kind", ["max", "min"])
-def test_padding_never_wins(kind, dtype):
-    """Padding has the value that loses against all others of the type."""
+def test_padding_never_changes_a_maximum_or_minimum(kind, dtype):
+    """Padding is the smallest value of the type for maxima, the largest for minima."""
     lowest, highest = (False, True) if dtype == np.bool_ else (-100, 100) if dtype != np.uint8 else (0, 100)
     x = jnp.full((1, 4), lowest if kind == "max" else highest, dtype)
     found = KINDS[kind][0](
@@ -117,7 +117,7 @@ def test_padding_never_wins(kind, dtype):
     assert_array_equal(found, x)
 
 
-def test_where_no_window_fits_it_is_left_to_xla():
+def test_pools_without_windows_return_none():
     options = {"window_strides": (1,), "padding": (NONE,), "base_dilation": (1,), "window_dilation": (2,)}
     assert pool_sum(jnp.ones(4), window_dimensions=(3,), **options) is None
     assert_array_equal(pool_sum(jnp.ones(5), window_dimensions=(3,), **options), [3.0])

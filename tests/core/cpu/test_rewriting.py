@@ -1,4 +1,4 @@
-"""The pass for the CPU: values and gradients are those of the untouched program, whatever the shapes."""
+"""The pass for the CPU: values and gradients equal those of the original program, for many shapes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MANY = settings(max_examples=300, deadline=None)
 
 @pytest.fixture(params=[pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.campaign)])
 def examples(request):
-    """Say how many cases hypothesis draws: a few in every run, many in the campaign."""
+    """Return the number of examples that hypothesis draws: few in each run, many in the campaign."""
     return request.param
 
 
@@ -48,7 +48,7 @@ def names(function, *arguments):
 
 
 def assert_rewritten(function, *arguments, gradients=True):
-    """Compare values and gradients with those of the untouched function, and see that nothing was left alone."""
+    """Assert that values and gradients equal those of the original function, and that all operations were rewritten."""
     assert names(function, *arguments) & set(RULES)
     assert not names(rewritten_for_cpu(function), *arguments) & set(RULES)
 
@@ -78,7 +78,9 @@ def convolutions(draw):
     lhs_dilation, rhs_dilation = each(st.integers(1, 2)), each(st.integers(1, 3))
     padding = each(st.tuples(st.integers(-1, 3), st.integers(0, 3)))
     reach = [(size - 1) * d + 1 for size, d in zip(sizes, rhs_dilation, strict=True)]
-    lengths = [r + 1 + draw(st.integers(0, 4)) for r in reach]  # one more than it takes: padding may cut one off
+    lengths = [
+        r + 1 + draw(st.integers(0, 4)) for r in reach
+    ]  # one more than needed, because negative padding may cut one off
     specs = tuple(draw(st.permutations(range(n_axes + 2))) for _ in range(3))
     numbers = lax.ConvDimensionNumbers(*map(tuple, specs))
     x_shape = {numbers.lhs_spec[0]: draw(st.integers(1, 3)), numbers.lhs_spec[1]: groups * c}
@@ -99,7 +101,7 @@ def convolutions(draw):
 
 
 @pytest.mark.parametrize("bound", [2**24, 40, 0], ids=["whole", "blocks", "offsets"])
-def test_convolutions(monkeypatch, examples, bound):
+def test_rewritten_convolutions_equal_xlas(monkeypatch, examples, bound):
     monkeypatch.setattr(convolution, "MAX_PATCH_VALUES", bound)
 
     @examples
@@ -111,9 +113,9 @@ def test_convolutions(monkeypatch, examples, bound):
     check()
 
 
-def test_patches_stay_within_the_bound(monkeypatch):
+def test_patches_are_not_larger_than_the_bound(monkeypatch):
     monkeypatch.setattr(convolution, "MAX_PATCH_VALUES", 3000)
-    x, kernel = jnp.ones((50, 6, 6, 2)), jnp.ones((3, 3, 2, 4))  # 648 values of patches a row: 4 rows a block
+    x, kernel = jnp.ones((50, 6, 6, 2)), jnp.ones((3, 3, 2, 4))  # 648 values of patches per row: 4 rows per block
 
     def function(x, kernel):
         return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -123,16 +125,18 @@ def test_patches_stay_within_the_bound(monkeypatch):
     assert patches
     assert max(aval.size for aval in patches) == 4 * 648
     stacked = [v.aval.size for e in operations(trace.jaxpr) if e.primitive.name == "scan" for v in e.outvars]
-    assert max(stacked) <= 52 * 6 * 6 * 4  # what blocks hand on is not larger than the output
+    assert max(stacked) <= 52 * 6 * 6 * 4  # the results of the blocks are not larger than the output
 
 
 @st.composite
 def sliding_convolutions(draw):
-    """Draw a convolution over two axes in steps of one, with enough channels to need no patches."""
+    """Draw a 2-D convolution with stride 1 and enough channels for `slide`."""
     n, c, width = draw(st.integers(1, 6)), draw(st.integers(8, 10)), draw(st.integers(1, 9))
     sizes = draw(st.tuples(st.integers(1, 4), st.integers(2, 4)))
     padding = draw(st.tuples(*[st.tuples(st.integers(-1, 5), st.integers(-1, 5))] * 2))
-    lengths = [size + 2 + draw(st.integers(0, 4)) for size in sizes]  # two more than it takes: padding may cut them off
+    lengths = [
+        size + 2 + draw(st.integers(0, 4)) for size in sizes
+    ]  # two more than needed, because negative padding may cut them off
     x_spec, kernel_spec, out_spec = (tuple(draw(st.permutations(range(4)))) for _ in range(3))
     x_shape = dict(zip(x_spec, (n, c, *lengths), strict=True))
     kernel_shape = dict(zip(kernel_spec, (width, c, *sizes), strict=True))
@@ -144,7 +148,7 @@ def sliding_convolutions(draw):
     return x, kernel, {"window_strides": (1, 1), "padding": padding, "dimension_numbers": numbers}
 
 
-def test_convolutions_in_steps_of_one(examples):
+def test_2d_convolutions_with_stride_1_equal_xlas_and_have_the_fast_layout(examples):
     @examples
     @given(sliding_convolutions())
     def check(drawn):
@@ -162,7 +166,7 @@ def test_convolutions_in_steps_of_one(examples):
             assert a.dtype == b.dtype
             assert_allclose(a, b, rtol=2e-5, atol=1e-4)
         trace = jax.make_jaxpr(lambda: run(rewritten_for_cpu(function)))()
-        assert orders(trace) == {CANONICAL}  # in another, a gradient is slow inside loops
+        assert orders(trace) == {CANONICAL}  # with another order, gradients are slow inside loops
         assert "concatenate" not in {equation.primitive.name for equation in operations(trace.jaxpr)}
 
     check()
@@ -177,7 +181,7 @@ def orders(trace):
     return {tuple(equation.params["dimension_numbers"]) for equation in convolutions}
 
 
-def test_second_derivatives_of_convolutions():
+def test_second_derivatives_of_convolutions_equal_xlas():
     x = np.random.default_rng(0).normal(size=(3, 5, 5, 8)).astype(np.float32)
     kernel = np.random.default_rng(1).normal(size=(3, 3, 8, 2)).astype(np.float32) / 8
 
@@ -216,7 +220,7 @@ def pools(draw):
 @pytest.mark.parametrize(
     ("neutral", "combine"), [(-np.inf, lax.max), (np.inf, lax.min), (0.0, lax.add)], ids=["max", "min", "sum"]
 )
-def test_pools(examples, neutral, combine):
+def test_rewritten_pools_equal_xlas(examples, neutral, combine):
     @examples
     @given(pools())
     def check(drawn):
@@ -233,9 +237,9 @@ LIMITS |= {dtype: (np.iinfo(dtype).min, np.iinfo(dtype).max) for dtype in (np.in
 
 @pytest.mark.parametrize(
     ("dtype", "combine"),
-    [(d, c) for d in LIMITS for c in ("max", "min", "add") if (d, c) != (np.bool_, "add")],  # lax has no sum of flags
+    [(d, c) for d in LIMITS for c in ("max", "min", "add") if (d, c) != (np.bool_, "add")],  # lax has no sum of bools
 )
-def test_pools_of_other_types(dtype, combine):
+def test_pools_of_other_types_equal_xlas(dtype, combine):
     lowest, highest = LIMITS[dtype]
     neutral = np.asarray({"max": lowest, "min": highest, "add": 0}[combine], dtype)
     x = jnp.asarray(np.random.default_rng(0).integers(0, 9, (2, 7, 3)), dtype)
@@ -257,7 +261,7 @@ def test_a_window_with_nan_is_nan(neutral, combine):
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.int32, np.uint8])
 @pytest.mark.parametrize("combine", ["bitwise_and", "bitwise_or", "bitwise_xor"])
-def test_windows_without_a_rule_stay_as_they_are(dtype, combine):
+def test_windows_without_a_rule_are_not_rewritten(dtype, combine):
     neutral = ~dtype(0) if combine == "bitwise_and" else dtype(0)
     x = jnp.asarray(np.random.default_rng(0).integers(0, 3, (2, 7, 3)), dtype)
 
@@ -268,7 +272,7 @@ def test_windows_without_a_rule_stay_as_they_are(dtype, combine):
 
 
 class WindowsOfFlags(nn.Module):
-    """Looks at which of two neighbours are positive; as NumPy does below."""
+    """Pools bools: whether two neighbours are positive. NumPy computes the same below."""
 
     n_outputs: int | None = None
 
@@ -282,13 +286,13 @@ class WindowsOfFlags(nn.Module):
         return nn.Dense(self.n_outputs)(jnp.concatenate(parts, axis=1))
 
 
-def test_windows_of_flags_in_a_fit():
+def test_a_module_with_windows_of_bools_can_be_fitted():
     X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
     pairs = (X > 0).reshape(-1, 2, 2)
     y = (pairs.any(2) + 2.0 * pairs.all(2)).sum(1)
     params = {"max_epochs": 200, "tol": None, "learning_rate": 0.05, "random_state": 0}
     model = DeepRegressor(network=WindowsOfFlags(), **params).fit(X, y)
-    assert_allclose(model.predict(X), y, atol=0.01)  # the target is linear in what the module looks at
+    assert_allclose(model.predict(X), y, atol=0.01)  # the target is linear in the pooled values
 
 
 def conv(x, kernel):
@@ -307,13 +311,13 @@ STRUCTURES = {
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_operations_inside_others(name):
+def test_operations_inside_other_operations_are_rewritten(name):
     rng = np.random.default_rng(0)
     x, kernel = rng.normal(size=(3, 8, 2)).astype(np.float32), rng.normal(size=(3, 2, 2)).astype(np.float32)
     assert_rewritten(STRUCTURES[name], x, kernel)
 
 
-def test_functions_with_a_derivative_of_their_own_are_left_alone():
+def test_functions_with_a_custom_derivative_are_not_rewritten():
     @jax.custom_vjp
     def doubled(x, kernel):
         return conv(x, kernel)
@@ -325,12 +329,12 @@ def test_functions_with_a_derivative_of_their_own_are_left_alone():
     assert_array_equal(jax.grad(lambda x: rewritten_for_cpu(doubled)(x, kernel).sum())(x), np.full(x.shape, 2.0))
 
 
-def test_nothing_to_do_for_empty_arrays():
+def test_convolutions_of_empty_arrays():
     for x in (jnp.ones((0, 8, 2)), jnp.ones((3, 0, 2))):
         assert_array_equal(rewritten_for_cpu(conv)(x, jnp.ones((3, 2, 2))), conv(x, jnp.ones((3, 2, 2))))
 
 
-def test_on_accelerators_the_function_itself_runs(monkeypatch):
+def test_on_accelerators_nothing_is_rewritten(monkeypatch):
     monkeypatch.setattr(rewriting, "current_placement", lambda: Placement("gpu"))
     assert "conv_general_dilated" in names(rewritten_for_cpu(conv), jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2)))
 
@@ -361,7 +365,7 @@ class NNXNet(nnx.Module):
 
 @pytest.mark.parametrize("module", [LinenNet(), lambda rngs: NNXNet(rngs)], ids=["linen", "nnx"])
 @pytest.mark.parametrize("train", [False, True])
-def test_modules_of_flax(monkeypatch, module, train):
+def test_rewritten_flax_modules_equal_the_originals(monkeypatch, module, train):
     x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 14, 14, 1)), jnp.float32)
     functions = functions_of_module(module)
     params, model_state = functions.init(wrap_key(KEY), x[:1])
@@ -404,7 +408,7 @@ class OwnDerivative(nn.Module):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_what_is_left_alone_is_kept_out_of_loops(early_stopping):
+def test_a_network_with_a_custom_derivative_trains_without_loops(early_stopping):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 8, 1)).astype(np.float32)
     y = (X[:, 3, 0] > 0).astype(int)
@@ -415,7 +419,7 @@ def test_what_is_left_alone_is_kept_out_of_loops(early_stopping):
     assert_allclose(own.predict_proba(X), plain.predict_proba(X), rtol=1e-4)
 
 
-def test_a_loop_refuses_what_is_left_alone():
+def test_a_custom_derivative_raises_inside_a_loop():
     x, kernel = jnp.ones((3, 8, 2)), jnp.ones((3, 2, 2))
     with rewriting.inside_a_loop():
         rewritten_for_cpu(conv)(x, kernel)

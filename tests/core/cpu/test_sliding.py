@@ -1,4 +1,4 @@
-"""Convolution of images side by side, against SciPy's correlation; its gradients in closed form."""
+"""Convolution of images side by side, compared with SciPy's correlation; gradients in closed form."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def by_scipy(x, kernel, padding, cotangent):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_values_and_gradients_are_those_of_scipy(case):
+def test_values_and_gradients_equal_scipys(case):
     sizes, kernel_sizes, padding = CASES[case]
     rng = np.random.default_rng(0)
     x = rng.normal(size=(*sizes, 3)).astype(np.float32)
@@ -70,7 +70,7 @@ def test_values_and_gradients_are_those_of_scipy(case):
         assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_images_side_by_side_do_not_see_each_other():
+def test_images_side_by_side_do_not_affect_each_other():
     x = np.random.default_rng(0).normal(size=(4, 4, 5, 2)).astype(np.float32)
     kernel = np.random.default_rng(1).normal(size=(3, 3, 2, 2)).astype(np.float32)
     padding = ((1, 1), (2, 2))

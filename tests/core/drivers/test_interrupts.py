@@ -1,4 +1,4 @@
-"""Ctrl-C leaves a usable estimator; forked processes are refused instead of hanging."""
+"""Ctrl-C leaves a usable estimator; forked processes raise instead of hanging."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECONDS_AT_MOST = 300
 
 @pytest.fixture(autouse=True)
 def interrupts_as_at_a_terminal():
-    """Let SIGINT raise KeyboardInterrupt, which a shell's `command &` ignores, and end this process if a test hangs."""
+    """Let SIGINT raise KeyboardInterrupt, also if a shell started the tests by `command &`, and end the process if a test hangs."""
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     faulthandler.dump_traceback_later(SECONDS_AT_MOST, exit=True)
     yield
@@ -37,7 +37,7 @@ def interrupts_as_at_a_terminal():
 
 @pytest.fixture
 def press_ctrl_c():
-    """Send SIGINT to this process after some seconds, and note when."""
+    """Return a function that sends SIGINT to this process after some seconds, and returns a list for the time."""
     pressed = []
 
     def press():
@@ -57,11 +57,11 @@ def press_ctrl_c():
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_ctrl_c_keeps_parameters_and_is_raised_again(press_ctrl_c, early_stopping):
+def test_ctrl_c_stops_fit_with_usable_parameters(press_ctrl_c, early_stopping):
     model = DeepClassifier(
         network=MLP((64, 64)), max_epochs=10_000_000, tol=None, early_stopping=early_stopping, random_state=0
     )
-    model.set_params(max_epochs=1).fit(X, y)  # the program is compiled before the clock starts
+    model.set_params(max_epochs=1).fit(X, y)  # compile the program before the timer starts
     pressed = press_ctrl_c(1.0)
     with pytest.raises(KeyboardInterrupt):
         model.set_params(max_epochs=10_000_000).fit(X, y)
@@ -80,7 +80,7 @@ def test_ctrl_c_stops_a_search(press_ctrl_c):
         GridSearchCV(model, {"learning_rate": [0.1, 0.01]}, cv=2, error_score=np.nan).fit(X, y)
 
 
-def test_an_interrupt_is_held_back_until_the_block_ends():
+def test_an_interrupt_is_delayed_until_the_block_ends():
     done = []
     with pytest.raises(KeyboardInterrupt), held_back_interrupt():
         os.kill(os.getpid(), signal.SIGINT)
@@ -101,7 +101,7 @@ def run_script(script):
         raise
 
 
-def test_a_fork_after_jax_has_started_is_refused_with_the_reason():
+def test_a_fit_in_a_forked_process_raises():
     out, err = run_script(
         """
         import os, sys, warnings

@@ -1,4 +1,4 @@
-"""Loss and gradient against NumPy, and the minimum of a ridge regression against its normal equations."""
+"""Loss and gradient compared with NumPy, and the minimum of a ridge regression with the normal equations."""
 
 import jax
 import numpy as np
@@ -47,13 +47,13 @@ def job_of(solver, max_iter=100):
     return Job(CONFIG, rows, InOrder(40), 40, start, DOUBLE, last_epoch=max_iter, driver=solver)
 
 
-def test_packing():
+def test_unpacked_inverts_packed():
     flat = packed(PARAMS)
     np.testing.assert_array_equal(flat, np.concatenate([PARAMS["output"]["bias"], PARAMS["output"]["kernel"].ravel()]))
     jax.tree.map(np.testing.assert_array_equal, unpacked(flat, PARAMS), PARAMS)
 
 
-def test_loss_and_gradient():
+def test_loss_and_gradient_equal_numpys():
     with DOUBLE.active():
         rows = pad_rows(WeightedRows(X, Y, WEIGHT), (3,))
         value, gradient = loss_and_gradient(as_traced(CONFIG, np.float64), {}, rows, packed(PARAMS))
@@ -63,7 +63,7 @@ def test_loss_and_gradient():
     np.testing.assert_allclose(gradient, [slope.sum(), *(X.T @ slope).ravel()], rtol=1e-12)
 
 
-def test_the_minimum_is_that_of_the_normal_equations():
+def test_the_minimum_solves_the_normal_equations():
     outcome = run(job_of(ScipyLBFGS(tol=1e-10, max_fun=1000)))
     assert (outcome.status, outcome.message) == (stopping.CONVERGED, "")
     design = np.hstack([np.ones((40, 1)), X])
@@ -74,13 +74,13 @@ def test_the_minimum_is_that_of_the_normal_equations():
     np.testing.assert_allclose(outcome.history["train_loss"][-1], outcome.loss, rtol=1e-9)
 
 
-def test_it_says_why_it_stopped_early():
+def test_the_message_explains_an_early_end():
     outcome = run(job_of(ScipyLBFGS(tol=1e-10, max_fun=1000), max_iter=2))
     assert outcome.message.startswith("lbfgs failed to converge after 2 iteration(s) (status=1)")
     assert outcome.n_epochs == 2
 
 
-def test_a_watcher_sees_iterations_and_stops_them():
+def test_a_watcher_is_called_per_iteration_and_can_stop():
     class StopAt(Watcher):
         def end_epochs(self, course, n_new):
             self.seen = course.epoch, course.snapshot(), course.current_params()
@@ -93,7 +93,7 @@ def test_a_watcher_sees_iterations_and_stops_them():
     jax.tree.map(np.testing.assert_array_equal, snapshot.state.params, params)
 
 
-def test_a_loss_that_is_not_finite_ends_at_once():
+def test_a_non_finite_initial_loss_ends_training_at_once():
     job = job_of(ScipyLBFGS(tol=1e-10, max_fun=1000))
     broken = {"output": {"bias": np.array([1e200]), "kernel": np.ones((3, 1))}}  # its square is infinite
     outcome = run(job.replace(start=job.start._replace(params=broken)))

@@ -1,4 +1,4 @@
-"""Rows to predict for: the rows from a start on, and zeros to the end of a block."""
+"""Rows to predict for: the rows from a start on, padded with zeros to the end of a block."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_rows_are_taken_and_padded(x, start, size):
     assert not taken[len(rows) : end].any()
 
 
-def test_rows_with_few_entries_stay_entries():
+def test_sparse_rows_with_few_entries_are_taken_as_entries():
     x = sp.random(300, 1000, density=0.005, format="csr", random_state=0, dtype=np.float32)
     taken = taker_of(x, (1000,))(256, 128)
     dense = np.zeros((128, 1000), np.float32)

@@ -1,4 +1,4 @@
-"""Which feed serves which rows, and which rows each step gets: a loop over the order says the same."""
+"""The kind of feed for each kind of rows, and the rows of each step, compared with a loop over the order."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def feed(x, shape=(4,)):
 
 
 def expected_batches(first_step, n_steps):
-    """Return the rows of steps, counted from the first epoch's first; the last batch of an epoch begins again."""
+    """Yield the rows of each step. An epoch's last batch is filled up with the epoch's first rows."""
     steps_per_epoch = -(-N // BATCH)
     for step in range(first_step, first_step + n_steps):
         epoch, position = divmod(step, steps_per_epoch)
@@ -38,7 +38,7 @@ def expected_batches(first_step, n_steps):
 
 
 @pytest.mark.parametrize(("x", "kind"), [(X, ResidentFeed), (ENTRIES, ResidentFeed), (FULL, GatheredFeed)])
-def test_rows_choose_their_feed(x, kind):
+def test_the_kind_of_feed_depends_on_the_rows(x, kind):
     made = feed(x, x.shape[1:])
     assert type(made) is kind
     assert isinstance(made, Feed)
@@ -48,7 +48,7 @@ def test_rows_choose_their_feed(x, kind):
 
 @pytest.mark.parametrize("x", [X, FULL], ids=["dense", "gathered"])
 @pytest.mark.parametrize("blocks", [(1, 1, 1), (3, 4, 6), (12,), (0, 7)])
-def test_blocks_hand_out_the_rows_of_the_order(x, blocks):
+def test_blocks_hold_the_rows_of_consecutive_steps(x, blocks):
     made, step = feed(x), 0
     for n_steps in blocks:
         rows, order = made.next_block(n_steps)
@@ -61,7 +61,7 @@ def test_blocks_hand_out_the_rows_of_the_order(x, blocks):
 
 
 @pytest.mark.parametrize("x", [X, FULL], ids=["dense", "gathered"])
-def test_a_feed_goes_to_any_step(x):
+def test_seek_goes_to_any_step(x):
     made = feed(x)
     made.next_block(8)
     for epoch, position in ((0, 3), (2, 0), (1, 4)):
@@ -71,7 +71,7 @@ def test_a_feed_goes_to_any_step(x):
             np.testing.assert_array_equal(np.asarray(rows.target)[batch], expected)
 
 
-def test_steps_beyond_those_asked_for_are_empty():
+def test_positions_after_the_requested_steps_are_0():
     order = Batches(N, BATCH, ORDER).next_steps(2, size=6)
     assert (order[2:] == 0).all()
 

@@ -1,4 +1,4 @@
-"""Orders of rows: values that give any epoch's order again; the cumulative ones are NumPy's shuffles one after the other."""
+"""Orders of rows: the order of any epoch; cumulative shuffles equal consecutive shuffles by NumPy."""
 
 import pickle
 
@@ -13,7 +13,7 @@ ORDERS = {"in order": InOrder(9), "shuffled": Shuffled(9, (3, 4)), "cumulative":
 
 
 @pytest.mark.parametrize("name", ORDERS)
-def test_each_epoch_has_its_order_whatever_was_asked_before(name):
+def test_the_order_of_an_epoch_does_not_depend_on_earlier_calls(name):
     order = ORDERS[name]
     assert isinstance(order, EpochOrder)
     first = [order.rows_of(epoch).tolist() for epoch in range(4)]
@@ -25,7 +25,7 @@ def test_each_epoch_has_its_order_whatever_was_asked_before(name):
     assert len({tuple(rows) for rows in first}) == (1 if name == "in order" else 4)
 
 
-def test_cumulative_shuffles_are_those_of_scikit_learns_perceptron():
+def test_cumulative_shuffles_equal_those_of_scikit_learns_perceptron():
     generator, rows = np.random.RandomState(7), np.arange(9)
     orders = CumulativeShuffles(9, START)
     for epoch in range(4):

@@ -1,4 +1,4 @@
-"""Padded rows: the rows first, zeros behind, at an address that XLA reads in place."""
+"""Padded rows: the rows, then zeros, at an address from which XLA reads without a copy."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,7 +8,7 @@ from skdeep.core.feeds import pad_rows
 from skdeep.core.rows import WeightedRows
 
 
-def test_dense_rows():
+def test_dense_rows_are_padded_with_zeros():
     x = np.arange(40 * 6, dtype=np.float32).reshape(40, 6)
     padded = pad_rows(WeightedRows(x, np.arange(40, dtype=np.int32), np.full(40, 2.0)), (3, 2))
     assert padded.x.shape == (64, 3, 2)

@@ -1,4 +1,4 @@
-"""Passes over all rows: the parts together are the rows."""
+"""Passes over all rows in parts."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ X = np.random.default_rng(0).normal(size=(50, 3))
     (sp.csr_matrix(X), {}, True, 1),
     (sp.csr_matrix(X), {"DENSE_VALUES": 100, "SPARSE_ROWS_PER_CALL": 13}, False, 4),
 ])  # fmt: skip
-def test_the_parts_are_the_rows(monkeypatch, x, limits, are_kept, n_parts):
+def test_the_parts_together_are_all_rows(monkeypatch, x, limits, are_kept, n_parts):
     for name, value in limits.items():
         monkeypatch.setattr(passes, name, value)
     made = passes.Passes(WeightedRows(x, np.arange(50.0)[:, None], np.arange(50.0)), (3,))

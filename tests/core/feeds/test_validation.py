@@ -1,4 +1,4 @@
-"""Rows for validation: dense ones are judged by the program; the loss of sparse ones is the weighted mean of a NumPy loop."""
+"""Validation rows: the program computes the loss of dense rows; the loss of sparse rows is compared with a NumPy loop."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,13 +19,13 @@ X = rng.normal(size=(70, 3)).astype(np.float32) * (rng.random((70, 3)) < 0.5)
 TARGET, WEIGHT = rng.normal(size=(70, 2)).astype(np.float32), rng.uniform(0, 2, 70)
 
 
-def test_dense_rows_are_judged_in_the_program():
+def test_the_program_computes_the_loss_of_dense_rows():
     rows = WeightedRows(X, TARGET, WEIGHT)
     assert validates_in_program(rows)
     assert int(Validation(rows, (3,)).in_program.n) == 70
 
 
-def test_the_loss_of_sparse_rows():
+def test_the_loss_of_sparse_rows_equals_a_numpy_loop():
     rows = WeightedRows(sp.csr_matrix(X), TARGET, WEIGHT)
     validation = Validation(rows, (3,))
     assert not validates_in_program(rows)
