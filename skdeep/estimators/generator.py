@@ -124,8 +124,10 @@ class SequenceGenerator(DeepEstimator):
     Examples
     --------
     >>> from skdeep import SequenceGenerator
+    >>> from skdeep.networks import GRU
     >>> texts = ["to be, or not to be, that is the question"] * 2
-    >>> model = SequenceGenerator(max_epochs=200, tol=None, learning_rate=0.01, random_state=0).fit(texts)
+    >>> training = {"learning_rate": 0.03, "max_epochs": 60, "tol": None, "random_state": 0}
+    >>> model = SequenceGenerator(network=GRU(units=32), **training).fit(texts)
     >>> model.generate("to be, or not", n=6, temperature=0)
     ' to be'
     >>> bool(model.perplexity(texts) < 1.1)

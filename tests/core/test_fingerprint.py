@@ -30,6 +30,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import skdeep
 from skdeep import DeepRegressor
 from skdeep.core.fingerprint import fingerprint
+from skdeep.core.programs import MAX_PROGRAMS
 from skdeep.layers import Dense
 from skdeep.layers.linen.function import Function
 from skdeep.networks import FlaxNetwork, Sequential
@@ -215,11 +216,14 @@ def test_initialisation_and_partial_fit_use_the_changed_code(notebook):
     assert_array_equal(model.set_params(optimizer="sgd").partial_fit(X, y).params_["Dense_0"]["kernel"], kernel)
 
 
-@pytest.mark.parametrize("expression", ["jitted(scaler(scaled(x)))", "x * SCALE"])
-def test_the_same_code_is_traced_once(expression, notebook):
+@pytest.mark.parametrize(
+    ("expression", "n_fits"), [("jitted(scaler(scaled(x)))", MAX_PROGRAMS + 16), ("x * SCALE", 10)]
+)
+def test_the_same_code_is_traced_once(expression, n_fits, notebook):
+    """Also after more fits than there are places for programs."""
     exec(NET.format(expression), notebook)
     skdeep.clear_cache()
-    for rate in np.linspace(0.001, 0.1, 10):
+    for rate in np.linspace(0.001, 0.1, n_fits):
         DeepRegressor(network=notebook["Net"](), max_epochs=1, tol=None, learning_rate=rate).fit(X, y)
     assert skdeep.compile_counts()["train_block"] == (1, 1)
     exec(WORLD + NET.format(expression), notebook)  # run the cells again
