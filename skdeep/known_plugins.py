@@ -4,7 +4,7 @@ from __future__ import annotations
 
 KNOWN_PLUGINS: dict[str, dict[str, tuple[str, ...]]] = {
     "skdeep-kan": {"layer": ("kan",), "network": ("kan",)},
-    "skdeep-optimizers": {"optimizer": ("ademamix", "adopt", "prodigy", "sam", "soap")},
+    "skdeep-optimizers": {"optimizer": ("ademamix", "adopt", "prodigy", "sam", "sgld", "soap")},
     "skdeep-robust": {
         "loss": ("asymmetric", "evidential", "generalized_cross_entropy", "symmetric_cross_entropy", "tweedie")
     },

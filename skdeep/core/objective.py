@@ -77,7 +77,7 @@ def row_losses(loss: Loss, raw: Any, target: Any, weight: Any = None) -> Float[A
         If the loss returns another shape: a loss that reduces would ignore the weights. If a loss of a batch is called
         without weights, as it is by losses that hold another one and call it with other rows.
     """
-    values: Any
+    values: Float[Array, " n"]
     if not loss.of_batch:
         values = loss(raw, target)
     elif weight is not None:

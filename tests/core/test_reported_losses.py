@@ -201,12 +201,11 @@ def histories(make, *data):
     return [model.history_["train_loss"].to_numpy() for model in models], models
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("augmentation", [None, "mixup"])
+@pytest.mark.parametrize(
+    ("name", "augmentation"), [*((name, None) for name in NETWORKS), ("list", "mixup"), ("images", "mixup")]
+)
 def test_inside_networks(name, augmentation):
     network, rows = NETWORKS[name]
-    if augmentation and name == "sparse":
-        pytest.skip("mixup takes dense rows; the rest is the same")
     settings = SETTINGS | {"augmentation": augmentation}
     (plain, reported), models = histories(
         lambda report: skdeep.DeepClassifier(network=network(report), **settings), rows, Y6, 1.0 + Y6

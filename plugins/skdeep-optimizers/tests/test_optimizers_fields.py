@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 import skdeep_optimizers
-from skdeep_optimizers import ADOPT, SAM, SOAP, AdEMAMix, Prodigy
+from skdeep_optimizers import ADOPT, SAM, SGLD, SOAP, AdEMAMix, Prodigy
 
 from skdeep.optimizers import LBFGS, SGD, Adam
 
@@ -40,6 +40,8 @@ REFUSED = [
     (Prodigy, "d_coef", -1.0, POSITIVE),
     (SAM, "rho", -0.05, FROM_ZERO),
     (SAM, "eta", math.inf, FROM_ZERO),
+    (SGLD, "temperature", -1e-4, FROM_ZERO),
+    (SGLD, "burn_in", 1.1, "in [0, 1]"),
     (SOAP, "shampoo_decay", 1.0, BELOW_ONE),
     (SOAP, "precondition_every", 0, COUNT),
     (SOAP, "precondition_every", 10.0, COUNT),

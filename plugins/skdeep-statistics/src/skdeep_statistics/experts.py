@@ -65,12 +65,14 @@ class MixtureOfExperts(Network):
     balance: float = 0.01
     expert: Network = MLP(widths=(32,))
 
+    plugin_api = (1, 1)
+
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         import flax.linen as nn
 
         from skdeep_statistics.modules import Mixture
 
-        experts = tuple(self.expert.build(in_shape, n_outputs) for _ in range(self.n_experts))
+        experts: Any = tuple(self.expert.build(in_shape, n_outputs) for _ in range(self.n_experts))
         if not all(isinstance(expert, nn.Module) for expert in experts):
             raise ValueError(
                 f"The 'expert' field of MixtureOfExperts must be a network that builds a Flax linen module. Got {self.expert!r} "

@@ -25,8 +25,16 @@ class Mixture(nn.Module):
         gate = jnp.where(is_active, share, 0.0)
         if self.n_active > 1:  # with one active expert the gate would be 1, and would learn nothing
             gate = gate / gate.sum(axis=1, keepdims=True)
+        self.sow("losses", "balance", self.balance * _imbalance(share, is_active, row_mask))
         outputs = [expert(x, **call_arguments(expert, train, row_mask)) for expert in self.experts]
         return jnp.einsum("ne,eno->no", gate, jnp.stack(outputs))
+
+
+def _imbalance(share: Any, is_active: Any, row_mask: Any) -> Any:
+    """Return the number of experts times the sum of products of their use and their mean share; padding is left out."""
+    weight = row_mask / row_mask.sum()
+    use = weight @ (is_active / is_active.sum(axis=1, keepdims=True)).astype(share.dtype)
+    return share.shape[1] * jnp.sum(jax.lax.stop_gradient(use) * (weight @ share))
 
 
 def _largest(share: Any, n_active: int) -> Any:
