@@ -49,7 +49,7 @@ def run(layer, x, step_mask=None, variables=None, train=False):
 
 
 def noisy(parameter):
-    """Return a parameter moved away from zeros and ones, at which much cannot be seen."""
+    """Return a parameter plus noise, because initial zeros and ones hide faults."""
     noise = np.random.default_rng(parameter.size).uniform(-1, 1, size=parameter.shape)
     return np.asarray(parameter) + 0.3 * noise.astype(np.float32)
 
@@ -96,8 +96,8 @@ def test_parameter_names_and_shapes(layer, x, expected):
     assert shapes(layer, x) == expected
 
 
-def test_separable_convolution_is_its_formula():
-    """Each channel c makes `multiplier` others from its own windows; then all are mixed, step by step."""
+def test_separable_convolution_equals_its_formula():
+    """Each channel gives `multiplier` channels by its own kernels; then a matrix mixes the channels of each step."""
     output, variables, _ = run(SeparableConv(5, 3, 2, "valid", multiplier=2), SERIES)
     params = variables["params"]
     windows = np.stack([SERIES[:, start : start + 3] for start in range(0, 7, 2)], 1)
@@ -106,7 +106,7 @@ def test_separable_convolution_is_its_formula():
 
 
 @pytest.mark.parametrize("x", [IMAGES, SERIES], ids=["images", "series"])
-def test_group_norm_is_its_formula(x):
+def test_group_norm_equals_its_formula(x):
     """Wu and He, equation 7."""
     output, variables, _ = run(GroupNorm(2, epsilon=0.01), x)
     groups = x.reshape(3, -1, 2, 2)
@@ -116,7 +116,7 @@ def test_group_norm_is_its_formula(x):
 
 
 @pytest.mark.parametrize("x", [IMAGES, SERIES, SERIES[:, 0]], ids=["images", "series", "flat"])
-def test_squeeze_and_excitation_is_its_formula(x):
+def test_squeeze_and_excitation_equals_its_formula(x):
     """Hu et al., equations 2 to 4."""
     output, variables, _ = run(SqueezeExcitation(2), x)
     reduce, expand = variables["params"]["reduce"], variables["params"]["expand"]
@@ -144,7 +144,7 @@ def test_residual_adds_the_pixels_that_strides_keep(strides):
     ],
     ids=["image", "series", "flattened"],
 )
-def test_residual_refuses_shapes_that_no_strides_make(layers, x, shapes):
+def test_a_residual_whose_shapes_differ_by_more_than_strides_raises(layers, x, shapes):
     message = rf"The layers of Residual map rows of shape {shapes}.*padding='same' and shorten axes by 'strides'"
     with pytest.raises(ValueError, match=message):
         run(Residual(layers), x)
@@ -165,7 +165,7 @@ def test_residual_refuses_shapes_that_no_strides_make(layers, x, shapes):
         (SeparableConv(4, 5, dilation=3, padding="valid"), SERIES, r"windows of SeparableConv, \(13,\), are longer"),
     ],
 )
-def test_rows_that_do_not_fit(layer, x, message):
+def test_rows_of_a_wrong_shape_raise(layer, x, message):
     with pytest.raises(ValueError, match=message):
         run(layer, x)
 
@@ -198,7 +198,7 @@ def test_check_fields(make, message):
 
 
 def test_kernel_init_of_a_convolution():
-    """LeCun et al.: a variance of 1 / fan_in, here of 3 times 100 values."""
+    """LeCun et al.: the variance is 1 / fan_in; here fan_in is 3 times 100."""
     layer = Conv(100, kernel_init="lecun_normal")
     kernel = layer.build().init(wrap_key(KEY), np.zeros((1, 4, 100), np.float32))["params"]["kernel"]
     assert_allclose(np.var(kernel), 1 / 300, rtol=0.05)
@@ -216,7 +216,7 @@ def test_batch_norm_leaves_masked_steps_out():
 
 
 @pytest.mark.parametrize("layer", [BatchNorm(), GroupNorm(2), SqueezeExcitation(2)])
-def test_nothing_but_masked_steps_is_no_nan(layer):
+def test_sequences_of_masked_steps_only_give_finite_numbers(layer):
     mask = np.zeros_like(ENDS)
     _, variables, _ = run(layer, SERIES, mask)
     train = isinstance(layer, BatchNorm)
@@ -235,7 +235,7 @@ ONE_BY_ONE = [GroupNorm(2), SqueezeExcitation(2), SeparableConv(4), Residual((Co
 
 
 @pytest.mark.parametrize("layer", ONE_BY_ONE, ids=["group norm", "squeeze", "separable", "residual"])
-def test_a_sequence_with_masked_steps_is_one_without_them(layer):
+def test_appended_masked_steps_do_not_change_the_output(layer):
     x = np.where(ENDS[..., None], SERIES, 1e3).astype(np.float32)
     output, variables, _ = run(layer, x, ENDS)
     for row, n_steps in enumerate(ENDS.sum(axis=1)):
@@ -256,14 +256,14 @@ SPATIAL = [
 
 
 @pytest.mark.parametrize("layer", SPATIAL)
-def test_steps_may_be_images_of_one_line(layer):
-    """Of rows (time, width, channels) a mask leaves whole steps out."""
+def test_masked_steps_of_images_do_not_change_the_output(layer):
+    """In rows (time, width, channels), a mask leaves out whole steps."""
     longer = np.concatenate([IMAGES, 100 * np.ones((3, 4, 6, 4), np.float32)], axis=1)
     mask = np.repeat([[True] * 7 + [False] * 4], 3, axis=0)
     expected, variables, _ = run(layer, IMAGES)
     output, _, _ = run(layer, longer, mask, variables)
     kept = layer.output_mask(longer, mask)
-    if kept is not None:  # what windows see of real steps only comes first
+    if kept is not None:  # windows of real steps only come first
         n_steps = expected.shape[1]
         assert_array_equal(kept[:, :n_steps], True)
         assert kept.shape == output.shape[:2]
@@ -272,7 +272,7 @@ def test_steps_may_be_images_of_one_line(layer):
 
 
 def test_output_masks():
-    """The masks of windows, step by step, for the sequences of 9, 5 and 2 real steps."""
+    """The number of real output steps, for sequences of 9, 5 and 2 real steps."""
     lengths = {
         Conv(4, strides=2): (5, 3, 1),
         Conv(4, padding="valid", dilation=2): (5, 1, 0),
@@ -289,14 +289,14 @@ def test_output_masks():
     assert all(layer.output_mask(SERIES, None) is None for layer in lengths)
 
 
-def test_a_maximum_over_masked_steps_shows_what_is_not_finite():
+def test_max_pooling_with_a_mask_keeps_nan_of_real_steps():
     x = np.where(np.arange(9)[None, :, None] == 2, np.nan, SERIES).astype(np.float32)
     output, _, _ = run(MaxPool(3), x, ENDS)
     assert_array_equal(np.isnan(output[:2, :, 0]), [[True, False, False]] * 2)
 
 
-def test_a_stack_trains_the_same_however_far_sequences_are_padded():
-    """Output, gradient and running statistics of masking and all that comes behind it."""
+def test_training_does_not_depend_on_the_number_of_padding_steps():
+    """Output, gradient and running statistics of `Masking` and the layers after it."""
     inside = (Conv(8, strides=2, use_bias=False), BatchNorm(), SqueezeExcitation(2))
     network = Sequential((Masking(-9.0), Conv(4), GroupNorm(2), Residual(inside), MaxPool(2), GlobalAvgPool()))
     x = np.where(ENDS[..., None], SERIES, -9.0).astype(np.float32)[:, :8]
@@ -316,11 +316,11 @@ def test_a_stack_trains_the_same_however_far_sequences_are_padded():
     params, state = init(x)
     params = jax.tree.map(noisy, params)
     jax.tree.map(close, train(params, state, longer), train(params, state, x))
-    with pytest.raises(AssertionError):  # a step more is no padding
+    with pytest.raises(AssertionError):  # one more step is real, so the results must differ
         jax.tree.map(close, train(params, state, np.where(longer == -9.0, 1.0, longer)), train(params, state, x))
 
 
-def test_separable_convolution_is_one_of_flax_with_a_group_a_channel():
+def test_separable_convolution_equals_two_convolutions_of_flax():
     output, variables, _ = run(SeparableConv(5, 2, padding="same", dilation=2), IMAGES)
     params = variables["params"]
     inner = nn.Conv(4, (2, 2), kernel_dilation=2, feature_group_count=4, use_bias=False)

@@ -43,7 +43,7 @@ def shapes(network, in_shape, n_outputs=10):
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
 
 
-def test_default_cnn_of_small_images():
+def test_default_cnn_for_small_images():
     assert shapes(CNN(), (28, 28, 1)) == {
         "Conv_0/kernel": (3, 3, 1, 32),
         "Conv_0/bias": (32,),
@@ -55,7 +55,7 @@ def test_default_cnn_of_small_images():
 
 
 class FlaxCNN(nn.Module):
-    """What a user of Flax would write; the names of its parameters are the same."""
+    """The same network, as a user of Flax would write it, with the same names of parameters."""
 
     @nn.compact
     def __call__(self, x):
@@ -64,7 +64,7 @@ class FlaxCNN(nn.Module):
         return nn.Dense(3, name="output")(nn.tanh(nn.Dense(7)(x.reshape(len(x), -1))))
 
 
-def test_cnn_is_its_spelling_in_flax():
+def test_cnn_equals_a_flax_module():
     network = CNN(widths=(4, 6), kernel_size=5, hidden=(7,), activation="tanh", dropout_rate=0.3)
     params, state = init(network)
     expected = jax.jit(FlaxCNN().apply)({"params": params}, IMAGES)
@@ -120,7 +120,7 @@ def reference(params, state, x):
     return x.mean((1, 2)) @ params["output"]["kernel"] + params["output"]["bias"]
 
 
-def test_resnet_is_that_of_the_paper():
+def test_resnet_equals_the_papers():
     network = ResNet(width=4)
     rng = np.random.default_rng(3)
     params, state = jax.tree.map(lambda p: np.asarray(p) + 0.5 * rng.uniform(-1, 1, p.shape), init(network))
@@ -136,7 +136,7 @@ def test_resnet_takes_images_sequences_and_volumes_of_any_size(in_shape):
         assert shapes(network, in_shape)["output/kernel"] == (8, 10)
 
 
-def test_convolutions_have_a_bias_where_nothing_normalises():
+def test_convolutions_have_a_bias_only_without_normalisation():
     names = shapes(ResNet(width=2, normalization=None), (8, 8, 1))
     assert sum(name.endswith("/bias") for name in names) == 8
     assert ResNet().build((8, 8, 1), 3).parts[:2] == parts_of((Conv(16, use_bias=False), BatchNorm()))

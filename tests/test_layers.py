@@ -167,7 +167,7 @@ def test_gradient_through_dropout_is_its_factor(rate):
     assert_array_equal(grad, output)
 
 
-def test_two_dropouts_of_equal_shape_drop_other_values():
+def test_two_dropouts_of_equal_shape_drop_different_values():
     """Both keep a value with probability 1/4 if their masks are independent, with 1/2 if they are equal."""
     layer = Residual((Dropout(0.5), Dropout(0.5)))
     output = run(layer, np.ones((100, 100), np.float32), train=True)[0]
@@ -196,7 +196,7 @@ def test_batch_norm_uses_running_statistics_in_inference():
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 3, 4)])
 @pytest.mark.parametrize("padding", [1.0, 1e4])
-def test_batch_norm_does_not_see_padding(shape, padding):
+def test_batch_norm_ignores_padding(shape, padding):
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     padded = np.concatenate([x, padding * np.ones((3, *shape[1:]), np.float32)])
     mask = np.repeat(np.float32([1, 0]), [6, 3])
@@ -238,8 +238,8 @@ X = np.linspace(-4, 4, 24, dtype=np.float32).reshape(6, 4)
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
-def test_activation_by_name_is_that_of_jax(name):
-    name_in_jax = "sigmoid" if name == "logistic" else name  # scikit-learn's word
+def test_activation_by_name_equals_jaxs(name):
+    name_in_jax = "sigmoid" if name == "logistic" else name  # scikit-learn's name
     assert_array_equal(run(Activation(name), X)[0], getattr(jax.nn, name_in_jax)(X))
 
 
@@ -320,7 +320,7 @@ class AsLayer(Layer):
         return self.network.build((4,), 3)
 
 
-def test_layers_of_all_sorts_run_together():
+def test_layers_of_all_kinds_can_be_combined():
     _, network = resolve("network", ["dense", CONV, square, ("dropout", {"rate": 0.1}), Dense(2), "tanh"])
     assert shapes(AsLayer(network), np.ones((3, 5, 4), np.float32)) == {
         "params/Dense_0/kernel": (4, 128),
@@ -336,8 +336,8 @@ def test_layers_of_all_sorts_run_together():
 
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("name", ["LayerNorm", "BatchNorm", "Dropout", "RMSNorm"])
-def test_flax_modules_are_told_of_training_but_not_of_padding(name, train):
-    """What Flax's own modules call a mask is another thing than rows that are padding."""
+def test_flax_modules_get_the_training_flag_but_no_row_mask(name, train):
+    """A parameter `mask` of Flax's own modules does not mean padding rows."""
     module = nn.Dropout(0.5) if name == "Dropout" else getattr(nn, name)()
     _, network = resolve("network", [module])
     output, _, _ = jax.eval_shape(lambda: run(AsLayer(network), train=train))

@@ -157,7 +157,7 @@ def test_mlp_order_is_dense_norm_activation_dropout():
     ],
 )
 def test_modules_of_equal_networks_are_equal(make, other):
-    """A module is a value: one that is a static argument of a user's `jax.jit` compiles once."""
+    """Equal modules as static arguments of a user's `jax.jit` compile once."""
     first, second = make().build((4,), 3), make().build((4,), 3)
     assert first is not second
     assert first == second
@@ -191,7 +191,7 @@ def test_inference_is_deterministic_and_training_is_not():
     assert np.abs(first - inference).max() > 1e-3
 
 
-def test_padding_does_not_change_what_batch_norm_learns():
+def test_padding_does_not_change_running_statistics():
     network = MLP(widths=(8,), normalization="batch")
     variables = init(network)
     padded, mask = np.concatenate([ROWS, 100 * ROWS]), np.repeat(np.float32([1, 0]), 6)
@@ -258,7 +258,7 @@ def test_flax_network_fills_in_n_outputs(module, width):
     assert getattr(module, "n_outputs", None) != 3
 
 
-def test_flax_network_shows_the_fields_of_the_module():
+def test_fields_of_the_module_are_parameters_of_flax_network():
     network = FlaxNetwork(Net(width=16))
     assert network.get_params() == {"width": 16, "n_outputs": None}
     assert network.replace(width=4) == FlaxNetwork(Net(width=4))
@@ -266,7 +266,7 @@ def test_flax_network_shows_the_fields_of_the_module():
         network.replace(widht=4)
 
 
-def test_network_of_a_wrong_width_is_named():
+def test_a_network_of_a_wrong_width_raises():
     with pytest.raises(
         ValueError, match=r"returns an array of shape \(6, 5\) for 6 rows, but the loss needs 3 outputs"
     ):
@@ -274,7 +274,7 @@ def test_network_of_a_wrong_width_is_named():
 
 
 class OldFlags(skdeep.Module):
-    """A module in the manner of Flax's examples, with the flags of its own modules."""
+    """A module like those in Flax's examples, with the flags of Flax's own modules."""
 
     @nn.compact
     def __call__(self, x, deterministic, use_running_average):

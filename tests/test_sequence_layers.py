@@ -1,4 +1,4 @@
-"""Layers of sequences: against Flax's cells and attention, finite differences, and steps that are masked."""
+"""Layers of sequences: compared with Flax's cells and attention and with finite differences; masked steps."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def init(layer, x=X):
 
 
 def noisy(params):
-    """Return parameters none of which is zero: biases start there."""
+    """Return random parameters instead of initial ones, because biases are initialised to 0."""
     rng = np.random.default_rng(3)
     return jax.tree.map(lambda p: np.asarray(p) + 0.3 * rng.normal(size=p.shape).astype(np.float32), params)
 
@@ -71,7 +71,7 @@ def shapes(params):
 
 
 @pytest.mark.parametrize(("layer", "cell"), CELLS, ids=NAMES)
-def test_recurrent_parameters_are_those_of_flax(layer, cell):
+def test_recurrent_parameters_have_flaxs_names_and_shapes(layer, cell):
     carry = cell.initialize_carry(jax.random.key(0), X[:, 0].shape)
     expected = cell.init({"params": wrap_key(KEY)}, carry, X[:, 0])["params"]
     jax.tree.map(close, init(layer), expected)
@@ -80,7 +80,7 @@ def test_recurrent_parameters_are_those_of_flax(layer, cell):
 @pytest.mark.parametrize(
     ("layer", "cell", "reverse"), [(*CELLS[0], True), *((*cell, False) for cell in CELLS)], ids=["reverse lstm", *NAMES]
 )
-def test_recurrence_and_gradients_are_those_of_flax(layer, cell, reverse):
+def test_outputs_and_gradients_equal_flaxs(layer, cell, reverse):
     layer, rnn = layer.replace(reverse=reverse), nn.RNN(cell, reverse=reverse, keep_order=True)
     params, weight = noisy(init(layer)), np.random.default_rng(2).normal(size=(N, T, U)).astype(np.float32)
 
@@ -101,7 +101,7 @@ def test_recurrence_and_gradients_are_those_of_flax(layer, cell, reverse):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize(("layer", "cell"), CELLS[:2], ids=NAMES[:2])
-def test_masked_ends_are_the_lengths_of_flax(layer, cell, reverse):
+def test_masked_ends_equal_flaxs_seq_lengths(layer, cell, reverse):
     layer = layer.replace(reverse=reverse, return_sequences=True)
     params = noisy(init(layer))
     rnn = nn.RNN(cell, reverse=reverse, keep_order=True, return_carry=True)
@@ -113,7 +113,7 @@ def test_masked_ends_are_the_lengths_of_flax(layer, cell, reverse):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("layer", [LSTM(U), GRU(U), SimpleRNN(U)], ids=NAMES[:3])
-def test_a_masked_step_is_as_if_it_were_not_there(layer, reverse):
+def test_masked_steps_are_skipped(layer, reverse):
     layer = layer.replace(reverse=reverse, return_sequences=True)
     params = noisy(init(layer))
     output = np.asarray(applied(layer, params, X, HOLES))
@@ -131,8 +131,8 @@ def test_a_masked_step_is_as_if_it_were_not_there(layer, reverse):
 @pytest.mark.parametrize(
     ("cell", "n_sums", "reverse"), [(LSTMCell(), 4, False), (GRUCell(), 4, True), (SimpleCell(jnp.sin), 1, False)]
 )
-def test_backward_pass_is_the_slope(cell, n_sums, reverse, mask):
-    """In float64, by finite differences; of kernel and rows at once."""
+def test_gradients_equal_finite_differences(cell, n_sums, reverse, mask):
+    """The test computes finite differences in float64, for kernel and rows at once."""
     with jax.enable_x64(True):
         kernel = 0.4 * np.random.default_rng(4).normal(size=(F + U + 1, n_sums * U))
         x = np.asarray(X.swapaxes(0, 1), np.float64)
@@ -155,7 +155,7 @@ def test_masked_steps_have_no_gradient():
     assert (np.abs(np.asarray(grad)[HOLES]).sum(-1) > 0).all()
 
 
-def test_recurrence_of_many_configurations_at_once_is_each_alone():
+def test_vmap_over_configurations_equals_each_alone():
     layer = GRU(U)
     params = [noisy(init(layer)), init(layer)]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
@@ -170,7 +170,7 @@ def test_recurrence_of_many_configurations_at_once_is_each_alone():
 
 @pytest.mark.parametrize("mask", [None, HOLES], ids=["no mask", "mask"])
 @pytest.mark.parametrize("return_sequences", [False, True])
-def test_bidirectional_is_both_directions_side_by_side(return_sequences, mask):
+def test_bidirectional_concatenates_both_directions(return_sequences, mask):
     layer = LSTM(U, return_sequences=return_sequences)
     params = noisy(init(Bidirectional(layer)))
     assert set(params) == {"forward", "backward"}
@@ -182,7 +182,7 @@ def test_bidirectional_is_both_directions_side_by_side(return_sequences, mask):
 
 
 @pytest.mark.parametrize("layer", [LSTM(U), GRU(U), SimpleRNN(U), Bidirectional(LSTM(U))])
-def test_mask_goes_on_with_the_sequence_only(layer):
+def test_the_mask_is_passed_on_with_return_sequences_only(layer):
     assert layer.output_mask(X, HOLES) is None
     whole = Bidirectional(LSTM(U, return_sequences=True)) if isinstance(layer, Bidirectional) else None
     assert (whole or layer.replace(return_sequences=True)).output_mask(X, HOLES) is HOLES
@@ -245,7 +245,7 @@ LABELS = np.arange(12) % 2
         (2.5, "Got 2.5 in row 5"),
     ],
 )
-def test_ids_out_of_range_are_an_error_on_every_way_in(value, message):
+def test_ids_out_of_range_raise_in_all_methods(value, message):
     wrong = IDS.copy()
     wrong[5, 2] = value
     model = DeepClassifier(network=[Embedding(7, 2)], max_epochs=1, tol=None)
@@ -264,7 +264,7 @@ def test_ids_out_of_range_are_an_error_on_every_way_in(value, message):
         model.partial_fit(wrong, LABELS)
 
 
-def test_mask_token_is_an_id_too():
+def test_the_mask_token_is_an_allowed_id():
     padded = IDS.copy()
     padded[:, 3] = -1
     network = [Embedding(7, 2, mask_token=-1), LSTM(3)]
@@ -275,7 +275,7 @@ def test_mask_token_is_an_id_too():
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("mask", [None, ENDS], ids=["no mask", "mask"])
-def test_attention_is_that_of_flax(mask, causal):
+def test_attention_equals_flaxs(mask, causal):
     layer, x = SelfAttention(2, 3, causal=causal), np.concatenate([X, X[..., :1]], -1)
     params = noisy(init(layer, x))
     assert set(params) == {"attention"}
@@ -290,7 +290,7 @@ def test_attention_is_that_of_flax(mask, causal):
     close(applied(layer, params, x, mask), expected)
 
 
-def test_masked_steps_are_not_looked_at():
+def test_attention_ignores_masked_steps():
     layer, x = TransformerBlock(2, 2), np.concatenate([X, X[..., :1]], -1)
     params, changed = noisy(init(layer, x)), np.where(HOLES[..., None], x, 50.0).astype(np.float32)
     first, second = (np.asarray(applied(layer, params, rows, HOLES)) for rows in (x, changed))
@@ -335,7 +335,7 @@ def numpy_block(params, x):
     return x + gelu @ second["kernel"] + second["bias"]
 
 
-def test_transformer_block_is_its_formula():
+def test_transformer_block_equals_its_formula():
     layer, x = TransformerBlock(2, 3), np.concatenate([X, X[..., :1]], -1)
     params = noisy(init(layer, x))
     assert params["Dense_0"]["kernel"].shape == (4, 12)
@@ -343,7 +343,7 @@ def test_transformer_block_is_its_formula():
 
 
 @pytest.mark.parametrize("n_features", [4, 5])
-def test_sinusoids_are_those_of_the_paper(n_features):
+def test_sinusoids_equal_the_papers_formula(n_features):
     x = np.zeros((1, T, n_features), np.float32)
     expected = np.empty((T, n_features))
     for position in range(T):
@@ -406,19 +406,19 @@ def test_check_fields(make, message):
     [LSTM(U), GRU(U), SimpleRNN(U), SelfAttention(), TransformerBlock(), PositionalEncoding()],
     ids=lambda layer: type(layer).__name__,
 )
-def test_rows_without_features_are_refused(layer):
+def test_rows_without_features_raise(layer):
     name = type(layer).__name__
     with pytest.raises(ValueError, match=rf"^{name} takes rows of shape \(time, features\). Got rows of shape \(6,\)"):
         init(layer, X[..., 0])
 
 
-def test_other_wrong_rows_are_refused():
+def test_rows_that_do_not_fit_the_layer_raise():
     with pytest.raises(ValueError, match=r"Embedding takes rows of token ids.* Got rows of shape \(6, 3\) instead."):
         init(Embedding(7))
     with pytest.raises(ValueError, match="'n_heads' field must divide the 3 features of the rows. Got 2 instead."):
         init(SelfAttention(2))
 
 
-def test_names_in_lists():
+def test_layers_by_name_with_fields():
     assert layer_from(("bidirectional", {"layer": ("gru", {"units": 8})})) == Bidirectional(GRU(8))
     assert layer_from(("rnn", {"units": 8})) == SimpleRNN(8)

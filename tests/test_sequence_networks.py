@@ -1,4 +1,4 @@
-"""Networks of sequences: parameters, values against Flax and NumPy, padded steps, rows they refuse, and fits."""
+"""Networks of sequences: parameters, values compared with Flax and NumPy, masked steps, wrong rows, and fits."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_parameter_names_and_shapes():
     assert "projection/kernel" not in tokens
 
 
-def test_lstm_is_that_of_flax():
+def test_lstm_equals_flaxs():
     network = LSTM(8, n_layers=2)
     params, x = noisy(init(network)), X
     for i in range(2):
@@ -112,7 +112,7 @@ def test_lstm_is_that_of_flax():
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
-def test_tcn_is_the_convolutions_of_flax(kernel_size):
+def test_tcn_equals_convolutions_of_flax(kernel_size):
     network = TCN((8, 8, 4), kernel_size)
     params, x = noisy(init(network)), X
     for i, width in enumerate(network.widths):
@@ -125,7 +125,7 @@ def test_tcn_is_the_convolutions_of_flax(kernel_size):
     assert_allclose(raw(network, params), affine(x[:, -1], params["output"]), rtol=1e-4, atol=1e-4)
 
 
-def test_transformer_is_its_parts():
+def test_transformer_equals_its_layers_in_sequence():
     network = Transformer(2, 8, 2)
     params = noisy(init(network))
     x = PositionalEncoding().build().apply({}, affine(X, params["projection"]))
@@ -136,7 +136,7 @@ def test_transformer_is_its_parts():
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
-def test_appended_masked_steps_leave_predictions_as_they_are(network):
+def test_appended_masked_steps_do_not_change_predictions(network):
     params = init(network)
     jax.tree.map(close, init(network, padded(X)), params)
     params = noisy(params)
@@ -153,7 +153,7 @@ def test_recurrent_networks_skip_masked_steps_anywhere(network, at):
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=NAMES)
-def test_rows_of_masked_steps_only_are_finite_and_alike(network):
+def test_rows_of_masked_steps_only_have_equal_finite_outputs(network):
     params, x = noisy(init(network)), X.copy()
     x[:2] = PADDING
     output = raw(network, params, x)
@@ -183,7 +183,7 @@ def test_rows_of_numbers_are_sequences_of_one_feature(network):
 
 
 @pytest.mark.parametrize("network", [LSTM(8), GRU(8), TCN((8,)), Transformer(1, 8, 2)])
-def test_rows_of_other_dimensions_are_refused(network):
+def test_rows_with_a_wrong_number_of_axes_raise(network):
     name = type(network).__name__
     message = rf"The network {name} takes rows of shape \(time, features\) or \(time,\). Got rows of shape \(5, 3, 1\)"
     with pytest.raises(ValueError, match=message):
@@ -239,7 +239,7 @@ def test_check_fields(make, message):
     ],
     ids=["transformer", "layers", "lstm", "gru", "tcn"],
 )
-def test_networks_of_tokens_ask_for_ids(network):
+def test_networks_of_tokens_require_ids(network):
     ids, y = np.arange(24.0).reshape(6, 4) % 7 - 1, np.arange(6) % 2
     model = DeepClassifier(network=network, max_epochs=1, tol=None).fit(ids, y)
     assert model.predict(ids).shape == (6,)
@@ -255,8 +255,8 @@ def test_networks_of_tokens_ask_for_ids(network):
     [LSTM(4, mask_value=-1.0), GRU(4, mask_value=-1.0), TCN((4, 4), mask_value=-1.0)],
     ids=["lstm", "gru", "tcn"],
 )
-def test_ids_are_rows_of_a_table_of_vectors(network):
-    """The same parameters over vectors that NumPy looks up, with padding as vectors of -1."""
+def test_ids_select_rows_of_the_embedding(network):
+    """The same network gets vectors that NumPy looks up, with vectors of -1 as padding."""
     ids = np.array([[3, 0, 5, 1], [2, 2, 0, -1], [5, 4, -1, -1]], np.float32)
     params = dict(init(network.replace(n_tokens=6), ids))
     assert params["embedding"]["embedding"].shape == (6, 4)
@@ -267,7 +267,7 @@ def test_ids_are_rows_of_a_table_of_vectors(network):
     close(of_ids, raw(network, params, vectors.astype(np.float32)))
 
 
-def test_ids_are_told_from_measurements_where_their_order_means_nothing():
+def test_a_network_of_ids_learns_an_arbitrary_function_of_ids():
     rng = np.random.default_rng(0)
     is_marked = rng.permutation(np.arange(60) % 2)
     ids = rng.integers(0, 60, (400, 6))

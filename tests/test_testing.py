@@ -197,7 +197,7 @@ class BranchesOnTheRate(skdeep.Optimizer):
 
 
 class Layer(skdeep.Layer):
-    """Builds a module of the class variable."""
+    """Builds the module in the class variable."""
 
     module: ClassVar[type]
 
@@ -281,7 +281,7 @@ class ImageNet(nn.Module):
     ],
     ids=["at its bound", "large values", "labels only", "function for regression", "large rates", "images"],
 )
-def test_good_components_of_other_sorts_pass(kind, value):
+def test_good_components_of_other_kinds_pass(kind, value):
     for component, check in component_checks(kind, value):
         check(component)
 
@@ -372,8 +372,8 @@ def test_a_broken_component_fails(kind, component, name, message):
     assert message in str(caught.value)
 
 
-def test_every_check_is_failed_by_something():
-    """Those that are not in the table have no component of their own that breaks them alone."""
+def test_which_checks_no_test_component_fails():
+    """The last set lists the checks that no test component fails."""
     failed = {name for _, _, name, _ in BROKEN}
     every = {name_of(check) for checks in CHECKS.values() for check in checks}
     in_the_other_file = {  # test_testing_faults.py
@@ -407,7 +407,7 @@ def test_every_check_is_failed_by_something():
     ],
 )
 def test_check_functions_raise_the_first_failure(check, bad, message):
-    """What passes is in their docstrings: a name, an object, a module, functions."""
+    """The docstrings of the functions show components that pass: a name, an object, a module, functions."""
     with pytest.raises(AssertionError, match=f"{message}: "):
         getattr(testing, check)(bad)
 
@@ -445,7 +445,7 @@ def test_a_package_says_which_skdeep_it_needs(install, requires):
         check_requirement(plugin)
 
 
-def test_a_package_that_is_not_there():
+def test_a_package_that_is_not_installed():
     with pytest.raises(
         ValueError, match="No installed package 'numpy' offers components. Declare entry points in one of"
     ):

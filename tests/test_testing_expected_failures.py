@@ -1,4 +1,4 @@
-"""Failures that are declared with a reason: reported, not counted, and wrong as soon as the check passes or has no such name."""
+"""Failures that are declared with a reason are reported, but do not fail. A declaration fails if its check passes or does not exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def results(component, given=None):
     return {result.check_name: result for result in run_checks(with_reasons(pairs, given), on_fail=None)}
 
 
-def test_a_declared_failure_is_no_failure():
+def test_a_declared_failure_is_reported_and_does_not_fail():
     by_name = results(Negative())
     assert {name: result.status for name, result in by_name.items()} == {
         "check_expected_failed_checks": "passed",
@@ -69,7 +69,7 @@ def test_a_declared_failure_is_no_failure():
         ({"check_factor": None}, "check_expected_failed_checks", "the reason for 'check_factor' is None"),
     ],
 )
-def test_a_declaration_that_is_wrong_is_a_failure(given, failing, message):
+def test_a_wrong_declaration_fails(given, failing, message):
     result = results(Negative(), given)[failing]
     assert (result.status, result.passed) == ("failed", False)
     assert message in str(result.error)
@@ -114,7 +114,7 @@ class Negative(skdeep.Schedule):
 
 
 @pytest.mark.usefixtures("fresh_registry")
-def test_a_package_with_a_declared_failure_is_green(install, capsys):
+def test_a_package_with_a_declared_failure_passes(install, capsys):
     declared = {"check_factor": REASON, "check_factor_between": REASON}
     install(
         "acme-negative",

@@ -1,4 +1,4 @@
-"""Legitimate components that look like faults pass the kit, and the faults beside them still fail it."""
+"""Legitimate components that resemble faulty ones pass the checks; similar components with a fault fail them."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def radial_centres(module, x):
 
 
 class OnDemand(skdeep.Schedule):
-    """A field that counts only together with another one."""
+    """A schedule with a field that has an effect only if another field is True."""
 
     falls: bool = False
     final: float = 0.1
@@ -83,7 +83,7 @@ class HalfAndHalf(skdeep.Augmentation):
 
 
 class Survival(skdeep.Loss):
-    """Exponential times, some cut off: the second column of y says which were seen to the end."""
+    """Exponential times, some of them censored: the second column of y is 1 if the event was observed."""
 
     tasks = ("regression",)
     domain = "non-negative"
@@ -126,7 +126,7 @@ class BackwardTimes(Survival):
     ],
     ids=lambda value: ",".join(value) if isinstance(value, tuple) else None,
 )
-def test_what_only_looks_like_a_fault_passes(kind, component, names):
+def test_legitimate_components_pass(kind, component, names):
     for name in names:
         run(kind, component, name)
 
@@ -139,13 +139,13 @@ def test_what_only_looks_like_a_fault_passes(kind, component, names):
     ],
     ids=["custom gradient", "backward times"],
 )
-def test_the_fault_beside_it_is_found(kind, component, name):
+def test_similar_components_with_a_fault_fail(kind, component, name):
     with pytest.raises(AssertionError, match=f" fails {name}"):
         run(kind, component, name.partition(":")[0])
 
 
 def test_predictions_must_follow_from_probabilities():
-    """Three classes; a stub in the place of an estimator whose classes come from elsewhere."""
+    """The estimator is a stub with fixed predictions and probabilities of three classes."""
     X, probability = np.zeros((2, 6)), np.array([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]])
 
     def model(prediction):

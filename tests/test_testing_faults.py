@@ -1,4 +1,4 @@
-"""Faults that small numbers do not show: each must fail the check that looks for it."""
+"""Components with faults that are hard to see in the results of a fit. Each must fail the check that looks for its fault."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ def run(kind, component, name):
     ("kind", "component", "name", "message"), FAULTS, ids=[f"{name}-{i}" for i, (_, _, name, _) in enumerate(FAULTS)]
 )
 @pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
-def test_a_hidden_fault_is_found(kind, component, name, message):
+def test_a_check_finds_the_fault(kind, component, name, message):
     with pytest.raises(AssertionError) as caught:
         run(kind, component, name)
     assert f" fails {name}: " in str(caught.value)
