@@ -69,7 +69,7 @@ class InputSpec:
 
 
 class SparseRows(NamedTuple):
-    """The stored entries of each row of a sparse X: columns and values. Unused places hold column 0 and value 0."""
+    """The stored entries of each row of a sparse X: columns and values. Padding has column 0 and value 0."""
 
     column: Int[Array, "n entries"]
     value: Float[Array, "n entries"]

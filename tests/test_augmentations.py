@@ -201,7 +201,7 @@ def test_bad_input(augmentation, error, message):
         DeepClassifier(augmentation=augmentation, **SMALL).fit(DIGITS, CLASSES)
 
 
-def test_a_chain_changes_both_rows_of_a_pair():
+def test_a_chain_applies_its_augmentations_to_both_rows_of_a_pair():
     chain = Chain((GaussianNoise(std=1.0), Mixup(alpha=100.0)))  # the shares are close to 1/2
     mixed, share = chain.mix(key(0), np.zeros((500, 4), np.float32), np.zeros((500, 4), np.float32))
     expected = np.sqrt(float(share) ** 2 + (1 - float(share)) ** 2)

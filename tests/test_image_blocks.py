@@ -165,7 +165,7 @@ def test_residual_refuses_shapes_that_no_strides_give(layers, x, shapes):
         (SeparableConv(4, 5, dilation=3, padding="valid"), SERIES, r"windows of SeparableConv, \(13,\), are longer"),
     ],
 )
-def test_rows_that_do_not_fit(layer, x, message):
+def test_rows_of_a_wrong_shape_raise(layer, x, message):
     with pytest.raises(ValueError, match=message):
         run(layer, x)
 

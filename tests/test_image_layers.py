@@ -1,4 +1,4 @@
-"""Convolution, pooling and the convolutional network: against Flax and NumPy, with masks, and in the estimators."""
+"""Convolution, pooling and the convolutional network: compared with Flax and NumPy, with masks, and in the estimators."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_convolutions_equal_flax(layer, module, x):
 
 
 def windows_of(series, window, stride):
-    """Return the windows of a series in plain NumPy."""
+    """Return the windows of a series, by NumPy."""
     starts = range(0, series.shape[1] - window + 1, stride)
     return [series[:, start : start + window] for start in starts]
 
 
 @pytest.mark.parametrize(("window", "strides"), [(2, None), (3, 2), (4, 1)])
-def test_pools(window, strides):
+def test_pools_equal_numpys(window, strides):
     windows = windows_of(SERIES, window, strides or window)
     assert_allclose(run(MaxPool(window, strides), SERIES)[0], np.stack([w.max(1) for w in windows], 1), rtol=1e-6)
     assert_allclose(run(AvgPool(window, strides), SERIES)[0], np.stack([w.mean(1) for w in windows], 1), rtol=1e-5)
@@ -67,7 +67,7 @@ def test_average_pooling_leaves_padding_out():
     assert_allclose(run(AvgPool(3, 1, "same"), np.ones((1, 5, 1), np.float32))[0], np.ones((1, 5, 1)), rtol=1e-6)
 
 
-def test_global_pools():
+def test_global_pools_equal_numpys():
     assert_allclose(run(GlobalMaxPool(), IMAGES)[0], IMAGES.max((1, 2)))
     assert_allclose(run(GlobalAvgPool(), IMAGES)[0], IMAGES.mean((1, 2)), rtol=1e-5, atol=1e-6)
     assert_array_equal(run(GlobalAvgPool(), IMAGES[:, 0, 0])[0], IMAGES[:, 0, 0])
@@ -78,7 +78,7 @@ def test_global_pools():
     [Conv(4), Conv(4, strides=2, padding="causal"), Conv(4, padding="valid", dilation=2), MaxPool(2), AvgPool(3, 2)],
     ids=["same", "causal", "valid", "max", "avg"],
 )
-def test_masked_steps_change_nothing(layer):
+def test_values_of_masked_steps_do_not_change_the_output(layer):
     mask = np.ones((4, 9), bool)
     output, _, variables = run(layer, SERIES, mask)
     longer = np.concatenate([SERIES, 100 * np.ones((4, 4, 3), np.float32)], 1)
@@ -113,7 +113,7 @@ def test_a_sequence_with_all_steps_masked_gives_zero():
         ([("max_pool", {"padding": "causal"})], (8, 8, 1), "must be 'same' or 'valid'"),
     ],
 )
-def test_bad_input(network, shape, message):
+def test_fields_and_shapes_that_do_not_fit_raise(network, shape, message):
     X, y = load_digits(return_X_y=True)
     with pytest.raises(ValueError, match=message):
         DeepClassifier(network=network, input_shape=shape, max_epochs=1).fit(X, y)
@@ -124,7 +124,7 @@ def test_pool_must_be_positive():
         CNN(pool=0)
 
 
-def test_wrong_number_of_columns():
+def test_a_wrong_number_of_columns_raises():
     X, y = load_digits(return_X_y=True)
     model = DeepClassifier(network="cnn", input_shape=(8, 8, 1), max_epochs=1, tol=None)
     with pytest.raises(ValueError, match="64"):

@@ -43,7 +43,7 @@ def shapes(network, in_shape, n_outputs=10):
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
 
 
-def test_default_cnn_of_small_images():
+def test_default_cnn_for_small_images():
     assert shapes(CNN(), (28, 28, 1)) == {
         "Conv_0/kernel": (3, 3, 1, 32),
         "Conv_0/bias": (32,),

@@ -1,4 +1,4 @@
-"""X of several arrays, indexed by rows as scikit-learn does."""
+"""`Inputs`: X of several arrays, which scikit-learn indexes by rows."""
 
 import pickle
 
@@ -18,7 +18,7 @@ def inputs():
     return Inputs(tokens=TOKENS, image=IMAGE)
 
 
-def test_names_are_sorted_and_rows_counted(inputs):
+def test_names_shape_and_repr(inputs):
     assert inputs.names == ("image", "tokens")
     assert inputs.shape == (6,)
     assert len(inputs) == 6
@@ -30,25 +30,25 @@ def test_names_are_sorted_and_rows_counted(inputs):
     [slice(1, 4), [0, 5], np.array([2, 2]), np.arange(6) % 2 == 0, slice(0, 0)],
     ids=["slice", "list", "repeated", "mask", "none"],
 )
-def test_rows_of_each_array_are_taken(inputs, index):
+def test_indexing_takes_rows_of_each_array(inputs, index):
     for taken in (inputs[index], inputs[index, ...]):
         assert_array_equal(taken["image"], IMAGE[index])
         assert_array_equal(taken["tokens"], TOKENS[index])
 
 
-def test_scikit_learn_splits_it(inputs):
+def test_scikit_learn_can_split_inputs(inputs):
     assert_array_equal(_safe_indexing(inputs, np.array([3, 1]))["tokens"], TOKENS[[3, 1]])
     kept, left_out, codes, _ = train_test_split(inputs, np.arange(6), test_size=2, random_state=0)
     assert_array_equal(kept["image"], IMAGE[codes])
     assert len(left_out) == 2
 
 
-def test_pickle(inputs):
+def test_inputs_can_be_pickled(inputs):
     again = pickle.loads(pickle.dumps(inputs))
     assert_array_equal(again["tokens"], TOKENS)
 
 
-def test_names_that_are_no_identifiers():
+def test_names_that_are_not_identifiers():
     assert Inputs({"a table": TOKENS}, image=IMAGE).names == ("a table", "image")
 
 
@@ -69,12 +69,12 @@ def test_names_that_are_no_identifiers():
         (lambda: np.asarray(Inputs(a=TOKENS)), TypeError, r"give one of the arrays, such as X\['a'\]"),
     ],
 )
-def test_errors(make, error, message):
+def test_wrong_inputs_and_indices_raise(make, error, message):
     with pytest.raises(error, match=message):
         make()
 
 
-def test_sparse_arrays_are_refused():
+def test_sparse_arrays_raise():
     from scipy.sparse import csr_array
 
     with pytest.raises(TypeError, match="'a' is sparse, .* Give a.toarray"):

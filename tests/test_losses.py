@@ -64,7 +64,7 @@ def as_jax(raw, target):
 
 
 def metric_of_rows(metric, target, prediction, **options):
-    """Return a scikit-learn metric of each row, by giving all weight to that row."""
+    """Return a scikit-learn metric for each row, by giving this row all the weight."""
     return np.array([metric(target, prediction, sample_weight=weight, **options) for weight in np.eye(N_ROWS)])
 
 

@@ -9,7 +9,7 @@ import pytest
 from skdeep.__main__ import main
 
 
-def test_demo_reports_and_draws(capsys, tmp_path, monkeypatch):
+def test_demo_prints_a_report_and_saves_a_plot(capsys, tmp_path, monkeypatch):
     import skdeep.demo as demo
     from skdeep import registry
 
@@ -38,7 +38,7 @@ def test_versions_without_a_device(capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["devices"] == ["none: no backend"]
 
 
-def test_no_command_is_an_error(capsys):
+def test_a_call_without_command_exits_with_an_error(capsys):
     with pytest.raises(SystemExit):
         main([])
     assert "COMMAND" in capsys.readouterr().err

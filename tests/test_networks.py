@@ -191,7 +191,7 @@ def test_inference_is_deterministic_and_training_is_not():
     assert np.abs(first - inference).max() > 1e-3
 
 
-def test_padding_does_not_change_what_batch_norm_learns():
+def test_padding_does_not_change_running_statistics():
     network = MLP(widths=(8,), normalization="batch")
     variables = init(network)
     padded, mask = np.concatenate([ROWS, 100 * ROWS]), np.repeat(np.float32([1, 0]), 6)

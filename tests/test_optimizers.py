@@ -1,4 +1,4 @@
-"""Optimizers: updates against the formulas of their papers in NumPy, and minimisation of a quadratic."""
+"""Optimizers: updates compared with the formulas of their papers in NumPy, and minimisation of a quadratic."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_first_five_updates(optimizer, formula):
         (SGD(momentum=0.9), set()),
     ],
 )
-def test_weight_decay_touches_kernels_only(optimizer, decays):
+def test_weight_decay_applies_to_kernels_only(optimizer, decays):
     """Without a gradient the update is `-learning_rate * weight_decay * kernel`."""
     _, updates = given_gradients(ZERO, optimizer, optimizer.init(START), START, 0.1)
     expected = {k: {**ZERO[k], "kernel": -0.05 * START[k]["kernel"]} if k in decays else ZERO[k] for k in START}
@@ -280,7 +280,7 @@ def test_eval_params_of_other_optimizers_are_the_parameters(optimizer):
 
 
 @pytest.mark.parametrize("b1", [0.0, 1.0, float("nan")])
-def test_schedule_free_refuses_b1_outside_0_to_1(b1):
+def test_schedule_free_with_b1_outside_0_to_1_raises(b1):
     message = rf"The 'b1' field of ScheduleFreeAdamW must be in \(0, 1\). Got {b1!r} instead."
     with pytest.raises(ValueError, match=message):
         ScheduleFreeAdamW(b1=b1).check_fields()

@@ -1,4 +1,4 @@
-"""Schedules: values against Optax's and closed forms, monotonicity, tracing."""
+"""Schedules: values compared with Optax's and with closed forms, monotonicity, tracing."""
 
 from __future__ import annotations
 

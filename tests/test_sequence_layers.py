@@ -406,19 +406,19 @@ def test_check_fields(make, message):
     [LSTM(U), GRU(U), SimpleRNN(U), SelfAttention(), TransformerBlock(), PositionalEncoding()],
     ids=lambda layer: type(layer).__name__,
 )
-def test_rows_without_features_are_refused(layer):
+def test_rows_without_features_raise(layer):
     name = type(layer).__name__
     with pytest.raises(ValueError, match=rf"^{name} takes rows of shape \(time, features\). Got rows of shape \(6,\)"):
         init(layer, X[..., 0])
 
 
-def test_other_wrong_rows_are_refused():
+def test_rows_that_do_not_fit_the_layer_raise():
     with pytest.raises(ValueError, match=r"Embedding takes rows of token ids.* Got rows of shape \(6, 3\) instead."):
         init(Embedding(7))
     with pytest.raises(ValueError, match="'n_heads' field must divide the 3 features of the rows. Got 2 instead."):
         init(SelfAttention(2))
 
 
-def test_names_in_lists():
+def test_layers_by_name_with_fields():
     assert layer_from(("bidirectional", {"layer": ("gru", {"units": 8})})) == Bidirectional(GRU(8))
     assert layer_from(("rnn", {"units": 8})) == SimpleRNN(8)

@@ -197,7 +197,7 @@ class BranchesOnTheRate(skdeep.Optimizer):
 
 
 class Layer(skdeep.Layer):
-    """Builds a module of the class variable."""
+    """Builds the module in the class variable."""
 
     module: ClassVar[type]
 

@@ -311,7 +311,7 @@ def run(kind, component, name):
     ("kind", "component", "name", "message"), FAULTS, ids=[f"{name}-{i}" for i, (_, _, name, _) in enumerate(FAULTS)]
 )
 @pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
-def test_a_hidden_fault_is_found(kind, component, name, message):
+def test_a_check_finds_the_fault(kind, component, name, message):
     with pytest.raises(AssertionError) as caught:
         run(kind, component, name)
     assert f" fails {name}: " in str(caught.value)

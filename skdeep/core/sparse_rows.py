@@ -22,13 +22,13 @@ from skdeep.records import SparseRows
 
 FEWEST_ENTRIES = 16
 LARGEST_SHARE = 1 / 16
-"""If a row has places for at most this share of the columns, a product of entries is faster than a dense one (on a CPU)."""
+"""If a row's padded entries are at most this share of the columns, their product is faster than a dense one (on a CPU)."""
 
 _ROWS_BY_MATRIX = (((1,), (0,)), ((), ()))
 
 
 def most_entries(x: Any) -> int:
-    """Return the number of places per row: the most entries that a row of a CSR matrix has, rounded up to a power of two."""
+    """Return the padded number of entries per row: the most that a row of a CSR matrix has, rounded up to a power of two."""
     largest = int(np.diff(x.indptr).max(initial=0))
     return max(FEWEST_ENTRIES, 1 << max(0, largest - 1).bit_length())
 
@@ -36,11 +36,11 @@ def most_entries(x: Any) -> int:
 def takes_entries(x: Any) -> bool:
     """Return True if the rows of a CSR matrix are kept as entries.
 
-    That is, if a row has places for at most `LARGEST_SHARE` of the columns, and at least 1/8 of all places is used or there
-    are at most 2^24 of them.
+    That is, if the padded entries of a row are at most `LARGEST_SHARE` of the columns, and those of all rows are at most 8
+    times the stored entries, or at most 2^24.
     """
-    n_places = x.shape[0] * most_entries(x)
-    return bool(most_entries(x) <= LARGEST_SHARE * x.shape[1] and n_places <= max(2**24, 8 * x.nnz))
+    n_padded = x.shape[0] * most_entries(x)
+    return bool(most_entries(x) <= LARGEST_SHARE * x.shape[1] and n_padded <= max(2**24, 8 * x.nnz))
 
 
 def stays_on_host(x: Any) -> bool:
@@ -49,7 +49,7 @@ def stays_on_host(x: Any) -> bool:
 
 
 def entries_of(x: Any, n_entries: int) -> SparseRows:
-    """Return the rows of a CSR matrix as entries on the host, with `n_entries` places per row."""
+    """Return the rows of a CSR matrix as entries on the host, padded to `n_entries` per row."""
     counts = np.diff(x.indptr)
     row = np.repeat(np.arange(x.shape[0]), counts)
     place = np.arange(x.nnz) - np.repeat(x.indptr[:-1], counts)
@@ -90,7 +90,7 @@ def made_dense(rows: SparseRows, shape: tuple[int, ...]) -> Shaped[Array, "n ...
     """Return the rows as a dense array."""
     n = rows.value.shape[0]
     flat = jnp.zeros((n, math.prod(shape)), rows.value.dtype)
-    # Unused places hold column 0 and value 0: they add 0 to the first column.
+    # Padding has column 0 and value 0: it adds 0 to the first column.
     flat = flat.at[jnp.arange(n)[:, None], rows.column].add(rows.value, mode="promise_in_bounds")
     return flat.reshape(n, *shape)
 
