@@ -140,8 +140,17 @@ def test_no_augmentation_changes_nothing():
     assert augment(None, key(0), batch) == (batch, None)
 
 
-@pytest.mark.parametrize("cls", [DeepClassifier, DeepRegressor])
-@pytest.mark.parametrize("augmentation", ["mixup", ["gaussian_noise", CutMix()], lambda key, x: 0.9 * x])
+@pytest.mark.parametrize(
+    ("cls", "augmentation"),
+    [
+        (DeepClassifier, "mixup"),
+        (DeepRegressor, ["gaussian_noise", CutMix()]),
+        (DeepClassifier, lambda key, x: 0.9 * x),
+        pytest.param(DeepRegressor, "mixup", marks=pytest.mark.campaign),
+        pytest.param(DeepClassifier, ["gaussian_noise", CutMix()], marks=pytest.mark.campaign),
+        pytest.param(DeepRegressor, lambda key, x: 0.9 * x, marks=pytest.mark.campaign),
+    ],
+)
 def test_training_only(cls, augmentation):
     plain = cls(input_shape=(8, 8, 1), **SMALL).fit(DIGITS, CLASSES)
     model = cls(input_shape=(8, 8, 1), augmentation=augmentation, **SMALL)

@@ -28,7 +28,13 @@ def check_fit(model, X, y):
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
-@pytest.mark.parametrize("schedule", sorted(registry.builtin_names("schedule")))
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        name if name in ("constant", "one_cycle") else pytest.param(name, marks=pytest.mark.campaign)
+        for name in sorted(registry.builtin_names("schedule"))
+    ],
+)
 def test_schedule(schedule):
     rates = DeepClassifier(**SMALL, schedule=schedule).fit(X, y).history_["learning_rate"]
     assert rates.iloc[-1] <= 0.0101
@@ -112,7 +118,12 @@ class OwnNet(skdeep.Module):
         return nn.Dense(self.n_outputs)(self.act(nn.Dense(8)(x)))
 
 
-@pytest.mark.parametrize("activation", [nn.relu, nn.tanh, nn.silu, nn.gelu, jax.nn.selu])
+ALIKE = (nn.tanh, nn.gelu, jax.nn.selu)  # jitted as silu is
+
+
+@pytest.mark.parametrize(
+    "activation", [nn.relu, nn.silu, *(pytest.param(function, marks=pytest.mark.campaign) for function in ALIKE)]
+)
 def test_functions_of_jax_as_activations_pickle(activation):
     for network in (MLP(widths=(8,), activation=activation), OwnNet(act=activation)):
         model = DeepClassifier(**SMALL | {"network": network}).fit(X, y)

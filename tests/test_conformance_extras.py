@@ -16,6 +16,13 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
 
 ESTIMATORS = [DeepClassifier(), DeepRegressor(), DeepAutoencoder(), MLPClassifier(), MLPRegressor()]
+FEW_EPOCHS = [
+    DeepClassifier(max_epochs=2),
+    DeepRegressor(max_epochs=2),
+    DeepAutoencoder(max_epochs=2),
+    MLPClassifier(max_iter=2),
+    MLPRegressor(max_iter=2),
+]
 # Counts of scikit-learn 1.9.1; a newer one may have more.
 AT_LEAST = {
     "DeepClassifier": 66,
@@ -49,7 +56,7 @@ def test_as_many_checks_run_as_there_are(estimator):
 @pytest.mark.parametrize(
     "name", ["check_param_validation", "check_dataframe_column_names_consistency", "check_inplace_ensure_writeable"]
 )
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
+@pytest.mark.parametrize("estimator", FEW_EPOCHS, ids=lambda estimator: type(estimator).__name__)
 def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
     getattr(estimator_checks, name)(type(estimator).__name__, clone(estimator))
 
@@ -59,7 +66,7 @@ def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
 @pytest.mark.parametrize("name", OF_TRANSFORMERS)
 def test_checks_of_transformers_that_scikit_learn_keeps_for_itself(name):
-    getattr(estimator_checks, name)("DeepAutoencoder", DeepAutoencoder())
+    getattr(estimator_checks, name)("DeepAutoencoder", DeepAutoencoder(max_epochs=2))
 
 
 @pytest.mark.parametrize("cls", [type(estimator) for estimator in ESTIMATORS])
@@ -75,7 +82,7 @@ jax.config.update("jax_debug_nans", True)
 from sklearn.utils import estimator_checks
 from skdeep import DeepClassifier, MLPRegressor
 warnings.simplefilter("ignore")
-for estimator in (DeepClassifier(), MLPRegressor()):
+for estimator in (DeepClassifier(max_epochs=5), MLPRegressor(max_iter=5)):
     for name in ("check_fit_idempotent", "check_methods_subset_invariance", "check_estimators_dtypes"):
         getattr(estimator_checks, name)(type(estimator).__name__, estimator)
 print("passed")

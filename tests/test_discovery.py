@@ -444,7 +444,7 @@ print(json.dumps([message, [c.full_id for c in plugins.list_components("loss")]]
 def test_results_depend_neither_on_hashes_nor_on_the_order_of_the_path(install, monkeypatch):
     folders = [str(install(name, LOSS_SOURCE, losses=f"cubic = fake_{name}:Cubic")) for name in "dacb"]
     answers = set()
-    for seed in range(20):
+    for seed in range(8):
         folders = [*folders[1:], folders[0]]
         monkeypatch.setenv("PYTHONHASHSEED", str(seed))
         monkeypatch.setenv("PYTHONPATH", ":".join(folders))
@@ -455,12 +455,12 @@ def test_results_depend_neither_on_hashes_nor_on_the_order_of_the_path(install, 
     assert [full_id for full_id in listed if full_id.endswith(":cubic")] == ["a:cubic", "b:cubic", "c:cubic", "d:cubic"]
 
 
-@pytest.mark.parametrize("statement", ["import skdeep", "import skdeep.registry", "from skdeep import DeepClassifier"])
-def test_importing_scans_nothing(statement):
+def test_importing_scans_nothing():
     script = (
         "from importlib import metadata\n"
         "def refuse(*args, **kwargs): raise AssertionError('scanned')\n"
-        f"metadata.distributions = metadata.entry_points = refuse\n{statement}\n"
+        "metadata.distributions = metadata.entry_points = refuse\n"
+        "import skdeep\nimport skdeep.registry\nfrom skdeep import DeepClassifier\n"
         "from skdeep import registry; registry.get('optimizer', 'adam')\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

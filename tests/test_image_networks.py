@@ -179,7 +179,7 @@ def test_flat_rows_are_an_error_that_names_input_shape():
         DeepClassifier(network="resnet", max_epochs=1).fit(X, y)
 
 
-@pytest.mark.parametrize("cls", [DeepClassifier, DeepRegressor])
+@pytest.mark.parametrize("cls", [DeepClassifier, pytest.param(DeepRegressor, marks=pytest.mark.campaign)])
 def test_resnet_by_name_in_a_pipeline(cls):
     deep = cls(network="resnet", input_shape=(8, 8, 1), learning_rate=1e-2, batch_size=64, max_epochs=4, tol=None)
     model = make_pipeline(MinMaxScaler(), deep.set_params(random_state=0))

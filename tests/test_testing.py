@@ -13,7 +13,7 @@ import optax
 import pytest
 
 import skdeep
-from skdeep import registry, testing
+from skdeep import augmentations, layers, networks, registry, testing
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout, Flatten, LayerNorm, Residual
 from skdeep.networks import MLP, Sequential
 from skdeep.testing import component_checks, parametrize_with_component_checks
@@ -44,7 +44,6 @@ SMALL, LARGE_ONES = built_in()
 VARIANTS = [
     MLP(widths=(8,), normalization="batch", dropout_rate=0.1),
     Residual((Dense(4), BatchNorm(), Dropout(0.3))),
-    MLP(widths=()),
     Sequential((Flatten(), Dense(8), Activation("relu"), BatchNorm(), Dropout(0.1), Residual(), LayerNorm())),
 ]
 
@@ -57,15 +56,40 @@ def forgets(component, check):
         jax.clear_caches()
 
 
+# Fits of these take seconds to compile; the tests of networks, layers and augmentations and the docs train all of them.
+FITTED_IN_THE_CAMPAIGN = (
+    augmentations.CutMix,
+    augmentations.RandomCrop,
+    layers.Bidirectional,
+    layers.GRU,
+    layers.LSTM,
+    layers.SelfAttention,
+    layers.TransformerBlock,
+    networks.CNN,
+    networks.TCN,
+    networks.Transformer,
+)
+
+
+def slow_fits_marked(parametrize):
+    """Return the cases with the fits of components that take seconds to compile marked for the campaign."""
+    cases = []
+    for case in parametrize.args[1]:
+        component, check = case.values
+        is_slow = isinstance(component, FITTED_IN_THE_CAMPAIGN) and name_of(check).startswith("check_fit")
+        cases.append(pytest.param(*case.values, id=case.id, marks=pytest.mark.campaign) if is_slow else case)
+    return pytest.mark.parametrize(("component", "check"), cases)
+
+
 @pytest.mark.usefixtures("forgets")
-@parametrize_with_component_checks([*SMALL, *VARIANTS])
+@slow_fits_marked(parametrize_with_component_checks([*SMALL, *VARIANTS]))
 def test_contract_of_built_in_components(component, check):
     check(component)
 
 
 @pytest.mark.campaign
 @parametrize_with_component_checks(
-    [*LARGE_ONES, MLP(widths=(8, 8), normalization="layer", residual=True, activation="gelu")]
+    [*LARGE_ONES, MLP(widths=()), MLP(widths=(8, 8), normalization="layer", residual=True, activation="gelu")]
 )
 def test_contract_of_large_built_in_components(component, check):
     check(component)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import partial
 
+import cloudpickle
 import numpy as np
 import pytest
 from pandas.testing import assert_frame_equal
@@ -175,9 +177,11 @@ def test_training_stops_at_the_first_loss_at_the_threshold(model, monitor):
     assert losses[-1] <= 0.9 < losses[:-1].min()
 
 
-def test_thresholds_go_through_searches_with_processes():
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.campaign)])
+def test_thresholds_go_through_pickles_and_searches(n_jobs):
     model = make_pipeline(StandardScaler(), classifier(max_epochs=200).set_callbacks(LossThreshold(0.9)))
-    search = GridSearchCV(model, {"deepclassifier__learning_rate": [0.1, 0.01]}, cv=2, n_jobs=2).fit(X, y)
+    model = pickle.loads(cloudpickle.dumps(model))  # as a search hands it to its processes
+    search = GridSearchCV(model, {"deepclassifier__learning_rate": [0.1, 0.01]}, cv=2, n_jobs=n_jobs).fit(X, y)
     assert search.best_estimator_[-1].n_iter_ < 200
 
 

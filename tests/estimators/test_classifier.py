@@ -268,9 +268,10 @@ def test_sparse_is_never_made_dense_as_a_whole(monkeypatch):
         return block
 
     monkeypatch.setattr(gathered, "dense_block", watched)
-    wide = sp.random(1200, 20_000, density=1e-4, format="csr", random_state=0, dtype=np.float32)
-    wide = sp.vstack([sp.csr_matrix(np.ones((1, 20_000), np.float32)), wide[1:]], format="csr")  # too full for entries
-    target = np.arange(1200) % 2
+    monkeypatch.setattr(gathered, "MAX_BLOCK_VALUES", 2**18)
+    wide = sp.random(400, 2_000, density=1e-3, format="csr", random_state=0, dtype=np.float32)
+    wide = sp.vstack([sp.csr_matrix(np.ones((1, 2_000), np.float32)), wide[1:]], format="csr")  # too full for entries
+    target = np.arange(400) % 2
     DeepClassifier(network="linear", max_epochs=1, tol=None, batch_size=64).fit(wide, target)
     assert 0 < largest <= gathered.MAX_BLOCK_VALUES < wide.shape[0] * wide.shape[1]
 

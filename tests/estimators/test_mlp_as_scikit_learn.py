@@ -34,7 +34,10 @@ def _tests_of_scikit_learn() -> ModuleType:
 
 _module = _tests_of_scikit_learn()
 _tests = {name: test for name, test in vars(_module).items() if name.startswith("test_")}
-globals().update({name: test for name, test in _tests.items() if name not in OF_PRIVATE_NAMES})
+# 200 calls of partial_fit each, as test_partial_fit_classification; a pickle goes on in test_classifier.py.
+LONG = {"test_partial_fit_regression", "test_mlp_loading_from_joblib_partial_fit"}
+_kept = {name: test for name, test in _tests.items() if name not in OF_PRIVATE_NAMES}
+globals().update({name: pytest.mark.campaign(test) if name in LONG else test for name, test in _kept.items()})
 
 
 @pytest.fixture

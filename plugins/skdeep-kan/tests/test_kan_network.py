@@ -84,7 +84,7 @@ def test_l1_flattens_edges_that_do_not_matter():
     assert (std[1e-2][:2] > 0.3).all()
 
 
-@pytest.mark.parametrize("name", ["kan", "skdeep-kan:kan"])
+@pytest.mark.parametrize("name", ["kan", pytest.param("skdeep-kan:kan", marks=pytest.mark.campaign)])
 def test_by_name_in_a_grid_search(name):
     X, y = load_iris(return_X_y=True)
     model = DeepClassifier(network=name, learning_rate=0.02, max_epochs=30, tol=None, random_state=0)

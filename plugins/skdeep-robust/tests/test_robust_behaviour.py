@@ -1,4 +1,7 @@
-"""Each loss against skdeep's default loss on data where it should be better, over several seeds."""
+"""Each loss against skdeep's default loss on data where it should be better, over several seeds.
+
+Most of these tests are campaigns; the tests of the tasks check values and gradients in each run.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ def accuracies_of_cross_entropy():
     return accuracies("cross_entropy")
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("loss", [GeneralizedCrossEntropy(), SymmetricCrossEntropy(alpha=0.01)])
 def test_wrong_labels_reduce_the_accuracy_less(loss, accuracies_of_cross_entropy):
     gains = accuracies(loss) - accuracies_of_cross_entropy
@@ -44,6 +48,7 @@ def test_wrong_labels_reduce_the_accuracy_less(loss, accuracies_of_cross_entropy
     assert gains.mean() > 0.15  # measured over six seeds: 0.24 for both
 
 
+@pytest.mark.campaign
 def test_rare_labels_are_found_more_often():
     """For five of the ten digits, only 6% of the training rows are kept: each of these labels is present in 1% of rows."""
     X, y = load_digits(return_X_y=True)
@@ -73,6 +78,7 @@ def claims(seed, n=3000):
     return X, np.where(n_claims > 0, rng.gamma(2.0 * np.maximum(n_claims, 1), 0.5), 0.0)
 
 
+@pytest.mark.campaign
 def test_tweedie_has_a_lower_deviance_on_amounts_with_many_zeros():
     ratios = []
     for seed in SEEDS[:2]:
@@ -102,12 +108,15 @@ def test_predicted_deviations_cover_and_follow_the_noise():
     assert np.corrcoef(np.log(std), np.log(noise[2000:]))[0, 1] > 0.9
 
 
-def test_evidential_trains_where_the_noise_is_small():
+@pytest.mark.parametrize(
+    ("rates", "seeds"), [((3e-3,), (0,)), pytest.param((1e-3, 3e-3, 1e-2), range(3), marks=pytest.mark.campaign)]
+)
+def test_evidential_trains_where_the_noise_is_small(rates, seeds):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2))
     y = X[:, 0] + rng.normal(scale=0.05, size=300)
-    for learning_rate in (1e-3, 3e-3, 1e-2):
-        for seed in range(3):
+    for learning_rate in rates:
+        for seed in seeds:
             settings = {"learning_rate": learning_rate, "max_epochs": 100, "tol": None, "random_state": seed}
             model = DeepRegressor(loss="evidential", **settings).fit(X, y)
             assert model.score(X, y) > 0.98

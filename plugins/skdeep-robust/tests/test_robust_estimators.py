@@ -46,7 +46,7 @@ def fitted(loss, estimator, y=None, weight=None, **settings):
     return estimator(loss=loss, **{**SETTINGS, **settings}).fit(X, given if y is None else y, weight)
 
 
-@pytest.mark.parametrize("prefix", ["", "skdeep-robust:"])
+@pytest.mark.parametrize("prefix", ["", pytest.param("skdeep-robust:", marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_loss_by_bare_name_and_full_id(name, prefix):
     cls, estimator = NAMES[name]
