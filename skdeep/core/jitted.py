@@ -50,9 +50,7 @@ def _reduced(function: Any) -> Any:
         found = found_by(module, name)
         if found is function:
             return name
-        if (
-            type(found) is type(function) and _innermost(found) is inner
-        ):  # `function` is a copy of the object with this name
+        if type(found) is type(function) and _innermost(found) is inner:  # `function` is a copy of `found`
             return import_name, (module, name)
     return _value_of, (_kept(function),)  # functions defined in a notebook are pickled by value
 
@@ -77,11 +75,8 @@ class _Kept:
     def __reduce__(self) -> Any:
         if id(self.value) in _being_dumped.get():
             arguments, state = self.value.__reduce_ex__(4)[1:3]
-            return (
-                _kept_empty,
-                arguments,
-                (state,),
-            )  # filled by __setstate__, as a derivative refers to its own function
+            # `__setstate__` fills in the state later, because a custom derivative refers to its own function.
+            return _kept_empty, arguments, (state,)
         return _found_or_loaded, (*_path_of(self.value), self._dumped())
 
     def _dumped(self) -> bytes:

@@ -177,9 +177,8 @@ def test_a_training_with_a_full_batch_optimizer_continues_with_the_same_bits():
 
 
 def test_running_a_job_does_not_change_it():
-    job = job_of(
-        DeepClassifier(**SMALL | {"network": MLP(widths=(300, 300))})
-    )  # large enough that XLA reads it without a copy
+    wide = MLP(widths=(300, 300))  # parameters so large that XLA reads them without a copy
+    job = job_of(DeepClassifier(**SMALL | {"network": wide}))
     before = jax.tree.map(np.array, job.start)
     run(job)
     jax.tree.map(np.testing.assert_array_equal, job.start, before)

@@ -100,9 +100,8 @@ def test_the_share_of_classes_of_one_row_is_drawn_from_other_classes():
     codes = np.array([*range(10), *[10] * 10])
     is_held_out = choose_held_out(codes, 5, True, np.random.default_rng(0))
     assert (is_held_out.sum(), is_held_out[:10].sum()) == (5, 0)
-    assert (
-        choose_held_out(codes, 15, True, np.random.default_rng(0)).sum() == 9
-    )  # one row of each class is not held out
+    # One row of each class is not held out.
+    assert choose_held_out(codes, 15, True, np.random.default_rng(0)).sum() == 9
 
 
 @pytest.mark.parametrize("n_wanted", [20, 30])

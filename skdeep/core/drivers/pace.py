@@ -29,9 +29,8 @@ class Pace:
     def __init__(self, params: Any, batch_size: int, in_shape: InShape, seconds_per_block: float) -> None:
         n_products = sum(leaf.size for leaf in jax.tree.leaves(params)) * batch_size
         self._seconds_per_step: float = GUESSED_SECONDS_PER_STEP + GUESSED_SECONDS_PER_PRODUCT * n_products
-        if (
-            most_axes(in_shape) > 1
-        ):  # images, sequences: weights may be used many times per row, so measure one step first
+        if most_axes(in_shape) > 1:
+            # Images and sequences may use a weight many times per row, so measure a block of one step first.
             self._seconds_per_step = SECONDS_PER_BLOCK
         self._seconds_per_block = seconds_per_block
 

@@ -71,7 +71,7 @@ def form_of(rows: WeightedRows, in_shape: InShape, batch_size: int) -> tuple[Any
     """Return the properties of a feed on which its program depends. They are equal for row counts of one padded size."""
     n = len(rows.target)
     of_target = rows.target.shape[1:], str(rows.target.dtype)
-    types = [str(array.dtype) for array in arrays_of(rows.x)]
+    types = tuple(str(array.dtype) for array in arrays_of(rows.x))
     common = (padded_size(n), batch_size, str(specs_of(in_shape)), types, of_target)
     if not is_sparse(rows.x):
         return ("dense", *common)

@@ -121,11 +121,8 @@ def test_results_do_not_depend_on_the_bound_on_patches(monkeypatch, case, bound)
 
 def test_axes_may_have_any_order():
     x, kernel, options = CASES["groups"]
-    specs = (
-        (3, 0, 2, 1),
-        (1, 3, 2, 0),
-        (2, 0, 3, 1),
-    )  # positions of (n, c, height, width) and of (out, in, height, width)
+    # Positions of (n, c, height, width), of (out, in, height, width), and of the output's axes.
+    specs = ((3, 0, 2, 1), (1, 3, 2, 0), (2, 0, 3, 1))
     numbers = lax.ConvDimensionNumbers(*specs)
     moved_x = np.empty([dict(zip(specs[0], (2, 4, 5, 6), strict=True))[axis] for axis in range(4)], np.float32)
     moved_x[...] = np.moveaxis(x, (0, 3, 1, 2), specs[0])
