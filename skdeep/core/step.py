@@ -89,7 +89,7 @@ def progress(config: FitConfig, state: TrainState) -> Float[Array, ""]:
 
 def steps_done(state: TrainState) -> Int[Array, ""]:
     """Return how many steps were done, where all epochs have as many steps as this one."""
-    return state.epoch * state.steps_per_epoch + state.position
+    return jnp.asarray(state.epoch * state.steps_per_epoch + state.position)
 
 
 def steps_of_training(config: FitConfig, state: TrainState) -> Int[Array, ""]:
