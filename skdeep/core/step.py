@@ -90,7 +90,7 @@ def progress(config: FitConfig, state: TrainState) -> Float[Array, ""]:
 
 def steps_done(state: TrainState) -> Int[Array, ""]:
     """Return the number of steps done, as if all epochs had as many steps as the current one."""
-    return state.epoch * state.steps_per_epoch + state.position
+    return jnp.asarray(state.epoch * state.steps_per_epoch + state.position)
 
 
 def steps_of_training(config: FitConfig, state: TrainState) -> Int[Array, ""]:

@@ -101,4 +101,6 @@ def test_floats_are_data_and_the_rest_is_structure(cls):
     data = {path[-1].name for path, _ in jax.tree_util.tree_flatten_with_path(cls())[0]}
     floats = {name for name, value in cls().get_params().items() if isinstance(value, float)}
     assert data == {name.removeprefix("base__") for name in floats}
-    assert data >= {"ADOPT": {"clip_exponent"}, "SAM": {"rho", "b1"}}.get(cls.__name__, {"b1", "eps"})
+    assert data >= {"ADOPT": {"clip_exponent"}, "SAM": {"rho", "b1"}, "SGLD": {"temperature"}}.get(
+        cls.__name__, {"b1", "eps"}
+    )
