@@ -1,4 +1,4 @@
-"""Stage 5a: apply an augmentation to a training batch."""
+"""Apply an augmentation to a training batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage 5a: networks composed of two networks: an encoder with a decoder, and an encoder with a head.
+"""Networks composed of two networks: an encoder with a decoder, and an encoder with a head.
 
 If such a network returns more than its prediction (a mean and a log variance), each part is a raw output with a name, which the
 loss uses. So the training step is the same for all networks.

@@ -1,4 +1,4 @@
-"""Stage 11: raw outputs -> probabilities, scores, classes and predictions, all by the link of the loss.
+"""Probabilities, scores, classes and predictions from raw outputs, by the link of the loss.
 
 The host calls these functions with NumPy; programs that judge predictions call them with jax.numpy.
 """

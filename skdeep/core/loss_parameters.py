@@ -1,4 +1,4 @@
-"""Stage 5d: parameters of a loss, trained together with those of the network.
+"""Parameters of a loss, trained together with those of the network.
 
 The loss gets them as raw outputs under their names, with equal rows. So the training step, validation and prediction are the same
 as for other losses.

@@ -1,4 +1,4 @@
-"""Stage 5: turn a network component into pure functions `init` and `apply`. Only this file of the core runs Flax.
+"""Turn a network component into pure functions `init` and `apply`. Only this file of the core runs Flax.
 
 `skdeep/linen.py` describes how linen modules are called. NNX modules are built by their factory inside the traced program, split
 into parameters, random streams and other state, and merged for each call.

@@ -1,4 +1,4 @@
-"""Stage 6a: the objective of a step, computed from the losses of its rows."""
+"""The objective of a step, computed from the losses of its rows."""
 
 from __future__ import annotations
 

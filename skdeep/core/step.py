@@ -1,4 +1,4 @@
-"""Stage 6: one training step, and a block of steps as one program."""
+"""One training step, and a block of steps as one program."""
 
 from __future__ import annotations
 
