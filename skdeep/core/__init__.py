@@ -9,7 +9,8 @@
 5. `drivers` run the program block by block and report to a `watcher`.
 6. From parameters to predictions: `inference`, `link`; `generation` for texts.
 
-Networks that contain other networks are in `composed`, `variational` and `language`. Four more files support these stages:
+`inputs` and `raw` describe the inputs and the raw outputs of a network. Networks that contain other networks are in `composed`,
+`variational` and `language`; `loss_parameters` adds the parameters of a loss to a network. Four more files support these stages:
 `fingerprint` (users' code in the keys of programs), `jitted` (copies and pickles of JAX's function objects), `random` (the
 generator of random numbers), and `cpu` (workarounds for XLA's CPU backend).
 """
