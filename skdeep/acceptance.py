@@ -26,7 +26,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 # Arguments that a plain function may name beside these.
-OFFERED: dict[str, dict[str, Any]] = {"schedule": {"step": 0, "n_steps": 1}}
+OFFERED: dict[str, dict[str, Any]] = {"schedule": {"step": 0, "count": 0, "n_steps": 1}}
 
 # The methods of which a component class must define at least one.
 METHODS = {

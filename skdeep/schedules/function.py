@@ -17,19 +17,23 @@ class FunctionSchedule(Schedule):
     Parameters
     ----------
     function : callable
-        Takes progress, one number in [0, 1], and returns the factor, one number of at least 0.
-
-    It may also take `step`, the number of steps done, and `n_steps`, those of the whole training, by these names.
+        Takes progress, one number in [0, 1], and returns the factor, one number of at least 0. It may also take `step`, the number
+        of steps done, and `n_steps`, the number of steps in `max_epochs` epochs, by these names. `count` is Optax's name for
+        `step`, so Optax's schedules work: give them an initial value of 1, since the factor multiplies the learning rate.
 
     Examples
     --------
     >>> from skdeep.schedules import FunctionSchedule
     >>> FunctionSchedule(lambda progress: 1 - progress / 2)(0.5)
     0.75
+    >>> import optax, skdeep
+    >>> model = skdeep.DeepClassifier(schedule=optax.linear_schedule(1.0, 0.1, transition_steps=100))
     """
 
     function: Callable[..., Any]
 
     def __call__(self, progress: Any, **more: Any) -> Any:
+        if "step" in more:
+            more["count"] = more["step"]
         positional, named = arguments_after(progress, self.function, **more)
         return self.function(*positional, **named)

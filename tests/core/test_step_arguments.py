@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from skdeep_optimizers import SAM
@@ -174,3 +175,19 @@ def test_layers_that_draw_from_streams_of_their_own():
     ]
     assert_array_equal(fits[1], fits[2])
     assert np.abs(fits[0] - fits[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "of_optax",
+    [
+        optax.linear_schedule(1.0, 0.1, 8),
+        optax.cosine_decay_schedule(1.0, 10, alpha=0.2),
+        optax.warmup_cosine_decay_schedule(0.0, 1.0, 4, 12),
+        optax.piecewise_constant_schedule(1.0, {3: 0.5, 7: 0.5}),
+    ],
+    ids=["linear", "cosine", "joined", "piecewise"],
+)
+def test_schedules_of_optax_get_the_number_of_steps(of_optax):
+    model = skdeep.DeepRegressor(schedule=of_optax, learning_rate=0.3, **SETTINGS).fit(X, Y)
+    expected = [0.3 * float(of_optax(3 * epoch - 1)) for epoch in (1, 2, 3, 4)]  # at the last step of each epoch
+    assert_allclose(model.history_["learning_rate"], expected, rtol=1e-6)
