@@ -60,13 +60,6 @@ def pytest_make_parametrize_id(val):
     return re.sub(r" at 0x[0-9a-f]+", "", str(val))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def traces_forgotten():
-    """Clear JAX's caches after each file: traces take more memory than programs, and other files do not use them."""
-    yield
-    jax.clear_caches()
-
-
 @pytest.fixture
 def fresh_registry(monkeypatch):
     """Empty the registry, the policy and the caches of plugins before and after a test."""

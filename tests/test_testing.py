@@ -48,12 +48,19 @@ VARIANTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def last_component():
+    """A list of the component that was checked last."""
+    return [None]
+
+
 @pytest.fixture
-def forgets(component, check):
-    """Clear the compiled programs after a component's last check: all together take gigabytes."""
-    yield
-    if component.kind == "network" and name_of(check) == "check_fit_compiles_once":
+def forgets(component, last_component):
+    """Clear JAX's caches when the checks of a network are done: those of all networks take gigabytes."""
+    (before,) = last_component
+    if before is not None and before is not component and before.kind == "network":
         jax.clear_caches()
+    last_component[0] = component
 
 
 # Fits of these take seconds to compile; the tests of networks, layers and augmentations and the docs train all of them.
