@@ -22,7 +22,7 @@ OFFERS = [
     for name, value in project["entry-points"].get(group, {}).items()
 ]
 SOURCES = [path for folder in FOLDERS.values() for path in sorted(folder.glob("src/**/*.py"))]
-PUBLIC_PACKAGES = {"skdeep", "skdeep.contract", "skdeep.testing", *registry.GROUPS.values()}
+PUBLIC_PACKAGES = {"skdeep", "skdeep.contract", "skdeep.kernels", "skdeep.testing", *registry.GROUPS.values()}
 
 pytestmark = pytest.mark.usefixtures("fresh_registry")
 

@@ -27,8 +27,7 @@ class MeanLoss(Objective):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.kernels import kernels_of
-    from skdeep.records import Batch
+    >>> from skdeep.records import Batch
     >>> from skdeep.core.objective import MeanLoss
     >>> ones = jnp.ones(2)
     >>> batch = Batch(x=ones, target=ones, weight=ones, mask=ones)

@@ -41,8 +41,7 @@ class BatchMean(Objective):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdeep.kernels import kernels_of
-    from skdeep.records import Batch
+    >>> from skdeep.records import Batch
     >>> from skdeep.perceptron.rules import BatchMean
     >>> weight, mask = np.array([1.0, 3.0, 0.0]), np.array([1.0, 1.0, 0.0])
     >>> batch = Batch(x=mask, target=mask, weight=weight, mask=mask)
@@ -138,8 +137,7 @@ class ZeroOne(Loss):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.kernels import kernels_of
-    from skdeep.records import Task
+    >>> from skdeep.records import Task
     >>> from skdeep.perceptron.rules import ZeroOne
     >>> from skdeep.losses import CrossEntropy
     >>> ZeroOne(Task("binary", 2), CrossEntropy())(jnp.array([[0.5], [0.5]]), jnp.array([1, 0])).tolist()
@@ -174,8 +172,7 @@ class UnexplainedVariance(Loss):
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> from skdeep.kernels import kernels_of
-    from skdeep.records import Task
+    >>> from skdeep.records import Task
     >>> from skdeep.perceptron.rules import UnexplainedVariance
     >>> from skdeep.losses import SquaredError
     >>> judge = UnexplainedVariance(SquaredError(), Task("regression", 1), (2.0,))

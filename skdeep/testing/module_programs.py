@@ -67,7 +67,7 @@ def apply(
     key = wrap_key(key_of_seed(3) if words is None else words) if train else None
     output, changed = functions_for(component, x.shape[1:]).apply(params, model_state, x, train, key, row_mask)
     changed, reported = without_losses(model_state, changed)
-    return output, changed, jnp.zeros((), x.dtype) if reported is None else reported
+    return output, changed, jnp.zeros((), float_dtype(x)) if reported is None else reported
 
 
 class Flows(NamedTuple):

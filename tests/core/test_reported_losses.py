@@ -301,7 +301,7 @@ def test_the_kit_takes_them():
         (
             Activity(masks=False),
             "check_padding_is_neutral",
-            "Other padding rows change the sum of the losses that it reports",
+            "The values of padding rows change the sum of the losses that it reports",
         ),
         (
             Infinite(),

@@ -398,8 +398,8 @@ def test_conv_decoder_gets_the_shape_of_the_image():
 
 def test_conv_decoder_needs_an_image():
     with pytest.raises(
-        ValueError, match=r"but its 'out_shape' is \(6,\) and 6 outputs are needed. Give DeepAutoencoder"
+        ValueError, match=r"but its 'out_shape' is \(6,\) and the loss needs 6 outputs. Give DeepAutoencoder"
     ):
         DeepAutoencoder(**SMALL, decoder="conv_decoder").fit(X)
-    with pytest.raises(ValueError, match=r"'out_shape' is \(3, 2\) and 12 outputs are needed"):
+    with pytest.raises(ValueError, match=r"'out_shape' is \(3, 2\) and the loss needs 12 outputs"):
         DeepAutoencoder(**SMALL, decoder="conv_decoder", loss="gaussian_nll", input_shape=(3, 2)).fit(X)

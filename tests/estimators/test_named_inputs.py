@@ -189,8 +189,8 @@ def test_embedding_of_an_autoencoder():
             ValueError,
             "Mixup changes rows",
         ),
-        (lambda m: MLPClassifier().fit(X, Y > 0), TypeError, "DeepClassifier and DeepRegressor take them"),
-        (lambda m: DeepAutoencoder().fit(X), TypeError, "DeepClassifier and DeepRegressor take them"),
+        (lambda m: MLPClassifier().fit(X, Y > 0), TypeError, "DeepClassifier and DeepRegressor take Inputs"),
+        (lambda m: DeepAutoencoder().fit(X), TypeError, "DeepClassifier and DeepRegressor take Inputs"),
     ],
 )
 def test_errors_name_the_input_and_keep_the_fit(run, error, message):
