@@ -30,7 +30,13 @@ if jax.__version_info__ < (0, 11):
 
 
 def checked(function, *, typechecker, with_shapes=jaxtyping.jaxtyped):
-    """Check the types of a function, and its shapes if an annotation has any: to bind those takes longer than the rest."""
+    """Check the types of a function, and its shapes if an annotation has any: to bind shapes takes longer than all else.
+
+    Functions inside functions are not checked. They are made anew at each call, and beartype would compile a check for each
+    and keep it for ever, with all that the function refers to.
+    """
+    if "<locals>" in getattr(function, "__qualname__", ""):
+        return function
     try:
         hints = inspect.get_annotations(function, eval_str=True) if inspect.isfunction(function) else None
     except Exception:  # names that only a type checker imports
