@@ -53,11 +53,13 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
 
     (value, (reported, model_state)), grad = jax.value_and_grad(objective, has_aux=True)(state.params)
     learning_rate = learning_rate_of(config, state)
-    more = arguments_for(
-        config.optimizer.update,
-        progress=progress(config, state),
-        step=steps_done(state),
-        key=jax.random.fold_in(key, _OPTIMIZER_SALT),
+    more = _computed(
+        arguments_for(
+            config.optimizer.update,
+            progress=lambda: progress(config, state),
+            step=lambda: steps_done(state),
+            key=lambda: jax.random.fold_in(key, _OPTIMIZER_SALT),
+        )
     )
     with jax.numpy_dtype_promotion("standard"):  # Optax takes powers of floats to counts of steps
         optimizer_state, updates = config.optimizer.update(
@@ -102,7 +104,11 @@ def steps_of_training(config: FitConfig, state: TrainState) -> Int[Array, ""]:
 
 def learning_rate_of(config: FitConfig, state: TrainState) -> Any:
     """Return the learning rate of the next step."""
-    more = arguments_for(config.schedule.__call__, step=steps_done(state), n_steps=steps_of_training(config, state))
+    more = _computed(
+        arguments_for(
+            config.schedule.__call__, step=lambda: steps_done(state), n_steps=lambda: steps_of_training(config, state)
+        )
+    )
     factor = config.schedule(progress(config, state), **more) * state.stopping.rate_factor
     return (config.learning_rate * factor).astype(state.loss_sum.dtype)
 
@@ -269,6 +275,11 @@ def continued_state(
 def evaluation_params(config: FitConfig, state: TrainState) -> Params:
     """Return the parameters that the optimizer wants to be judged by."""
     return config.optimizer.eval_params(state.params, state.optimizer_state)
+
+
+def _computed(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of arguments that are given as functions: those that nobody takes cost no tracing."""
+    return {name: make() for name, make in arguments.items()}
 
 
 def _clip(config: FitConfig, grad: Params) -> Params:
