@@ -8,6 +8,7 @@ import inspect
 import os
 import re
 import sys
+from pathlib import Path
 from typing import get_args
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy is imported, or scikit-learn skips a check
@@ -27,6 +28,9 @@ QUICK = (
 )
 if jax.__version_info__ < (0, 11):
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *QUICK])
+
+
+LARGEST_BYTES = 2**30
 
 
 def checked(function, *, typechecker, with_shapes=jaxtyping.jaxtyped):
@@ -64,6 +68,35 @@ def pytest_make_parametrize_id(val):
     if isinstance(val, set | frozenset):
         return str(sorted(map(str, val)))
     return re.sub(r" at 0x[0-9a-f]+", "", str(val))
+
+
+class Memory:
+    """Bounds the memory of a test process, in the doctests and the plugins' tests too."""
+
+    @pytest.fixture(autouse=True, scope="module")
+    @classmethod
+    def caches_cleared(cls):
+        """Clear JAX's caches after each file, and the compiled programs too if the process is large.
+
+        Other files use few of them, and all together take gigabytes.
+        """
+        yield
+        jax.clear_caches()
+        if resident_bytes() > LARGEST_BYTES:
+            import skdeep
+
+            skdeep.clear_cache()
+
+
+def pytest_configure(config):
+    """Let `Memory` act on all tests of a run, not only on those in this folder."""
+    config.pluginmanager.register(Memory())
+
+
+def resident_bytes():
+    """Return the resident memory of this process in bytes, or 0 if the system does not report it."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
 
 
 @pytest.fixture

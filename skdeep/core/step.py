@@ -53,14 +53,7 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
 
     (value, (reported, model_state)), grad = jax.value_and_grad(objective, has_aux=True)(state.params)
     learning_rate = learning_rate_of(config, state)
-    more = _computed(
-        arguments_for(
-            config.optimizer.update,
-            progress=lambda: progress(config, state),
-            step=lambda: steps_done(state),
-            key=lambda: jax.random.fold_in(key, _OPTIMIZER_SALT),
-        )
-    )
+    more = _arguments_of_update(config, state, key)
     with jax.numpy_dtype_promotion("standard"):  # Optax takes powers of floats to counts of steps
         optimizer_state, updates = config.optimizer.update(
             _clip(config, grad),
@@ -277,8 +270,20 @@ def evaluation_params(config: FitConfig, state: TrainState) -> Params:
     return config.optimizer.eval_params(state.params, state.optimizer_state)
 
 
+def _arguments_of_update(config: FitConfig, state: TrainState, key: Any) -> dict[str, Any]:
+    """Return the further arguments that the optimizer's `update` names."""
+    return _computed(
+        arguments_for(
+            config.optimizer.update,
+            progress=lambda: progress(config, state),
+            step=lambda: steps_done(state),
+            key=lambda: jax.random.fold_in(key, _OPTIMIZER_SALT),
+        )
+    )
+
+
 def _computed(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of arguments that are given as functions: those that nobody takes cost no tracing."""
+    """Return the values of arguments that are given as functions. Arguments that are not taken cost no tracing."""
     return {name: make() for name, make in arguments.items()}
 
 
