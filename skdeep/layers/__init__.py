@@ -10,12 +10,22 @@ from skdeep.layers.masking import Masking
 from skdeep.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from skdeep.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from skdeep.layers.squeeze import SqueezeExcitation
+from skdeep.layers.tabular import (
+    CategoryEmbedding,
+    NTKDense,
+    ParametricActivation,
+    PBLDEmbedding,
+    PiecewiseLinearEmbedding,
+    PLREmbedding,
+    Scale,
+)
 
 __all__ = [
     "Activation",
     "AvgPool",
     "BatchNorm",
     "Bidirectional",
+    "CategoryEmbedding",
     "Conv",
     "Dense",
     "Dropout",
@@ -30,8 +40,14 @@ __all__ = [
     "Masking",
     "MaxPool",
     "ModuleLayer",
+    "NTKDense",
+    "PBLDEmbedding",
+    "PLREmbedding",
+    "ParametricActivation",
+    "PiecewiseLinearEmbedding",
     "PositionalEncoding",
     "Residual",
+    "Scale",
     "SelfAttention",
     "SeparableConv",
     "SimpleRNN",

@@ -9,7 +9,17 @@ import jax.numpy as jnp
 from skdeep.contract import Schedule
 from skdeep.schedules.function import FunctionSchedule
 
-__all__ = ["Constant", "Cosine", "Exponential", "FunctionSchedule", "Linear", "OneCycle", "WarmupCosine"]
+__all__ = [
+    "Constant",
+    "CosLog",
+    "Cosine",
+    "Exponential",
+    "FlatCosine",
+    "FunctionSchedule",
+    "Linear",
+    "OneCycle",
+    "WarmupCosine",
+]
 
 
 def _interpolate(progress: Any, start: Any, stop: Any) -> Any:
@@ -79,6 +89,64 @@ class Cosine(Schedule):
 
     def __call__(self, progress: Any) -> Any:
         return _half_cosine(progress, 1.0, self.final)
+
+
+class FlatCosine(Schedule):
+    """Constant factor 1 for the first part of training, then cosine decay to `final`.
+
+    With the defaults, it is the schedule "flat_cos" of RealMLP (Holzmüller et al., arXiv 2407.04491).
+
+    Parameters
+    ----------
+    flat_fraction : float, default=0.5
+        Share of training with the factor 1, in [0, 1).
+    final : float, default=0.0
+        Factor at the end.
+
+    Examples
+    --------
+    >>> from skdeep.schedules import FlatCosine
+    >>> [round(float(FlatCosine()(t)), 6) for t in (0.0, 0.5, 0.75, 1.0)]
+    [1.0, 1.0, 0.5, 0.0]
+    """
+
+    flat_fraction: float = 0.5
+    final: float = 0.0
+
+    def __call__(self, progress: Any) -> Any:
+        return _half_cosine(_interpolate(progress, self.flat_fraction, 1.0), 1.0, self.final)
+
+    def check_fields(self) -> None:
+        _check_fraction(self, "flat_fraction", self.flat_fraction)
+
+
+class CosLog(Schedule):
+    """Cosine cycles whose lengths double: `(1 - cos(2 pi log2(1 + (2^n - 1) t))) / 2` at progress t, for n cycles.
+
+    Each cycle starts and ends at 0. With 4 cycles, it is the schedule "coslog4" of RealMLP (Holzmüller et al., arXiv 2407.04491),
+    whose cycles end at t = 1/15, 1/5, 7/15 and 1.
+
+    Parameters
+    ----------
+    n_cycles : float, default=4.0
+        Number of cycles; positive.
+
+    Examples
+    --------
+    >>> from skdeep.schedules import CosLog
+    >>> [round(float(CosLog()(t)), 6) for t in (0.0, 0.2, 1.0)]
+    [0.0, 0.0, 0.0]
+    """
+
+    n_cycles: float = 4.0
+
+    def __call__(self, progress: Any) -> Any:
+        n_finished = jnp.log2(1 + (jnp.exp2(self.n_cycles) - 1) * progress)
+        return 0.5 * (1 - jnp.cos(2 * jnp.pi * n_finished))
+
+    def check_fields(self) -> None:
+        if not self.n_cycles > 0:
+            raise ValueError(f"The 'n_cycles' field of CosLog must be positive. Got {self.n_cycles!r} instead.")
 
 
 class WarmupCosine(Schedule):
