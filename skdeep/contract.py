@@ -66,6 +66,7 @@ A component that needs a later version than `(1, 0)` declares it by a class attr
 - losses with parameters (`Loss.parameters`), losses of a batch (`Loss.of_batch`), and targets with other columns than are
   predicted (`Loss.n_predicted`, `check_target`, `example_target` and `score`);
 - losses that modules report by `sow("losses", ...)`, and random streams of any name;
+- `init_rows`, for initial values that depend on training rows;
 - `progress`, `step`, `n_steps` and `key` for optimizers and schedules that name them, and `Schedule.looks_at_the_end`;
 - `skdeep.network_functions`.
 """
@@ -433,6 +434,9 @@ class Layer(Component):
     Random numbers come from `self.make_rng(name)`, with any name. Streams with different names are independent, and so are
     two draws from one stream.
 
+    Parameters are initialised with one row of zeros. If initial values depend on data, set the class variable `init_rows`:
+    the module is then initialised with at most this number of random training rows. Initial values must be finite for equal rows.
+
     If rows hold ids (whole numbers from 0), define the property `n_ids`, the number of ids. If the layer is a network's first, X
     reaches it as int32. `skdeep.testing` uses the class variable `example_shape`, the shape of a row that the layer takes.
 
@@ -450,6 +454,7 @@ class Layer(Component):
 
     kind: ClassVar[str] = "layer"
     example_shape: ClassVar[tuple[int, ...]] = (6,)
+    init_rows: ClassVar[int] = 0
 
     def build(self) -> nn.Module:
         """Return the linen module."""
@@ -483,7 +488,8 @@ class Network(Component):
     """A network builds a module for rows of shape `in_shape`, inside the traced program.
 
     The module takes rows `(n, *in_shape)` and must return `(n, n_outputs)`. As a layer's module, it may take `train` and
-    `row_mask`, add losses and draw random numbers. `example_shape`, `n_ids` and `check_rows` have the same meaning as in a layer.
+    `row_mask`, add losses and draw random numbers. `example_shape`, `init_rows`, `n_ids` and `check_rows` have the same meaning as
+    in a layer.
     An NNX module adds a loss by a variable with the name "losses": `self.sow(nnx.Intermediate, "losses", value)`.
 
     Several inputs: if X is a `skdeep.Inputs`, the network must have `names_inputs = True`. `in_shape` is then a dict of
@@ -508,6 +514,7 @@ class Network(Component):
     names_inputs: ClassVar[bool] = False
     names_outputs: ClassVar[bool] = False
     example_shape: ClassVar[tuple[int, ...]] = (6,)
+    init_rows: ClassVar[int] = 0
 
     def build(self, in_shape: Any, n_outputs: Any) -> nn.Module | Callable[..., Any] | NetworkFunctions:
         """Return the linen module, a function `f(rngs) -> flax.nnx.Module`, or pure functions."""

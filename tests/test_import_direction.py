@@ -62,6 +62,7 @@ FORBIDDEN = {
     "core/feeds": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/history.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/identity.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/initial_rows.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/inputs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "inputs.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "core/job.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

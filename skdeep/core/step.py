@@ -231,11 +231,15 @@ def judge_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -
 
 
 @TracedFunction
-def new_state(config: FitConfig, key: Any, n_rows: Any, steps_per_epoch: Any) -> TrainState:
-    """Return the state before the first step, with new parameters made from the key."""
+def new_state(config: FitConfig, key: Any, n_rows: Any, steps_per_epoch: Any, x: Any = None) -> TrainState:
+    """Return the state before the first step, with new parameters made from the key and from the training rows x.
+
+    Without x, the network is initialised with one row of zeros.
+    """
     network = functions_of(config.model.network, config.model.in_shape, config.model.n_raw)
-    example = example_of(config.model.in_shape, 1, config.learning_rate.dtype)  # type: ignore[attr-defined]  # cast
-    params, model_state = network.init(jax.random.fold_in(wrap_key(key), np.uint32(0xFFFFFFFF)), example)
+    if x is None:
+        x = example_of(config.model.in_shape, 1, config.learning_rate.dtype)  # type: ignore[attr-defined]  # cast
+    params, model_state = network.init(jax.random.fold_in(wrap_key(key), np.uint32(0xFFFFFFFF)), x)
     state: TrainState = continued_state.function(
         config, params, model_state, key, n_rows, steps_per_epoch, jnp.int32(0)
     )

@@ -20,7 +20,7 @@ from skdeep.estimators.callbacks import CallbackSupportMixin
 from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.memory import Memory
 from skdeep.estimators.nested import NestedParameters
-from skdeep.estimators.prepare import Draft, Earlier, Split, check_serves
+from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split, check_serves
 from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scoring import EstimatorScore, ScoredRows
 from skdeep.records import Outcome, Task, TrainState
@@ -102,7 +102,7 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         """Return the configuration of training, with Python floats as its traced numbers."""
 
     @abstractmethod
-    def _start_state(self, config: FitConfig, counts: tuple[Any, Any], draft: Draft) -> TrainState:
+    def _start_state(self, config: FitConfig, beginning: Beginning, draft: Draft) -> TrainState:
         """Return the state before the first step; the numbers of `config` are cast to the training dtype already."""
 
     @abstractmethod

@@ -41,7 +41,7 @@ from skdeep.estimators.continuing import (
 from skdeep.estimators.memory import memory_of, recalled
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
-from skdeep.estimators.prepare import Draft, Earlier, Split
+from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split
 from skdeep.estimators.printing import EpochPrinter
 from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scale_hints import training_hint
@@ -204,22 +204,22 @@ class DeepEstimator(TrainedEstimator):
             keep_best=bool(self.early_stopping),
         )
 
-    def _start_state(self, config: FitConfig, counts: tuple[Any, Any], draft: Draft) -> TrainState:
-        earlier = draft.earlier
+    def _start_state(self, config: FitConfig, beginning: Beginning, draft: Draft) -> TrainState:
+        earlier, counts = draft.earlier, beginning[:2]
         if earlier is None:
-            return self._first_state(config, counts, draft.key)
+            return self._first_state(config, beginning, draft.key)
         epoch = np.int32(self.n_iter_ if draft.goes_on else 0)
         state: TrainState = continued_state(config, earlier.params, earlier.model_state, draft.key, *counts, epoch)
         if draft.goes_on:
             memory = earlier.memory
             return recalled(state, memory and memory.optimizer, config.optimizer)[0]
-        fresh = self._first_state(config, counts, draft.key)
+        fresh = self._first_state(config, beginning, draft.key)
         check_continues(type(self).__name__, (earlier.params, earlier.model_state), fresh)
         return state
 
-    def _first_state(self, config: FitConfig, counts: tuple[Any, Any], key: Any) -> TrainState:
+    def _first_state(self, config: FitConfig, beginning: Beginning, key: Any) -> TrainState:
         """Return the state before the first step, with newly initialised parameters."""
-        state: TrainState = new_state(config, key, *counts)
+        state: TrainState = new_state(config, key, *beginning)
         return state
 
     def _order(self, n: int, draft: Draft) -> EpochOrder:

@@ -37,7 +37,7 @@ from skdeep.estimators.parameter_types import (
     ScheduleLike,
 )
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, StrOptions
-from skdeep.estimators.prepare import Draft, Earlier, Split
+from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split
 from skdeep.estimators.resolve import Resolved, resolve_all
 from skdeep.estimators.training import FitData, train
 from skdeep.losses import CrossEntropy
@@ -477,8 +477,8 @@ class SequenceGenerator(DeepEstimator):
         texts, weight = self._texts_and_weights(data.X_val, data.sample_weight_val, "X_val", encoding.level)
         return _rows_to_score(encoding, texts, weight)
 
-    def _first_state(self, config: Any, counts: tuple[Any, Any], key: Any) -> TrainState:
-        state = super()._first_state(config, counts, key)
+    def _first_state(self, config: Any, beginning: Beginning, key: Any) -> TrainState:
+        state = super()._first_state(config, beginning, key)
         check_is_causal(config.model, state.params, state.model_state)
         return state
 

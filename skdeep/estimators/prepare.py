@@ -14,6 +14,7 @@ from skdeep.config import Model
 from skdeep.contract import Loss
 from skdeep.core import as_traced
 from skdeep.core.feeds.validation import validates_in_program
+from skdeep.core.initial_rows import initial_rows
 from skdeep.core.job import Job, Origin
 from skdeep.core.link import n_predicted
 from skdeep.core.loss_parameters import has_parameters, model_for
@@ -71,6 +72,14 @@ class Split(NamedTuple):
     validation: WeightedRows | None = None
     scored: ScoredRows | None = None
     weight_exponent: int = 0
+
+
+class Beginning(NamedTuple):
+    """The arguments of `new_state`: number of rows, steps per epoch, and rows for initialisation or None."""
+
+    n_rows: np.int32
+    steps_per_epoch: np.int32
+    x: Any = None
 
 
 def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
@@ -149,9 +158,10 @@ def _job(estimator: Any, draft: Draft, split: Split) -> Job:
     batch_size = padded_size(n) if is_full else min(_wanted_batch_size(estimator, n), padded_size(n))
     config = estimator._config(draft, split, _monitored(estimator, split))
     placement = placement_named(type(estimator).__name__, estimator.device, encoding.dtype)
-    counts = np.int32(n), np.int32(math.ceil(n / batch_size))
+    x = initial_rows(draft.model.network, split.train, encoding.in_shape, draft.key)
+    beginning = Beginning(np.int32(n), np.int32(math.ceil(n / batch_size)), x)
     with placement.active():
-        start = estimator._start_state(as_traced(config, encoding.dtype), counts, draft)
+        start = estimator._start_state(as_traced(config, encoding.dtype), beginning, draft)
     before = draft.earlier.memory.largest_batch if draft.goes_on and draft.earlier.memory else 0  # type: ignore[union-attr]
     n_epochs = 1 if draft.is_partial else estimator._max_epochs
     return Job(

@@ -19,7 +19,7 @@ from skdeep.estimators.arrays import ArrayReader
 from skdeep.estimators.deep import DeepEstimator
 from skdeep.estimators.named_inputs import forget_columns, validated_inputs, validated_target
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
-from skdeep.estimators.prepare import Draft
+from skdeep.estimators.prepare import Beginning, Draft
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
 from skdeep.inputs import Inputs
@@ -65,15 +65,17 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
             return super()._row_shape(columns)
         return pretrained_row_shape(self, self.pretrain.estimator, columns)
 
-    def _first_state(self, config: FitConfig, counts: tuple[Any, Any], key: Any) -> TrainState:
-        state = super()._first_state(config, counts, key)
+    def _first_state(self, config: FitConfig, beginning: Beginning, key: Any) -> TrainState:
+        state = super()._first_state(config, beginning, key)
         if self.pretrain is None:
             return state
         of_network, of_loss = apart(state.params)
         params, model_state = with_encoder_of(
             self.pretrain.estimator, state._replace(params=of_network), bool(self.freeze_pretrained)
         )
-        first: TrainState = continued_state(config, beside(params, of_loss), model_state, key, *counts, np.int32(0))
+        first: TrainState = continued_state(
+            config, beside(params, of_loss), model_state, key, *beginning[:2], np.int32(0)
+        )
         return first
 
     def _edited_params(self) -> tuple[Any, Any]:

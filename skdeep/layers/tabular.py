@@ -11,6 +11,8 @@ from skdeep.contract import Layer
 from skdeep.layers.activation import activation_function
 from skdeep.layers.fields import check_positive, check_widths
 
+INIT_ROWS = 8192
+
 
 class Scale(Layer):
     """Multiply each feature by a learned factor, initially 1.
@@ -90,6 +92,7 @@ class NTKDense(Layer):
     """
 
     features: int = 256
+    init_rows: ClassVar[int] = INIT_ROWS
 
     def build(self) -> Any:
         from skdeep.layers.linen.tabular import NTKDense
@@ -215,6 +218,7 @@ class PiecewiseLinearEmbedding(Layer):
 
     n_bins: int = 48
     features: int = 16
+    init_rows: ClassVar[int] = INIT_ROWS
 
     def build(self) -> Any:
         from skdeep.layers.linen.tabular import PiecewiseLinearEmbedding

@@ -1,4 +1,4 @@
-"""Networks: perceptrons, networks for images and sequences, an image decoder, lists of layers, and users' own modules."""
+"""Networks: perceptrons, networks for tables, images and sequences, an image decoder, lists of layers, and users' own modules."""
 
 from skdeep.networks.convolutional import CNN, ResNet
 from skdeep.networks.decoder import ConvDecoder
@@ -6,6 +6,7 @@ from skdeep.networks.dense import MLP, Linear
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
 from skdeep.networks.recurrent import GRU, LSTM
 from skdeep.networks.sequential import Sequential
+from skdeep.networks.tabular import RealMLP
 from skdeep.networks.temporal import TCN
 from skdeep.networks.transformer import Transformer
 
@@ -18,6 +19,7 @@ __all__ = [
     "Linear",
     "MLP",
     "NNXNetwork",
+    "RealMLP",
     "ResNet",
     "Sequential",
     "TCN",

@@ -36,6 +36,10 @@ class FlaxNetwork(Network):
     def n_ids(self) -> int | None:
         return getattr(self.module, "n_ids", None)
 
+    @property
+    def init_rows(self) -> int:  # type: ignore[override]  # the module's
+        return getattr(self.module, "init_rows", 0)
+
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         return with_outputs(self.module, n_outputs)
 
@@ -76,6 +80,10 @@ class NNXNetwork(Network):
     @property
     def n_ids(self) -> int | None:
         return getattr(self.factory, "n_ids", None)
+
+    @property
+    def init_rows(self) -> int:  # type: ignore[override]  # the factory's
+        return getattr(self.factory, "init_rows", 0)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         return functools.partial(self.factory, in_shape, n_outputs)

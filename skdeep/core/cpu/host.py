@@ -74,9 +74,15 @@ def _apply_in_jax(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
     outputs = equation.primitive.bind(*typed, **equation.primitive.get_bind_params(equation.params))
     outputs = outputs if equation.primitive.multiple_results else [outputs]
     return [
-        _pack(np.asarray(jax.random.key_data(output))) if _key_name(variable.aval) == "pcg" else output
-        for variable, output in zip(equation.outvars, outputs, strict=True)
+        _on_host(output, _key_name(variable.aval)) for variable, output in zip(equation.outvars, outputs, strict=True)
     ]
+
+
+def _on_host(output: Any, key_name: str | None) -> Any:
+    """Return JAX's output as NumPy's array, in which rules compute; keys of other generators stay as they are."""
+    if key_name is None:
+        return np.asarray(output)
+    return _pack(np.asarray(jax.random.key_data(output))) if key_name == "pcg" else output
 
 
 def _is_plain(atom: Any) -> bool:

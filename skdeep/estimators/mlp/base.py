@@ -35,7 +35,7 @@ from skdeep.estimators.class_weight import check_some_class_weight
 from skdeep.estimators.memory import memory_of, resumed
 from skdeep.estimators.mlp.parameters import MLP_CONSTRAINTS, check_mlp_parameters, hidden_widths
 from skdeep.estimators.mlp.weights import PerceptronWeights, raise_non_finite
-from skdeep.estimators.prepare import Draft, Earlier, Split
+from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split
 from skdeep.estimators.printing import IterationPrinter, SolverPrinter
 from skdeep.estimators.resolve import Resolved, resolve_ready
 from skdeep.estimators.warn import warn_caller
@@ -279,10 +279,10 @@ class Perceptron(PerceptronWeights, ArrayReader):
             n_seen_before=self._n_seen(draft),
         )
 
-    def _start_state(self, config: FitConfig, counts: tuple[Any, Any], draft: Draft) -> TrainState:
+    def _start_state(self, config: FitConfig, beginning: Beginning, draft: Draft) -> TrainState:
         """Return the state before the first step: weights, optimizer state and stopping state, of an earlier fit if any."""
         params, model_state = self._first_weights(config, draft)
-        state: TrainState = continued_state(config, params, model_state, draft.key, *counts, np.int32(0))
+        state: TrainState = continued_state(config, params, model_state, draft.key, *beginning[:2], np.int32(0))
         memory = None if draft.earlier is None else draft.earlier.memory
         return resumed(state, memory, config, keeps_optimizer=draft.is_partial)
 

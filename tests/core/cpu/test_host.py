@@ -362,6 +362,15 @@ def test_unknown_operations_run_in_jax(evaluated):
     assert "cumsum" in evaluated
 
 
+def test_outputs_of_unknown_operations_are_numpys_for_the_next_operation():
+    x = np.array([1.6, 2e9, 1e9, np.nan], np.float32)
+
+    def function(key, x):
+        return jnp.cumsum(x).astype(jnp.int32)
+
+    np.testing.assert_array_equal(on_host(function, x), function(None, x))
+
+
 def test_outputs_that_are_constants_are_plain_arrays():
     constant = np.arange(3, dtype=np.float32)
     outputs = on_host(lambda key, x: (jnp.asarray(constant), jnp.asarray(constant) + 1, x), np.ones(2, np.float32))

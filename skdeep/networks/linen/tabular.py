@@ -1,0 +1,49 @@
+"""The module of RealMLP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from skdeep.layers.linen.dropout import TracedDropout
+from skdeep.layers.linen.tabular import CategoryEmbedding, NTKDense, ParametricActivation, PBLDEmbedding, Scale
+
+
+class RealMLP(nn.Module):
+    """Embeddings of numbers and categories, a scaling layer, dense layers with parametric activations, and a dense output layer.
+
+    Takes an array of numbers, or a dict of "numeric", "one_hot" and "category" arrays.
+    """
+
+    widths: tuple[int, ...]
+    function: Callable[[Any], Any]
+    dropout_rate: Any
+    n_frequencies: int
+    numeric_features: int
+    frequency_std: Any
+    n_categories: tuple[int, ...]
+    category_features: int
+    n_outputs: int
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool) -> Any:
+        inputs = x if isinstance(x, dict) else {"numeric": x}
+        parts = []
+        if "numeric" in inputs:
+            embedding = PBLDEmbedding(self.n_frequencies, self.numeric_features, self.frequency_std, name="numeric")
+            parts.append(embedding(inputs["numeric"]))
+        if "one_hot" in inputs:
+            parts.append(inputs["one_hot"])
+        if "category" in inputs:
+            embedding = CategoryEmbedding(self.n_categories, self.category_features, name="category")
+            vectors = embedding(inputs["category"])
+            parts.append(vectors.astype(parts[0].dtype) if parts else vectors)
+        x = Scale(name="scale")(jnp.concatenate(parts, axis=-1))
+        for i, width in enumerate(self.widths):
+            x = NTKDense(width, name=f"dense_{i}")(x)
+            x = ParametricActivation(self.function, name=f"activation_{i}")(x)
+            x = TracedDropout(self.dropout_rate)(x, train)
+        return NTKDense(self.n_outputs, name="output")(x)

@@ -1,0 +1,106 @@
+"""Networks for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from skdeep.contract import Network
+from skdeep.layers.activation import activation_function
+from skdeep.layers.fields import check_dropout_rate, check_positive, check_widths
+from skdeep.layers.tabular import INIT_ROWS, PBLDEmbedding
+from skdeep.records import InputSpec
+
+TABLE_INPUTS = ("numeric", "one_hot", "category")
+"""Names of a table's inputs: numbers, one-hot columns of categories, and ids of categories."""
+
+
+class RealMLP(Network):
+    """The network of RealMLP: embeddings of numbers and categories, a scaling layer, and dense layers initialised from rows.
+
+    Takes rows of numbers `(columns,)`, of about unit size, or inputs with the names "numeric" `(columns,)`, "one_hot" `(columns,)`
+    and "category" (ids, `(columns,)`), of which any may be missing. Its layers are `PBLDEmbedding`, `CategoryEmbedding`,
+    `Scale`, `NTKDense` and `ParametricActivation`.
+
+    Parameters
+    ----------
+    widths : tuple of int, default=(256, 256, 256)
+        Widths of the hidden layers.
+    activation : str or callable, default="selu"
+        The function of the parametric activation; RealMLP has "selu" for classification and "mish" for regression.
+    dropout_rate : float, default=0.15
+        Share of the hidden values dropped in training, in [0, 1).
+    n_frequencies : int, default=16
+        Number of cosines per numeric column.
+    numeric_features : int, default=4
+        Number of values per numeric column, with the number itself.
+    frequency_std : float, default=0.1
+        Standard deviation of the initial frequencies.
+    category_features : int, default=8
+        Length of the vector of a category.
+
+    References
+    ----------
+    Holzmüller et al., "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", arXiv 2407.04491.
+
+    Examples
+    --------
+    >>> from skdeep.networks import RealMLP
+    >>> RealMLP(widths=(64, 64)).widths
+    (64, 64)
+    """
+
+    widths: tuple[int, ...] = (256, 256, 256)
+    activation: str | Callable[[Any], Any] = "selu"
+    dropout_rate: float = 0.15
+    n_frequencies: int = 16
+    numeric_features: int = 4
+    frequency_std: float = 0.1
+    category_features: int = 8
+    names_inputs: ClassVar[bool] = True
+    init_rows: ClassVar[int] = INIT_ROWS
+
+    def build(self, in_shape: Any, n_outputs: int) -> Any:
+        from skdeep.networks.linen.tabular import RealMLP
+
+        return RealMLP(
+            widths=self.widths,
+            function=activation_function(self.activation),
+            dropout_rate=self.dropout_rate,
+            n_frequencies=self.n_frequencies,
+            numeric_features=self.numeric_features,
+            frequency_std=self.frequency_std,
+            n_categories=categories_of(self, in_shape),
+            category_features=self.category_features,
+            n_outputs=n_outputs,
+        )
+
+    def check_fields(self) -> None:
+        check_widths(self, "widths")
+        activation_function(self.activation)
+        check_dropout_rate(self)
+        PBLDEmbedding(self.n_frequencies, self.numeric_features)
+        check_positive(self, "n_frequencies", "numeric_features", "category_features")
+
+
+def categories_of(network: Network, in_shape: Any) -> tuple[int, ...]:
+    """Return the number of ids of each category; raise ValueError if the inputs are not those of a table."""
+    name = type(network).__name__
+    if not isinstance(in_shape, dict):
+        if len(in_shape) != 1:
+            raise ValueError(
+                f"The network {name} takes rows of one axis, the columns of a table. Got rows of shape {in_shape}."
+            )
+        return ()
+    for unknown in in_shape.keys() - set(TABLE_INPUTS):
+        raise ValueError(
+            f"The network {name} takes the inputs {', '.join(map(repr, TABLE_INPUTS))}, but X has the input {unknown!r}. Rename it, "
+            "or give a network of your own."
+        )
+    spec: InputSpec | None = in_shape.get("category")
+    if spec is None:
+        return ()
+    counts = spec.n_categories
+    if counts is None:
+        raise ValueError(f"The network {name} needs the number of ids of each column of the input 'category'.")
+    return counts if isinstance(counts, tuple) else (counts,) * spec.shape[0]

@@ -1,0 +1,124 @@
+"""Networks for tables, against values of the reference packages; `references/README.md` says how they were made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from skdeep import DeepClassifier, DeepRegressor, Inputs, InputSpec
+from skdeep.networks import RealMLP
+from skdeep.testing import check_network
+
+REFERENCES = Path(__file__).parent / "references"
+
+
+def reference(name):
+    """Return the arrays of a reference as float32, integers unchanged."""
+    arrays = np.load(REFERENCES / f"{name}.npz")
+    return {key: a.astype(np.float32) if (a := arrays[key]).dtype == np.float64 else a for key in arrays}
+
+
+def params_of(ref, task):
+    """Return pytabkit's parameters under our names. It has the embedded numbers column by column, then the numbers."""
+
+    def given(name):
+        return ref[f"{task}/param/{name}"]
+
+    n_columns, _, n_waves = given("plr/weight_2").shape
+    order = [
+        i
+        for column in range(n_columns)
+        for i in (n_columns * n_waves + column, *(column * n_waves + np.arange(n_waves)))
+    ]
+    order += list(range(len(order), given("layer0/scale").shape[1]))
+    dense = {
+        name: {"kernel": given(f"layer{i}/weight"), "bias": given(f"layer{i}/bias")[0]}
+        for i, name in enumerate(("dense_0", "dense_1", "output"))
+    }
+    dense["dense_0"]["kernel"] = dense["dense_0"]["kernel"][order]
+    return {
+        "numeric": {
+            "frequency": given("plr/weight_1")[:, 0],
+            "phase": given("plr/bias_1")[:, 0],
+            "output": {"kernel": given("plr/weight_2"), "bias": given("plr/bias_2")[:, 0]},
+        },
+        "category": {"embedding": given("emb")},
+        "scale": {"scale": given("layer0/scale")[0, order]},
+        "activation_0": {"slope": given("layer0/act")[0]},
+        "activation_1": {"slope": given("layer1/act")[0]},
+        **dense,
+    }
+
+
+def inputs_of(ref, task, rows):
+    """Return the inputs of the reference: scaled and clipped numbers, the scaled one-hot column, and ids."""
+
+    def squashed(x, of):
+        z = (x - ref[f"{task}/{of}_median"]) * ref[f"{task}/{of}_scale"]
+        return z / np.sqrt(1 + (z / 3) ** 2)
+
+    ids = ref[f"{task}/{rows}/cat_ids"]
+    one_hot = np.array([0.0, 1.0, -1.0], np.float32)[ids[:, :1]]
+    numbers = squashed(ref[f"{task}/{rows}/x_num"], "num")
+    return {"numeric": numbers, "one_hot": squashed(one_hot, "onehot"), "category": ids[:, 1:].astype(np.int32)}
+
+
+@pytest.mark.parametrize(("task", "activation", "out"), [("class", "selu", "out"), ("reg", "mish", "out_standardised")])
+@pytest.mark.parametrize("rows", ["train", "new"])
+def test_outputs_of_realmlp_equal_those_of_pytabkit(task, activation, out, rows):
+    ref = reference("realmlp_forward")
+    specs = {"numeric": InputSpec((3,)), "one_hot": InputSpec((1,)), "category": InputSpec((1,), "int32", (13,))}
+    expected = ref[f"{task}/{rows}/{out}"]
+    module = RealMLP((8, 8), activation).build(specs, expected.shape[1])
+    found = module.apply({"params": params_of(ref, task)}, inputs_of(ref, task, rows), train=False)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_the_kit():
+    check_network(RealMLP((8,)))
+
+
+def test_learns_a_table_of_numbers():
+    rng = np.random.RandomState(0)
+    X = rng.randn(400, 4)
+    y = np.sin(3 * X[:, 0]) + X[:, 1]
+    network = RealMLP((32, 32), "mish", dropout_rate=0.0)
+    model = DeepRegressor(network=network, learning_rate=0.01, max_epochs=100, tol=None, batch_size=64, random_state=0)
+    assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.9
+
+
+def test_inputs_that_are_no_table():
+    X, y = np.zeros((4, 2)), [0, 1, 0, 1]
+    model = DeepClassifier(network=RealMLP((4,)), max_epochs=1)
+    with pytest.raises(
+        ValueError, match="takes the inputs 'numeric', 'one_hot', 'category', but X has the input 'image'"
+    ):
+        model.fit(Inputs(image=X), y)
+    with pytest.raises(ValueError, match="rows of one axis, the columns of a table. Got rows of shape .4, 2."):
+        model.fit(np.zeros((4, 4, 2)), y)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"widths": (0,)}, "'widths' field of RealMLP"),
+        ({"activation": "selo"}, "Did you mean 'selu'"),
+        ({"dropout_rate": 1.0}, "'dropout_rate' field of RealMLP"),
+        ({"numeric_features": 1}, "'features' field of PBLDEmbedding must be an int of at least 2"),
+        ({"category_features": 0}, "'category_features' field of RealMLP"),
+    ],
+)
+def test_wrong_fields(fields, message):
+    with pytest.raises(ValueError, match=message):
+        RealMLP(**fields)
+
+
+def test_every_part_is_initialised_from_the_rows():
+    module = RealMLP((8, 8)).build((3,), 2)
+    x = np.random.RandomState(0).randn(50, 3).astype(np.float32)
+    out, made = module.init_with_output(jax.random.key(0), x, train=False)
+    out = out - made["params"]["output"]["bias"][None]
+    np.testing.assert_allclose(out.std(0), 1, rtol=1e-5)
