@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from skdeep import DeepClassifier, DeepRegressor, Inputs, InputSpec
 from skdeep.networks import RealMLP
+from skdeep.optimizers import GroupedAdamW, ParameterGroup
+from skdeep.schedules import CosLog, FlatCosine
 from skdeep.testing import check_network
 
 REFERENCES = Path(__file__).parent / "references"
@@ -122,3 +126,57 @@ def test_every_part_is_initialised_from_the_rows():
     out, made = module.init_with_output(jax.random.key(0), x, train=False)
     out = out - made["params"]["output"]["bias"][None]
     np.testing.assert_allclose(out.std(0), 1, rtol=1e-5)
+
+
+# pytabkit multiplies the decay by the square of the rate's factor.
+GROUPS = (
+    ParameterGroup("embedding", decay=1.0),
+    ParameterGroup("bias", rate=0.1, decay=0.0),
+    ParameterGroup("activation_0", rate=0.1, decay=0.01),
+    ParameterGroup("activation_1", rate=0.1, decay=0.01),
+    ParameterGroup("scale", rate=6.0, decay=36.0),
+    ParameterGroup("numeric", rate=0.1, decay=0.01),
+)
+
+
+@pytest.mark.parametrize(("task", "activation", "rate"), [("class", "selu", 0.04), ("reg", "mish", 0.2)])
+def test_ten_steps_of_realmlp_equal_those_of_pytabkit(task, activation, rate):
+    ref, data = reference("realmlp_steps"), reference("realmlp_forward")
+    params = params_of(data, task)
+    specs = {"numeric": InputSpec((3,)), "one_hot": InputSpec((1,)), "category": InputSpec((1,), "int32", (13,))}
+    module = RealMLP((8, 8), activation).build(specs, 3 if task == "class" else 1)
+    x = inputs_of(data, task, "train")
+    y = ref[f"{task}/y"]
+    optimizer = GroupedAdamW(b2=0.95, weight_decay=0.02, decay_schedule=FlatCosine(), groups=GROUPS)
+
+    def objective(params):
+        raw = module.apply({"params": params}, x, train=False)
+        if task == "reg":
+            target = (y.reshape(-1, 1) - data["reg/y_mean"]) / data["reg/y_std"]
+            return jnp.mean((raw - target) ** 2)
+        smooth = 0.9 * np.eye(3, dtype=np.float32)[y.ravel().astype(int)] + 0.1 / 3
+        return -jnp.mean(jnp.sum(smooth * jax.nn.log_softmax(raw), axis=1))
+
+    @jax.jit
+    def step(params, state, t):
+        value, grad = jax.value_and_grad(objective)(params)
+        state, updates = optimizer.update(grad, state, params, rate * CosLog()(t), value, objective, progress=t)
+        return jax.tree.map(jnp.add, params, updates), state, value
+
+    expected = {**dict(enumerate(ref[f"{task}/steps_2_to_9"], start=2)), 10: ref[f"{task}/step10"]}
+    state = optimizer.init(params)
+    for i, (t, loss) in enumerate(zip(ref[f"{task}/t"], ref[f"{task}/loss"], strict=True), start=1):
+        params, state, value = step(params, state, jnp.float32(t))
+        np.testing.assert_allclose(value, loss, rtol=1e-5)
+        if i > 1:
+            wanted = params_of(unflattened(expected[i], task), task)
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), params, wanted)
+
+
+def unflattened(vector, task):
+    """Return pytabkit's parameters by name from its flat vector."""
+    names = json.loads((REFERENCES / "realmlp_params.json").read_text())[task]
+    return {
+        f"{task}/param/{name}": vector[of["offset"] : of["offset"] + np.prod(of["shape"])].reshape(of["shape"])
+        for name, of in names.items()
+    }

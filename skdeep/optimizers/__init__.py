@@ -2,6 +2,7 @@
 
 from skdeep.optimizers.adaptive import Adagrad, Adam, AdamW, Lamb, Lion, NAdam, RMSProp, ScheduleFreeAdamW
 from skdeep.optimizers.factory import OptaxFactory
+from skdeep.optimizers.grouped import GroupedAdamW, ParameterGroup
 from skdeep.optimizers.lbfgs import LBFGS
 from skdeep.optimizers.muon import Muon
 from skdeep.optimizers.sgd import SGD
@@ -12,11 +13,13 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "GroupedAdamW",
     "Lamb",
     "Lion",
     "Muon",
     "NAdam",
     "OptaxFactory",
+    "ParameterGroup",
     "RMSProp",
     "ScheduleFreeAdamW",
 ]
