@@ -66,6 +66,7 @@ A component that needs a later version than `(1, 0)` declares it by a class attr
 - losses with parameters (`Loss.parameters`), losses of a batch (`Loss.of_batch`), and targets with other columns than are
   predicted (`Loss.n_predicted`, `check_target`, `example_target` and `score`);
 - losses that modules report by `sow("losses", ...)`, and random streams of any name;
+- the progress of training in the model state, by the name "progress";
 - `init_rows`, for initial values that depend on training rows;
 - `progress`, `step`, `n_steps` and `key` for optimizers and schedules that name them, and `Schedule.looks_at_the_end`;
 - `skdeep.network_functions`.
@@ -76,9 +77,10 @@ class NetworkFunctions(NamedTuple):
     """A network as pure functions of parameters and state.
 
     `init(key, x)` returns `(params, model_state)`. `apply(params, model_state, x, train, key, row_mask)` returns `(raw, model_state)`;
-    `row_mask` is 0 for padding rows. Two names in the model state have a meaning, at any depth:
+    `row_mask` is 0 for padding rows. Three names in the model state have a meaning, at any depth:
 
     - "batch_stats" holds averages over batches. A batch with fewer rows than a full batch changes them in proportion to its rows.
+    - "progress" holds arrays that are set to the progress before each training step: the epochs done divided by `max_epochs`.
     - "losses" holds losses that `apply` adds in training, arrays of any shape, which are summed. `init` must not return this name.
     """
 
@@ -431,7 +433,8 @@ class Layer(Component):
 
     A module can add a loss, such as a penalty on its activations, by `self.sow("losses", name, value)`. In training, the sum of all
     these values is added to the loss of each row; use `row_mask` to leave padding rows out. Validation losses do not contain them.
-    Random numbers come from `self.make_rng(name)`, with any name. Streams with different names are independent, and so are
+    A variable of the collection "progress" holds the progress of training, the epochs done divided by `max_epochs`, in [0, 1]:
+    `self.variable("progress", name, jnp.zeros, ()).value`. Random numbers come from `self.make_rng(name)`, with any name. Streams with different names are independent, and so are
     two draws from one stream.
 
     Parameters are initialised with one row of zeros. If initial values depend on data, set the class variable `init_rows`:

@@ -16,6 +16,9 @@ from skdeep import errors
 BATCH_STATS = "batch_stats"
 """The collection that holds averages over batches."""
 
+PROGRESS = "progress"
+"""The name in the model state whose arrays are set to the progress of training before each step."""
+
 LOSSES = "losses"
 """The collection, or the name of an NNX variable, by which modules report losses of their own."""
 

@@ -24,6 +24,7 @@ from skdeep.core.feeds.feed import form_of
 from skdeep.core.feeds.validation import validates_in_program
 from skdeep.core.fingerprint import atoms_of
 from skdeep.core.inputs import arrays_of
+from skdeep.core.network import has_progress
 from skdeep.core.rows import WeightedRows, padded_size
 
 PACKAGES = ("skdeep-flax", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
@@ -50,7 +51,7 @@ def signature_of(job: Any) -> str:
 def identity_of(job: Any) -> str:
     """Return a digest of everything that decides the numbers of a training, except the epoch at which it ends."""
     config = job.config
-    if not _looks_at_the_end(config):
+    if not _looks_at_the_end(config) and not has_progress(job.start.model_state):
         config = config.replace(max_epochs=0.0)
     return _digest(
         [
@@ -71,7 +72,7 @@ def identity_of(job: Any) -> str:
 
 
 def _looks_at_the_end(config: Any) -> bool:
-    """Tell whether `max_epochs` changes the first epochs: by the schedule, or an optimizer that is given the progress."""
+    """Return True if `max_epochs` changes the first epochs: by the schedule, or an optimizer that is given the progress."""
     return config.schedule.looks_at_the_end or "progress" in arguments_for(config.optimizer.update, progress=None)
 
 

@@ -19,7 +19,7 @@ from skdeep.core.cpu.rewriting import rewritten_for_cpu
 from skdeep.core.inputs import InShape, as_built_for, float_dtype, has_names, hashable_specs, row_shapes
 from skdeep.core.raw import by_name, hashable, have_names, n_rows, shapes_of, split, total_width
 from skdeep.core.sparse_rows import apply_to_entries
-from skdeep.linen import BATCH_STATS, LOSSES, call_arguments, rows_as_arguments
+from skdeep.linen import BATCH_STATS, LOSSES, PROGRESS, call_arguments, rows_as_arguments
 from skdeep.records import ModelState, Params, Raw, SparseRows
 
 _OTHER_STREAMS = 0x57E4
@@ -82,6 +82,25 @@ def weighted_by_rows(before: ModelState, after: ModelState, share: Float[Array, 
         return (share * new + (1 - share) * old).astype(new.dtype) if is_average else new
 
     return jax.tree_util.tree_map_with_path(blend, before, after)
+
+
+def has_progress(model_state: ModelState) -> bool:
+    """Return True if a network reads the progress of training: if "progress" is a name in its model state, at any depth."""
+    return any(map(_is_progress, (path for path, _ in jax.tree_util.tree_leaves_with_path(model_state))))
+
+
+def with_progress(model_state: ModelState, progress: Callable[[], Float[Array, ""]]) -> ModelState:
+    """Return the model state with all arrays below the name "progress", at any depth, set to the progress of training."""
+    if not has_progress(model_state):
+        return model_state
+    value = progress()
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: jnp.full_like(leaf, value) if _is_progress(path) else leaf, model_state
+    )
+
+
+def _is_progress(path: Any) -> bool:
+    return any(getattr(key, "key", None) == PROGRESS for key in path)
 
 
 def without_losses(before: ModelState, after: ModelState) -> tuple[ModelState, Float[Array, ""] | None]:

@@ -18,7 +18,7 @@ from skdeep.core.augment import augment, losses_of_batch
 from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
 from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.inputs import example_of, row_shapes
-from skdeep.core.network import functions_of, weighted_by_rows, without_losses
+from skdeep.core.network import functions_of, weighted_by_rows, with_progress, without_losses
 from skdeep.core.objective import row_losses, share_of_full_batch
 from skdeep.core.programs import TracedFunction, program
 from skdeep.core.random import wrap_key
@@ -41,9 +41,10 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
     if config.augmentation is not None and isinstance(batch.x, SparseRows):
         batch = batch._replace(x=made_dense(batch.x, row_shapes(config.model.in_shape)))
     changed, mixture = augment(config.augmentation, key, batch)
+    at_start = with_progress(state.model_state, lambda: progress(config, state))
 
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
-        raw, model_state = network.apply(params, state.model_state, changed.x, True, key, batch.mask)
+        raw, model_state = network.apply(params, at_start, changed.x, True, key, batch.mask)
         model_state, reported_by_modules = without_losses(state.model_state, model_state)
         losses = losses_of_batch(config.loss, raw, batch, mixture)
         if reported_by_modules is not None:  # added to each row, so that weights, objective and history include it

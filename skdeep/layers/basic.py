@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from skdeep.contract import Layer
-from skdeep.layers.fields import check_dropout_rate, check_one_of, check_positive
+from skdeep.contract import Layer, Schedule
+from skdeep.layers.fields import check_dropout_rate, check_one_of, check_positive, check_schedule
 from skdeep.layers.initializers import INITIALIZERS, initializer
 
 
@@ -52,6 +52,8 @@ class Dropout(Layer):
     ----------
     rate : float, default=0.5
         Probability that a value is dropped, in [0, 1).
+    schedule : Schedule or None, default=None
+        Factor of the rate over the training; None for a constant rate.
 
     References
     ----------
@@ -61,18 +63,20 @@ class Dropout(Layer):
     --------
     >>> from skdeep.layers import Dropout
     >>> Dropout(rate=0.2)
-    Dropout(rate=0.2)
+    Dropout(rate=0.2, schedule=None)
     """
 
     rate: float = 0.5
+    schedule: Schedule | None = None
 
     def build(self) -> Any:
         from skdeep.layers.linen.dropout import TracedDropout
 
-        return TracedDropout(self.rate)
+        return TracedDropout(self.rate, self.schedule)
 
     def check_fields(self) -> None:
         check_dropout_rate(self, "rate")
+        check_schedule(self, "schedule")
 
 
 class BatchNorm(Layer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from skdeep.arguments import arguments_for
 from skdeep.component import Component
 
 
@@ -37,6 +38,13 @@ def check_dropout_rate(component: Component, name: str = "dropout_rate") -> None
     value = getattr(component, name)
     if not 0 <= value < 1:
         raise _wrong(component, name, "in [0, 1)", value)
+
+
+def check_schedule(component: Component, name: str) -> None:
+    """Raise ValueError if the field is a schedule that asks for more than the progress."""
+    schedule = getattr(component, name)
+    if schedule is not None and (more := arguments_for(schedule.__call__, step=None, n_steps=None)):
+        raise _wrong(component, name, f"a schedule that takes the progress only, not {', '.join(more)}", schedule)
 
 
 def check_one_of(component: Component, name: str, known: Iterable[Any]) -> None:

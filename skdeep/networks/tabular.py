@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from skdeep.contract import Network
+from skdeep.contract import Network, Schedule
 from skdeep.layers.activation import activation_function
-from skdeep.layers.fields import check_dropout_rate, check_positive, check_widths
+from skdeep.layers.fields import check_dropout_rate, check_positive, check_schedule, check_widths
 from skdeep.layers.tabular import INIT_ROWS, PBLDEmbedding
 from skdeep.records import InputSpec
 
@@ -30,6 +30,8 @@ class RealMLP(Network):
         The function of the parametric activation; RealMLP has "selu" for classification and "mish" for regression.
     dropout_rate : float, default=0.15
         Share of the hidden values dropped in training, in [0, 1).
+    dropout_schedule : Schedule or None, default=None
+        Factor of the dropout rate over the training, "flat_cosine" in RealMLP; None for a constant rate.
     n_frequencies : int, default=16
         Number of cosines per numeric column.
     numeric_features : int, default=4
@@ -53,6 +55,7 @@ class RealMLP(Network):
     widths: tuple[int, ...] = (256, 256, 256)
     activation: str | Callable[[Any], Any] = "selu"
     dropout_rate: float = 0.15
+    dropout_schedule: Schedule | None = None
     n_frequencies: int = 16
     numeric_features: int = 4
     frequency_std: float = 0.1
@@ -67,6 +70,7 @@ class RealMLP(Network):
             widths=self.widths,
             function=activation_function(self.activation),
             dropout_rate=self.dropout_rate,
+            dropout_schedule=self.dropout_schedule,
             n_frequencies=self.n_frequencies,
             numeric_features=self.numeric_features,
             frequency_std=self.frequency_std,
@@ -79,6 +83,7 @@ class RealMLP(Network):
         check_widths(self, "widths")
         activation_function(self.activation)
         check_dropout_rate(self)
+        check_schedule(self, "dropout_schedule")
         PBLDEmbedding(self.n_frequencies, self.numeric_features)
         check_positive(self, "n_frequencies", "numeric_features", "category_features")
 

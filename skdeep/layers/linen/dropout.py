@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -9,24 +10,30 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from skdeep.linen import PROGRESS
+
 
 class TracedDropout(nn.Module):
     """Dropout whose rate may be a tracer. Flax's Dropout needs a Python number, since it tests `rate == 0` in Python.
 
-    If the rate is 0, the compiled program skips the drawing of random numbers.
+    With a schedule, the rate is multiplied by its factor at the progress of training. If the rate is 0, the compiled program skips the drawing of random numbers.
     """
 
     rate: Any
+    schedule: Callable[[Any], Any] | None = None
 
     @nn.compact
     def __call__(self, x: Any, train: bool) -> Any:
+        rate = self.rate
+        if self.schedule is not None:
+            rate = rate * self.schedule(self.variable(PROGRESS, "dropout", jnp.zeros, ()).value)
         if not train:
             return x
         key = self.make_rng("dropout")
-        keep = 1.0 - jnp.asarray(self.rate, x.dtype)
+        keep = 1.0 - jnp.asarray(rate, x.dtype)
 
         def random_factors() -> Any:
             return jax.random.bernoulli(key, keep, x.shape).astype(x.dtype) / keep
 
         # Only the factors are computed inside the branch. They do not depend on x, so the gradient needs no branch.
-        return x * lax.cond(self.rate > 0, random_factors, lambda: jnp.ones(x.shape, x.dtype))
+        return x * lax.cond(rate > 0, random_factors, lambda: jnp.ones(x.shape, x.dtype))

@@ -21,6 +21,7 @@ class RealMLP(nn.Module):
     widths: tuple[int, ...]
     function: Callable[[Any], Any]
     dropout_rate: Any
+    dropout_schedule: Callable[[Any], Any] | None
     n_frequencies: int
     numeric_features: int
     frequency_std: Any
@@ -45,5 +46,5 @@ class RealMLP(nn.Module):
         for i, width in enumerate(self.widths):
             x = NTKDense(width, name=f"dense_{i}")(x)
             x = ParametricActivation(self.function, name=f"activation_{i}")(x)
-            x = TracedDropout(self.dropout_rate)(x, train)
+            x = TracedDropout(self.dropout_rate, self.dropout_schedule)(x, train)
         return NTKDense(self.n_outputs, name="output")(x)
