@@ -434,8 +434,8 @@ class Layer(Component):
     A module can add a loss, such as a penalty on its activations, by `self.sow("losses", name, value)`. In training, the sum of all
     these values is added to the loss of each row; use `row_mask` to leave padding rows out. Validation losses do not contain them.
     A variable of the collection "progress" holds the progress of training, the epochs done divided by `max_epochs`, in [0, 1]:
-    `self.variable("progress", name, jnp.zeros, ()).value`. Random numbers come from `self.make_rng(name)`, with any name. Streams with different names are independent, and so are
-    two draws from one stream.
+    `self.variable("progress", name, jnp.zeros, ()).value`. Random numbers come from `self.make_rng(name)`, with any name. Streams
+    with different names are independent, and so are two draws from one stream.
 
     Parameters are initialised with one row of zeros. If initial values depend on data, set the class variable `init_rows`:
     the module is then initialised with at most this number of random training rows. Initial values must be finite for equal rows.

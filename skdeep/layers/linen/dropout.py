@@ -16,7 +16,8 @@ from skdeep.linen import PROGRESS
 class TracedDropout(nn.Module):
     """Dropout whose rate may be a tracer. Flax's Dropout needs a Python number, since it tests `rate == 0` in Python.
 
-    With a schedule, the rate is multiplied by its factor at the progress of training. If the rate is 0, the compiled program skips the drawing of random numbers.
+    With a schedule, the rate is multiplied by its factor at the progress of training. If the rate is 0, the compiled program
+    skips the drawing of random numbers.
     """
 
     rate: Any
