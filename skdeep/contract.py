@@ -67,6 +67,7 @@ A component that needs a later version than `(1, 0)` declares it by a class attr
   predicted (`Loss.n_predicted`, `check_target`, `example_target` and `score`);
 - losses that modules report by `sow("losses", ...)`, and random streams of any name;
 - the progress of training in the model state, by the name "progress";
+- networks that are ensembles (`n_members`);
 - `init_rows`, for initial values that depend on training rows;
 - `progress`, `step`, `n_steps` and `key` for optimizers and schedules that name them, and `Schedule.looks_at_the_end`;
 - `skdeep.network_functions`.
@@ -501,6 +502,10 @@ class Network(Component):
     Several outputs: a loss may need raw outputs by name. By default the columns of the output are assigned to the names in
     alphabetical order. With `names_outputs = True`, `n_outputs` is a dict of widths and the module must return a dict of arrays.
 
+    Ensembles: if the attribute, field or property `n_members` is a number, `n_outputs` is `(n_members, width)` and the module returns
+    `(n, n_members, width)`. Each member then has its own loss, and predictions are means over members. `DeepClassifier` and
+    `DeepRegressor` take such networks. For a plain number `n_outputs`, the module returns the mean over members.
+
     Examples
     --------
     >>> import flax.linen as nn
@@ -516,6 +521,7 @@ class Network(Component):
     kind: ClassVar[str] = "network"
     names_inputs: ClassVar[bool] = False
     names_outputs: ClassVar[bool] = False
+    n_members: ClassVar[int | None] = None
     example_shape: ClassVar[tuple[int, ...]] = (6,)
     init_rows: ClassVar[int] = 0
 

@@ -67,6 +67,7 @@ FORBIDDEN = {
     "inputs.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "core/job.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/placement.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/members.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],
     "core/loss_parameters.py": [
         "flax",
         "optax",

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from skdeep.contract import Loss
+from skdeep.core.members import loss_of_member
 from skdeep.core.raw import empty, n_rows, raw_widths
 from skdeep.records import Raw, Task
 
@@ -28,7 +29,7 @@ def has_built_in_link(loss: Loss) -> bool:
 
 def has_score(loss: Loss) -> bool:
     """Tell whether the loss defines a score."""
-    return type(loss).score is not Loss.score
+    return type(loss_of_member(loss)).score is not Loss.score
 
 
 def n_predicted(loss: Loss, task: Task) -> int:
@@ -94,9 +95,9 @@ def class_probabilities(loss: Loss, raw: Any, task: Task, xp: Any) -> Any:
     return xp.concatenate([1 - second, second], axis=1)
 
 
-def _in_parts(loss: Loss, raw: Float[np.ndarray, "n raw"], task: Task) -> Any:
+def _in_parts(loss: Loss, raw: Float[np.ndarray, "n *raw"], task: Task) -> Any:
     """Return the probabilities, computed for a few rows at a time, so that intermediate arrays of the link are small."""
-    size = max(1, VALUES_PER_PART // raw.shape[1])
+    size = max(1, VALUES_PER_PART // raw[0].size)
     parts = (class_probabilities(loss, raw[start : start + size], task, np) for start in range(0, len(raw), size))
     first = next(parts)
     probability = np.empty((len(raw), first.shape[1]), first.dtype)

@@ -13,6 +13,7 @@ from skdeep.contract import Augmentation
 from skdeep.core.composed import regrouped
 from skdeep.core.link import check_link
 from skdeep.core.loss_parameters import apart, beside
+from skdeep.core.members import loss_for
 from skdeep.core.rows import WeightedRows
 from skdeep.core.step import continued_state
 from skdeep.estimators.arrays import ArrayReader
@@ -54,6 +55,7 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
 
     def _resolve(self, encoding: Any) -> Resolved:
         resolved = resolve_all({kind: self._component_value(kind) for kind in self._components})
+        resolved = resolved._replace(loss=loss_for(resolved.network, resolved.loss))
         if self.pretrain is None:
             return resolved
         return resolved._replace(

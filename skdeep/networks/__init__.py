@@ -6,7 +6,7 @@ from skdeep.networks.dense import MLP, Linear
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
 from skdeep.networks.recurrent import GRU, LSTM
 from skdeep.networks.sequential import Sequential
-from skdeep.networks.tabular import RealMLP
+from skdeep.networks.tabular import RealMLP, TabM
 from skdeep.networks.temporal import TCN
 from skdeep.networks.transformer import Transformer
 
@@ -23,5 +23,6 @@ __all__ = [
     "ResNet",
     "Sequential",
     "TCN",
+    "TabM",
     "Transformer",
 ]

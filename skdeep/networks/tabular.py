@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from skdeep.contract import Network, Schedule
 from skdeep.layers.activation import activation_function
@@ -109,3 +109,70 @@ def categories_of(network: Network, in_shape: Any) -> tuple[int, ...]:
     if counts is None:
         raise ValueError(f"The network {name} needs the number of ids of each column of the input 'category'.")
     return counts if isinstance(counts, tuple) else (counts,) * spec.shape[0]
+
+
+class TabM(Network):
+    """TabM: an ensemble of perceptrons for tables, in one network, that share most of their parameters.
+
+    Takes rows of numbers `(columns,)`, or inputs with the names "numeric", "one_hot" and "category", as `RealMLP`. Numbers are
+    embedded by `PiecewiseLinearEmbedding`, and categories are one-hot. Each member has its own outputs and its own loss.
+    Predictions are means over members, of probabilities for classification.
+
+    Parameters
+    ----------
+    n_members : int, default=32
+    ensemble : {"mini", "full", "packed"}, default="mini"
+        "mini": members differ by factors of the features and by the output layer. "full": members have factors of the inputs
+        and outputs of each layer, and biases (batch ensembles). "packed": members share the embedding only.
+    widths : tuple of int, default=(512, 512)
+        Widths of the hidden layers of a member.
+    dropout_rate : float, default=0.1
+        Share of the hidden values dropped in training, in [0, 1).
+    n_bins : int, default=48
+        Number of bins of the embedding.
+    numeric_features : int or None, default=16
+        Number of values per numeric column; None for no embedding.
+
+    References
+    ----------
+    Gorishniy et al., "TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling", arXiv 2410.24210.
+
+    Examples
+    --------
+    >>> from skdeep.networks import TabM
+    >>> TabM(n_members=8, widths=(64, 64)).n_members
+    8
+    """
+
+    n_members: int = 32  # type: ignore[misc]  # a field here, a class variable of networks that are no ensembles
+    ensemble: Literal["mini", "full", "packed"] = "mini"
+    widths: tuple[int, ...] = (512, 512)
+    dropout_rate: float = 0.1
+    n_bins: int = 48
+    numeric_features: int | None = 16
+    names_inputs: ClassVar[bool] = True
+    names_outputs: ClassVar[bool] = True
+    init_rows: ClassVar[int] = INIT_ROWS
+
+    def build(self, in_shape: Any, n_outputs: Any) -> Any:
+        from skdeep.networks.linen.tabm import TabM
+
+        named = tuple(sorted(n_outputs.items())) if isinstance(n_outputs, dict) else (("", n_outputs),)
+        widths = tuple((name, width[-1] if isinstance(width, tuple) else width) for name, width in named)
+        return TabM(
+            n_members=self.n_members,
+            ensemble=self.ensemble,
+            widths=self.widths,
+            dropout_rate=self.dropout_rate,
+            n_bins=self.n_bins,
+            numeric_features=self.numeric_features,
+            n_categories=categories_of(self, in_shape),
+            n_outputs=widths if isinstance(n_outputs, dict) else widths[0][1],
+            averages=not isinstance(named[0][1], tuple),
+        )
+
+    def check_fields(self) -> None:
+        check_positive(self, "n_members", "n_bins")
+        check_positive(self, "numeric_features", or_none=True)
+        check_widths(self, "widths")
+        check_dropout_rate(self)

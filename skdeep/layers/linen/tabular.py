@@ -73,10 +73,10 @@ class PBLDEmbedding(nn.Module):
     def __call__(self, x: Any) -> Any:
         shape = x.shape[-1], self.n_frequencies
         frequency = self.param("frequency", _normal(self.frequency_std), shape)
-        phase = self.param("phase", _uniform(math.pi), shape)
+        phase = self.param("phase", uniform(math.pi), shape)
         angle = 2 * math.pi * x[..., None] * broadcast(frequency, x[..., None])
         waves = jnp.cos(angle + broadcast(phase, angle))
-        embedded = LinearOfEach(self.features - 1, name="output")(waves)
+        embedded = DenseOfEach(self.features - 1, name="output")(waves)
         return _rows(jnp.concatenate([x[..., None], embedded], axis=-1))
 
 
@@ -94,18 +94,18 @@ class PLREmbedding(nn.Module):
         frequency = self.param("frequency", _normal(self.frequency_std), shape)
         angle = 2 * math.pi * x[..., None] * broadcast(frequency, x[..., None])
         waves = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=-1)
-        return _rows(self.function(LinearOfEach(self.features, name="output")(waves)))
+        return _rows(self.function(DenseOfEach(self.features, name="output")(waves)))
 
 
-class LinearOfEach(nn.Module):
-    """A dense layer of its own for each column of `(n, columns, values)`."""
+class DenseOfEach(nn.Module):
+    """A dense layer of its own for each column or member, `(n, columns, values)` to `(n, columns, features)`."""
 
     features: int
 
     @nn.compact
     def __call__(self, x: Any) -> Any:
         n_columns, n_values = x.shape[-2:]
-        bound = _uniform(1 / math.sqrt(n_values))
+        bound = uniform(1 / math.sqrt(n_values))
         kernel = self.param("kernel", bound, (n_columns, n_values, self.features))
         bias = self.param("bias", bound, (n_columns, self.features))
         product = jnp.einsum("...cv,cvf->...cf", x, kernel)
@@ -126,7 +126,7 @@ class PiecewiseLinearEmbedding(nn.Module):
         x = jnp.asarray(x)
         n_columns = x.shape[-1]
         edges = self.variable("edges", "quantiles", lambda: _quantiles(x, self.n_bins)).value
-        bound = _uniform(1 / math.sqrt(self.features))
+        bound = uniform(1 / math.sqrt(self.features))
         slope = self.param("slope", bound, (n_columns, self.features))
         bias = self.param("bias", bound, (n_columns, self.features))
         shape = n_columns, self.n_bins, self.features
@@ -187,7 +187,8 @@ def _normal(std: Any) -> Any:
     return lambda key, shape: std * jax.random.normal(key, shape, jnp.float32)
 
 
-def _uniform(bound: float) -> Any:
+def uniform(bound: float) -> Any:
+    """Return an initializer that is uniform between -bound and bound."""
     return lambda key, shape: jax.random.uniform(key, shape, jnp.float32, -bound, bound)
 
 

@@ -34,13 +34,12 @@ class RealMLP(nn.Module):
         inputs = x if isinstance(x, dict) else {"numeric": x}
         parts = []
         if "numeric" in inputs:
-            embedding = PBLDEmbedding(self.n_frequencies, self.numeric_features, self.frequency_std, name="numeric")
-            parts.append(embedding(inputs["numeric"]))
+            embedded = PBLDEmbedding(self.n_frequencies, self.numeric_features, self.frequency_std, name="numeric")
+            parts.append(embedded(inputs["numeric"]))
         if "one_hot" in inputs:
             parts.append(inputs["one_hot"])
         if "category" in inputs:
-            embedding = CategoryEmbedding(self.n_categories, self.category_features, name="category")
-            vectors = embedding(inputs["category"])
+            vectors = CategoryEmbedding(self.n_categories, self.category_features, name="category")(inputs["category"])
             parts.append(vectors.astype(parts[0].dtype) if parts else vectors)
         x = Scale(name="scale")(jnp.concatenate(parts, axis=-1))
         for i, width in enumerate(self.widths):
