@@ -52,11 +52,24 @@ def test_as_many_checks_run_as_there_are(estimator):
     assert tags.transformer_tags or not (tags.classifier_tags or tags.regressor_tags).poor_score
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize(
-    "name", ["check_param_validation", "check_dataframe_column_names_consistency", "check_inplace_ensure_writeable"]
-)
+OF_INPUT = ("check_dataframe_column_names_consistency", "check_inplace_ensure_writeable")
+
+
 @pytest.mark.parametrize("estimator", FEW_EPOCHS, ids=lambda estimator: type(estimator).__name__)
+def test_check_of_parameters_that_scikit_learn_keeps_for_itself(estimator):
+    estimator_checks.check_param_validation(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", OF_INPUT)
+@pytest.mark.parametrize(
+    "estimator",
+    [  # regressors read X as classifiers do
+        pytest.param(estimator, marks=pytest.mark.campaign if "Regressor" in str(estimator) else ())
+        for estimator in FEW_EPOCHS
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
 def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
     getattr(estimator_checks, name)(type(estimator).__name__, clone(estimator))
 

@@ -44,10 +44,12 @@ def built_in():
 
 
 SMALL, LARGE_ONES = built_in()
-VARIANTS = [
+STACK = Sequential((Flatten(), Dense(8), Activation("relu"), BatchNorm(), Dropout(0.1), Residual(), LayerNorm()))
+VARIANTS = [  # of the parts of `STACK`
     MLP(widths=(8,), normalization="batch", dropout_rate=0.1),
     Residual((Dense(4), BatchNorm(), Dropout(0.3))),
-    Sequential((Flatten(), Dense(8), Activation("relu"), BatchNorm(), Dropout(0.1), Residual(), LayerNorm())),
+    MLP(widths=()),
+    MLP(widths=(8, 8), normalization="layer", residual=True, activation="gelu"),
 ]
 
 
@@ -96,7 +98,6 @@ FITTED_HERE = (
     Sequential,
     schedules.Cosine,
     skdeep.Loss,
-    optimizers.LBFGS,
     optimizers.Muon,
     optimizers.ScheduleFreeAdamW,
 )
@@ -113,7 +114,7 @@ def other_fits_marked(parametrize):
 
 
 @pytest.mark.usefixtures("forgets")
-@other_fits_marked(parametrize_with_component_checks([*SMALL, *VARIANTS]))
+@other_fits_marked(parametrize_with_component_checks([*SMALL, STACK]))
 def test_contract_of_built_in_components(component, check):
     check(component)
 
@@ -126,9 +127,7 @@ def test_layers_are_trained_together(in_shape):
 
 
 @pytest.mark.campaign
-@parametrize_with_component_checks(
-    [*LARGE_ONES, MLP(widths=()), MLP(widths=(8, 8), normalization="layer", residual=True, activation="gelu")]
-)
+@parametrize_with_component_checks([*LARGE_ONES, *VARIANTS])
 def test_contract_of_large_built_in_components(component, check):
     check(component)
 
@@ -510,7 +509,6 @@ def test_shape_of_a_row_can_be_given():
         def build(self):
             return nn.Conv(3, (2, 2))
 
-    testing.check_layer(nn.Conv(4, (3,)), in_shape=(8, 2))
     assert all(result.passed for result in testing.check_layer(OfImages()))
     with pytest.raises(AssertionError, match="check_output"):
         testing.check_layer(OfImages(), in_shape=(4,))

@@ -139,8 +139,11 @@ def test_functions_of_a_network_return_named_raw_outputs():
     functions = functions_of(as_traced(MLP(widths=(4,))), (3,), {"b": 1, "a": 2})
     from skdeep.core.random import key_of_seed, wrap_key
 
-    params, state = functions.init(wrap_key(key_of_seed(0)), jnp.ones((1, 3)))
-    raw, _ = functions.apply(params, state, jnp.ones((5, 3)), False, None, jnp.ones(5))
+    def applied():
+        params, state = functions.init(wrap_key(key_of_seed(0)), jnp.ones((1, 3)))
+        return functions.apply(params, state, jnp.ones((5, 3)), False, None, jnp.ones(5))[0]
+
+    raw = jax.eval_shape(applied)
     assert jax.tree.map(jnp.shape, raw) == {"a": (5, 2), "b": (5, 1)}
 
 
