@@ -48,14 +48,14 @@ class NNXNet(nnx.Module):
 DEFAULTS = [DeepClassifier(), DeepRegressor(), DeepAutoencoder(), MLPClassifier(), MLPRegressor()]
 VARIANTS = [
     DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),
+    DeepRegressor(network=NNXNet, loss="huber", learning_rate=0.01, max_epochs=60),
+    MLPClassifier(solver="lbfgs"),
+]
+MORE_VARIANTS = [
     DeepClassifier(
         network=MLP(widths=(32,), dropout_rate=0.1, normalization="batch"), learning_rate=0.01, max_epochs=60
     ),
-    DeepRegressor(network=NNXNet, loss="huber", learning_rate=0.01, max_epochs=60),
-    MLPClassifier(solver="lbfgs"),
     MLPRegressor(solver="sgd"),
-]
-MORE_VARIANTS = [
     DeepClassifier(network=SmallNet(), learning_rate=0.01, max_epochs=60),
     DeepRegressor(early_stopping=True, batch_size=16, learning_rate=0.01, max_epochs=60),
     DeepRegressor(network=SmallNet(), learning_rate=0.01, max_epochs=60),
@@ -90,9 +90,12 @@ FEW_EPOCHS = 4
 
 
 def checks_of_training():
-    """Return the variants with the checks that train, and the names of the cases."""
+    """Return the variants with the checks that train, and the names of the cases.
+
+    Read-only and float32 arrays are left to the defaults: they reach all variants by the same code.
+    """
     pairs = [(variant, check) for variant in VARIANTS for _, check in estimator_checks_generator(variant)]
-    kept = [(variant, check) for variant, check in pairs if check.func.__name__ in OF_TRAINING]
+    kept = [(variant, check) for variant, check in pairs if check.func.__name__ in OF_TRAINING and not check.keywords]
     return [pytest.param(*pair, id=f"{pair[0]}-{pair[1].func.__name__}") for pair in kept]
 
 

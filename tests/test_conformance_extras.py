@@ -52,11 +52,24 @@ def test_as_many_checks_run_as_there_are(estimator):
     assert tags.transformer_tags or not (tags.classifier_tags or tags.regressor_tags).poor_score
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize(
-    "name", ["check_param_validation", "check_dataframe_column_names_consistency", "check_inplace_ensure_writeable"]
-)
+OF_INPUT = ("check_dataframe_column_names_consistency", "check_inplace_ensure_writeable")
+
+
 @pytest.mark.parametrize("estimator", FEW_EPOCHS, ids=lambda estimator: type(estimator).__name__)
+def test_check_of_parameters_that_scikit_learn_keeps_for_itself(estimator):
+    estimator_checks.check_param_validation(type(estimator).__name__, clone(estimator))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", OF_INPUT)
+@pytest.mark.parametrize(
+    "estimator",
+    [  # regressors read X as classifiers do
+        pytest.param(estimator, marks=pytest.mark.campaign if "Regressor" in str(estimator) else ())
+        for estimator in FEW_EPOCHS
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
 def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
     getattr(estimator_checks, name)(type(estimator).__name__, clone(estimator))
 
@@ -82,9 +95,9 @@ jax.config.update("jax_debug_nans", True)
 from sklearn.utils import estimator_checks
 from skdeep import DeepClassifier, MLPRegressor
 warnings.simplefilter("ignore")
-for estimator in (DeepClassifier(max_epochs=5), MLPRegressor(max_iter=5)):
-    for name in ("check_fit_idempotent", "check_methods_subset_invariance", "check_estimators_dtypes"):
-        getattr(estimator_checks, name)(type(estimator).__name__, estimator)
+for name in ("check_fit_idempotent", "check_methods_subset_invariance", "check_estimators_dtypes"):
+    getattr(estimator_checks, name)("DeepClassifier", DeepClassifier(max_epochs=5))
+estimator_checks.check_estimators_dtypes("MLPRegressor", MLPRegressor(max_iter=5))
 print("passed")
 """
 

@@ -13,7 +13,7 @@ def test_demo_prints_a_report_and_saves_a_plot(capsys, tmp_path, monkeypatch):
     import skdeep.demo as demo
     from skdeep import registry
 
-    monkeypatch.setattr(demo, "LEARNING_RATES", demo.LEARNING_RATES[[3, 4]])
+    monkeypatch.setattr(demo, "LEARNING_RATES", demo.LEARNING_RATES[[4]])
     monkeypatch.setattr(registry, "_local", {})
     png = tmp_path / "curves.png"
     assert main(["demo", "--png", str(png)]) == 0

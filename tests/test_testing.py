@@ -13,7 +13,7 @@ import optax
 import pytest
 
 import skdeep
-from skdeep import augmentations, layers, networks, registry, testing
+from skdeep import augmentations, layers, optimizers, registry, schedules, testing
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout, Flatten, LayerNorm, Residual
 from skdeep.networks import MLP, Sequential
 from skdeep.testing import component_checks, parametrize_with_component_checks
@@ -21,30 +21,35 @@ from skdeep.testing.distributions import check_requirement
 from skdeep.testing.kinds import CHECKS
 from skdeep.testing.running import name_of
 
-# The compile time depends on the number of layers, hardly on their widths.
-FEWER_LAYERS = {
-    "tcn": {"widths": (8,)},
-    "transformer": {"n_layers": 1, "features": 8, "n_heads": 2},
+# The time of a check depends on the number of layers, and on the size of orthogonal kernels, which are made on the host.
+SMALLER = {
+    ("layer", "bidirectional"): {"layer": layers.SimpleRNN(units=4)},
+    ("layer", "gru"): {"units": 4},
+    ("layer", "lstm"): {"units": 4},
+    ("layer", "rnn"): {"units": 4},
+    ("network", "gru"): {"units": 4},
+    ("network", "tcn"): {"widths": (8,)},
+    ("network", "transformer"): {"n_layers": 1, "features": 8, "n_heads": 2},
 }
-LARGE = ("lstm", "resnet")
+LARGE = (("network", "lstm"), ("network", "resnet"))
 
 
 def built_in():
-    """Return two lists: small built-in components, and those with many layers at their defaults."""
-    named = [
-        (kind, name, registry.get(kind, name)[1]()) for kind in registry.GROUPS for name in registry.builtin_names(kind)
-    ]
-    is_large = [kind == "network" and name in (*FEWER_LAYERS, *LARGE) for kind, name, _ in named]
-    small = [component for (_, _, component), large in zip(named, is_large, strict=True) if not large]
-    large = [component for (_, _, component), large in zip(named, is_large, strict=True) if large]
-    return small + [registry.get("network", name)[1](**fields) for name, fields in FEWER_LAYERS.items()], large
+    """Return two lists: small built-in components, and the defaults of those that take long to compile or to initialise."""
+    classes = {
+        (kind, name): registry.get(kind, name)[1] for kind in registry.GROUPS for name in registry.builtin_names(kind)
+    }
+    small = [cls(**SMALLER.get(key, {})) for key, cls in classes.items() if key not in LARGE]
+    return small, [classes[key]() for key in (*SMALLER, *LARGE)]
 
 
 SMALL, LARGE_ONES = built_in()
-VARIANTS = [
+STACK = Sequential((Flatten(), Dense(8), Activation("relu"), BatchNorm(), Dropout(0.1), Residual(), LayerNorm()))
+VARIANTS = [  # of the parts of `STACK`
     MLP(widths=(8,), normalization="batch", dropout_rate=0.1),
     Residual((Dense(4), BatchNorm(), Dropout(0.3))),
-    Sequential((Flatten(), Dense(8), Activation("relu"), BatchNorm(), Dropout(0.1), Residual(), LayerNorm())),
+    MLP(widths=()),
+    MLP(widths=(8, 8), normalization="layer", residual=True, activation="gelu"),
 ]
 
 
@@ -63,41 +68,66 @@ def forgets(component, last_component):
     last_component[0] = component
 
 
-# Fits of these take seconds to compile; the tests of networks, layers and augmentations and the docs train all of them.
-FITTED_IN_THE_CAMPAIGN = (
-    augmentations.CutMix,
-    augmentations.RandomCrop,
-    layers.Bidirectional,
-    layers.GRU,
-    layers.LSTM,
-    layers.SelfAttention,
-    layers.TransformerBlock,
-    networks.CNN,
-    networks.TCN,
-    networks.Transformer,
+# The next test trains these layers, in two fits instead of one per layer.
+TRAINED_TOGETHER = {
+    (4, 4, 2): Sequential(
+        (
+            layers.SeparableConv(4),
+            layers.GroupNorm(2),
+            layers.SqueezeExcitation(2),
+            layers.MaxPool(2),
+            layers.GlobalMaxPool(),
+        )
+    ),
+    (5, 2): Sequential(
+        (
+            layers.Masking(),
+            layers.PositionalEncoding(),
+            layers.SelfAttention(1),
+            layers.AvgPool(2),
+            layers.GlobalAvgPool(),
+        )
+    ),
+}
+# The fits of these stay in the quick run. Other tests train the other layers, networks, schedules, and optimizers that
+# have no code of their own in the step.
+FITTED_HERE = (
+    augmentations.RandomFlip,
+    layers.Embedding,
+    layers.SimpleRNN,
+    Sequential,
+    schedules.Cosine,
+    skdeep.Loss,
+    optimizers.Muon,
+    optimizers.ScheduleFreeAdamW,
 )
 
 
-def slow_fits_marked(parametrize):
-    """Return the cases with the fits of components that take seconds to compile marked for the campaign."""
+def other_fits_marked(parametrize):
+    """Return the cases with the fits of all components that are not in `FITTED_HERE` marked for the campaign."""
     cases = []
     for case in parametrize.args[1]:
         component, check = case.values
-        is_slow = isinstance(component, FITTED_IN_THE_CAMPAIGN) and name_of(check).startswith("check_fit")
-        cases.append(pytest.param(*case.values, id=case.id, marks=pytest.mark.campaign) if is_slow else case)
+        is_other = name_of(check).startswith("check_fit") and not isinstance(component, FITTED_HERE)
+        cases.append(pytest.param(*case.values, id=case.id, marks=pytest.mark.campaign) if is_other else case)
     return pytest.mark.parametrize(("component", "check"), cases)
 
 
 @pytest.mark.usefixtures("forgets")
-@slow_fits_marked(parametrize_with_component_checks([*SMALL, *VARIANTS]))
+@other_fits_marked(parametrize_with_component_checks([*SMALL, STACK]))
 def test_contract_of_built_in_components(component, check):
     check(component)
 
 
+@pytest.mark.parametrize("in_shape", TRAINED_TOGETHER, ids=["images", "sequences"])
+def test_layers_are_trained_together(in_shape):
+    for component, check in component_checks("network", TRAINED_TOGETHER[in_shape], in_shape):
+        if name_of(check).startswith("check_fit"):
+            check(component)
+
+
 @pytest.mark.campaign
-@parametrize_with_component_checks(
-    [*LARGE_ONES, MLP(widths=()), MLP(widths=(8, 8), normalization="layer", residual=True, activation="gelu")]
-)
+@parametrize_with_component_checks([*LARGE_ONES, *VARIANTS])
 def test_contract_of_large_built_in_components(component, check):
     check(component)
 
@@ -479,7 +509,6 @@ def test_shape_of_a_row_can_be_given():
         def build(self):
             return nn.Conv(3, (2, 2))
 
-    testing.check_layer(nn.Conv(4, (3,)), in_shape=(8, 2))
     assert all(result.passed for result in testing.check_layer(OfImages()))
     with pytest.raises(AssertionError, match="check_output"):
         testing.check_layer(OfImages(), in_shape=(4,))

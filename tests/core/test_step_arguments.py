@@ -181,7 +181,7 @@ def test_layers_that_draw_from_streams_of_their_own():
     "of_optax",
     [
         optax.linear_schedule(1.0, 0.1, 8),
-        optax.cosine_decay_schedule(1.0, 10, alpha=0.2),
+        pytest.param(optax.cosine_decay_schedule(1.0, 10, alpha=0.2), marks=pytest.mark.campaign),  # is in the next one
         optax.warmup_cosine_decay_schedule(0.0, 1.0, 4, 12),
         optax.piecewise_constant_schedule(1.0, {3: 0.5, 7: 0.5}),
     ],

@@ -36,11 +36,17 @@ def assert_as_compiled(function, *arguments):
     expected = jax.jit(lambda words, *rest: function(wrap_key(words), *rest))(WORDS, *arguments)
     got = on_host(function, *arguments)
     assert jax.tree.structure(got) == jax.tree.structure(expected)
-    for host_leaf, leaf in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        assert (np.shape(host_leaf), host_leaf.dtype) == (leaf.shape, leaf.dtype)
+    for (path, host_leaf), leaf in zip(jax.tree.leaves_with_path(got), jax.tree.leaves(expected), strict=True):
+        name = jax.tree_util.keystr(path)
+        assert (np.shape(host_leaf), host_leaf.dtype) == (leaf.shape, leaf.dtype), name
         is_float = jnp.issubdtype(leaf.dtype, jnp.inexact)
         rtol = max(2e-5, 2 * float(jnp.finfo(leaf.dtype).eps)) if is_float else 0
-        assert_allclose(host_leaf, leaf, rtol=rtol, atol=2e-6 if is_float else 0)
+        assert_allclose(host_leaf, leaf, rtol=rtol, atol=2e-6 if is_float else 0, err_msg=name)
+
+
+def assert_all_as_compiled(table, *arguments):
+    """Assert the same for all functions of a table, in one program, because compiling is slow."""
+    assert_as_compiled(lambda key, *rest: {name: function(key, *rest) for name, function in table.items()}, *arguments)
 
 
 INITIALISERS = {
@@ -61,9 +67,8 @@ INITIALISERS = {
 }
 
 
-@pytest.mark.parametrize("name", INITIALISERS)
-def test_initialisers_equal_jaxs(name):
-    assert_as_compiled(lambda key: INITIALISERS[name](key, (20, 10)))
+def test_initialisers_equal_jaxs():
+    assert_as_compiled(lambda key: {name: initialiser(key, (20, 10)) for name, initialiser in INITIALISERS.items()})
 
 
 @pytest.mark.parametrize(
@@ -94,9 +99,8 @@ SAMPLERS = {
 }
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_random_samples_equal_jaxs(name):
-    assert_as_compiled(SAMPLERS[name])
+def test_random_samples_equal_jaxs():
+    assert_all_as_compiled(SAMPLERS)
 
 
 KEYS = {
@@ -119,9 +123,8 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("name", KEYS)
-def test_keys_equal_jaxs(name):
-    assert_as_compiled(KEYS[name])
+def test_keys_equal_jaxs():
+    assert_all_as_compiled(KEYS)
 
 
 NUMBERS = np.array([[-3.5, -1.0, -0.2, 0.0], [0.3, 1.0, 2.5, 7.0]], np.float32)
@@ -158,9 +161,8 @@ OPERATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_operations_equal_jaxs(name):
-    assert_as_compiled(OPERATIONS[name], NUMBERS, INTEGERS)
+def test_operations_equal_jaxs():
+    assert_all_as_compiled(OPERATIONS, NUMBERS, INTEGERS)
 
 
 FLOATS = [0.0, -0.0, 0.5, -0.5, 1.5, -2.5, 3.7, 127, 128, 255.5, -129, 300, 65504, np.inf, -np.inf, np.nan]
@@ -212,10 +214,9 @@ ON_WHOLE = {
 @pytest.mark.filterwarnings("ignore:overflow encountered")  # casts of the table of values to narrower types
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", *WHOLE])
 def test_operations_on_extreme_values_equal_jaxs(dtype):
-    """All operations are in one program per type, because compiling is slow."""
     table = ON_EDGES | (ON_FLOATS if dtype.startswith("float") else ON_WHOLE)
     with jax.enable_x64(True), np.errstate(all="ignore"):
-        assert_as_compiled(lambda key, x: {name: f(key, x) for name, f in table.items()}, edges(dtype))
+        assert_all_as_compiled(table, edges(dtype))
 
 
 def test_signs_of_zeros_equal_jaxs():

@@ -47,10 +47,12 @@ def names(function, *arguments):
     return {equation.primitive.name for equation in operations(jax.make_jaxpr(function)(*arguments).jaxpr)}
 
 
-def assert_rewritten(function, *arguments, gradients=True):
-    """Assert that values and gradients equal those of the original function, and that all operations were rewritten."""
+def assert_rewritten(function, *arguments, gradients=True, bounds=(convolution.MAX_PATCH_VALUES,)):
+    """Assert that values and gradients equal those of the original function, and that all operations were rewritten.
+
+    Each of the bounds is tried as the largest number of values in the patches of a convolution.
+    """
     assert names(function, *arguments) & set(RULES)
-    assert not names(rewritten_for_cpu(function), *arguments) & set(RULES)
 
     def run(function, *arguments):
         if not gradients:
@@ -59,10 +61,14 @@ def assert_rewritten(function, *arguments, gradients=True):
         return output, pull_back(jnp.sin(1.0 + output))
 
     expected = jax.jit(lambda *arguments: run(function, *arguments))(*arguments)
-    found = jax.jit(lambda *arguments: run(rewritten_for_cpu(function), *arguments))(*arguments)
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        assert a.dtype == b.dtype
-        assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+    for bound in bounds:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(convolution, "MAX_PATCH_VALUES", bound)
+            assert not names(rewritten_for_cpu(function), *arguments) & set(RULES)
+            found = jax.jit(lambda *arguments: run(rewritten_for_cpu(function), *arguments))(*arguments)
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            assert a.dtype == b.dtype
+            assert_allclose(a, b, rtol=2e-5, atol=2e-5, err_msg=f"MAX_PATCH_VALUES = {bound}")
 
 
 @st.composite
@@ -100,15 +106,17 @@ def convolutions(draw):
     return x, kernel, options
 
 
-@pytest.mark.parametrize("bound", [2**24, 40, 0], ids=["whole", "blocks", "offsets"])
-def test_rewritten_convolutions_equal_xlas(monkeypatch, examples, bound):
-    monkeypatch.setattr(convolution, "MAX_PATCH_VALUES", bound)
+WHOLE, BLOCKS, OFFSETS = 2**24, 40, 0  # the patches of all rows, of blocks of rows, and no patches
 
+
+def test_rewritten_convolutions_equal_xlas(examples):
     @examples
     @given(convolutions())
     def check(drawn):
         x, kernel, options = drawn
-        assert_rewritten(lambda x, kernel: lax.conv_general_dilated(x, kernel, **options), x, kernel)
+        assert_rewritten(
+            lambda x, kernel: lax.conv_general_dilated(x, kernel, **options), x, kernel, bounds=(WHOLE, BLOCKS, OFFSETS)
+        )
 
     check()
 
@@ -217,16 +225,20 @@ def pools(draw):
     return x, options
 
 
-@pytest.mark.parametrize(
-    ("neutral", "combine"), [(-np.inf, lax.max), (np.inf, lax.min), (0.0, lax.add)], ids=["max", "min", "sum"]
-)
-def test_rewritten_pools_equal_xlas(examples, neutral, combine):
+POOLS = [(-np.inf, lax.max), (np.inf, lax.min), (0.0, lax.add)]
+
+
+def test_rewritten_pools_equal_xlas(examples):
     @examples
     @given(pools())
     def check(drawn):
         x, options = drawn
         is_plain = set(options["window_dilation"]) == {1}  # XLA has no gradient of dilated windows
-        assert_rewritten(lambda x: lax.reduce_window(x, neutral, combine, **options), x, gradients=is_plain)
+
+        def pooled(x):
+            return jnp.stack([lax.reduce_window(x, neutral, combine, **options) for neutral, combine in POOLS])
+
+        assert_rewritten(pooled, x, gradients=is_plain)
 
     check()
 
@@ -252,7 +264,7 @@ def test_pools_of_other_types_equal_xlas(dtype, combine):
     )
 
 
-@pytest.mark.parametrize(("neutral", "combine"), [(-np.inf, lax.max), (np.inf, lax.min), (0.0, lax.add)])
+@pytest.mark.parametrize(("neutral", "combine"), POOLS)
 def test_a_window_with_nan_is_nan(neutral, combine):
     x = jnp.array([1.0, jnp.nan, 3.0, 2.0, jnp.nan, 5.0])
     found = rewritten_for_cpu(lambda x: lax.reduce_window(x, neutral, combine, (2,), (2,), "VALID"))(x)
@@ -364,11 +376,11 @@ class NNXNet(nnx.Module):
 
 
 @pytest.mark.parametrize("module", [LinenNet(), lambda rngs: NNXNet(rngs)], ids=["linen", "nnx"])
-@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("train", [pytest.param(False, marks=pytest.mark.campaign), True])  # the passes are the same
 def test_rewritten_flax_modules_equal_the_originals(monkeypatch, module, train):
     x = jnp.asarray(np.random.default_rng(0).normal(size=(5, 14, 14, 1)), jnp.float32)
     functions = functions_of_module(module)
-    params, model_state = functions.init(wrap_key(KEY), x[:1])
+    params, model_state = jax.jit(functions.init)(wrap_key(KEY), x[:1])
 
     def loss(params, x, apply):
         raw, changed = apply(params, model_state, x, train, wrap_key(KEY), jnp.ones(5))
@@ -407,7 +419,7 @@ class OwnDerivative(nn.Module):
         return nn.Dense(self.n_outputs)(x.reshape(x.shape[0], -1))
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("early_stopping", [pytest.param(False, marks=pytest.mark.campaign), True])  # True trains too
 def test_a_network_with_a_custom_derivative_trains_without_loops(early_stopping):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 8, 1)).astype(np.float32)
