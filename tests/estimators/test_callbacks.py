@@ -171,7 +171,10 @@ def test_callbacks_of_partial_fit_see_the_epochs_before(model):
         (classifier(max_epochs=200, early_stopping=True, scoring="accuracy"), "val_loss"),
         (MLPClassifier((8,), random_state=0, learning_rate_init=0.01), "train_loss"),
         (MLPClassifier((8,), random_state=0, solver="lbfgs"), "train_loss"),
-        (DeepAutoencoder(n_components=2, encoder="linear", max_epochs=200, tol=None, random_state=0), "train_loss"),
+        (
+            DeepAutoencoder(n_components=2, encoder="linear", learning_rate=0.03, max_epochs=200, random_state=0),
+            "train_loss",
+        ),
     ],
 )
 def test_training_stops_at_the_first_loss_at_the_threshold(model, monitor):

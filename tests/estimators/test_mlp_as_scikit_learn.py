@@ -36,7 +36,9 @@ _module = _tests_of_scikit_learn()
 _tests = {name: test for name, test in vars(_module).items() if name.startswith("test_")}
 # In the campaign, because other tests of the quick run show the same.
 LONG = {
-    # test_mlp_agreement.py compares the weights after each partial_fit; a pickle continues in test_classifier.py.
+    # test_mlp_agreement.py compares the weights after each partial_fit and each warm start; a pickle continues in
+    # test_classifier.py.
+    "test_warm_start",
     "test_partial_fit_classification",
     "test_partial_fit_regression",
     "test_mlp_loading_from_joblib_partial_fit",
