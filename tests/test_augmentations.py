@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +31,10 @@ def key(seed):
     return wrap_key(np.array([seed, 1], np.uint32))
 
 
+def run(augmentation, seed, x):
+    return np.asarray(jax.jit(augmentation)(key(seed), x))
+
+
 def moved(image, down, right, fill):
     """Return an image shifted by NumPy."""
     out = np.full_like(image, fill)
@@ -43,7 +49,7 @@ def moved(image, down, right, fill):
 def test_crops_are_exactly_all_shifted_images():
     possible = {(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)}
     seen = set()
-    for image, crop in zip(IMAGES, np.asarray(RandomCrop(padding=1.9, fill=7.0)(key(0), IMAGES)), strict=True):
+    for image, crop in zip(IMAGES, run(RandomCrop(padding=1.9, fill=7.0), 0, IMAGES), strict=True):
         matches = [p for p in possible if np.array_equal(moved(image, *p, 7.0), crop)]
         assert len(matches) == 1
         seen.update(matches)
@@ -52,7 +58,7 @@ def test_crops_are_exactly_all_shifted_images():
 
 @pytest.mark.parametrize(("direction", "axis"), [("horizontal", 1), ("vertical", 0)])
 def test_flips(direction, axis):
-    flipped = np.asarray(RandomFlip(direction=direction, probability=0.7)(key(0), np.tile(IMAGES, (13, 1, 1, 1))))
+    flipped = run(RandomFlip(direction=direction, probability=0.7), 0, np.tile(IMAGES, (13, 1, 1, 1)))
     is_flipped = [
         np.array_equal(a, np.flip(b, axis)) for a, b in zip(flipped, np.tile(IMAGES, (13, 1, 1, 1)), strict=True)
     ]
@@ -62,16 +68,15 @@ def test_flips(direction, axis):
 
 
 def test_noise_has_the_standard_deviation():
-    noise = np.asarray(GaussianNoise(std=0.3)(key(0), np.zeros((200, 50), np.float32)))
+    noise = run(GaussianNoise(std=0.3), 0, np.zeros((200, 50), np.float32))
     assert abs(noise.std() - 0.3) < 4 * 0.3 / np.sqrt(2 * noise.size)
     assert abs(noise.mean()) < 4 * 0.3 / np.sqrt(noise.size)
 
 
 def test_mixup_shares_follow_the_beta_distribution():
     x, other = np.zeros((3, 2), np.float32), np.ones((3, 2), np.float32)
-    mixed, shares = jax.vmap(lambda words: Mixup(alpha=0.5).mix(wrap_key(words), x, other))(
-        np.stack([np.arange(4000), np.zeros(4000)], axis=1).astype(np.uint32)
-    )
+    mix = jax.jit(jax.vmap(lambda words: Mixup(alpha=0.5).mix(wrap_key(words), x, other)))
+    mixed, shares = map(np.asarray, mix(np.stack([np.arange(4000), np.zeros(4000)], axis=1).astype(np.uint32)))
     assert_allclose(mixed, np.broadcast_to(1 - np.asarray(shares)[:, None, None], mixed.shape), rtol=1e-6)
     # Beta(1/2, 1/2): mean 1/2, variance 1/8, and P(share < 1/4) = 2 / pi * arcsin(1/2) = 1/3
     assert abs(shares.mean() - 0.5) < 4 * np.sqrt(1 / 8 / 4000)
@@ -82,9 +87,9 @@ def test_mixup_shares_follow_the_beta_distribution():
 @pytest.mark.parametrize("shape", [(7, 6, 2), (9, 3), (12,)])
 def test_cutmix_shares_equal_the_areas(shape):
     x, other = np.zeros((3, *shape), np.float32), np.ones((3, *shape), np.float32)
-    shares = []
+    shares, mix = [], jax.jit(CutMix().mix)
     for seed in range(30):
-        mixed, share = CutMix().mix(key(seed), x, other)
+        mixed, share = mix(key(seed), x, other)
         assert set(np.unique(mixed)) <= {0.0, 1.0}
         assert_allclose(share, 1 - np.mean(mixed), atol=1e-6)
         cut = np.asarray(mixed)[0]
@@ -99,7 +104,7 @@ def batch_of(weight, mask):
     n = len(weight)
     return Batch(
         x=jnp.asarray(np.random.default_rng(1).normal(size=(n, 4)), jnp.float32),
-        target=jnp.arange(n, dtype=jnp.int32) % 3,
+        target=jnp.asarray(np.arange(n) % 3, jnp.int32),
         weight=jnp.asarray(weight, jnp.float32),
         mask=jnp.asarray(mask, jnp.float32),
     )
@@ -107,13 +112,19 @@ def batch_of(weight, mask):
 
 def test_loss_of_mixed_rows_equals_the_loss_of_mixed_targets():
     batch = batch_of(np.ones(8), np.ones(8))
-    changed, mixture = augment(Mixup(alpha=1.0), key(0), batch)
+    changed, mixture = jax.jit(functools.partial(augment, Mixup(alpha=1.0)))(key(0), batch)
     share, partner = np.asarray(mixture.share)[:, None], np.asarray(mixture.partner)
     assert sorted(partner) == list(range(8))
     assert_allclose(changed.x, share * batch.x + (1 - share) * np.asarray(batch.x)[partner], rtol=1e-5)
     loss = CrossEntropy()
-    raw = changed.x[:, :3]
-    found = losses_of_pairs(mixture, loss(raw, batch.target), loss(raw, batch.target[partner]), batch.weight)
+    raw = np.asarray(changed.x)[:, :3]
+
+    @jax.jit
+    def of_pairs(raw, mixture, batch):
+        other = loss(raw, batch.target[mixture.partner])
+        return losses_of_pairs(mixture, loss(raw, batch.target), other, batch.weight)
+
+    found = of_pairs(raw, mixture, batch)
     one_hot = np.eye(3)[np.asarray(batch.target)]
     soft = share * one_hot + (1 - share) * one_hot[partner]
     shifted = np.asarray(raw, np.float64)
@@ -124,7 +135,7 @@ def test_loss_of_mixed_rows_equals_the_loss_of_mixed_targets():
 def test_weights_of_mixed_rows():
     weight, mask = np.array([1.0, 3.0, 0.0, 2.0, 0.0, 0.0]), np.array([1, 1, 1, 1, 0, 0])
     batch = batch_of(weight, mask)
-    changed, mixture = augment(Mixup(alpha=1.0), key(1), batch)
+    changed, mixture = jax.jit(functools.partial(augment, Mixup(alpha=1.0)))(key(1), batch)
     share, partner = np.asarray(mixture.share), np.asarray(mixture.partner)
     assert_array_equal(partner[4:], [4, 5])  # padding rows are mixed with padding rows
     assert_allclose(changed.weight.sum(), weight.sum(), rtol=1e-6)
@@ -212,6 +223,6 @@ def test_bad_input(augmentation, error, message):
 
 def test_a_chain_applies_its_augmentations_to_both_rows_of_a_pair():
     chain = Chain((GaussianNoise(std=1.0), Mixup(alpha=100.0)))  # the shares are close to 1/2
-    mixed, share = chain.mix(key(0), np.zeros((500, 4), np.float32), np.zeros((500, 4), np.float32))
+    mixed, share = jax.jit(chain.mix)(key(0), np.zeros((500, 4), np.float32), np.zeros((500, 4), np.float32))
     expected = np.sqrt(float(share) ** 2 + (1 - float(share)) ** 2)
     assert abs(np.std(mixed) - expected) < 0.05

@@ -88,7 +88,9 @@ def test_a_line_beside_a_line_is_least_squares():
     assert_allclose(model.predict(X), Y, atol=1e-3)
 
 
-@pytest.mark.parametrize("inner", ["mlp", ["batch_norm", "dense", ("dropout", {"rate": 0.2})]])
+@pytest.mark.parametrize(
+    "inner", [pytest.param("mlp", marks=pytest.mark.campaign), ["batch_norm", "dense", ("dropout", {"rate": 0.2})]]
+)
 def test_names_and_lists_in_the_field(inner):
     model = DeepRegressor(network=BesideALine(), max_epochs=3, tol=None).set_params(network__inner=inner)
     assert np.isfinite(model.fit(X, Y).predict(X)).all()
@@ -101,7 +103,7 @@ def test_numbers_of_the_inner_network_compile_nothing():
     assert compile_counts()["train_block"] == before
 
 
-@pytest.mark.parametrize("inner", [MLP((4,)), Sequential((BatchNorm(),))])
+@pytest.mark.parametrize("inner", [pytest.param(MLP((4,)), marks=pytest.mark.campaign), Sequential((BatchNorm(),))])
 def test_a_wrapper_passes_the_checks(inner):
     """Averages, the key and the mask reach the inner network."""
     assert all(result.passed for result in check_network(BesideALine(inner)))

@@ -106,7 +106,7 @@ def reference(params, state, x):
 
     def convolved(x, kernel, strides=1):
         conv = nn.Conv(kernel.shape[-1], kernel.shape[:-2], strides, use_bias=False)
-        return np.asarray(conv.apply({"params": {"kernel": kernel}}, x))
+        return np.asarray(jax.jit(conv.apply)({"params": {"kernel": kernel}}, x))
 
     x = np.maximum(normalized(convolved(x, params["Conv_0"]["kernel"]), "MaskedBatchNorm_0", params, state), 0)
     for block, strides in enumerate((1, 2, 2)):

@@ -25,9 +25,15 @@ ONES = np.ones(len(ROWS), np.float32)
 
 def run(layer, x=ROWS, train=False, mask=ONES, variables=None):
     """Build the layer; return its output, the changed model state, and the initial variables."""
+    return compiled(layer, x, mask, variables, train)
+
+
+@functools.partial(jax.jit, static_argnums=4)
+def compiled(layer, x, mask, variables, train):
     module = layer.build()
     arguments = call_arguments(module, train, mask)
-    rngs = {"params": wrap_key(KEY), "dropout": jax.random.fold_in(wrap_key(KEY), 1)}
+    key = wrap_key(jnp.array(KEY))
+    rngs = {"params": key, "dropout": jax.random.fold_in(key, 1)}
     variables = module.init(rngs, x, **arguments) if variables is None else variables
     output, changed = module.apply(variables, x, rngs=rngs, mutable=["batch_stats"], **arguments)
     return output, changed, variables
@@ -165,7 +171,7 @@ def test_dropout_keeps_the_mean(rate):
 @pytest.mark.parametrize("rate", [0.0, 0.5])
 def test_gradient_of_dropout_is_its_factor(rate):
     output = run(Dropout(rate), np.ones_like(ROWS), train=True)[0]
-    grad = jax.grad(lambda x: jnp.sum(run(Dropout(rate), x, train=True)[0]))(ROWS)
+    grad = jax.jit(jax.grad(lambda x: jnp.sum(run(Dropout(rate), x, train=True)[0])))(ROWS)
     assert_array_equal(grad, output)
 
 
@@ -204,7 +210,7 @@ def test_batch_norm_leaves_padding_out(shape, padding):
     mask = np.repeat(np.float32([1, 0]), [6, 3])
     expected, expected_stats, _ = run(BatchNorm(), x, train=True)
     output, stats, _ = run(BatchNorm(), padded, train=True, mask=mask)
-    assert_allclose(output[:6], expected, rtol=1e-4, atol=1e-5)
+    assert_allclose(np.asarray(output)[:6], expected, rtol=1e-4, atol=1e-5)
     jax.tree.map(functools.partial(assert_allclose, rtol=1e-5, atol=1e-6), stats, expected_stats)
 
 
@@ -213,7 +219,7 @@ def test_row_mask_and_train_reach_inner_layers(layer):
     padded, mask = np.concatenate([ROWS, 100 * ROWS]), np.repeat(np.float32([1, 0]), 6)
     expected, _, variables = run(layer, ROWS, train=True)
     output, _, _ = run(layer, padded, train=True, mask=mask, variables=variables)
-    assert_allclose(output[:6], expected, rtol=1e-4, atol=1e-5)
+    assert_allclose(np.asarray(output)[:6], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_layer_norm_standardises_each_row():
@@ -242,13 +248,13 @@ X = np.linspace(-4, 4, 24, dtype=np.float32).reshape(6, 4)
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_activation_by_name_equals_jax(name):
     name_in_jax = "sigmoid" if name == "logistic" else name  # "logistic" is scikit-learn's name
-    assert_array_equal(run(Activation(name), X)[0], getattr(jax.nn, name_in_jax)(X))
+    assert_array_equal(run(Activation(name), X)[0], jax.jit(getattr(jax.nn, name_in_jax))(X))
 
 
 @pytest.mark.parametrize("function", [jnp.sin, lambda x: x**2], ids=["sin", "square"])
 def test_activation_by_function(function):
     assert activation_function(function) is function
-    assert_array_equal(run(Activation(function), X)[0], function(X))
+    assert_array_equal(run(Activation(function), X)[0], jax.jit(function)(X))
 
 
 @pytest.mark.parametrize(

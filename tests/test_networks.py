@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -27,20 +29,23 @@ ROWS = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 
 
 def init(network, x=ROWS, n_outputs=3):
-    def make(words, x):
-        return functions_of(network, x.shape[1:], n_outputs).init(wrap_key(words), x)
+    return initialised(network, n_outputs, KEY, x[:1])
 
-    return jax.jit(make)(KEY, x[:1])
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def initialised(network, n_outputs, words, x):
+    return functions_of(network, x.shape[1:], n_outputs).init(wrap_key(words), x)
 
 
 def apply(network, variables, x=ROWS, train=False, words=KEY, mask=None, n_outputs=3):
     mask = np.ones(len(x), np.float32) if mask is None else mask
+    return applied(network, n_outputs, train, variables, x, words, mask)
 
-    def run(variables, x, words, mask):
-        functions = functions_of(network, x.shape[1:], n_outputs)
-        return functions.apply(*variables, x, train, wrap_key(words) if train else None, mask)
 
-    return jax.jit(run)(variables, x, words, mask)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def applied(network, n_outputs, train, variables, x, words, mask):
+    functions = functions_of(network, x.shape[1:], n_outputs)
+    return functions.apply(*variables, x, train, wrap_key(words) if train else None, mask)
 
 
 def shapes(network, in_shape=(4,), n_outputs=3):
@@ -115,7 +120,8 @@ def transposed(x, layer):
     return out
 
 
-@pytest.mark.parametrize("shape", [(5, 4, 2), (9, 1), (8, 8, 1)])
+# test_autoencoder.py has an image of (8, 8, 1).
+@pytest.mark.parametrize("shape", [(5, 4, 2), (9, 1), pytest.param((8, 8, 1), marks=pytest.mark.campaign)])
 def test_conv_decoder_returns_images_of_any_shape(shape):
     n_outputs = int(np.prod(shape))
     network = ConvDecoder(widths=(4, 3), out_shape=shape)
@@ -134,7 +140,11 @@ def test_linear_is_affine():
     assert_allclose(raw, affine(ROWS, variables[0]["output"]), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("activation", "function"), [("tanh", np.tanh), (jnp.sin, np.sin)], ids=["name", "function"])
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [("tanh", np.tanh), pytest.param(jnp.sin, np.sin, marks=pytest.mark.campaign)],  # functions: test_layers.py
+    ids=["name", "function"],
+)
 def test_mlp_equals_affine_maps_and_activations(activation, function):
     network = MLP(widths=(8, 5), activation=activation)
     params, state = init(network)
@@ -197,7 +207,7 @@ def test_padding_does_not_change_running_statistics():
     padded, mask = np.concatenate([ROWS, 100 * ROWS]), np.repeat(np.float32([1, 0]), 6)
     expected, expected_state = apply(network, variables, train=True)
     raw, state = apply(network, variables, padded, train=True, mask=mask)
-    assert_allclose(raw[:6], expected, rtol=1e-4, atol=1e-5)
+    assert_allclose(np.asarray(raw)[:6], expected, rtol=1e-4, atol=1e-5)
     jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-5, atol=1e-6), state, expected_state)
 
 
@@ -421,8 +431,12 @@ class Pure(skdeep.Network):
         return skdeep.NetworkFunctions(init, apply)
 
 
-def test_pure_functions_can_be_a_network():
+@pytest.mark.campaign  # a wrapper in test_functions.py builds pure functions too
+def test_pure_functions_pass_the_checks():
     assert all(result.passed for result in check_network(Pure()))
+
+
+def test_pure_functions_can_be_a_network():
     X, y = load_iris(return_X_y=True)
     model = skdeep.DeepClassifier(
         network=Pure(width=8, scale=0.3), learning_rate=0.05, max_epochs=50, tol=None, random_state=0

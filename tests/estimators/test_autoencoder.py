@@ -51,7 +51,8 @@ def test_reconstruction_is_that_of_the_network_trained():
     """The trained network and parameters give the same codes and rows as `transform` and `inverse_transform`."""
     model = DeepAutoencoder(**SMALL).fit(X)
     functions = functions_of(model.network_, (6,), 6)
-    expected, _ = functions.apply(model.params_, model.model_state_, jnp.asarray(X), False, None, jnp.ones(60))
+    apply = jax.jit(lambda params, x: functions.apply(params, model.model_state_, x, False, None, jnp.ones(60))[0])
+    expected = apply(model.params_, X)
     assert_allclose(model.inverse_transform(model.transform(X)), expected, rtol=1e-4, atol=1e-5)
     assert set(model.params_) == {"encoder", "decoder"}
 
@@ -141,13 +142,16 @@ def test_frames_in_and_out():
 
 def apply(network, x, train, words=(1, 2), n_outputs=6, params=None):
     """Return the raw output and the parameters of a network; those from a fixed key, unless given."""
-    x = jnp.asarray(x)
-    functions = functions_of(as_traced(network), x.shape[1:], n_outputs)
-    initial = functions.init(wrap_key(jnp.array([5, 6], "uint32")), x)
-    params, state = (params or initial[0]), initial[1]
-    key = wrap_key(jnp.array(words, "uint32")) if train else None
-    raw = functions.apply(params, state, x, train, key, jnp.ones(len(x)))[0]
-    return jax.tree.map(np.asarray, raw), params
+
+    @jax.jit
+    def run(network, x, words, params):
+        functions = functions_of(network, x.shape[1:], n_outputs)
+        initial, state = functions.init(wrap_key(jnp.array([5, 6], "uint32")), x)
+        params = params or initial
+        key = wrap_key(words) if train else None
+        return functions.apply(params, state, x, train, key, jnp.ones(len(x)))[0], params
+
+    return jax.tree.map(np.asarray, run(as_traced(network), x, np.array(words, "uint32"), params))
 
 
 IDENTITY = {"encoder": {"output": {"kernel": np.eye(6, dtype="f4"), "bias": np.zeros(6, "f4")}}}
@@ -191,15 +195,14 @@ def test_divergence_matches_its_formula():
     std = np.exp(log_variance / 2)
     divergence = (-np.log(std) + (std**2 + mean**2) / 2 - 0.5).sum(axis=1)
     expected = ((reconstruction - target) ** 2).mean(axis=1) + 0.7 * divergence / 4
-    assert_allclose(
-        loss(jax.tree.map(lambda part: jnp.asarray(part, "f4"), raw), jnp.asarray(target, "f4")), expected, rtol=1e-5
-    )
+    found = jax.jit(loss)(jax.tree.map(np.float32, raw), np.float32(target))
+    assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_divergence_of_extreme_codes_is_finite_and_its_gradient_reduces_them():
     loss = VariationalLoss(SquaredError(), n_components=1)
-    slope = jax.grad(lambda raw: loss(raw, jnp.zeros((1, 1)))[0])
-    one = jnp.ones((1, 1))
+    slope = jax.jit(jax.grad(lambda raw: loss(raw, jnp.zeros((1, 1)))[0]))
+    one = np.ones((1, 1), np.float32)
     gradient = slope({"reconstruction": 0 * one, "mean": 0 * one, "log_variance": 500 * one})
     assert all(np.isfinite(part).all() for part in gradient.values())
     assert gradient["log_variance"][0, 0] > 0
@@ -226,9 +229,9 @@ def test_variational_fit():
     assert (model.n_components_, model.n_outputs_) == (2, 6 + 4)
     assert model.transform(X).shape == (60, 2)
     assert_allclose(model.score(X), -mean_squared_error(model, X), rtol=1e-5)
-    raw, _ = functions_of(model.network_, (6,), model.loss_.n_raw(Task("regression", 6))).apply(
-        model.params_, model.model_state_, jnp.asarray(X), False, None, jnp.ones(60)
-    )
+    functions = functions_of(model.network_, (6,), model.loss_.n_raw(Task("regression", 6)))
+    apply = jax.jit(lambda params, x: functions.apply(params, model.model_state_, x, False, None, jnp.ones(60))[0])
+    raw = apply(model.params_, X)
     assert_allclose(model.transform(X), raw["mean"], rtol=1e-4, atol=1e-5)
 
 
@@ -241,7 +244,7 @@ def test_a_large_beta_makes_codes_standard_normal():
     assert light.score(X) > heavy.score(X)
 
 
-@pytest.mark.parametrize("loss", ["huber", "poisson", "gaussian_nll"])
+@pytest.mark.parametrize("loss", ["poisson", "gaussian_nll", pytest.param("huber", marks=pytest.mark.campaign)])
 def test_other_losses(loss):
     counts = np.random.default_rng(0).poisson(3.0, size=(60, 4))
     model = DeepAutoencoder(**SMALL, loss=loss, variational=True).fit(counts)
@@ -260,8 +263,15 @@ def test_pixels_as_probabilities():
     assert model.score(pixels) > -np.var(pixels, axis=0).mean()
 
 
-@pytest.mark.parametrize("variational", [False, True])
-@pytest.mark.parametrize("params", [{}, {"early_stopping": True, "batch_size": 16}])
+@pytest.mark.parametrize(
+    ("params", "variational"),
+    [
+        ({}, False),
+        ({"early_stopping": True, "batch_size": 16}, True),
+        pytest.param({}, True, marks=pytest.mark.campaign),
+        pytest.param({"early_stopping": True, "batch_size": 16}, False, marks=pytest.mark.campaign),
+    ],
+)
 def test_weight_zero_equals_absence_and_weight_two_a_row_given_twice(params, variational):
     counts = np.arange(60) % 3
     model = DeepAutoencoder(**SMALL, noise=0.1, variational=variational, **params)
@@ -295,10 +305,9 @@ def test_score_uses_weights():
 
 def test_validation_rows_are_reported_with_the_divergence():
     model = DeepAutoencoder(**SMALL, variational=True, beta=0.5).fit(X[:40], X_val=X[40:])
-    codes = model.network_.encoder.build((6,), 4).apply(
-        {"params": model.params_["encoder"]}, X[40:], False, jnp.ones(20)
-    )
-    mean, log_variance = np.asarray(codes[:, :2]), np.asarray(codes[:, 2:])
+    hidden, output = model.params_["encoder"]["Dense_0"], model.params_["encoder"]["output"]
+    codes = np.maximum(X[40:] @ hidden["kernel"] + hidden["bias"], 0) @ output["kernel"] + output["bias"]
+    mean, log_variance = codes[:, :2], codes[:, 2:]
     divergence = 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1).sum(axis=1).mean() / 6
     expected = mean_squared_error(model, X[40:]) + 0.5 * divergence
     assert_allclose(model.history_["val_loss"].iloc[-1], expected, rtol=1e-4)
@@ -327,7 +336,7 @@ def test_partial_fit_and_warm_start_continue():
 
 def test_pickle_pipeline_and_search():
     pipeline = make_pipeline(MinMaxScaler(), DeepAutoencoder(**SMALL))
-    grid = {"deepautoencoder__learning_rate": [1e-6, 0.05], "deepautoencoder__encoder__widths": [(8,), (9, 4)]}
+    grid = {"deepautoencoder__learning_rate": [1e-6, 0.05]}
     search = GridSearchCV(pipeline, grid, cv=2).fit(X)
     assert search.best_params_["deepautoencoder__learning_rate"] == 0.05
     again = pickle.loads(pickle.dumps(search.best_estimator_))
@@ -336,14 +345,12 @@ def test_pickle_pipeline_and_search():
 
 
 def test_numbers_need_no_new_compile():
-    skdeep.clear_cache()
-    base = {**SMALL, "variational": True}
+    base, counts = {**SMALL, "variational": True}, []
     for changes in ({}, {"noise": 0.5}, {"beta": 3}, {"learning_rate": 0.1}, {"noise": 1, "beta": 0.0}):
         model = DeepAutoencoder(**base | changes).fit(X)
         model.inverse_transform(model.transform(X))
-    counts = skdeep.compile_counts()
-    assert counts["train_block"] == (1, 1)
-    assert counts["predict_block"] == (2, 2)  # the encoder and the decoder
+        counts.append(skdeep.compile_counts())
+    assert all(later == counts[0] for later in counts)
 
 
 @pytest.mark.parametrize(

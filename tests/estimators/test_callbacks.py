@@ -117,7 +117,9 @@ def test_scoring_monitor_through_a_pipeline_in_a_search():
     assert scores["accuracy"].between(0, 1).all()
 
 
-@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"solver": "lbfgs"}], ids=str)
+@pytest.mark.parametrize(
+    "params", [pytest.param({}, marks=pytest.mark.campaign), {"early_stopping": True}, {"solver": "lbfgs"}], ids=str
+)
 def test_callbacks_see_each_iteration_of_perceptrons_and_can_stop_them(params):
     make = partial(MLPClassifier, (8,), max_iter=30, random_state=0, **params)
     recorder = Recorder()
@@ -165,11 +167,14 @@ def test_callbacks_of_partial_fit_see_the_epochs_before(model):
     ("model", "monitor"),
     [
         (classifier(max_epochs=200), "train_loss"),
-        (classifier(max_epochs=200, early_stopping=True), "val_loss"),
+        pytest.param(classifier(max_epochs=200, early_stopping=True), "val_loss", marks=pytest.mark.campaign),
         (classifier(max_epochs=200, early_stopping=True, scoring="accuracy"), "val_loss"),
         (MLPClassifier((8,), random_state=0, learning_rate_init=0.01), "train_loss"),
         (MLPClassifier((8,), random_state=0, solver="lbfgs"), "train_loss"),
-        (DeepAutoencoder(n_components=2, max_epochs=200, tol=None, random_state=0), "train_loss"),
+        (
+            DeepAutoencoder(n_components=2, encoder="linear", learning_rate=0.03, max_epochs=200, random_state=0),
+            "train_loss",
+        ),
     ],
 )
 def test_training_stops_at_the_first_loss_at_the_threshold(model, monitor):

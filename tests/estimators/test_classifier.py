@@ -23,9 +23,11 @@ from skdeep.networks import MLP
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-QUICK = {"learning_rate": 0.01, "max_epochs": 40, "tol": None, "random_state": 0}
+# Fits with the same network share programs.
+NETWORK = MLP(widths=(16,))
+QUICK = {"network": NETWORK, "learning_rate": 0.03, "max_epochs": 60, "tol": None, "random_state": 0}
 X, y = make_classification(n_samples=200, n_features=8, n_informative=6, n_classes=3, random_state=0)
-SMALL = {**QUICK, "network": MLP(widths=(16,)), "max_epochs": 5}
+SMALL = {**QUICK, "learning_rate": 0.01, "max_epochs": 5}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_binary(labels):
 
 
 def test_probabilities_are_those_of_a_network_applied_by_hand():
-    model = DeepClassifier(**QUICK, network=MLP(widths=(16,))).fit(X, y)
+    model = DeepClassifier(**QUICK).fit(X, y)
     hidden, output = model.params_["Dense_0"], model.params_["output"]
     raw = np.maximum(X @ hidden["kernel"] + hidden["bias"], 0) @ output["kernel"] + output["bias"]
     expected = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
@@ -70,7 +72,7 @@ def test_probabilities_are_those_of_a_network_applied_by_hand():
 
 def test_multilabel():
     X, labels = make_multilabel_classification(n_samples=200, n_features=10, n_classes=4, random_state=0)
-    model = make_pipeline(StandardScaler(), DeepClassifier(**QUICK)).fit(X, labels)
+    model = make_pipeline(StandardScaler(), DeepClassifier(**QUICK | {"network": MLP((64,))})).fit(X, labels)
     assert model.predict_proba(X).shape == labels.shape
     assert model.predict(X).shape == labels.shape
     assert accuracy_score(labels.ravel(), model.predict(X).ravel()) > 0.9
@@ -92,7 +94,8 @@ def test_digits_reach_a_good_accuracy():
 def test_early_stopping_keeps_the_best_parameters():
     X, y = load_iris(return_X_y=True)
     X_train, X_val, y_train, y_val = train_test_split(X, y, random_state=0)
-    model = DeepClassifier(learning_rate=0.1, max_epochs=100, early_stopping=True, n_iter_no_change=5, random_state=0)
+    params = {"network": NETWORK, "learning_rate": 0.1, "max_epochs": 100, "random_state": 0}
+    model = DeepClassifier(**params, early_stopping=True, n_iter_no_change=5)
     model.fit(X_train, y_train, X_val=X_val, y_val=y_val)
     history = model.history_
     assert model.n_iter_ < 100
@@ -102,7 +105,8 @@ def test_early_stopping_keeps_the_best_parameters():
 
 
 def test_early_stopping_equals_a_fit_of_as_many_epochs():
-    stopped = DeepClassifier(learning_rate=0.05, early_stopping=True, max_epochs=60, random_state=0, shuffle=False)
+    params = {"network": NETWORK, "learning_rate": 0.05, "max_epochs": 60, "random_state": 0, "shuffle": False}
+    stopped = DeepClassifier(**params, early_stopping=True)
     X_train, X_val, y_train, y_val = train_test_split(X, y, random_state=0)
     stopped.fit(X_train, y_train, X_val=X_val, y_val=y_val)
     exact = clone(stopped).set_params(early_stopping=False, tol=None, max_epochs=stopped.best_epoch_)
@@ -112,7 +116,7 @@ def test_early_stopping_equals_a_fit_of_as_many_epochs():
 
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", None, lambda est, X, y: est.score(X, y)])
 def test_early_stopping_on_a_score(scoring):
-    model = DeepClassifier(learning_rate=0.01, max_epochs=15, early_stopping=True, scoring=scoring, random_state=0)
+    model = DeepClassifier(**{**SMALL, "max_epochs": 15}, early_stopping=True, scoring=scoring)
     history = model.fit(X, y).history_
     assert model.best_epoch_ == history["val_score"].idxmax() + 1
     assert history["val_score"].notna().all()
@@ -249,7 +253,7 @@ def test_sparse_equals_dense(container):
 
 def test_sparse_validation_rows_are_evaluated_on_the_host():
     dense = np.where(np.abs(X) < 1, 0, X)
-    params = {"learning_rate": 0.05, "early_stopping": True, "max_epochs": 15, "random_state": 0}
+    params = {**QUICK, "early_stopping": True, "max_epochs": 15}
     from_dense = DeepClassifier(**params).fit(dense, y).history_
     from_sparse = DeepClassifier(**params).fit(sp.csr_matrix(dense), y).history_
     np.testing.assert_allclose(from_sparse["val_loss"], from_dense["val_loss"], rtol=1e-3)

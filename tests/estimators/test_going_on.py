@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 
 import jax
@@ -40,13 +41,18 @@ def optax_loop(calls, first):
         raw = rows @ params["kernel"] + params["bias"][None, :]
         return jnp.mean((raw[:, 0] - target) ** 2)
 
+    @functools.partial(jax.jit, static_argnums=(0, 3))
+    def steps(optimizer, params, state, n_steps):
+        state = optimizer.init(params) if state is None else state
+        for _ in range(n_steps):
+            updates, state = optimizer.update(jax.grad(loss)(params), state, params)
+            params = optax.apply_updates(params, updates)
+        return params, state
+
     last, state = None, None
     for made, rebuilt, n_steps in calls:
-        if made is not last:
-            last, state = made, rebuilt.init(params)
-        for _ in range(n_steps):
-            updates, state = rebuilt.update(jax.grad(loss)(params), state, params)
-            params = optax.apply_updates(params, updates)
+        params, state = steps(rebuilt, params, state if made is last else None, n_steps)
+        last = made
     return params
 
 
@@ -116,6 +122,7 @@ def test_an_optimizers_state_is_kept_only_for_an_equal_optimizer(case):
     np.testing.assert_allclose(model.params_["output"]["kernel"], expected["kernel"], rtol=2e-4, atol=1e-6)
 
 
+@pytest.mark.campaign  # the case "another kind restarts" compares the parameters
 def test_adagrad_then_momentum_still_fits():
     model = DeepRegressor(network=MLP((16,)), optimizer="adagrad", learning_rate=0.05, random_state=0)
     for _ in range(20):
@@ -174,7 +181,10 @@ def test_a_schedule_continues_with_another_optimizer():
     np.testing.assert_allclose(model.history_.learning_rate, 0.01 * (1 - np.arange(5) / 8), rtol=1e-5)
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam", "adagrad"])
+# The state of adam has the structure of nadam's: shapes alone do not tell them apart.
+@pytest.mark.parametrize(
+    "solver", ["adam", *(pytest.param(name, marks=pytest.mark.campaign) for name in ("sgd", "adagrad"))]
+)
 def test_a_solvers_state_is_kept_only_for_an_equal_solver(solver):
     """Another solver starts with a new state, like an estimator whose weights were assigned."""
     params = {"hidden_layer_sizes": (4,), "random_state": 0, "learning_rate_init": 0.02, "shuffle": False}

@@ -111,7 +111,7 @@ def test_grid_over_numbers_names_and_objects():
     grid = {
         "net__learning_rate": [0.1, 0.01],
         "net__loss": ["hinge", Focal(gamma=1.0)],
-        "net__network__widths": [(8,), [8, 8]],
+        "net__network__widths": [(8,), [8]],
     }
     search = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
     assert len(search.cv_results_["params"]) == 8
@@ -152,7 +152,16 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize("case", FAILING.values(), ids=FAILING.keys())
+IN_CAMPAIGN = ("an unknown name inside",)  # "the same inside a component" fails in the inner component too
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=name, marks=pytest.mark.campaign if name in IN_CAMPAIGN else ())
+        for name, case in FAILING.items()
+    ],
+)
 def test_invalid_candidates_fail_and_the_others_do_not(case):
     grid, succeeds = case
     search = GridSearchCV(classifier(max_epochs=2), grid, cv=2, error_score=-1.0, refit=False)
@@ -184,13 +193,18 @@ def test_names_and_fields_in_one_call():
 
 
 NUMPY = {
-    "widths": {"network__widths": (np.int64(8),)},
     "an array": {"network__widths": np.array([8])},
     "in options": {"network": [("dense", {"features": np.int32(8)}), "relu"]},
-    "input_shape": {"input_shape": (np.int64(4),), "batch_size": np.int64(50)},
-    "floats": {"network__dropout_rate": np.float32(0.25), "network__residual": np.bool_(False)},
+    "fields of all types": {
+        "network__widths": (np.int64(8),),
+        "network__dropout_rate": np.float32(0.25),
+        "network__residual": np.bool_(False),
+        "network__activation": np.str_("tanh"),
+        "loss": np.str_("cross_entropy"),
+        "input_shape": (np.int64(4),),
+        "batch_size": np.int64(50),
+    },
     "a module": {"network": nn.Sequential([nn.Dense(np.int64(8)), nn.relu, nn.Dense(np.int64(3))])},
-    "a name": {"loss": np.str_("cross_entropy"), "network__activation": np.str_("tanh")},
 }
 
 
@@ -227,10 +241,11 @@ def test_two_loky_workers_with_components_by_name_and_by_value():
 
 
 def test_two_threads_share_one_program():
-    skdeep.clear_cache()
+    before = skdeep.compile_counts().get("train_block", (0, 0))
+    model = classifier(network=MLP((5,)), max_epochs=3)  # no other test compiled its program
     with joblib.parallel_config("threading", n_jobs=2):
-        GridSearchCV(classifier(max_epochs=3), {"learning_rate": [0.1, 0.01]}, cv=3, refit=False).fit(X, y)
-    assert skdeep.compile_counts()["train_block"] == (1, 1)
+        GridSearchCV(model, {"learning_rate": [0.1, 0.01]}, cv=3, refit=False).fit(X, y)
+    assert np.subtract(skdeep.compile_counts()["train_block"], before).tolist() == [1, 1]
 
 
 @pytest.fixture

@@ -81,7 +81,11 @@ def test_weights_after_1_10_and_100_updates(name):
 
 @pytest.mark.parametrize(
     ("target", "activation"),
-    [*((target, "relu") for target in TARGETS), *(("multiclass", name) for name in ("identity", "logistic", "tanh"))],
+    [
+        *((target, "relu") for target in TARGETS),
+        ("multiclass", "logistic"),
+        *(pytest.param("multiclass", name, marks=pytest.mark.campaign) for name in ("identity", "tanh")),
+    ],
 )
 def test_tasks_and_activations_with_weighted_batches(target, activation):
     loss = {"loss": "poisson"} if target == "counts" else {}
@@ -93,7 +97,10 @@ def test_tasks_and_activations_with_weighted_batches(target, activation):
         np.testing.assert_allclose(our.predict_proba(X), their.predict_proba(X), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("target", ["binary", "multiclass", "two outputs", "counts"])
+@pytest.mark.parametrize(
+    "target",
+    ["binary", "counts", *(pytest.param(name, marks=pytest.mark.campaign) for name in ("multiclass", "two outputs"))],
+)
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["unweighted", "weighted"])
 def test_early_stopping(target, weight):
     params = ADAM | {"early_stopping": True, "validation_fraction": 0.2, "n_iter_no_change": 4, "max_iter": 60}

@@ -34,8 +34,24 @@ def _tests_of_scikit_learn() -> ModuleType:
 
 _module = _tests_of_scikit_learn()
 _tests = {name: test for name, test in vars(_module).items() if name.startswith("test_")}
-# 200 calls of partial_fit each, as test_partial_fit_classification; a pickle goes on in test_classifier.py.
-LONG = {"test_partial_fit_regression", "test_mlp_loading_from_joblib_partial_fit"}
+# In the campaign, because other tests of the quick run show the same.
+LONG = {
+    # test_mlp_agreement.py compares the weights after each partial_fit and each warm start; a pickle continues in
+    # test_classifier.py.
+    "test_warm_start",
+    "test_partial_fit_classification",
+    "test_partial_fit_regression",
+    "test_mlp_loading_from_joblib_partial_fit",
+    # test_lbfgs_regression and test_lbfgs_regression_maxfun; test_mlp_agreement.py has classes too.
+    "test_lbfgs_classification",
+    "test_lbfgs_classification_maxfun",
+    # test_mlp_agreement.py compares the weights: with a large penalty, and of several labels.
+    "test_alpha",
+    "test_multilabel_classification",
+    # test_predict_proba_binary and test_mlp_classifier_dtypes_casting.
+    "test_predict_proba_multiclass",
+    "test_mlp_regressor_dtypes_casting",
+}
 _kept = {name: test for name, test in _tests.items() if name not in OF_PRIVATE_NAMES}
 globals().update({name: pytest.mark.campaign(test) if name in LONG else test for name, test in _kept.items()})
 

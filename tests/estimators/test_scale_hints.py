@@ -64,7 +64,9 @@ def test_a_large_rate_that_does_no_harm_gets_no_warning():
 IDS = rng.integers(0, 50, (60, 4)).astype(float)
 
 
-@pytest.mark.parametrize("network", [LSTM(4), TCN((4,)), ["lstm"]], ids=["lstm", "tcn", "list"])
+@pytest.mark.parametrize(
+    "network", [LSTM(4), pytest.param(TCN((4,)), marks=pytest.mark.campaign), ["lstm"]], ids=["lstm", "tcn", "list"]
+)
 def test_ids_that_are_taken_as_measurements(network):
     model = DeepClassifier(**SMALL | {"network": network}, input_shape=(4, 1))
     message = one_message(lambda: model.fit(IDS, codes))

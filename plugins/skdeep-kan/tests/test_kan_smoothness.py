@@ -72,8 +72,12 @@ def test_train_loss_has_it_and_validation_has_not():
     np.testing.assert_allclose(losses[1]["val_loss"], losses[0]["val_loss"], rtol=1e-5)
 
 
-def test_the_contract_with_a_penalty():
+@pytest.mark.campaign  # the network of the next test consists of such layers
+def test_the_contract_of_a_layer_with_a_penalty():
     assert all(result.passed for result in check_layer(KANLayer(features=3, smoothness=0.1)))
+
+
+def test_the_contract_of_a_network_with_a_penalty():
     assert all(result.passed for result in check_network(KAN(widths=(3,), smoothness=0.1)))
 
 

@@ -68,6 +68,6 @@ def test_inside_estimators():
     assert fitted(SAM(base=SGLD(temperature=1e-3))).score(X, y) > 0.9
 
 
-def test_the_contract():
-    assert all(result.passed for result in check_optimizer(SGLD()))
+def test_the_contract_with_a_burn_in():
+    """The contract checks of the default fields are in test_optimizers_contract.py."""
     assert all(result.passed for result in check_optimizer(SGLD(burn_in=0.5)))

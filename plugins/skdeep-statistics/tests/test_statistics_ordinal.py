@@ -36,22 +36,22 @@ def test_probabilities_are_differences_of_sigmoids(n_classes):
     task = Task("binary" if n_classes == 2 else "multiclass", n_classes)
     assert_allclose(loss.link(raw, task, np), expected, rtol=1e-10)
     target = np.arange(20) % n_classes
-    values = loss(jax.tree.map(jnp.float32, raw), jnp.asarray(target))
+    values = jax.jit(loss)(jax.tree.map(np.float32, raw), target)
     assert_allclose(values, -np.log(expected[np.arange(20), target]), rtol=1e-4)
 
 
 def test_two_classes_are_logistic_regression():
-    raw = jax.tree.map(jnp.float32, raw_of(RNG.normal(size=20), np.array([0.3])))
-    target = jnp.asarray(np.arange(20) % 2)
-    expected = CrossEntropy()(raw["score"] - 0.3, target)
-    assert_allclose(CumulativeLogit()(raw, target), expected, rtol=1e-5)
+    raw = jax.tree.map(np.float32, raw_of(RNG.normal(size=20), np.array([0.3])))
+    target = np.arange(20) % 2
+    expected = jax.jit(CrossEntropy())(raw["score"] - np.float32(0.3), target)
+    assert_allclose(jax.jit(CumulativeLogit())(raw, target), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("score", [-200.0, 200.0])
 def test_far_from_all_cut_points_the_loss_is_linear_and_probabilities_sum_to_1(score):
-    raw = jax.tree.map(jnp.float32, raw_of(np.full(4, score), np.array([-1.0, 0.0, 1.0])))
+    raw = jax.tree.map(np.float32, raw_of(np.full(4, score), np.array([-1.0, 0.0, 1.0])))
     loss = CumulativeLogit()
-    values, grad = jax.value_and_grad(lambda raw: loss(raw, jnp.arange(4)).sum())(raw)
+    values, grad = jax.jit(jax.value_and_grad(lambda raw: loss(raw, jnp.arange(4)).sum()))(raw)
     # Of the farthest class, and of the two in between, whose probabilities have the factor 1 - 1/e: 201 + 200 + 199.
     expected = 3 * abs(score) - 2 * np.log(1 - np.exp(-1.0))
     assert_allclose(values, expected, rtol=1e-4)
