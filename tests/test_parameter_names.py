@@ -9,7 +9,20 @@ import pytest
 import skdeep
 from skdeep import layers
 from skdeep.core.random import wrap_key
-from skdeep.networks import CNN, GRU, LSTM, MLP, TCN, ConvDecoder, Linear, ResNet, Sequential, Transformer
+from skdeep.networks import (
+    CNN,
+    GRU,
+    LSTM,
+    MLP,
+    TCN,
+    ConvDecoder,
+    Linear,
+    RealMLP,
+    ResNet,
+    Sequential,
+    TabM,
+    Transformer,
+)
 
 DENSE = {"kernel", "bias"}
 NORM = {"scale", "bias"}
@@ -49,6 +62,19 @@ NETWORKS = [
         OUTPUT
         | {"ResidualStack_0/shortcut/kernel"}
         | set.union(*(under(f"ResidualStack_{i}/Dense_0", DENSE) for i in range(2))),
+    ),
+    (
+        RealMLP((8,)),
+        (4,),
+        OUTPUT
+        | {"numeric/frequency", "numeric/phase", "scale/scale", "activation_0/slope"}
+        | under("numeric/output", DENSE)
+        | under("dense_0", DENSE),
+    ),
+    (
+        TabM(2, widths=(8,), n_bins=2, numeric_features=2),
+        (4,),
+        OUTPUT | {"numeric/slope", "first_scale"} | under("numeric", DENSE) | under("dense_0", DENSE),
     ),
     (CNN((4, 8)), (8, 8, 1), OUTPUT | under("Conv_0", DENSE) | under("Conv_1", DENSE)),
     (CNN((4,), hidden=(8,)), (8, 8, 1), OUTPUT | under("Conv_0", DENSE) | under("Dense_0", DENSE)),

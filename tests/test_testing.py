@@ -28,6 +28,8 @@ SMALLER = {
     ("layer", "lstm"): {"units": 4},
     ("layer", "rnn"): {"units": 4},
     ("network", "gru"): {"units": 4},
+    ("network", "realmlp"): {"widths": (8,)},
+    ("network", "tabm"): {"n_members": 3, "widths": (8,), "n_bins": 4, "numeric_features": 2},
     ("network", "tcn"): {"widths": (8,)},
     ("network", "transformer"): {"n_layers": 1, "features": 8, "n_heads": 2},
 }

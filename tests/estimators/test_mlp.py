@@ -377,13 +377,12 @@ def test_solver_and_loss_have_parameters_of_their_own():
 
 @quiet
 def test_a_search_compiles_one_program_for_all_rates_and_penalties():
+    skdeep.clear_cache()
     pipeline = make_pipeline(StandardScaler(), MLPClassifier(**SMALL))
-    GridSearchCV(pipeline, {"mlpclassifier__alpha": [0.1]}, cv=3, refit=False).fit(X, y)
-    before = skdeep.compile_counts()["train_block"]
     grid = {"mlpclassifier__learning_rate_init": [0.1, 0.01, 1e-3], "mlpclassifier__alpha": [0, 1e-3]}
     search = GridSearchCV(pipeline, grid, cv=3, refit=False).fit(X, y)
     assert search.cv_results_["mean_test_score"].max() > 0.9
-    assert skdeep.compile_counts()["train_block"] == before
+    assert skdeep.compile_counts()["train_block"].compiles == 1
 
 
 @quiet

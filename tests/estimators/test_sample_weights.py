@@ -123,7 +123,7 @@ def p_value(loss):
     more = len(repeated[0]) // len(X)
 
     def sample(weight, data, epochs):
-        seeds = range(20)
+        seeds = range(40)
         return [probability(weight, data, **params | {"random_state": s, "max_epochs": epochs}).mean() for s in seeds]
 
     return stats.ks_2samp(sample(counts, (X, y), 8 * more), sample(None, repeated, 8)).pvalue
