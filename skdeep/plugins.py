@@ -88,8 +88,8 @@ def list_components(kind: str | None = None) -> list[ListedComponent]:
     Examples
     --------
     >>> from skdeep import plugins
-    >>> [listed.name for listed in plugins.list_components("network") if listed.state == "built in"]
-    ['cnn', 'conv_decoder', 'gru', 'linear', 'lstm', 'mlp', 'resnet', 'tcn', 'transformer']
+    >>> [listed.name for listed in plugins.list_components("augmentation") if listed.state == "built in"]
+    ['cutmix', 'gaussian_noise', 'mixup', 'random_crop', 'random_flip']
     """
     if kind is not None:
         registry.check_kind(kind)

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import optimize, special, stats
 from sklearn import metrics
 
-from skdeep import losses
+from skdeep import DeepClassifier, losses
 from skdeep.losses import (
     AbsoluteError,
     Bernoulli,
@@ -399,6 +399,8 @@ def test_gaussian_loss_is_smallest_at_the_weighted_mean_and_std():
         (CrossEntropy(), "binary", 1),
         (CrossEntropy(), "multiclass", 4),
         (CrossEntropy(), "multilabel", 3),
+        (CrossEntropy(binary_outputs=2), "binary", 2),
+        (CrossEntropy(binary_outputs=2), "multilabel", 3),
         (Hinge(), "binary", 1),
         (SquaredError(), "regression", 2),
         (Quantile(0.3), "regression", 2),
@@ -420,6 +422,10 @@ def test_n_raw(loss, kind, expected):
         ),
         (lambda: CrossEntropy(-0.1), r"'label_smoothing'.* Got -0.1 instead."),
         (lambda: CrossEntropy(float("nan")), r"'label_smoothing'.* Got nan instead."),
+        (
+            lambda: CrossEntropy(binary_outputs=3),
+            r"The 'binary_outputs' field of CrossEntropy must be one of \[1, 2\]. Got 3",
+        ),
         (lambda: Focal(-1.0), "The 'gamma' field of Focal must be at least 0. Got -1.0 instead."),
         (lambda: Focal(float("nan")), "'gamma'.* Got nan instead."),
         (lambda: Huber(0.0), "The 'delta' field of Huber must be positive. Got 0.0 instead."),
@@ -444,6 +450,29 @@ def test_check_fields(make, message):
 @pytest.mark.parametrize("name", sorted(set(losses.__all__) - {"FunctionLoss"}))
 def test_defaults_pass_check_fields(name):
     getattr(losses, name)().check_fields()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_two_outputs_of_a_binary_task_have_the_softmax_loss(smoothing):
+    raw, codes = np.random.RandomState(0).randn(7, 2), np.arange(7) % 2
+    log_probability = special.log_softmax(raw, axis=1)
+    smooth = (1 - smoothing) * np.eye(2)[codes] + smoothing / 2
+    loss = CrossEntropy(label_smoothing=smoothing, binary_outputs=2)
+    assert_allclose(loss(*as_jax(raw, codes)), -(smooth * log_probability).sum(1), rtol=1e-5)
+    assert_allclose(loss.link(raw, TASKS["binary"], np), special.softmax(raw, axis=1)[:, 1:], rtol=1e-6)
+
+
+def test_one_and_two_outputs_have_the_same_minimum():
+    rng = np.random.RandomState(0)
+    X = rng.randn(200, 3)
+    y = np.where(X[:, 0] + rng.randn(200) > 0, "yes", "no")
+    one, two = (
+        DeepClassifier(network="linear", loss=loss, optimizer="lbfgs", max_epochs=100, tol=None).fit(X, y)
+        for loss in (CrossEntropy(), CrossEntropy(binary_outputs=2))
+    )
+    assert_allclose(two.predict_proba(X), one.predict_proba(X), atol=1e-4)
+    assert (two.predict(X) == one.predict(X)).all()
+    assert two.decision_function(X).shape == (200,)
 
 
 def test_function_loss_passes_raw_and_target_to_the_function():

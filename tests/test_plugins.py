@@ -189,8 +189,8 @@ def test_list_command(install, capsys):
     assert "  registered               mine\n" in out
     assert out.count("requires 'skdeep-flax>=9'") == 1
     assert main(["plugins"]) == 0
-    names = ", ".join(sorted(registry.builtin_names("network")))
-    assert f"networks\n  built in  {names}\n" in capsys.readouterr().out
+    names = ", ".join(sorted(registry.builtin_names("augmentation")))
+    assert f"augmentations\n  built in  {names}\n" in capsys.readouterr().out
     assert main(["plugins", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["components"]
 

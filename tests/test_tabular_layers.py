@@ -18,7 +18,7 @@ from skdeep.layers import (
     PBLDEmbedding,
     PiecewiseLinearEmbedding,
     PLREmbedding,
-    Scale,
+    Scaling,
 )
 from skdeep.layers.linen.tabular import shares_of_bins
 from skdeep.schedules import CosLog, FlatCosine
@@ -129,7 +129,7 @@ def test_a_column_of_zeros_and_ones_has_no_bin_of_one_rounding_error():
 
 def test_scale_and_parametric_activation_equal_their_formulas():
     factor = np.array([2.0, 0.5, -1.0], np.float32)
-    np.testing.assert_array_equal(apply(Scale(), {"scale": factor}, X), X * factor)
+    np.testing.assert_array_equal(apply(Scaling(), {"scale": factor}, X), X * factor)
     mish = X * np.tanh(np.log1p(np.exp(X)))
     found = apply(ParametricActivation("mish"), {"slope": factor}, X)
     np.testing.assert_allclose(found, X + factor * (mish - X), atol=1e-6)

@@ -17,7 +17,7 @@ from skdeep.layers.tabular import (
     PBLDEmbedding,
     PiecewiseLinearEmbedding,
     PLREmbedding,
-    Scale,
+    Scaling,
 )
 
 __all__ = [
@@ -47,7 +47,7 @@ __all__ = [
     "PiecewiseLinearEmbedding",
     "PositionalEncoding",
     "Residual",
-    "Scale",
+    "Scaling",
     "SelfAttention",
     "SeparableConv",
     "SimpleRNN",

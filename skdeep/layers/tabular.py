@@ -14,7 +14,7 @@ from skdeep.layers.fields import check_positive, check_widths
 INIT_ROWS = 8192
 
 
-class Scale(Layer):
+class Scaling(Layer):
     """Multiply each feature by a learned factor, initially 1.
 
     With a large learning rate for the factors, it selects features in training.
@@ -25,15 +25,15 @@ class Scale(Layer):
 
     Examples
     --------
-    >>> from skdeep.layers import Scale
-    >>> Scale()
-    Scale()
+    >>> from skdeep.layers import Scaling
+    >>> Scaling()
+    Scaling()
     """
 
     def build(self) -> Any:
-        from skdeep.layers.linen.tabular import Scale
+        from skdeep.layers.linen.tabular import Scaling
 
-        return Scale()
+        return Scaling()
 
 
 class ParametricActivation(Layer):

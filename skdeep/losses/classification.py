@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float, Shaped
 
 from skdeep.contract import Loss
-from skdeep.records import TaskKind
+from skdeep.records import Task, TaskKind
 
 _CLASSIFICATION: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel")
 
@@ -53,6 +53,9 @@ class CrossEntropy(Loss):
     ----------
     label_smoothing : float, default=0.0
         Share :math:`a` of the target that is spread evenly over the classes, in [0, 1).
+    binary_outputs : {1, 2}, default=1
+        Number of raw outputs of a binary task: one with a sigmoid, or one per class with a softmax. Both have the same minimum.
+        Gradient descent with two has steps of another size.
 
     References
     ----------
@@ -67,9 +70,13 @@ class CrossEntropy(Loss):
     """
 
     label_smoothing: float = 0.0
+    binary_outputs: Literal[1, 2] = 1
 
     tasks = _CLASSIFICATION
     probabilistic = True
+
+    def n_raw(self, task: Task) -> int:
+        return self.binary_outputs if task.kind == "binary" else task.n_raw
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
         if is_sigmoid_form(raw, target):

@@ -20,7 +20,7 @@ class RealMLP(Network):
 
     Takes rows of numbers `(columns,)`, of about unit size, or inputs with the names "numeric" `(columns,)`, "one_hot" `(columns,)`
     and "category" (ids, `(columns,)`), of which any may be missing. Its layers are `PBLDEmbedding`, `CategoryEmbedding`,
-    `Scale`, `NTKDense` and `ParametricActivation`.
+    `Scaling`, `NTKDense` and `ParametricActivation`.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 N_BIAS_ROWS = 5
 
 
-class Scale(nn.Module):
+class Scaling(nn.Module):
     """Multiply each feature by a learned factor."""
 
     @nn.compact

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from skdeep.layers.linen.dropout import TracedDropout
-from skdeep.layers.linen.tabular import CategoryEmbedding, NTKDense, ParametricActivation, PBLDEmbedding, Scale
+from skdeep.layers.linen.tabular import CategoryEmbedding, NTKDense, ParametricActivation, PBLDEmbedding, Scaling
 
 
 class RealMLP(nn.Module):
@@ -41,7 +41,7 @@ class RealMLP(nn.Module):
         if "category" in inputs:
             vectors = CategoryEmbedding(self.n_categories, self.category_features, name="category")(inputs["category"])
             parts.append(vectors.astype(parts[0].dtype) if parts else vectors)
-        x = Scale(name="scale")(jnp.concatenate(parts, axis=-1))
+        x = Scaling(name="scale")(jnp.concatenate(parts, axis=-1))
         for i, width in enumerate(self.widths):
             x = NTKDense(width, name=f"dense_{i}")(x)
             x = ParametricActivation(self.function, name=f"activation_{i}")(x)
