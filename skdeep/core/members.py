@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from skdeep.contract import Loss, Network
+from skdeep.core.objective import row_losses
 from skdeep.records import Task
 
 _SAME = ("tasks", "probabilistic", "scaling", "has_std", "domain", "of_batch")
@@ -55,9 +56,9 @@ class OfMembers(Loss):
     def parameters(self, task: Task) -> dict[str, Any]:
         return self.of_each.parameters(task)
 
-    def __call__(self, raw: Any, target: Shaped[Array, "n ..."], *weight: Any) -> Float[Array, " n"]:
+    def __call__(self, raw: Any, target: Shaped[Array, "n ..."], weight: Any = None) -> Float[Array, " n"]:
         axes = jax.tree.map(lambda values: 1 if values.ndim == 3 else None, raw)  # parameters of the loss have two axes
-        losses = jax.vmap(lambda raw: self.of_each(raw, target, *weight), in_axes=(axes,))(raw)
+        losses = jax.vmap(lambda raw: row_losses(self.of_each, raw, target, weight), in_axes=(axes,))(raw)
         mean: Float[Array, " n"] = jnp.mean(losses, axis=0)
         return mean
 

@@ -162,6 +162,32 @@ def test_losses_with_names_and_parameters():
     assert model.predict(X).shape == (60,)
 
 
+def test_losses_of_a_batch_get_the_weights_of_the_rows():
+    class OfBatch(Loss):
+        tasks, of_batch = ("regression",), True
+
+        def __call__(self, raw, target, weight):
+            error = jnp.sum(weight * (raw[:, 0] - target[:, 0])) / jnp.maximum(jnp.sum(weight), 1e-6)
+            return jnp.full(len(raw), error**2)
+
+    raw, target, weight = jnp.asarray(RAW[..., :1]), jnp.ones((6, 1)), jnp.arange(6.0)
+    expected = np.mean([np.average(RAW[:, i, 0] - 1, weights=weight) ** 2 for i in range(4)])
+    np.testing.assert_allclose(OfMembers(OfBatch(), 4)(raw, target, weight), expected, rtol=1e-5)
+    model = DeepRegressor(**SMALL, loss=OfBatch(), max_epochs=2).fit(X, X[:, 0], sample_weight=np.arange(60) + 1.0)
+    assert np.isfinite(model.history_["train_loss"]).all()
+
+
+def test_a_loss_that_reduces_rows_is_explained():
+    class Reduces(Loss):
+        tasks = ("regression",)
+
+        def __call__(self, raw, target):
+            return jnp.mean((raw - target) ** 2)
+
+    with pytest.raises(ValueError, match="Reduces.* must return one value per row"):
+        DeepRegressor(**SMALL, loss=Reduces(), max_epochs=1).fit(X, X[:, 0])
+
+
 def test_a_score_of_the_loss_is_used():
     class Scored(SquaredError):
         def score(self, prediction, y, sample_weight=None):
