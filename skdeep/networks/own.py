@@ -15,7 +15,8 @@ class FlaxNetwork(Network):
 
     If the module has a field `n_outputs` that is None, `fit` sets it to the number of raw outputs that the loss needs. Inputs
     by name reach `__call__` as arguments if it has a parameter for each, `def __call__(self, image, table)`, else as one dict.
-    If rows hold ids, an attribute or property `n_ids` of the module gives their number; X then reaches it as int32.
+    If rows hold ids, an attribute or property `n_ids` of the module gives their number; X then reaches it as int32. `init_rows` and
+    `n_members` have the meaning that they have in a `Network`.
 
     Parameters
     ----------
@@ -39,6 +40,10 @@ class FlaxNetwork(Network):
     @property
     def init_rows(self) -> int:  # type: ignore[override]  # the module's
         return getattr(self.module, "init_rows", 0)
+
+    @property
+    def n_members(self) -> int | None:  # type: ignore[override]  # the module's
+        return getattr(self.module, "n_members", None)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         return with_outputs(self.module, n_outputs)
@@ -84,6 +89,10 @@ class NNXNetwork(Network):
     @property
     def init_rows(self) -> int:  # type: ignore[override]  # the factory's
         return getattr(self.factory, "init_rows", 0)
+
+    @property
+    def n_members(self) -> int | None:  # type: ignore[override]  # the factory's
+        return getattr(self.factory, "n_members", None)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         return functools.partial(self.factory, in_shape, n_outputs)

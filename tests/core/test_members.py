@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from scipy import stats
 
 from skdeep import DeepClassifier, DeepRegressor, Loss, Network
@@ -160,6 +161,47 @@ def test_losses_with_names_and_parameters():
     assert model.params_["loss"]["log_scale"].shape == (1,)
     assert model.params_["loss"]["log_scale"] != 0
     assert model.predict(X).shape == (60,)
+
+
+class OwnEnsemble(nn.Module):
+    """A module of the user's with outputs of several members."""
+
+    n_members: int = 3
+    n_outputs: tuple | None = None
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(self.n_outputs[0] * self.n_outputs[1])(x).reshape(len(x), *self.n_outputs)
+
+
+class OwnNNX(nnx.Module):
+    n_members = 3
+
+    def __init__(self, in_shape, n_outputs, rngs):
+        self.dense = nnx.Linear(in_shape[0], n_outputs[0] * n_outputs[1], rngs=rngs)
+        self.n_outputs = n_outputs
+
+    def __call__(self, x):
+        return self.dense(x).reshape(len(x), *self.n_outputs)
+
+
+@pytest.mark.parametrize("network", [OwnEnsemble(), OwnNNX], ids=["linen", "nnx"])
+def test_users_modules_may_be_ensembles(network):
+    model = DeepClassifier(network=network, max_epochs=3, tol=None, random_state=0).fit(X, Y)
+    assert model.loss_.n_members == 3
+    np.testing.assert_allclose(model.predict_proba(X).sum(1), 1, rtol=1e-6)
+
+
+def test_an_ensemble_that_returns_one_output_is_explained():
+    class Wrong(nn.Module):
+        n_members = 3
+
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(3)(x)
+
+    with pytest.raises(ValueError, match=r"returns an array of shape .*the loss needs .*3, 3"):
+        DeepClassifier(network=Wrong(), max_epochs=1).fit(X, Y)
 
 
 def test_losses_of_a_batch_get_the_weights_of_the_rows():
