@@ -1,8 +1,7 @@
 """scikit-learn's estimator checks on the estimators of skdeep: none is expected to fail, none is skipped.
 
-The defaults run all checks here; checks that do not ask for good predictions train for a few epochs only. Other networks,
-solvers and options run here the checks of predictions and weights. The campaign runs all checks for all estimators, with the
-default number of epochs.
+The defaults run all checks here. Other networks, solvers and options run here the checks that depend on training; the campaign
+runs all checks for all estimators.
 """
 
 from __future__ import annotations
@@ -48,14 +47,14 @@ class NNXNet(nnx.Module):
 DEFAULTS = [DeepClassifier(), DeepRegressor(), DeepAutoencoder(), MLPClassifier(), MLPRegressor()]
 VARIANTS = [
     DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),
-    DeepRegressor(network=NNXNet, loss="huber", learning_rate=0.01, max_epochs=60),
-    MLPClassifier(solver="lbfgs"),
-]
-MORE_VARIANTS = [
     DeepClassifier(
         network=MLP(widths=(32,), dropout_rate=0.1, normalization="batch"), learning_rate=0.01, max_epochs=60
     ),
+    DeepRegressor(network=NNXNet, loss="huber", learning_rate=0.01, max_epochs=60),
+    MLPClassifier(solver="lbfgs"),
     MLPRegressor(solver="sgd"),
+]
+MORE_VARIANTS = [
     DeepClassifier(network=SmallNet(), learning_rate=0.01, max_epochs=60),
     DeepRegressor(early_stopping=True, batch_size=16, learning_rate=0.01, max_epochs=60),
     DeepRegressor(network=SmallNet(), learning_rate=0.01, max_epochs=60),
@@ -66,45 +65,25 @@ MORE_VARIANTS = [
 ]
 OF_TRAINING = (
     "check_classifiers_train",
+    "check_estimators_overwrite_params",
+    "check_fit_idempotent",
     "check_methods_subset_invariance",
     "check_regressors_train",
     "check_sample_weight_equivalence_on_dense_data",
+    "check_transformer_general",
+    "check_transformer_preserve_dtypes",
 )
-OF_SCORES = {
-    "check_class_weight_classifiers",
-    "check_classifiers_classes",
-    "check_classifiers_one_label_sample_weights",
-    "check_classifiers_train",
-    "check_regressors_train",
-}
-OF_PARAMETERS = {
-    "check_do_not_raise_errors_in_init_or_set_params",
-    "check_estimator_cloneable",
-    "check_estimator_repr",
-    "check_get_params_invariance",
-    "check_no_attributes_set_in_init",
-    "check_parameters_default_constructible",
-    "check_set_params",
-}
-FEW_EPOCHS = 4
 
 
 def checks_of_training():
-    """Return the variants with the checks that train, and the names of the cases.
-
-    Read-only and float32 arrays are left to the defaults: they reach all variants by the same code.
-    """
+    """Return the variants with the checks that train, and the names of the cases."""
     pairs = [(variant, check) for variant in VARIANTS for _, check in estimator_checks_generator(variant)]
-    kept = [(variant, check) for variant, check in pairs if check.func.__name__ in OF_TRAINING and not check.keywords]
+    kept = [(variant, check) for variant, check in pairs if check.func.__name__ in OF_TRAINING]
     return [pytest.param(*pair, id=f"{pair[0]}-{pair[1].func.__name__}") for pair in kept]
 
 
 @parametrize_with_checks(DEFAULTS)
 def test_scikit_learn_check(estimator, check):
-    """Each check of each estimator; the network and all other parameters are the defaults, the epochs where scores count."""
-    if check.func.__name__ not in OF_SCORES | OF_PARAMETERS:
-        name = "max_iter" if isinstance(estimator, MLPClassifier | MLPRegressor) else "max_epochs"
-        estimator = clone(estimator).set_params(**{name: FEW_EPOCHS})
     check(estimator)
 
 
@@ -114,6 +93,6 @@ def test_check_of_training(estimator, check):
 
 
 @pytest.mark.campaign
-@parametrize_with_checks(DEFAULTS + VARIANTS + MORE_VARIANTS)
+@parametrize_with_checks(VARIANTS + MORE_VARIANTS)
 def test_scikit_learn_check_of_variants(estimator, check):
     check(estimator)
