@@ -70,6 +70,17 @@ def test_the_decay_follows_its_schedule():
     np.testing.assert_allclose(found["dense"]["kernel"], adam["dense"]["kernel"] - 0.1 * 0.2 * 0.75 * kernel, rtol=1e-5)
 
 
+def test_a_group_without_parameters_is_an_error():
+    model = DeepClassifier(
+        network="linear", optimizer=GroupedAdamW(groups=(ParameterGroup("biass", 0.1),)), max_epochs=1
+    )
+    message = (
+        "group 'biass' of GroupedAdamW selects no parameter. The parameters are output/bias, output/kernel. Correct"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.fit(np.eye(4), [0, 1, 0, 1])
+
+
 def test_a_name_is_a_whole_key():
     assert not ParameterGroup("out").selects((jax.tree_util.DictKey("output"),))
     assert ParameterGroup("1").selects((jax.tree_util.DictKey("layers"), jax.tree_util.SequenceKey(1)))

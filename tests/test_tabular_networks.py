@@ -101,6 +101,10 @@ def test_inputs_that_are_no_table():
         ValueError, match="takes the inputs 'numeric', 'one_hot', 'category', but X has the input 'image'"
     ):
         model.fit(Inputs(image=X), y)
+    with pytest.raises(
+        ValueError, match="needs the number of ids of each column of the input 'category', which Inputs do not give"
+    ):
+        model.fit(Inputs(category=np.zeros((4, 2), int)), y)
     with pytest.raises(ValueError, match="rows of one axis, the columns of a table. Got rows of shape .4, 2."):
         model.fit(np.zeros((4, 4, 2)), y)
 

@@ -107,7 +107,10 @@ def categories_of(network: Network, in_shape: Any) -> tuple[int, ...]:
         return ()
     counts = spec.n_categories
     if counts is None:
-        raise ValueError(f"The network {name} needs the number of ids of each column of the input 'category'.")
+        raise ValueError(
+            f"The network {name} needs the number of ids of each column of the input 'category', which Inputs do not give. Encode the "
+            "categories as columns of the input 'one_hot' instead."
+        )
     return counts if isinstance(counts, tuple) else (counts,) * spec.shape[0]
 
 

@@ -38,8 +38,7 @@ class ParameterGroup(Component):
 
     def selects(self, path: tuple[Any, ...]) -> bool:
         """Return True if the name is on this path of a tree."""
-        keys = (getattr(entry, "key", getattr(entry, "name", getattr(entry, "idx", ""))) for entry in path)
-        return f"/{self.name}/" in f"/{'/'.join(map(str, keys))}/"
+        return f"/{self.name}/" in f"/{jax.tree_util.keystr(path, simple=True, separator='/')}/"
 
 
 class GroupedAdamW(Optimizer):
@@ -81,6 +80,15 @@ class GroupedAdamW(Optimizer):
     groups: tuple[ParameterGroup, ...] = ()
 
     def init(self, params: Params) -> OptimizerState:
+        """Return the state before the first step. Raise ValueError if a group selects no parameter."""
+        paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+        for group in self.groups:
+            if not any(map(group.selects, paths)):
+                known = ", ".join(jax.tree_util.keystr(path, simple=True, separator="/") for path in paths)
+                raise ValueError(
+                    f"The group {group.name!r} of GroupedAdamW selects no parameter. The parameters are {known}. Correct the name, "
+                    "or leave the group out."
+                )
         return self._adam().init(params)
 
     def update(  # type: ignore[override]  # the contract allows further arguments
