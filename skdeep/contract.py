@@ -441,6 +441,9 @@ class Layer(Component):
     Parameters are initialised with one row of zeros. If initial values depend on data, set the class variable `init_rows`:
     the module is then initialised with at most this number of random training rows. Initial values must be finite for equal rows.
 
+    Set `reads_columns = False` if the layer, as a network's first, reads rows `(n, columns)` as sequences. Such networks refuse tables
+    with missing values or categories.
+
     If rows hold ids (whole numbers from 0), define the property `n_ids`, the number of ids. If the layer is a network's first, X
     reaches it as int32. `skdeep.testing` uses the class variable `example_shape`, the shape of a row that the layer takes.
 
@@ -458,6 +461,7 @@ class Layer(Component):
 
     kind: ClassVar[str] = "layer"
     example_shape: ClassVar[tuple[int, ...]] = (6,)
+    reads_columns: ClassVar[bool] = True
     init_rows: ClassVar[int] = 0
 
     def build(self) -> nn.Module:
@@ -499,6 +503,12 @@ class Network(Component):
     Several inputs: if X is a `skdeep.Inputs`, the network must have `names_inputs = True`. `in_shape` is then a dict of
     `skdeep.InputSpec`. The module gets a dict of arrays, or named arguments if its `__call__` has a parameter for each input.
 
+    Tables with categories: a network that takes one array gets their levels as columns of 0 and 1. With `takes_tables = True` it gets
+    the inputs "numeric" (numbers), "one_hot" (columns of the categories with at most as many levels as an
+    attribute or field `max_one_hot_levels` says, by default 0) and "category" (ids of the others, from 0 for missing and unknown
+    values), of which any may be missing. Set `reads_columns = False` if the
+    values of a row are not columns of a table but, for example, the steps of a sequence.
+
     Several outputs: a loss may need raw outputs by name. By default the columns of the output are assigned to the names in
     alphabetical order. With `names_outputs = True`, `n_outputs` is a dict of widths and the module must return a dict of arrays.
 
@@ -520,6 +530,8 @@ class Network(Component):
 
     kind: ClassVar[str] = "network"
     names_inputs: ClassVar[bool] = False
+    takes_tables: ClassVar[bool] = False
+    reads_columns: ClassVar[bool] = True
     names_outputs: ClassVar[bool] = False
     n_members: ClassVar[int | None] = None
     example_shape: ClassVar[tuple[int, ...]] = (6,)

@@ -68,6 +68,10 @@ class InputSpec:
         return self.dtype == "int32"
 
 
+NUMERIC, ONE_HOT, CATEGORY = TABLE_INPUTS = ("numeric", "one_hot", "category")
+"""Names of a table's inputs: numbers, one-hot columns of categories, and ids of categories."""
+
+
 class SparseRows(NamedTuple):
     """The stored entries of each row of a sparse X: columns and values. Padding has column 0 and value 0."""
 

@@ -77,6 +77,8 @@ FORBIDDEN = {
         "skdeep.registry",
         "skdeep.estimators",
     ],
+    "core/one_hot.py": ["flax", "optax", "sklearn", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
+    "tables": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
     "core/raw.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/run.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/text_encoding.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

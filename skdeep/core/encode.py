@@ -103,6 +103,14 @@ def check_rows(network: Network, x: Any, in_shape: InShape) -> None:
         network.check_rows(in_shape_for(x, in_shape))
 
 
+def has_nan(x: Any) -> bool:
+    """Return True if an array or sparse matrix holds NaN."""
+    values = x.data if is_sparse(x) else x
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_unclear = values.dtype.kind == "f" and not math.isfinite(float(np.sum(values, dtype=values.dtype)))
+    return is_unclear and bool(np.isnan(values).any())
+
+
 def is_sparse(x: Any) -> bool:
     """Return True if X is a SciPy sparse matrix or array."""
     return hasattr(x, "indptr")

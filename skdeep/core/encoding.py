@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from skdeep.contract import Loss, Network
-from skdeep.core.encode import encode_inputs
-from skdeep.core.inputs import InShape, has_names, row_shapes
+from skdeep.core.encode import encode_inputs, has_nan
+from skdeep.core.inputs import InShape, has_names, hashable_specs, row_shapes
 from skdeep.core.link import linked, predicted_classes, predicted_point, predicted_std
 from skdeep.core.target import (
     TargetScale,
@@ -24,7 +24,7 @@ from skdeep.core.target import (
     narrowed,
     narrowest_dtype,
 )
-from skdeep.records import InputSpec, Raw, Task
+from skdeep.records import NUMERIC, InputSpec, Raw, Task
 
 
 @runtime_checkable
@@ -212,6 +212,11 @@ class Encoding:
         The type of training, and the type of X.
     names : tuple of str or None
         Column names if X is a table.
+    table : skdeep.tables.table.Table or None
+        The columns of X, if there are categories or missing values, or numbers are scaled. Validated X is then what `Table.read`
+        returns.
+    fill : ndarray or None
+        If `table` is None: what missing values of each column become in predictions; None if X must have no missing values.
 
     Examples
     --------
@@ -231,6 +236,8 @@ class Encoding:
     dtype: str = "float32"
     x_dtype: str = "float32"
     names: tuple[str, ...] | None = None
+    table: Any = None
+    fill: Float[np.ndarray, " columns"] | None = None
 
     @property
     def task(self) -> Task:
@@ -243,15 +250,47 @@ class Encoding:
         """Shape of a row for the network, by name if there are several inputs."""
         return row_shapes(self.in_shape)
 
+    def inputs(self, x: Any) -> Any:
+        """Return validated X as the inputs of the network, before they are cast."""
+        if self.table is not None:
+            return self.table.encode(x)
+        if self.fill is not None and has_nan(x):
+            return np.where(np.isnan(x), self.fill.astype(x.dtype), x)
+        return x
+
     def encode(self, x: Any) -> Any:
         """Return validated X in the types of the network's inputs; see `skdeep.core.encode.encode_inputs`."""
-        return encode_inputs(x, self.in_shape, self.dtype)
+        return encode_inputs(self.inputs(x), self.in_shape, self.dtype)
 
     def for_network(self, network: Network) -> Encoding:
-        """Return the encoding for a network: values of X become int32 if the network declares `n_ids`."""
+        """Return the encoding for a network.
+
+        Values of X become int32 if the network declares `n_ids`. A table becomes one array, or inputs by name if it has categories.
+
+        Raises
+        ------
+        ValueError
+            If X is a table with categories or missing values, and the network does not read columns.
+        """
+        if self.table is not None:
+            _check_reads_columns(network)
+            table = dataclasses.replace(self.table, max_one_hot_levels=getattr(network, "max_one_hot_levels", 0))
+            specs = table.specs
+            in_shape = hashable_specs(specs) if table.has_categories else specs[NUMERIC].shape
+            return dataclasses.replace(self, table=table, in_shape=in_shape)
+        fill = self.fill if network.reads_columns else None
         if network.n_ids is None or has_names(self.in_shape):
+            return self if fill is self.fill else dataclasses.replace(self, fill=fill)
+        return dataclasses.replace(self, in_shape=InputSpec(self.row_shape, "int32", network.n_ids), fill=None)
+
+    def with_scale_of_x(self, x: Any, weight: Float[np.ndarray, " n"]) -> Encoding:
+        """Return the encoding with the statistics of training rows, validated as `encode` takes them."""
+        if self.table is not None:
+            return dataclasses.replace(self, table=self.table.with_scale_of(x, weight))
+        if self.fill is None:
             return self
-        return dataclasses.replace(self, in_shape=InputSpec(self.row_shape, "int32", network.n_ids))
+        share = (weight / weight.sum()).astype(x.dtype)
+        return dataclasses.replace(self, fill=share @ x)
 
     def encode_target(self, y: Any) -> Any:
         """Return validated y in the form that the loss compares with raw outputs."""
@@ -272,3 +311,11 @@ class Encoding:
 
 def _no_scale(n_outputs: int) -> TargetScale:
     return TargetScale(np.zeros(n_outputs), np.ones(n_outputs))
+
+
+def _check_reads_columns(network: Network) -> None:
+    if network.n_ids is not None or not network.reads_columns:
+        raise ValueError(
+            f"X has categories or missing values, or numeric_scaling is set, but the network {network} does not read the values of a row "
+            "as columns of a table. Fill in missing values and scale X before, or choose another network, such as 'mlp'."
+        )

@@ -15,6 +15,7 @@ from skdeep.config import Model
 from skdeep.contract import Loss, Network, NetworkFunctions
 from skdeep.core.inputs import InShape, float_dtype
 from skdeep.core.network import functions_of
+from skdeep.core.one_hot import without_one_hot
 from skdeep.core.raw import n_rows, raw_widths
 from skdeep.records import ModelState, Params, Raw, Task
 
@@ -79,8 +80,9 @@ def model_for(network: Network, in_shape: InShape, loss: Loss, task: Task) -> Mo
 
 
 def network_of(model: Model) -> Network:
-    """Return the network of a model, without `WithLossParameters`."""
-    return model.network.network if isinstance(model.network, WithLossParameters) else model.network
+    """Return the network of a model that the user chose, without `WithLossParameters` and `WithOneHot`."""
+    network = model.network.network if isinstance(model.network, WithLossParameters) else model.network
+    return without_one_hot(network)
 
 
 def apart(params: Params) -> tuple[Params, Params | None]:

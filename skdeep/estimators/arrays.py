@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight
 from skdeep.contract import Network
 from skdeep.core.encode import check_rows, row_shape
 from skdeep.core.encoding import Encoding
-from skdeep.core.inputs import InShape, columns_of, float_dtype
+from skdeep.core.inputs import InShape, columns_of, float_dtype, hashable_specs
 from skdeep.core.rows import WeightedRows
 from skdeep.estimators.base import TrainedEstimator, check_some_weight
 from skdeep.estimators.named_inputs import specs_of_inputs
@@ -24,8 +24,11 @@ class ArrayReader(TrainedEstimator):
     """Base of the estimators whose X is an array with one row per sample."""
 
     @abstractmethod
-    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        """Return X and y, checked and converted by scikit-learn; `reset` stores the feature names and their number."""
+    def _validated(self, X: Any, y: Any, known: Encoding | None) -> tuple[Any, Any]:
+        """Return X and y, checked and converted by scikit-learn.
+
+        `known` is the encoding of an earlier fit, which X must match. If it is None, the feature names and their number are stored.
+        """
 
     @abstractmethod
     def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
@@ -61,13 +64,13 @@ class ArrayReader(TrainedEstimator):
 
     def _read(self, data: Any, earlier: Earlier | None) -> tuple[Encoding, WeightedRows]:
         """Return the encoding, and the rows with X as it was validated: the network decides how X is encoded."""
-        keeps_columns = self._keeps_columns(earlier)
-        X, y = self._validated(data.X, data.y, reset=not keeps_columns)
-        before = earlier.encoding if earlier is not None and keeps_columns else None
-        if before is not None:
-            self._check_columns(X, before.columns)
+        before = earlier.encoding if earlier is not None and self._keeps_columns(earlier) else None
+        X, y = self._validated(data.X, data.y, before)
         weight = _check_sample_weight(data.sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         check_some_weight(weight)
+        table, X = self._tabulated(X, weight, before)
+        if before is not None:
+            self._check_columns(X, before.columns)
         known = self._known_target(earlier)
         target, values = self._read_target(y, weight, known, data.classes)
         if known is not None:
@@ -75,19 +78,31 @@ class ArrayReader(TrainedEstimator):
         encoding = Encoding(
             target=target,
             columns=columns_of(X),
-            in_shape=self._in_shape(X),
+            in_shape=self._in_shape(X) if table is None else hashable_specs(table.specs),
             dtype=self._training_dtype(X, earlier).name,
             x_dtype=float_dtype(X).name,
             names=_names_of(self),
+            table=table,
+            fill=self._fill(X) if before is None else before.fill,
         )
-        if before is not None:
+        if before is not None and table is None:
             self._check_same_rows(before, encoding)
         return encoding, WeightedRows(X, values, weight)
 
     def _encoded_for(self, network: Network, encoding: Encoding, given: WeightedRows) -> tuple[Encoding, WeightedRows]:
         encoding = encoding.for_network(network)
+        if encoding.table is not None:  # its rows are encoded after the split, with the scale of the training rows
+            return encoding, given
         check_rows(network, given.x, encoding.in_shape)
         return encoding, given._replace(x=encoding.encode(given.x))
+
+    def _tabulated(self, X: Any, weight: np.ndarray, before: Encoding | None) -> tuple[Any, Any]:
+        """Return the table that is learned from validated X, or that of the earlier fit, and X as it encodes it."""
+        return None, X
+
+    def _fill(self, X: Any) -> np.ndarray | None:
+        """Return a number per column if missing values of later rows are filled in, else None; `X` has no missing values."""
+        return None
 
     def _in_shape(self, X: Any) -> InShape:
         """Return what the network's inputs are, as far as X tells."""

@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_sample_weight, check_array, check_is
 
 from skdeep.contract import Loss, Network
 from skdeep.core.composed import Autoencoder
-from skdeep.core.encoding import RowItself
+from skdeep.core.encoding import Encoding, RowItself
 from skdeep.core.raw import by_name
 from skdeep.core.rows import WeightedRows, bounded_weights
 from skdeep.core.target import TargetScale, check_domain
@@ -338,8 +338,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
             loss = VariationalLoss(loss, n_components, float(self.beta))
         return resolved._replace(loss=loss, ids=ids)
 
-    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        X = validate_data(self, X, reset=reset, dtype=(np.float64, np.float32), allow_nd=True)
+    def _validated(self, X: Any, y: Any, known: Encoding | None) -> tuple[Any, Any]:
+        X = validate_data(self, X, reset=known is None, dtype=(np.float64, np.float32), allow_nd=True)
         return X, X
 
     def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:

@@ -20,11 +20,13 @@ from skdeep.estimators.given_targets import check_n_labels, check_same_classes, 
 from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
+    CategoricalFeatures,
     ClassWeight,
     Coalesce,
     Device,
     LossLike,
     NetworkLike,
+    NumericScaling,
     OptimizerLike,
     Pretrained,
     RandomState,
@@ -112,6 +114,13 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Above 0, print one line per epoch.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
         The device to train and predict on; "auto" is JAX's default device.
+    categorical_features : "from_dtype", array-like of str, int or bool, or None, default="from_dtype"
+        The columns of a table that are categories: those of text, categorical or boolean type; or their names, their
+        positions or a mask; None for no column. Dates are read as numbers.
+    numeric_scaling : {"standard", "robust", "quantile"} or None, default=None
+        How numeric columns are scaled, by statistics of the training rows. "standard": to mean 0 and standard deviation
+        1. "robust": by median and quartiles, and smoothly clipped to (-3, 3). "quantile": to a normal distribution. None
+        leaves them as they are.
     pretrain : FrozenEstimator or None, default=None
         A fitted `DeepAutoencoder` in `sklearn.frozen.FrozenEstimator`. Its encoder feeds `network`, which then gets rows
         of `n_components` numbers. X must be scaled as it was for the autoencoder.
@@ -131,6 +140,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Number of columns of X (the length of its second dimension).
     feature_names_in_ : ndarray of str
         Names of the columns, if X was a table with string names.
+    is_categorical_ : ndarray of bool (n_features,) or None
+        The columns that are categories; None if there are none.
     input_shape_ : tuple of int
         Shape of a row as the network sees it.
     n_outputs_ : int
@@ -193,6 +204,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         random_state: RandomState = None,
         verbose: int = 0,
         device: Device = "auto",
+        categorical_features: CategoricalFeatures = "from_dtype",
+        numeric_scaling: NumericScaling = None,
         pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:

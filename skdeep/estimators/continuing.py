@@ -10,6 +10,7 @@ import numpy as np
 
 from skdeep.component import Component, components_in
 from skdeep.contract import Loss
+from skdeep.core.one_hot import without_one_hot
 from skdeep.core.raw import by_name, raw_widths
 from skdeep.estimators.resolve import Resolved
 from skdeep.records import TrainState
@@ -110,7 +111,7 @@ def check_same_components(estimator: Any, resolved: Resolved) -> None:
     """
     owner = type(estimator).__name__
     cure = "Set it back, or fit a clone."
-    different = structural_difference(estimator.network_, resolved.network)
+    different = structural_difference(estimator.network_, without_one_hot(resolved.network))
     if different is not None:
         raise ValueError(
             f"partial_fit of {owner} continues with the network of the earlier fit, but {different[0] or 'the network'} was "

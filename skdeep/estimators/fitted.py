@@ -82,20 +82,22 @@ class FittedNetwork(BaseEstimator):
         """Return the raw outputs in float64, and the dtype of predictions: the wider of X's and the computation's."""
         X = self._validated_rows(X)
         params, dtype = self._params_for(X)
-        return self._raw_of(self._model, params, self.model_state_, X, dtype), np.result_type(float_dtype(X), dtype)
+        raw = self._raw_of(self._model, params, self.model_state_, self._encoding.inputs(X), dtype)
+        return raw, np.result_type(float_dtype(X), dtype)
 
     def _validated_rows(self, X: Any) -> Any:
         """Return X, checked and converted by scikit-learn; raise ValueError if its rows have another shape than in `fit`."""
         check_is_fitted(self)
-        if isinstance(X, Inputs):
-            X = validated_inputs(X)
-        else:
-            X = validate_data(
-                self, X, reset=False, accept_sparse=self._accepts_sparse, dtype=(np.float64, np.float32), allow_nd=True
-            )
+        X = validated_inputs(X) if isinstance(X, Inputs) else self._validated_array(X)
         self._check_columns(X)
-        check_rows(self._model.network, X, self._model.in_shape)
+        if self._encoding.table is None:
+            check_rows(self._model.network, X, self._model.in_shape)
         return X
+
+    def _validated_array(self, X: Any) -> Any:
+        return validate_data(
+            self, X, reset=False, accept_sparse=self._accepts_sparse, dtype=(np.float64, np.float32), allow_nd=True
+        )
 
     def _raw_of(self, model: Model, params: Any, model_state: Any, X: Any, dtype: Any = np.float32) -> np.ndarray:
         """Return the raw outputs of a model in float64, computed in `dtype`."""

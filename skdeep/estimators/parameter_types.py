@@ -32,6 +32,10 @@ ActivationLike: TypeAlias = str | Callable[[Any], Any]
 ScoringLike: TypeAlias = str | Callable[[BaseEstimator, Any, Any], float] | None
 """A score's name in scikit-learn, a scorer `f(estimator, X, y)`, "loss", or None for the estimator's `score`."""
 
+CategoricalFeatures: TypeAlias = Literal["from_dtype"] | Sequence[str] | Sequence[int] | Sequence[bool] | None
+"""Which columns of a table are categories: those of such a type, or names, positions or a mask."""
+
+NumericScaling: TypeAlias = Literal["standard", "robust", "quantile"] | None
 ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
 RandomState: TypeAlias = int | np.random.RandomState | None
 BatchSize: TypeAlias = int | Literal["auto"]

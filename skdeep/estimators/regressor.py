@@ -9,7 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
 
-from skdeep.core.encoding import Values
+from skdeep.core.encoding import Encoding, Values
 from skdeep.core.link import has_score, n_predicted
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import check_domain, fit_scale
@@ -20,10 +20,12 @@ from skdeep.estimators.given_targets import check_n_outputs, columns_of
 from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
+    CategoricalFeatures,
     Coalesce,
     Device,
     LossLike,
     NetworkLike,
+    NumericScaling,
     OptimizerLike,
     Pretrained,
     RandomState,
@@ -95,6 +97,8 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         random_state: RandomState = None,
         verbose: int = 0,
         device: Device = "auto",
+        categorical_features: CategoricalFeatures = "from_dtype",
+        numeric_scaling: NumericScaling = None,
         pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
@@ -231,8 +235,8 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
             sample_weight = _check_sample_weight(sample_weight, values, dtype=np.float64)
         return float(self.loss_.score(prediction, values, sample_weight))
 
-    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        return super()._validated(X, columns_of(y), reset=reset)
+    def _validated(self, X: Any, y: Any, known: Encoding | None) -> tuple[Any, Any]:
+        return super()._validated(X, columns_of(y), known)
 
     def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
         y = _numbers(y)

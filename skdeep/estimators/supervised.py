@@ -6,28 +6,28 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import validate_data
 
 from skdeep.config import FitConfig
 from skdeep.contract import Augmentation
 from skdeep.core.composed import regrouped
+from skdeep.core.encoding import Encoding
 from skdeep.core.link import check_link
 from skdeep.core.loss_parameters import apart, beside
 from skdeep.core.members import loss_for
+from skdeep.core.one_hot import with_one_hot
 from skdeep.core.rows import WeightedRows
 from skdeep.core.step import continued_state
-from skdeep.estimators.arrays import ArrayReader
-from skdeep.estimators.deep import DeepEstimator
 from skdeep.estimators.named_inputs import forget_columns, validated_inputs, validated_target
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
 from skdeep.estimators.prepare import Beginning, Draft
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
+from skdeep.estimators.tables import TABLE_CONSTRAINTS, TableReader
 from skdeep.inputs import Inputs
 from skdeep.records import Task, TrainState
 
 
-class SupervisedEstimator(DeepEstimator, ArrayReader):
+class SupervisedEstimator(TableReader):
     """Base of the estimators that learn y from X."""
 
     _trains_losses = True
@@ -36,6 +36,7 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
         "augmentation": [None, str, list, tuple, Augmentation, callable],
         "pretrain": [None, FrozenEstimator],
         "freeze_pretrained": ["boolean"],
+        **TABLE_CONSTRAINTS,
         **CONSTRAINTS,
     }
     _components: ClassVar[dict[str, str]] = {
@@ -57,7 +58,8 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
         resolved = resolve_all({kind: self._component_value(kind) for kind in self._components})
         resolved = resolved._replace(loss=loss_for(resolved.network, resolved.loss))
         if self.pretrain is None:
-            return resolved
+            table = encoding.table
+            return resolved._replace(network=with_one_hot(resolved.network, table is not None and table.has_categories))
         return resolved._replace(
             network=network_on_top(self.pretrain.estimator, resolved.network, bool(self.freeze_pretrained))
         )
@@ -93,20 +95,10 @@ class SupervisedEstimator(DeepEstimator, ArrayReader):
             raise ValueError("X_val was given without y_val. Give y_val too.")
         return super()._given_validation(data, draft)
 
-    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+    def _validated(self, X: Any, y: Any, known: Encoding | None) -> tuple[Any, Any]:
         if isinstance(X, Inputs):
-            if reset:
+            if known is None:
                 forget_columns(self)
             return validated_inputs(X), validated_target(self, X, y)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse=self._accepts_sparse,
-            dtype=(np.float64, np.float32),
-            allow_nd=True,
-            multi_output=True,
-            y_numeric=False,
-        )
-        return X, y
+        checked, y = self._checked(X, known, y=y, multi_output=True, y_numeric=False)
+        return checked, y

@@ -18,6 +18,7 @@ class _Recurrent(Layer):
     return_sequences: bool = False
     reverse: bool = False
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
+    reads_columns: ClassVar[bool] = False
 
     def output_mask(self, x: Any, step_mask: Any) -> Any:
         return step_mask if self.return_sequences else None
@@ -153,6 +154,7 @@ class Bidirectional(Layer):
 
     layer: Layer = LSTM()
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
+    reads_columns: ClassVar[bool] = False
 
     def build(self) -> Any:
         from skdeep.layers.linen import recurrent as modules

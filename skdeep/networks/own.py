@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from skdeep.contract import Network
 from skdeep.linen import user_fields, values_of, with_fields, with_outputs
+from skdeep.records import TABLE_INPUTS
 
 
 class FlaxNetwork(Network):
@@ -15,6 +17,7 @@ class FlaxNetwork(Network):
 
     If the module has a field `n_outputs` that is None, `fit` sets it to the number of raw outputs that the loss needs. Inputs
     by name reach `__call__` as arguments if it has a parameter for each, `def __call__(self, image, table)`, else as one dict.
+    If `__call__` has a parameter "numeric", "one_hot" or "category", it gets a table with categories by these names, else as one array.
     If rows hold ids, an attribute or property `n_ids` of the module gives their number; X then reaches it as int32. `init_rows` and
     `n_members` have the meaning that they have in a `Network`.
 
@@ -36,6 +39,14 @@ class FlaxNetwork(Network):
     @property
     def n_ids(self) -> int | None:
         return getattr(self.module, "n_ids", None)
+
+    @property
+    def takes_tables(self) -> bool:  # type: ignore[override]  # the module's
+        return any(name in inspect.signature(type(self.module).__call__).parameters for name in TABLE_INPUTS)
+
+    @property
+    def max_one_hot_levels(self) -> int:
+        return getattr(self.module, "max_one_hot_levels", 0)
 
     @property
     def init_rows(self) -> int:  # type: ignore[override]  # the module's

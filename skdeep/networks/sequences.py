@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ LARGEST_MASK_ID = 2**24
 
 class SequenceNetwork(Network):
     """Base class of networks for sequences of measurements or token ids, with the fields `mask_value` and `n_tokens`."""
+
+    reads_columns: ClassVar[bool] = False
 
     @property
     def n_ids(self: Any) -> int | None:

@@ -42,6 +42,10 @@ class Sequential(Network):
         return Stack(parts_of(self.layers), n_outputs, checked_sequences)
 
     @property
+    def reads_columns(self) -> bool:  # type: ignore[override]  # the first layer's
+        return not self.layers or self.layers[0].reads_columns
+
+    @property
     def n_ids(self) -> int | None:
         return self.layers[0].n_ids if self.layers else None
 

@@ -9,10 +9,7 @@ from skdeep.contract import Network, Schedule
 from skdeep.layers.activation import activation_function
 from skdeep.layers.fields import check_dropout_rate, check_positive, check_schedule, check_widths
 from skdeep.layers.tabular import INIT_ROWS, PBLDEmbedding
-from skdeep.records import InputSpec
-
-TABLE_INPUTS = ("numeric", "one_hot", "category")
-"""Names of a table's inputs: numbers, one-hot columns of categories, and ids of categories."""
+from skdeep.records import CATEGORY, TABLE_INPUTS, InputSpec
 
 
 class RealMLP(Network):
@@ -40,6 +37,8 @@ class RealMLP(Network):
         Standard deviation of the initial frequencies.
     category_features : int, default=8
         Length of the vector of a category.
+    max_one_hot_levels : int, default=8
+        Categories of a table with at most this many levels come as columns of "one_hot", the others as ids.
 
     References
     ----------
@@ -60,7 +59,9 @@ class RealMLP(Network):
     numeric_features: int = 4
     frequency_std: float = 0.1
     category_features: int = 8
+    max_one_hot_levels: int = 8
     names_inputs: ClassVar[bool] = True
+    takes_tables: ClassVar[bool] = True
     init_rows: ClassVar[int] = INIT_ROWS
 
     def build(self, in_shape: Any, n_outputs: int) -> Any:
@@ -85,7 +86,7 @@ class RealMLP(Network):
         check_dropout_rate(self)
         check_schedule(self, "dropout_schedule")
         PBLDEmbedding(self.n_frequencies, self.numeric_features)
-        check_positive(self, "n_frequencies", "numeric_features", "category_features")
+        check_positive(self, "n_frequencies", "numeric_features", "category_features", "max_one_hot_levels")
 
 
 def categories_of(network: Network, in_shape: Any) -> tuple[int, ...]:
@@ -102,7 +103,7 @@ def categories_of(network: Network, in_shape: Any) -> tuple[int, ...]:
             f"The network {name} takes the inputs {', '.join(map(repr, TABLE_INPUTS))}, but X has the input {unknown!r}. Rename it, "
             "or give a network of your own."
         )
-    spec: InputSpec | None = in_shape.get("category")
+    spec: InputSpec | None = in_shape.get(CATEGORY)
     if spec is None:
         return ()
     counts = spec.n_categories
@@ -154,6 +155,7 @@ class TabM(Network):
     n_bins: int = 48
     numeric_features: int | None = 16
     names_inputs: ClassVar[bool] = True
+    takes_tables: ClassVar[bool] = True
     names_outputs: ClassVar[bool] = True
     init_rows: ClassVar[int] = INIT_ROWS
 

@@ -33,7 +33,7 @@ def changed(array, value):
 
 
 DATA = {
-    "NaN in X": (changed(X, np.nan), y, "Input X contains NaN"),
+    "NaN in rows of two axes": (changed(X, np.nan).reshape(len(X), -1, 1), y, "Input X contains NaN"),
     "inf in X": (changed(X, np.inf), y, "Input X contains infinity"),
     "inf in float32": (
         changed(X, 1e39),
@@ -348,8 +348,8 @@ def test_reaching_max_epochs_warns():
 def test_a_failed_fit_leaves_the_fitted_model_usable():
     model = DeepClassifier(**SMALL).fit(X, y)
     before = model.predict_proba(X)
-    with pytest.raises(ValueError, match="Input X contains NaN"):
-        model.fit(changed(X, np.nan), y)
+    with pytest.raises(ValueError, match="Input X contains infinity"):
+        model.fit(changed(X, np.inf), y)
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 

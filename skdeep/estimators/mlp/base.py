@@ -21,6 +21,7 @@ from skdeep.core import stopping
 from skdeep.core.drivers.lbfgs import ScipyLBFGS
 from skdeep.core.drivers.steps import Steps
 from skdeep.core.encode import is_sparse
+from skdeep.core.encoding import Encoding
 from skdeep.core.feeds import CumulativeShuffles, EpochOrder, InOrder
 from skdeep.core.history import History
 from skdeep.core.inputs import row_shapes
@@ -106,12 +107,12 @@ class Perceptron(PerceptronWeights, ArrayReader):
         encoding = self.__dict__.get("_encoding")
         return Earlier(is_partial, self.params_, self.__dict__.get("model_state_", {}), encoding, None, self._memory)
 
-    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+    def _validated(self, X: Any, y: Any, known: Encoding | None) -> tuple[Any, Any]:
         X, y = validate_data(
             self,
             X,
             y,
-            reset=reset,
+            reset=known is None,
             accept_sparse=["csr", "csc"],
             dtype=(np.float64, np.float32),
             multi_output=True,

@@ -1,0 +1,165 @@
+"""Read X as a table: which columns are categories, missing values, and the scale of numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import assert_all_finite, validate_data
+
+from skdeep.core.encode import has_nan, is_sparse
+from skdeep.core.encoding import Encoding
+from skdeep.core.one_hot import joined_shape
+from skdeep.core.rows import WeightedRows
+from skdeep.estimators.arrays import ArrayReader
+from skdeep.estimators.deep import DeepEstimator
+from skdeep.estimators.named_inputs import validated_target
+from skdeep.estimators.parameters import StrOptions
+from skdeep.estimators.prepare import Draft, Split
+from skdeep.estimators.warn import warn_caller
+from skdeep.tables.frames import as_frame, check_all_numbers, frame_of_array, in_order_of, is_all_numbers
+from skdeep.tables.learning import learn_table
+
+TABLE_CONSTRAINTS: dict[str, list[Any]] = {
+    "categorical_features": [None, StrOptions({"from_dtype"}), "array-like"],
+    "numeric_scaling": [None, StrOptions({"standard", "robust", "quantile"})],
+}
+
+
+class TableReader(DeepEstimator, ArrayReader):
+    """Base of the estimators that take tables with categories, dates and missing values.
+
+    X stays one array if it has none of these, `categorical_features` lists no column and `numeric_scaling` is None. Otherwise it is
+    a table: validated X is a narwhals table until `_tabulated`, and then the `Inputs` that `Table.read` returns.
+    """
+
+    @property
+    def is_categorical_(self) -> np.ndarray | None:
+        """Which columns of X are categories, a mask `(n_features_in_,)`; None if no column is."""
+        table = self._learned("is_categorical_").table
+        if table is None or not any(column.is_category for column in table.columns):
+            return None
+        return np.array([column.is_category for column in table.columns])
+
+    @property
+    def input_shape_(self) -> Any:
+        """Shape of one row as the network sees it; a dict of shapes if it has several inputs."""
+        encoding = self._learned("input_shape_")
+        return joined_shape(encoding.in_shape, self.network_) or encoding.row_shape
+
+    def _checked(self, X: Any, known: Encoding | None, **checks: Any) -> Any:
+        """Return X as an array, a sparse matrix or a narwhals table, with y if it is among the `checks`.
+
+        `known` is the encoding of an earlier fit, which X must match, or None.
+        """
+        frame = self._frame_of(X, known)
+        if frame is not None:
+            given = X if known is None or known.names is None or isinstance(X, np.ndarray) else frame.to_native()
+            validate_data(self, given, reset=known is None, skip_check_array=True)
+            _check_some_rows(frame)
+            return (frame, validated_target(self, frame, checks["y"])) if "y" in checks else frame
+        result = validate_data(
+            self,
+            X,
+            reset=known is None,
+            accept_sparse=self._accepts_sparse,
+            dtype=(np.float64, np.float32),
+            ensure_all_finite="allow-nan" if self.numeric_scaling in (None, "standard") else False,
+            allow_nd=True,
+            **checks,
+        )
+        values = result[0] if "y" in checks else result
+        checked = self._frame_of_checked(values, X, known)
+        return (checked, result[1]) if "y" in checks else checked
+
+    def _validated_array(self, X: Any) -> Any:
+        known = self._encoding
+        checked = self._checked(X, known)
+        return known.table.read(checked) if hasattr(checked, "to_native") else checked
+
+    def _frame_of(self, X: Any, known: Encoding | None) -> Any:
+        """Return X as a table if scikit-learn must not convert it to an array of numbers, else None."""
+        if not self._may_be_table:
+            return None
+        frame = as_frame(X)
+        is_array_of_objects = isinstance(X, np.ndarray) and X.dtype.kind in "OUS" and X.ndim == 2
+        if known is None:
+            if frame is None:
+                return frame_of_array(X) if is_array_of_objects and self._lists_categories else None
+            return frame if self._lists_categories or not is_all_numbers(frame) else None
+        if known.table is None:
+            if frame is not None:
+                check_all_numbers(frame)
+            return None
+        if frame is None:
+            return frame_of_array(X) if is_array_of_objects else None
+        return in_order_of(frame, known.names)
+
+    def _frame_of_checked(self, values: Any, X: Any, known: Encoding | None) -> Any:
+        """Return the array of X that scikit-learn has checked, or X as a table if it is to be read as one."""
+        missing = has_nan(values)
+        may_be_table = self._may_be_table and values.ndim == 2 and not is_sparse(values)
+        if not may_be_table or (missing and known is not None and known.table is None and known.fill is None):
+            self._refuse_scaling(values)
+            assert_all_finite(values, estimator_name=type(self).__name__, input_name="X")
+            return values
+        is_table = (missing or self._lists_categories or self.numeric_scaling) if known is None else known.table
+        if not is_table:
+            return values
+        frame = as_frame(X)
+        return frame_of_array(values) if frame is None else frame
+
+    def _refuse_scaling(self, values: Any) -> None:
+        if self.numeric_scaling is not None:
+            form = "is sparse" if is_sparse(values) else f"has rows of shape {self.input_shape or values.shape[1:]}"
+            raise ValueError(
+                f"numeric_scaling={self.numeric_scaling!r} of {type(self).__name__} is for tables, dense X of shape (n, features), "
+                f"but X {form}. Set it to None and scale X before."
+            )
+
+    @property
+    def _may_be_table(self) -> bool:
+        return self.input_shape is None and self.pretrain is None
+
+    @property
+    def _lists_categories(self) -> bool:
+        given = self.categorical_features
+        return given is not None and not isinstance(given, str) and len(given) > 0
+
+    def _tabulated(self, X: Any, weight: np.ndarray, before: Encoding | None) -> tuple[Any, Any]:
+        if not hasattr(X, "to_native"):
+            return None, X
+        if before is not None:
+            return before.table, before.table.read(X)
+        learned = learn_table(X, weight, self.categorical_features, self.numeric_scaling, "float64")
+        for message in learned.warnings:
+            warn_caller(message)
+        return learned.table, learned.rows
+
+    def _fill(self, X: Any) -> np.ndarray | None:
+        is_array = isinstance(X, np.ndarray) and X.ndim == 2 and self._may_be_table
+        return np.zeros(X.shape[1], X.dtype) if is_array else None
+
+    def _split(self, given: WeightedRows, data: Any, draft: Draft) -> tuple[Draft, Split]:
+        draft, split = super()._split(given, data, draft)
+        encoding = draft.encoding
+        if not draft.goes_on:
+            encoding = encoding.with_scale_of_x(split.train.x, split.train.weight)
+        draft = dataclasses.replace(draft, encoding=encoding)
+        if encoding.table is None:
+            return draft, split
+        return draft, split._replace(
+            train=split.train._replace(x=encoding.encode(split.train.x)),
+            validation=split.validation and split.validation._replace(x=encoding.encode(split.validation.x)),
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._may_be_table
+        return tags
+
+
+def _check_some_rows(frame: Any) -> None:
+    if not len(frame):
+        raise ValueError(f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required.")
