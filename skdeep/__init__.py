@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skdeep.estimators.mlp.classifier import MLPClassifier
     from skdeep.estimators.mlp.regressor import MLPRegressor
     from skdeep.estimators.regressor import DeepRegressor
+    from skdeep.estimators.tabular import TabularClassifier, TabularRegressor
     from skdeep.functions import network_functions
     from skdeep.inputs import Inputs
     from skdeep.module import Module
@@ -51,6 +52,8 @@ _HOMES = {
     "PLUGIN_API": "skdeep.contract",
     "Schedule": "skdeep.contract",
     "SequenceGenerator": "skdeep.estimators.generator",
+    "TabularClassifier": "skdeep.estimators.tabular",
+    "TabularRegressor": "skdeep.estimators.tabular",
     "UnknownComponentError": "skdeep.errors",
     "clear_cache": "skdeep.core.programs",
     "compile_counts": "skdeep.core.programs",
@@ -80,6 +83,8 @@ __all__ = [
     "PLUGIN_API",
     "Schedule",
     "SequenceGenerator",
+    "TabularClassifier",
+    "TabularRegressor",
     "UnknownComponentError",
     "clear_cache",
     "compile_counts",

@@ -54,7 +54,8 @@ class FitConfig(Component):
 
     The numbers are cast to the type of training (`skdeep.core.as_traced`). The stopping rule gets the value that `monitor`
     names: the training loss, the validation loss, or a value that the host computes between two epochs. With `keep_best`, the
-    parameters of the best epoch are kept. The validation loss is computed by `validation_loss`, or by `loss` if that is None.
+    parameters of the best epoch are kept; of equally good epochs, those of the first, or of the latest with `keeps_latest`. The
+    validation loss is computed by `validation_loss`, or by `loss` if that is None.
     """
 
     model: Model
@@ -68,5 +69,6 @@ class FitConfig(Component):
     clip_norm: float | None = None
     monitor: Literal["train", "validation", "host"] = "train"
     keep_best: bool = False
+    keeps_latest: bool = False
     validation_loss: Loss | None = None
     augmentation: Augmentation | None = None

@@ -106,6 +106,8 @@ class Loss(Component):
     - `has_std`: True if the loss has `std`.
     - `domain`: the values that a target may have; `"unit"` is [0, 1].
     - `of_batch`: True if the loss of a row depends on the other rows of its batch.
+    - `differentiable`: False for a loss that can only judge validation rows (`scoring`).
+    - `uses_progress`: True, or a property, if the loss changes over the training; see `at_progress`.
 
     A loss with `of_batch = True` is called as `loss(raw, target, weight)`, with the weights `(n,)` of the rows, 0 for padding. It
     still returns one value per row; a value of the whole batch is returned for each row. Rows of weight 0 must not change the
@@ -146,6 +148,16 @@ class Loss(Component):
     has_std: ClassVar[bool] = False
     domain: ClassVar[Literal["real", "non-negative", "unit"]] = "real"
     of_batch: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = True
+    uses_progress: ClassVar[bool] = False
+
+    def at_progress(self, progress: Float[Array, ""]) -> Any:
+        """Return the loss of a training step at this progress, a function with the arguments of `__call__`.
+
+        Called only if `uses_progress` is True. Progress is the number of epochs done, divided by `max_epochs`, in [0, 1].
+        Validation uses the loss itself.
+        """
+        return self
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
         """Return the loss of each row. A loss of a batch takes the weights `(n,)` as a third argument.

@@ -72,8 +72,12 @@ def identity_of(job: Any) -> str:
 
 
 def _looks_at_the_end(config: Any) -> bool:
-    """Return True if `max_epochs` changes the first epochs: by the schedule, or an optimizer that is given the progress."""
-    return config.schedule.looks_at_the_end or "progress" in arguments_for(config.optimizer.update, progress=None)
+    """Return True if `max_epochs` changes the first epochs: by the schedule, the loss, or an optimizer that is given the progress."""
+    return (
+        config.schedule.looks_at_the_end
+        or config.loss.uses_progress
+        or "progress" in arguments_for(config.optimizer.update, progress=None)
+    )
 
 
 def structure_atoms(component: Component) -> list[Any]:

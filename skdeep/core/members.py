@@ -14,7 +14,7 @@ from skdeep.contract import Loss, Network
 from skdeep.core.objective import row_losses
 from skdeep.records import Task
 
-_SAME = ("tasks", "probabilistic", "scaling", "has_std", "domain", "of_batch")
+_SAME = ("tasks", "probabilistic", "scaling", "has_std", "domain", "of_batch", "differentiable", "uses_progress")
 
 
 class OfMembers(Loss):
@@ -57,9 +57,15 @@ class OfMembers(Loss):
         return self.of_each.parameters(task)
 
     def __call__(self, raw: Any, target: Shaped[Array, "n ..."], weight: Any = None) -> Float[Array, " n"]:
+        return self._mean_loss(lambda raw: row_losses(self.of_each, raw, target, weight), raw)
+
+    def at_progress(self, progress: Any) -> Any:
+        of_each = self.of_each.at_progress(progress)
+        return lambda raw, *rest: self._mean_loss(lambda raw: of_each(raw, *rest), raw)
+
+    def _mean_loss(self, loss: Callable[[Any], Any], raw: Any) -> Float[Array, " n"]:
         axes = jax.tree.map(lambda values: 1 if values.ndim == 3 else None, raw)  # parameters of the loss have two axes
-        losses = jax.vmap(lambda raw: row_losses(self.of_each, raw, target, weight), in_axes=(axes,))(raw)
-        mean: Float[Array, " n"] = jnp.mean(losses, axis=0)
+        mean: Float[Array, " n"] = jnp.mean(jax.vmap(loss, in_axes=(axes,))(raw), axis=0)
         return mean
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
@@ -97,9 +103,70 @@ class OfMembers(Loss):
         return [function(of_member(i)) for i in range(self.n_members)]
 
 
+class OfMean(Loss):
+    """A loss of the mean prediction of members. The raw outputs of a row are those of the members, `(n, members, raw)`.
+
+    The loss gets one raw output: the mean of raw outputs for numbers, and the logarithms (or the logit) of the mean probabilities
+    for classes.
+
+    Parameters
+    ----------
+    loss : Loss
+        One with the built-in link.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.core.members import OfMean
+    >>> from skdeep.losses import SquaredError
+    >>> OfMean(SquaredError())(jnp.array([[[1.0], [3.0]]]), jnp.array([[0.0]]))  # 2^2
+    Array([4.], dtype=float32)
+    """
+
+    loss: Loss
+
+    def n_raw(self, task: Task) -> Any:
+        return self.loss.n_raw(task)
+
+    def __call__(self, raw: Any, target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        return self.loss(self._of_mean(raw, target), target)
+
+    def _of_mean(self, raw: Float[Array, "n members raw"], target: Any) -> Float[Array, "n raw"]:
+        if not self.loss.probabilistic:
+            return jnp.mean(raw, axis=1)
+        if raw.shape[2] > 1 and target.ndim == 1:
+            log_of_sum = jax.nn.logsumexp(jax.nn.log_softmax(raw, axis=2), axis=1)
+            return log_of_sum - jnp.log(jnp.asarray(raw.shape[1], raw.dtype))
+        present, absent = (jax.nn.logsumexp(jax.nn.log_sigmoid(sign * raw), axis=1) for sign in (1, -1))
+        return present - absent
+
+
 def loss_for(network: Network, loss: Loss) -> Loss:
     """Return the loss for a network: that of members if the network is an ensemble."""
     return loss if network.n_members is None else OfMembers(loss, network.n_members)
+
+
+def joined(loss: Loss, raws: list[Any]) -> tuple[Loss, Any]:
+    """Return the loss and the raw outputs of several networks, as if they were the members of one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.core.members import joined
+    >>> from skdeep.losses import CrossEntropy
+    >>> loss, raw = joined(CrossEntropy(), [np.zeros((5, 1)), np.ones((5, 1))])
+    >>> loss.n_members, raw.shape
+    (2, (5, 2, 1))
+    """
+    if isinstance(loss, OfMembers):
+        return loss.replace(n_members=loss.n_members * len(raws)), _each_joined(raws, np.concatenate)
+    return OfMembers(loss, len(raws)), _each_joined(raws, np.stack)
+
+
+def _each_joined(raws: list[Any], join: Callable[..., Any]) -> Any:
+    if isinstance(raws[0], dict):
+        return {name: _each_joined([raw[name] for raw in raws], join) for name in raws[0]}
+    return join(raws, axis=1)
 
 
 def loss_of_member(loss: Loss) -> Loss:

@@ -42,11 +42,12 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
         batch = batch._replace(x=made_dense(batch.x, row_shapes(config.model.in_shape)))
     changed, mixture = augment(config.augmentation, key, batch)
     at_start = with_progress(state.model_state, lambda: progress(config, state))
+    loss = config.loss.at_progress(progress(config, state)) if config.loss.uses_progress else config.loss
 
     def objective(params: Params) -> tuple[Float[Array, ""], tuple[Float[Array, ""], ModelState]]:
         raw, model_state = network.apply(params, at_start, changed.x, True, key, batch.mask)
         model_state, reported_by_modules = without_losses(state.model_state, model_state)
-        losses = losses_of_batch(config.loss, raw, batch, mixture)
+        losses = losses_of_batch(loss, raw, batch, mixture)
         if reported_by_modules is not None:  # added to each row, so that weights, objective and history include it
             losses += reported_by_modules.astype(losses.dtype)
         value, reported = config.objective(losses, changed, params, state.n_rows)
@@ -157,7 +158,7 @@ def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: R
     judged, status = state.stopping, jnp.int32(stopping.RUNNING)
     if config.monitor != "host":
         score = train_loss if config.monitor == "train" else val_loss
-        judged, status = stopping.update(config.stopping, state, score, epoch, params)
+        judged, status = stopping.update(config, state, score, epoch, params)
     status = jnp.where(jnp.isfinite(train_loss), status, stopping.NON_FINITE)
     zero = jnp.zeros_like(state.loss_sum)
     state = state._replace(stopping=judged, status=status, epoch=epoch, position=jnp.zeros_like(epoch), loss_sum=zero)
@@ -227,7 +228,7 @@ def train_block(
 def judge_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -> TrainState:
     """Return the state after a score that the host computed (lower is better) for the epoch just finished."""
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
-    judged, status = stopping.update(config.stopping, state, score, state.epoch, params)
+    judged, status = stopping.update(config, state, score, state.epoch, params)
     return state._replace(stopping=judged, status=status)
 
 

@@ -70,6 +70,9 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         adds the scale of y.
         """
 
+    def _choose_parameters(self, encoding: Any, given: WeightedRows) -> None:
+        """Set parameters that depend on the data; the estimator that the user holds keeps its own."""
+
     @abstractmethod
     def _resolve(self, encoding: Any) -> Resolved:
         """Return the components that the parameters stand for; the network includes every part that is trained."""

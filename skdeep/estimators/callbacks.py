@@ -22,7 +22,24 @@ except ImportError:  # scikit-learn < 1.9
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitWatcher", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "EnsembleCallbacks", "FitWatcher", "with_callbacks"]
+
+
+class EnsembleCallbacks:
+    """Calls the callbacks of an estimator at the beginning and the end of the fit of an ensemble."""
+
+    def __init__(self, estimator: Any, data: dict[str, Any]) -> None:
+        self._estimator, self._data, self._root = estimator, data, None
+        if hasattr(estimator, "_init_callback_context"):
+            self._root = estimator._init_callback_context(max_subtasks=0)
+            self._root.call_on_fit_task_begin(estimator=estimator, **data)
+
+    def end_fit(self, fitted_attributes: Callable[[], dict[str, Any]]) -> None:
+        """Call the callbacks at the end of the fit."""
+        if self._root is not None:
+            self._root.call_on_fit_task_end(
+                estimator=self._estimator, reconstruction_attributes=fitted_attributes, **self._data
+            )
 
 
 class FitWatcher(Watcher):

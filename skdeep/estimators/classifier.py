@@ -6,9 +6,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 
 from skdeep.core.encoding import Classes, Labels
 from skdeep.core.link import class_probabilities, cut_logits, decision_scores, log_probabilities
+from skdeep.core.members import joined
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import check_same_form, fit_label_codes
 from skdeep.errors import ComponentError
@@ -23,6 +25,7 @@ from skdeep.estimators.parameter_types import (
     CategoricalFeatures,
     ClassWeight,
     Coalesce,
+    CVLike,
     Device,
     LossLike,
     NetworkLike,
@@ -121,6 +124,13 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         How numeric columns are scaled, by statistics of the training rows. "standard": to mean 0 and standard deviation
         1. "robust": by median and quartiles, and smoothly clipped to (-3, 3). "quantile": to a normal distribution. None
         leaves them as they are.
+    n_estimators : int, default=1
+        Number of members: networks with other initial values, and with `early_stopping` other held-out rows. Predictions are
+        means over members.
+    bootstrap : bool, default=False
+        Train each member on rows drawn with replacement.
+    cv : int, splitter, iterable or None, default=None
+        Train `n_estimators` members on the training rows of each split; an int is a number of folds.
     pretrain : FrozenEstimator or None, default=None
         A fitted `DeepAutoencoder` in `sklearn.frozen.FrozenEstimator`. Its encoder feeds `network`, which then gets rows
         of `n_components` numbers. X must be scaled as it was for the autoencoder.
@@ -158,6 +168,12 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         The components that were used.
     resolved_components_ : dict
         The full id of each component by the name of its parameter.
+    estimators_ : list
+        The members of an ensemble, fitted estimators with one network each. An ensemble has no `params_`, `model_state_` and
+        `best_epoch_` of its own; its `history_` has a column "member".
+    oof_predictions_, oof_score_ : ndarray, float
+        With `cv` or `bootstrap`: mean predictions for each row by the members that did not see it, and their score. They are
+        probabilities `(n, classes)`, NaN where every member saw the row.
     n_parameters_ : int
         Number of trained scalars.
 
@@ -206,6 +222,9 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         device: Device = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling = None,
+        n_estimators: int = 1,
+        bootstrap: bool = False,
+        cv: CVLike = None,
         pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
@@ -245,7 +264,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite and early stopping has kept no parameters.
         """
-        return train(self, FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
+        return self._trained(FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
@@ -294,8 +313,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         -------
         ndarray `(n,)` for binary (positive: the second class), else `(n, classes)` or `(n, labels)`
         """
-        raw = self._cut_raw(X)
-        return decision_scores(self.loss_, raw, self._task, np.float64)
+        loss, raw = self._loss_and_raw(X)
+        return decision_scores(loss, self._cut(raw, loss), self._task, np.float64)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the predicted labels.
@@ -311,8 +330,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         -------
         ndarray (n,), or for multilabel (n, labels) in the codes of y
         """
-        raw = self._cut_raw(X)
-        return self._encoding.decode(self.loss_, raw, np.float64)
+        loss, raw = self._loss_and_raw(X)
+        return self._encoding.decode(loss, self._cut(raw, loss), np.float64)
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -331,8 +350,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         AttributeError
             If the loss gives no probabilities.
         """
-        raw = self._cut_raw(X)
-        return class_probabilities(self.loss_, raw, self._task, np)
+        loss, raw = self._loss_and_raw(X)
+        return class_probabilities(loss, self._cut(raw, loss), self._task, np)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -354,16 +373,28 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         AttributeError
             If the loss gives no probabilities.
         """
-        raw, _ = self._raw(X)
-        probability = class_probabilities(self.loss_, self._cut(raw), self._task, np)
-        return log_probabilities(self.loss_, raw, self._task, probability)
+        loss, raw = self._loss_and_raw(X)
+        probability = class_probabilities(loss, self._cut(raw, loss), self._task, np)
+        return log_probabilities(loss, raw, self._task, probability)
 
-    def _cut_raw(self, X: Any) -> np.ndarray:
-        raw, _ = self._raw(X)
-        return self._cut(raw)
+    def _loss_and_raw(self, X: Any) -> tuple[Any, Any]:
+        """Return the loss whose link gives predictions, and its raw outputs; of an ensemble, those of all members."""
+        members = self.__dict__.get("estimators_")
+        if members is None:
+            return self.loss_, self._raw(X)[0]
+        return joined(self.loss_, [member._raw(X)[0] for member in members])
 
-    def _cut(self, raw: np.ndarray) -> np.ndarray:
-        return cut_logits(self.loss_, raw, self._task, LARGEST_DECISION)
+    def _cut(self, raw: Any, loss: Any) -> Any:
+        return cut_logits(loss, raw, self._task, LARGEST_DECISION)
+
+    def _oof(self, X: Any) -> np.ndarray:
+        return self.predict_proba(X) if self.loss_.probabilistic else self.decision_function(X)
+
+    def _oof_score(self, oof: np.ndarray, rows: WeightedRows) -> float:
+        """Return the accuracy of out-of-fold probabilities or scores."""
+        is_by_sign = self._task.kind == "multilabel" or oof.ndim == 1
+        predicted = oof > (0.5 if self.loss_.probabilistic else 0) if is_by_sign else oof.argmax(axis=1)
+        return float(accuracy_score(rows.target.astype(int), predicted.astype(int), sample_weight=rows.weight))
 
     @property
     def classes_(self) -> np.ndarray:

@@ -10,11 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from skdeep.config import FitConfig, Model
+from skdeep.contract import Loss
 from skdeep.core import stopping
 from skdeep.core.feeds import EpochOrder, epoch_order
 from skdeep.core.history import History
 from skdeep.core.job import Job
+from skdeep.core.link import has_built_in_link
 from skdeep.core.loss_parameters import network_of
+from skdeep.core.members import OfMean, loss_of_member
 from skdeep.core.objective import MeanLoss
 from skdeep.core.random import host_generator, key_of_seed
 from skdeep.core.rows import (
@@ -38,25 +41,31 @@ from skdeep.estimators.continuing import (
     check_same_target,
     same_form,
 )
+from skdeep.estimators.members import is_ensemble
 from skdeep.estimators.memory import memory_of, recalled
 from skdeep.estimators.outcome import check_outcome, raise_or_warn
 from skdeep.estimators.parameters import CONSTRAINTS, check_parameters
 from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split
 from skdeep.estimators.printing import EpochPrinter
-from skdeep.estimators.resolve import Resolved
+from skdeep.estimators.resolve import Resolved, resolve_ready
 from skdeep.estimators.scale_hints import training_hint
 from skdeep.estimators.scoring import EstimatorScore, ScoredRows
-from skdeep.records import Outcome, TrainState
+from skdeep.losses import ZeroOne
+from skdeep.records import Outcome, Task, TrainState
 
 _SPLIT_STREAM = 2**32 - 1
 
 
 def trains_epoch_by_epoch(estimator: Any) -> bool:
-    """Return True if `partial_fit` is available; raise AttributeError with `early_stopping`, which needs several epochs."""
+    """Return True if `partial_fit` is available; raise AttributeError with `early_stopping` or for an ensemble."""
     if estimator.early_stopping:
         raise AttributeError(
             f"partial_fit of {type(estimator).__name__} is not available with early_stopping=True, because it trains for one "
             "epoch per call. Set early_stopping=False."
+        )
+    if is_ensemble(estimator):
+        raise AttributeError(
+            f"partial_fit of {type(estimator).__name__} trains one network, not an ensemble. Set n_estimators=1, bootstrap=False and cv=None."
         )
     return True
 
@@ -166,11 +175,16 @@ class DeepEstimator(TrainedEstimator):
         is_by_class = draft.encoding.task.kind in ("binary", "multiclass") and given.target.ndim == 1
         is_held_out = choose_held_out(found.rows.target, fraction, is_by_class, rng)
         train, validation = (found.rows.take(np.flatnonzero(marks)) for marks in (~is_held_out, is_held_out))
-        scored = given.take(found.members(is_held_out)) if self.scoring != "loss" else None
+        scored = given.take(found.members(is_held_out)) if self._has_scorer else None
         return Split(train, validation, scored and self._scored(scored, data.sample_weight is not None))
 
     def _scored(self, rows: WeightedRows, is_weighted: bool) -> ScoredRows | None:
-        return None if self.scoring == "loss" else ScoredRows(rows, is_weighted)
+        return ScoredRows(rows, is_weighted) if self._has_scorer else None
+
+    @property
+    def _has_scorer(self) -> bool:
+        """Whether a scorer judges epochs on the host; else a loss does, in the program."""
+        return not isinstance(self.scoring, Loss) and self.scoring != "loss"
 
     @property
     def _merges_rows(self) -> bool:
@@ -202,7 +216,24 @@ class DeepEstimator(TrainedEstimator):
             clip_norm=_float(self.clip_norm),
             monitor=monitor,
             keep_best=bool(self.early_stopping),
+            keeps_latest=isinstance(self.scoring, Loss),
+            validation_loss=self._validation_loss(resolved, draft.encoding.task),
         )
+
+    def _validation_loss(self, resolved: Resolved, task: Task) -> Loss | None:
+        """Return the loss of validation rows, None for that of the training; raise ValueError if it needs other raw outputs."""
+        if not isinstance(self.scoring, Loss):
+            return None
+        chosen, trained = resolve_ready("loss", self.scoring)[1], loss_of_member(resolved.loss)
+        takes_raw = isinstance(chosen, ZeroOne) or chosen.n_raw(task) == trained.n_raw(task)
+        if task.kind not in chosen.tasks or not (
+            takes_raw and has_built_in_link(chosen) and has_built_in_link(trained)
+        ):
+            raise ValueError(
+                f"The 'scoring' parameter of {type(self).__name__} must be a loss of {task.kind} targets that takes the raw outputs of "
+                f"{trained}, and both must have the built-in link. Got {chosen}."
+            )
+        return chosen if resolved.network.n_members is None else OfMean(chosen)
 
     def _start_state(self, config: FitConfig, beginning: Beginning, draft: Draft) -> TrainState:
         earlier, counts = draft.earlier, beginning[:2]

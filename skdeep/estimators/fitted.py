@@ -74,6 +74,9 @@ class FittedNetwork(BaseEstimator):
         """Losses, scores, learning rates and seconds of training, as a pandas DataFrame with one row per epoch."""
         import pandas as pd
 
+        if "estimators_" in vars(self):
+            parts = [member.history_.assign(member=i) for i, member in enumerate(self.estimators_)]
+            return pd.concat(parts, ignore_index=True)
         if not hasattr(self, "_history"):
             raise AttributeError(f"This {type(self).__name__} has no history_ yet: call fit first.")
         return pd.DataFrame(self._history)
@@ -133,8 +136,9 @@ class FittedNetwork(BaseEstimator):
     def _replaced_when_fitted(self) -> Iterator[Self]:
         """Yield a copy to fit. When the block ends, this estimator takes over all its attributes in one assignment.
 
-        Until then, or if the block raises, this estimator is unchanged, and other threads may predict with it. A
-        prediction that runs at the moment of the assignment may use attributes of both fits.
+        Parameters keep their values: a preset replaces "auto" in the copy only. Until the block ends, or if it raises, this
+        estimator is unchanged, and other threads may predict with it. A prediction that runs at the moment of the assignment
+        may use attributes of both fits.
         """
         new = object.__new__(type(self))
         new.__dict__.update(vars(self))
@@ -144,4 +148,5 @@ class FittedNetwork(BaseEstimator):
             # scikit-learn itself removes the attributes that it sets for callbacks while fit runs.
             self.__dict__.update({name: value for name, value in vars(new).items() if "callback" in name})
             raise
-        self.__dict__ = dict(vars(new))
+        given = {name: value for name, value in vars(self).items() if name in self._get_param_names()}
+        self.__dict__ = {**vars(new), **given}

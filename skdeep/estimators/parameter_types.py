@@ -29,11 +29,14 @@ AugmentationLike: TypeAlias = str | Augmentation | Callable[[Any, Any], Any] | S
 ActivationLike: TypeAlias = str | Callable[[Any], Any]
 """A name or a function of an array."""
 
-ScoringLike: TypeAlias = str | Callable[[BaseEstimator, Any, Any], float] | None
-"""A score's name in scikit-learn, a scorer `f(estimator, X, y)`, "loss", or None for the estimator's `score`."""
+ScoringLike: TypeAlias = str | Loss | Callable[[BaseEstimator, Any, Any], float] | None
+"""A score's name in scikit-learn, a scorer `f(estimator, X, y)`, "loss", a loss, or None for the estimator's `score`."""
 
 CategoricalFeatures: TypeAlias = Literal["from_dtype"] | Sequence[str] | Sequence[int] | Sequence[bool] | None
 """Which columns of a table are categories: those of such a type, or names, positions or a mask."""
+
+CVLike: TypeAlias = int | Any | None
+"""A number of folds, a splitter of scikit-learn, or an iterable of pairs of positions."""
 
 NumericScaling: TypeAlias = Literal["standard", "robust", "quantile"] | None
 ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None

@@ -39,7 +39,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), AT_LEAST_ONE],
     "n_iter_no_change": [AT_LEAST_ONE],
     "tol": [None, NON_NEGATIVE],
-    "scoring": [None, str, callable],
+    "scoring": [None, str, Loss, callable],
     "coalesce": [StrOptions({"auto"}), "boolean"],
     "input_shape": [None, tuple, list],
     "shuffle": ["boolean"],

@@ -102,16 +102,27 @@ def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
     ValueError, TypeError
         If a parameter or the data is invalid, or training cannot continue from the earlier fit.
     """
+    draft, given = begin(estimator, data, is_partial=is_partial)
+    return job_of(estimator, estimator._drafted(draft), given, data)
+
+
+def begin(estimator: Any, data: Any, *, is_partial: bool = False) -> tuple[Draft, WeightedRows]:
+    """Return the parts of a job that do not depend on a split or a seed, and the rows; raise as `prepare` does."""
     estimator._check_parameters(is_partial)
     earlier = estimator._earlier(is_partial)
     encoding, given = estimator._read(data, earlier)
+    estimator._choose_parameters(encoding, given)
     resolved = estimator._resolve(encoding)
     estimator._check_serves(resolved, encoding.task)
     encoding, given = estimator._encoded_for(resolved.network, encoding, given)
     model = model_for(resolved.network, encoding.in_shape, resolved.loss, encoding.task)
     estimator._check_goes_on(encoding, resolved, model, earlier)
     rng = check_random_state(estimator.random_state)
-    draft = estimator._drafted(Draft(encoding, resolved, model, rng, np.zeros(2, np.uint32), earlier, is_partial))
+    return Draft(encoding, resolved, model, rng, np.zeros(2, np.uint32), earlier, is_partial), given
+
+
+def job_of(estimator: Any, draft: Draft, given: WeightedRows, data: Any) -> Job:
+    """Return the job that trains on these rows, split into training and validation rows."""
     draft, split = estimator._split(given, data, draft)
     job = _job(estimator, draft, split)
     estimator._adopt(job)
@@ -127,6 +138,11 @@ def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
         raise ValueError(
             f"The loss {type(resolved.loss).__name__} does not serve {task.kind} targets, only {', '.join(resolved.loss.tasks)}. "
             f"Choose another loss for {owner}, such as {estimator._default_loss!r}."
+        )
+    if not resolved.loss.differentiable:
+        raise ValueError(
+            f"The loss {type(resolved.loss).__name__} has no gradient, so {owner} cannot train with it. Give it as 'scoring', and another "
+            f"loss, such as {estimator._default_loss!r}."
         )
     if not estimator._trains_losses:
         _refuse_open_losses(owner, resolved.loss, task)

@@ -17,11 +17,13 @@ from skdeep.estimators.availability import available_if
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.deep import trains_epoch_by_epoch
 from skdeep.estimators.given_targets import check_n_outputs, columns_of
+from skdeep.estimators.members import over_members
 from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
     CategoricalFeatures,
     Coalesce,
+    CVLike,
     Device,
     LossLike,
     NetworkLike,
@@ -99,6 +101,9 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         device: Device = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling = None,
+        n_estimators: int = 1,
+        bootstrap: bool = False,
+        cv: CVLike = None,
         pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
@@ -137,7 +142,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite and early stopping has kept no parameters.
         """
-        return train(self, FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
+        return self._trained(FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
@@ -175,7 +180,8 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         ----------
         X : array-like or sparse matrix, as in `fit`
         return_std : bool, default=False
-            Also return the predicted standard deviation in units of y, if the loss has one, such as "gaussian_nll".
+            Also return the predicted standard deviation in units of y, if the loss has one, such as "gaussian_nll", or if there
+            are several members. That of members is the standard deviation of the mixture of their predictions.
 
         Returns
         -------
@@ -185,17 +191,39 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         Raises
         ------
         ValueError
-            If `return_std` is True and the loss predicts no standard deviation.
+            If `return_std` is True, the loss predicts no standard deviation and there is one member.
         """
-        raw, dtype = self._raw(X)
-        prediction = self._encoding.decode(self.loss_, raw, dtype)
         if not return_std:
-            return prediction
+            return over_members(self, lambda member: member._predicted(X))
+        members = self.__dict__.get("estimators_")
+        if members is not None:
+            means, stds = (np.stack(found) for found in zip(*(m._predicted_with_std(X) for m in members), strict=True))
+            return means.mean(axis=0), np.sqrt((stds**2).mean(axis=0) + means.var(axis=0))
         if not self.loss_.has_std:
             raise ValueError(
-                f"The loss {type(self.loss_).__name__} predicts no standard deviation. Use loss='gaussian_nll'."
+                f"The loss {type(self.loss_).__name__} predicts no standard deviation. Use loss='gaussian_nll', or an ensemble, such as "
+                "n_estimators=5."
             )
+        return self._predicted_with_std(X)
+
+    def _predicted(self, X: Any) -> np.ndarray:
+        raw, dtype = self._raw(X)
+        prediction: np.ndarray = self._encoding.decode(self.loss_, raw, dtype)
+        return prediction
+
+    def _predicted_with_std(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions and their standard deviations, zeros if the loss predicts none."""
+        raw, dtype = self._raw(X)
+        prediction = self._encoding.decode(self.loss_, raw, dtype)
+        if not self.loss_.has_std:
+            return prediction, np.zeros_like(prediction)
         return prediction, self._encoding.target.decode_std(self.loss_, raw, dtype)
+
+    def _points(self, X: Any) -> np.ndarray:
+        """Return the values that a score compares, in the form of y."""
+        raw, dtype = self._raw(X)
+        points: np.ndarray = self._encoding.target.decode_point(self.loss_, raw, dtype)
+        return points
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the score that the loss defines, else R^2 of the predictions (of the middle quantile if there are several).
@@ -214,26 +242,36 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         ValueError
             If the loss defines no score and predicts other columns than those of y, so that there is no R^2.
         """
-        raw, dtype = self._raw(X)
         loss, target = self.loss_, self._encoding.target
         if has_score(loss):
-            return self._score_of_loss(raw, y, sample_weight)
+            return self._score_of_loss(X, y, sample_weight)
         if n_predicted(loss, target.task) != target.n_outputs:
             raise ValueError(
                 f"The loss {type(loss).__name__} predicts {n_predicted(loss, target.task)} outputs of a y of {target.n_outputs} columns, "
                 "so there is no R^2. Define 'score' in the loss, or judge predictions by a function of your own ('scoring')."
             )
-        return float(r2_score(columns_of(y), target.decode_point(loss, raw, dtype), sample_weight=sample_weight))
+        points = over_members(self, lambda member: member._points(X))
+        return float(r2_score(columns_of(y), points, sample_weight=sample_weight))
 
-    def _score_of_loss(self, raw: Any, y: Any, sample_weight: Any) -> float:
+    def _score_of_loss(self, X: Any, y: Any, sample_weight: Any) -> float:
         values = _numbers(columns_of(y))
         values = values.reshape(len(values), -1)
         check_n_outputs(type(self).__name__, values.shape[1], self._encoding.target.n_outputs)
-        prediction = self._encoding.target.point(self.loss_, raw)
+        prediction = over_members(self, lambda m: m._encoding.target.point(m.loss_, m._raw(X)[0]))
         check_consistent_length(prediction, values)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, values, dtype=np.float64)
         return float(self.loss_.score(prediction, values, sample_weight))
+
+    def _oof(self, X: Any) -> np.ndarray:
+        return self._points(X)
+
+    def _oof_score(self, oof: np.ndarray, rows: WeightedRows) -> float:
+        """Return the score of out-of-fold predictions; NaN if they cannot be compared with y."""
+        values, oof = rows.target, oof.reshape(len(oof), -1)
+        if has_score(self.loss_):
+            return float(self.loss_.score(oof, values, rows.weight))
+        return float(r2_score(values, oof, sample_weight=rows.weight)) if oof.shape == values.shape else float("nan")
 
     def _validated(self, X: Any, y: Any, known: Encoding | None) -> tuple[Any, Any]:
         return super()._validated(X, columns_of(y), known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -17,12 +17,14 @@ from skdeep.core.members import loss_for
 from skdeep.core.one_hot import with_one_hot
 from skdeep.core.rows import WeightedRows
 from skdeep.core.step import continued_state
+from skdeep.estimators.members import MEMBERS_CONSTRAINTS, is_ensemble
 from skdeep.estimators.named_inputs import forget_columns, validated_inputs, validated_target
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
 from skdeep.estimators.prepare import Beginning, Draft
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
 from skdeep.estimators.tables import TABLE_CONSTRAINTS, TableReader
+from skdeep.estimators.training import FitData, train, train_ensemble
 from skdeep.inputs import Inputs
 from skdeep.records import Task, TrainState
 
@@ -37,11 +39,17 @@ class SupervisedEstimator(TableReader):
         "pretrain": [None, FrozenEstimator],
         "freeze_pretrained": ["boolean"],
         **TABLE_CONSTRAINTS,
+        **MEMBERS_CONSTRAINTS,
         **CONSTRAINTS,
     }
     _components: ClassVar[dict[str, str]] = {
         kind: kind for kind in ("network", "loss", "optimizer", "schedule", "augmentation")
     }
+
+    def _trained(self, data: FitData) -> Self:
+        """Train one network, or the members of an ensemble."""
+        fitted: Self = train_ensemble(self, data) if is_ensemble(self) else train(self, data)
+        return fitted
 
     def _check_parameters(self, is_partial: bool) -> None:
         if self.pretrain is not None:

@@ -65,7 +65,7 @@ class TableReader(DeepEstimator, ArrayReader):
             reset=known is None,
             accept_sparse=self._accepts_sparse,
             dtype=(np.float64, np.float32),
-            ensure_all_finite="allow-nan" if self.numeric_scaling in (None, "standard") else False,
+            ensure_all_finite="allow-nan" if self._scaling in (None, "standard") else False,
             allow_nd=True,
             **checks,
         )
@@ -104,19 +104,23 @@ class TableReader(DeepEstimator, ArrayReader):
             self._refuse_scaling(values)
             assert_all_finite(values, estimator_name=type(self).__name__, input_name="X")
             return values
-        is_table = (missing or self._lists_categories or self.numeric_scaling) if known is None else known.table
+        is_table = (missing or self._lists_categories or self._scaling) if known is None else known.table
         if not is_table:
             return values
         frame = as_frame(X)
         return frame_of_array(values) if frame is None else frame
 
     def _refuse_scaling(self, values: Any) -> None:
-        if self.numeric_scaling is not None:
+        if self._scaling is not None:
             form = "is sparse" if is_sparse(values) else f"has rows of shape {self.input_shape or values.shape[1:]}"
             raise ValueError(
-                f"numeric_scaling={self.numeric_scaling!r} of {type(self).__name__} is for tables, dense X of shape (n, features), "
+                f"numeric_scaling={self._scaling!r} of {type(self).__name__} is for tables, dense X of shape (n, features), "
                 f"but X {form}. Set it to None and scale X before."
             )
+
+    @property
+    def _scaling(self) -> Any:
+        return self.numeric_scaling
 
     @property
     def _may_be_table(self) -> bool:
@@ -132,7 +136,7 @@ class TableReader(DeepEstimator, ArrayReader):
             return None, X
         if before is not None:
             return before.table, before.table.read(X)
-        learned = learn_table(X, weight, self.categorical_features, self.numeric_scaling, "float64")
+        learned = learn_table(X, weight, self.categorical_features, self._scaling, "float64")
         for message in learned.warnings:
             warn_caller(message)
         return learned.table, learned.rows

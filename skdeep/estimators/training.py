@@ -7,8 +7,9 @@ from typing import Any
 
 from skdeep.core import stopping
 from skdeep.core.run import run
-from skdeep.estimators.callbacks import FitWatcher
+from skdeep.estimators.callbacks import EnsembleCallbacks, FitWatcher
 from skdeep.estimators.diagnose import traced_fields_named
+from skdeep.estimators.members import forget_members, train_members
 from skdeep.estimators.prepare import prepare
 
 
@@ -47,6 +48,7 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
         Train one epoch, continuing from the last call.
     """
     with estimator._replaced_when_fitted() as new, traced_fields_named():
+        forget_members(new)
         job = prepare(new, data, is_partial=is_partial)
         watcher = FitWatcher(new, data.seen_by_callbacks(), job, new._printer(job) if new.verbose else None)
         outcome = run(job, watcher)
@@ -55,5 +57,16 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
     watcher.end_fit(estimator._fitted_attributes)
     if is_partial and outcome.status != stopping.INTERRUPTED:
         return estimator
-    estimator._report(job, outcome)
+    new._report(job, outcome)
+    return estimator
+
+
+def train_ensemble(estimator: Any, data: FitData) -> Any:
+    """Train the members of an ensemble, and return the estimator. It calls the callbacks for the whole fit only."""
+    with estimator._replaced_when_fitted() as new, traced_fields_named():
+        callbacks = EnsembleCallbacks(new, data.seen_by_callbacks())
+        trained = train_members(new, data)
+    callbacks.end_fit(lambda: {"estimators_": new.estimators_})
+    for member, job, outcome in trained:
+        member._report(job, outcome)
     return estimator

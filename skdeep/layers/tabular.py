@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -79,6 +79,8 @@ class NTKDense(Layer):
     ----------
     features : int, default=256
         Number of output features.
+    init : {"rows", "normal", "zeros"}, default="rows"
+        Initial values: from rows as described, or W and b standard normal, or both zero.
 
     References
     ----------
@@ -88,16 +90,20 @@ class NTKDense(Layer):
     --------
     >>> from skdeep.layers import NTKDense
     >>> NTKDense(features=64)
-    NTKDense(features=64)
+    NTKDense(features=64, init='rows')
     """
 
     features: int = 256
-    init_rows: ClassVar[int] = INIT_ROWS
+    init: Literal["rows", "normal", "zeros"] = "rows"
+
+    @property
+    def init_rows(self) -> int:  # type: ignore[override]  # depends on a field
+        return INIT_ROWS if self.init == "rows" else 0
 
     def build(self) -> Any:
         from skdeep.layers.linen.tabular import NTKDense
 
-        return NTKDense(self.features)
+        return NTKDense(self.features, self.init)
 
     def check_fields(self) -> None:
         check_positive(self, "features")

@@ -1,6 +1,6 @@
 """Losses: one value per row, and the link that maps raw outputs to predictions."""
 
-from skdeep.losses.classification import CrossEntropy, Focal, Hinge
+from skdeep.losses.classification import CrossEntropy, Focal, Hinge, ZeroOne
 from skdeep.losses.function import FunctionLoss
 from skdeep.losses.regression import AbsoluteError, Bernoulli, GaussianNLL, Huber, Poisson, Quantile, SquaredError
 
@@ -16,4 +16,5 @@ __all__ = [
     "Poisson",
     "Quantile",
     "SquaredError",
+    "ZeroOne",
 ]

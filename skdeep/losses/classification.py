@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Shaped
 
-from skdeep.contract import Loss
+from skdeep.contract import Loss, Schedule
 from skdeep.records import Task, TaskKind
 
 _CLASSIFICATION: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel")
@@ -39,6 +39,16 @@ def log_sum_exp(raw: Float[Array, "n raw"]) -> Float[Array, " n"]:
     return largest + jnp.log(jnp.sum(jnp.exp(raw - largest[:, None]), axis=1))
 
 
+def cross_entropy(raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."], smoothing: Any) -> Float[Array, " n"]:
+    """Return the cross-entropy of each row; see `CrossEntropy`."""
+    if is_sigmoid_form(raw, target):
+        smooth = as_labels(raw, target) * (1 - smoothing) + 0.5 * smoothing
+        return jnp.mean(jnp.logaddexp(0.0, raw) - smooth * raw, axis=1)
+    truth = jnp.sum(jnp.where(is_truth(raw, target), raw, 0.0), axis=1)
+    smooth = (1 - smoothing) * truth + smoothing * jnp.mean(raw, axis=1)
+    return log_sum_exp(raw) - smooth
+
+
 class CrossEntropy(Loss):
     r"""Cross-entropy (log loss) with optional label smoothing.
 
@@ -56,6 +66,8 @@ class CrossEntropy(Loss):
     binary_outputs : {1, 2}, default=1
         Number of raw outputs of a binary task: one with a sigmoid, or one per class with a softmax. Both have the same minimum.
         Gradient descent with two has steps of another size.
+    smoothing_schedule : Schedule or None, default=None
+        Factor of `label_smoothing` over the training; None for 1. Validation uses `label_smoothing` itself.
 
     References
     ----------
@@ -71,26 +83,55 @@ class CrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     binary_outputs: Literal[1, 2] = 1
+    smoothing_schedule: Schedule | None = None
 
     tasks = _CLASSIFICATION
     probabilistic = True
+
+    @property
+    def uses_progress(self) -> bool:  # type: ignore[override]  # depends on a field
+        return self.smoothing_schedule is not None
+
+    def at_progress(self, progress: Any) -> Any:
+        assert self.smoothing_schedule is not None  # `uses_progress` says so
+        smoothing = self.label_smoothing * self.smoothing_schedule(progress)
+        return lambda raw, target: cross_entropy(raw, target, smoothing)
 
     def n_raw(self, task: Task) -> int:
         return self.binary_outputs if task.kind == "binary" else task.n_raw
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        if is_sigmoid_form(raw, target):
-            smooth = as_labels(raw, target) * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-            return jnp.mean(jnp.logaddexp(0.0, raw) - smooth * raw, axis=1)
-        truth = jnp.sum(jnp.where(is_truth(raw, target), raw, 0.0), axis=1)
-        smooth = (1 - self.label_smoothing) * truth + self.label_smoothing * jnp.mean(raw, axis=1)
-        return log_sum_exp(raw) - smooth
+        return cross_entropy(raw, target, self.label_smoothing)
 
     def check_fields(self) -> None:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(
                 f"The 'label_smoothing' field of CrossEntropy must be in [0, 1). Got {self.label_smoothing!r} instead."
             )
+
+
+class ZeroOne(Loss):
+    """The share of wrong predictions: 1 if the predicted class is wrong, else 0. It judges validation rows (`scoring`).
+
+    A multilabel row has the share of its labels that are wrong. It takes the raw outputs of any loss with the built-in link. A raw
+    output of 0 predicts the first class, as `predict` does.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from skdeep.losses import ZeroOne
+    >>> ZeroOne()(jnp.array([[0.3], [-0.3]]), jnp.array([1, 1]))
+    Array([0., 1.], dtype=float32)
+    """
+
+    tasks = _CLASSIFICATION
+    probabilistic = True
+    differentiable: ClassVar[bool] = False
+
+    def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
+        if is_sigmoid_form(raw, target):
+            return jnp.mean(((raw > 0) != (as_labels(raw, target) > 0)).astype(raw.dtype), axis=1)
+        return (jnp.argmax(raw, axis=1) != target).astype(raw.dtype)
 
 
 class Focal(Loss):

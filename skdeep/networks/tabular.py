@@ -31,14 +31,18 @@ class RealMLP(Network):
         Factor of the dropout rate over the training, "flat_cosine" in RealMLP; None for a constant rate.
     n_frequencies : int, default=16
         Number of cosines per numeric column.
-    numeric_features : int, default=4
-        Number of values per numeric column, with the number itself.
+    numeric_features : int or None, default=4
+        Number of values per numeric column, with the number itself; None for no embedding of numbers.
     frequency_std : float, default=0.1
         Standard deviation of the initial frequencies.
     category_features : int, default=8
         Length of the vector of a category.
-    max_one_hot_levels : int, default=8
-        Categories of a table with at most this many levels come as columns of "one_hot", the others as ids.
+    max_one_hot_levels : int or None, default=8
+        Categories of a table with at most this many levels come as columns of "one_hot", the others as ids; None for no limit.
+    parametric : bool, default=True
+        Whether the activations have a learned parameter per feature (`ParametricActivation`).
+    init : {"rows", "normal"}, default="rows"
+        Initial values of the dense layers: from training rows as in `NTKDense`; or standard normal, and zero in the output layer.
 
     References
     ----------
@@ -56,13 +60,18 @@ class RealMLP(Network):
     dropout_rate: float = 0.15
     dropout_schedule: Schedule | None = None
     n_frequencies: int = 16
-    numeric_features: int = 4
+    numeric_features: int | None = 4
     frequency_std: float = 0.1
     category_features: int = 8
-    max_one_hot_levels: int = 8
+    max_one_hot_levels: int | None = 8
+    parametric: bool = True
+    init: Literal["rows", "normal"] = "rows"
     names_inputs: ClassVar[bool] = True
     takes_tables: ClassVar[bool] = True
-    init_rows: ClassVar[int] = INIT_ROWS
+
+    @property
+    def init_rows(self) -> int:  # type: ignore[override]  # depends on a field
+        return INIT_ROWS if self.init == "rows" else 0
 
     def build(self, in_shape: Any, n_outputs: int) -> Any:
         from skdeep.networks.linen.tabular import RealMLP
@@ -77,6 +86,8 @@ class RealMLP(Network):
             frequency_std=self.frequency_std,
             n_categories=categories_of(self, in_shape),
             category_features=self.category_features,
+            parametric=self.parametric,
+            init_from=self.init,
             n_outputs=n_outputs,
         )
 
@@ -85,8 +96,10 @@ class RealMLP(Network):
         activation_function(self.activation)
         check_dropout_rate(self)
         check_schedule(self, "dropout_schedule")
-        PBLDEmbedding(self.n_frequencies, self.numeric_features)
-        check_positive(self, "n_frequencies", "numeric_features", "category_features", "max_one_hot_levels")
+        if self.numeric_features is not None:
+            PBLDEmbedding(self.n_frequencies, self.numeric_features)
+        check_positive(self, "n_frequencies", "category_features")
+        check_positive(self, "max_one_hot_levels", or_none=True)
 
 
 def categories_of(network: Network, in_shape: Any) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ class Table:
     scaling : {"standard", "robust", "quantile"} or None
     dtype : str
         The type of numbers, "float32" or "float64", as `read` returns them.
-    max_one_hot_levels : int, default=0
-        Categories of up to this many levels become columns of the input "one_hot"; the others stay ids.
+    max_one_hot_levels : int or None, default=0
+        Categories of up to this many levels become columns of the input "one_hot"; the others stay ids. None for no limit.
     scale : NumericScale or None, default=None
         None before the split.
     """
@@ -37,7 +38,7 @@ class Table:
     columns: tuple[Column, ...]
     scaling: Scaling | None = None
     dtype: str = "float64"
-    max_one_hot_levels: int = 0
+    max_one_hot_levels: int | None = 0
     scale: NumericScale | None = None
 
     @property
@@ -144,11 +145,12 @@ class Table:
 
     @property
     def _one_hot_categories(self) -> list[int]:
-        return [i for i, n in enumerate(self.n_categories) if n - 1 <= self.max_one_hot_levels]
+        most = math.inf if self.max_one_hot_levels is None else self.max_one_hot_levels
+        return [i for i, n in enumerate(self.n_categories) if n - 1 <= most]
 
     @property
     def _id_categories(self) -> list[int]:
-        return [i for i, n in enumerate(self.n_categories) if n - 1 > self.max_one_hot_levels]
+        return [i for i in range(len(self.n_categories)) if i not in self._one_hot_categories]
 
     def _numeric(self, x: Inputs) -> Float[np.ndarray, "n columns"]:
         return x[NUMERIC] if NUMERIC in x.names else np.zeros((len(x), 0))

@@ -37,29 +37,46 @@ class ParametricActivation(nn.Module):
 
 
 class NTKDense(nn.Module):
-    """`x W / sqrt(fan_in) + b`; W and b are initialised from the rows."""
+    """`x W / sqrt(fan_in) + b`; W and b are initialised from the rows, by standard normal numbers, or by zeros."""
 
     features: int
+    init_from: str = "rows"
 
     @nn.compact
     def __call__(self, x: Any) -> Any:
         x = x / math.sqrt(x.shape[-1])
+        kernel_init, bias_init = self._initializers(x)
+        kernel = self.param("kernel", kernel_init, (x.shape[-1], self.features))
+        product = x @ kernel
+        return product + broadcast(self.param("bias", bias_init(product), (self.features,)), product)
+
+    def _initializers(self, x: Any) -> tuple[Any, Callable[[Any], Any]]:
+        """Return the initializer of W, and the function that returns that of b for the product of x and W."""
+        if self.init_from == "zeros":
+            return nn.initializers.zeros, lambda product: nn.initializers.zeros
+        normal = nn.initializers.normal(1.0)
+        if self.init_from == "normal":
+            return normal, lambda product: normal
 
         def kernel_init(key: Any, shape: tuple[int, ...]) -> Any:
             drawn = jax.random.normal(key, shape, jnp.float32)
             spread = jnp.std((x.astype(jnp.float32) @ drawn).reshape(-1, shape[-1]), axis=0)
             return drawn / jnp.where(spread > 0, spread, 1)[None]
 
-        product = x @ self.param("kernel", kernel_init, (x.shape[-1], self.features))
+        return kernel_init, bias_of_rows
 
-        def bias_init(key: Any, shape: tuple[int, ...]) -> Any:
-            rows = product.reshape(-1, *shape).astype(jnp.float32)
-            index_key, weight_key = jax.random.split(key)
-            index = jax.random.randint(index_key, (N_BIAS_ROWS, *shape), 0, len(rows))
-            weight = jax.random.exponential(weight_key, index.shape, jnp.float32)
-            return -jnp.sum(weight * jnp.take_along_axis(rows, index, 0), 0) / jnp.sum(weight, 0)
 
-        return product + broadcast(self.param("bias", bias_init, (self.features,)), product)
+def bias_of_rows(product: Any) -> Callable[..., Any]:
+    """Return an initializer of biases: minus a random weighted mean over `N_BIAS_ROWS` random rows of a layer's product."""
+
+    def bias_init(key: Any, shape: tuple[int, ...]) -> Any:
+        rows = product.reshape(-1, *shape).astype(jnp.float32)
+        index_key, weight_key = jax.random.split(key)
+        index = jax.random.randint(index_key, (N_BIAS_ROWS, *shape), 0, len(rows))
+        weight = jax.random.exponential(weight_key, index.shape, jnp.float32)
+        return -jnp.sum(weight * jnp.take_along_axis(rows, index, 0), 0) / jnp.sum(weight, 0)
+
+    return bias_init
 
 
 class PBLDEmbedding(nn.Module):

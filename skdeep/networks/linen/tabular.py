@@ -23,10 +23,12 @@ class RealMLP(nn.Module):
     dropout_rate: Any
     dropout_schedule: Callable[[Any], Any] | None
     n_frequencies: int
-    numeric_features: int
+    numeric_features: int | None
     frequency_std: Any
     n_categories: tuple[int, ...]
     category_features: int
+    parametric: bool
+    init_from: str
     n_outputs: int
 
     @nn.compact
@@ -34,8 +36,7 @@ class RealMLP(nn.Module):
         inputs = x if isinstance(x, dict) else {"numeric": x}
         parts = []
         if "numeric" in inputs:
-            embedded = PBLDEmbedding(self.n_frequencies, self.numeric_features, self.frequency_std, name="numeric")
-            parts.append(embedded(inputs["numeric"]))
+            parts.append(self.embedded(inputs["numeric"]))
         if "one_hot" in inputs:
             parts.append(inputs["one_hot"])
         if "category" in inputs:
@@ -43,7 +44,13 @@ class RealMLP(nn.Module):
             parts.append(vectors.astype(parts[0].dtype) if parts else vectors)
         x = Scaling(name="scale")(jnp.concatenate(parts, axis=-1))
         for i, width in enumerate(self.widths):
-            x = NTKDense(width, name=f"dense_{i}")(x)
-            x = ParametricActivation(self.function, name=f"activation_{i}")(x)
+            x = NTKDense(width, self.init_from, name=f"dense_{i}")(x)
+            x = ParametricActivation(self.function, name=f"activation_{i}")(x) if self.parametric else self.function(x)
             x = TracedDropout(self.dropout_rate, self.dropout_schedule)(x, train)
-        return NTKDense(self.n_outputs, name="output")(x)
+        return NTKDense(self.n_outputs, "rows" if self.init_from == "rows" else "zeros", name="output")(x)
+
+    def embedded(self, numbers: Any) -> Any:
+        """Return the embedded numbers, or the numbers themselves."""
+        if self.numeric_features is None:
+            return numbers
+        return PBLDEmbedding(self.n_frequencies, self.numeric_features, self.frequency_std, name="numeric")(numbers)

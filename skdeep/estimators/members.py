@@ -1,0 +1,252 @@
+"""Ensembles of one estimator: members that differ by seed, bootstrap sample or fold, and out-of-fold predictions."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import threading
+from collections.abc import Callable, Iterator
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.utils import _safe_indexing
+
+from skdeep.core import stopping
+from skdeep.core.job import Job
+from skdeep.core.rows import WeightedRows
+from skdeep.core.run import run
+from skdeep.core.watcher import Course, Watcher
+from skdeep.estimators.parameters import AT_LEAST_ONE
+from skdeep.estimators.prepare import Draft, begin, job_of
+from skdeep.records import Outcome
+
+MEMBERS_CONSTRAINTS: dict[str, list[Any]] = {
+    "n_estimators": [AT_LEAST_ONE],
+    "bootstrap": ["boolean"],
+    "cv": ["cv_object"],
+}
+
+# Attributes of a single fit, which an ensemble takes from its first member.
+_SHARED = (
+    "_encoding",
+    "_model",
+    "network_",
+    "loss_",
+    "optimizer_",
+    "schedule_",
+    "augmentation_",
+    "resolved_components_",
+    "n_outputs_",
+    "preset_params_",
+)
+_OF_ENSEMBLES = ("estimators_", "oof_predictions_", "oof_score_")
+
+
+class Share(NamedTuple):
+    """The rows of a member: their positions, how often each is drawn, and the positions of the rows that it must not see."""
+
+    rows: np.ndarray
+    counts: np.ndarray | None = None
+    left_out: np.ndarray | None = None
+
+
+def is_ensemble(estimator: Any) -> bool:
+    """Return True if the parameters ask for several members."""
+    n_estimators, bootstrap, cv = (getattr(estimator, name, None) for name in ("n_estimators", "bootstrap", "cv"))
+    return cv is not None or bool(bootstrap) or (isinstance(n_estimators, Integral) and n_estimators > 1)
+
+
+def forget_members(estimator: Any) -> None:
+    """Remove the attributes of an earlier fit of an ensemble."""
+    for name in _OF_ENSEMBLES:
+        estimator.__dict__.pop(name, None)
+
+
+def train_members(estimator: Any, data: Any) -> list[tuple[Any, Job, Outcome]]:
+    """Train the members of an ensemble, and store them in the estimator.
+
+    X and y are read once, so all members know the same columns, levels and classes, and share one program. What is learned from
+    training rows (the scales of X and y) is learned by each member from its own. On a CPU, members train in as many threads
+    as there are cores, at most; elsewhere one after the other.
+
+    Parameters
+    ----------
+    estimator : SupervisedEstimator
+        A copy of the user's estimator.
+    data : FitData
+
+    Returns
+    -------
+    list of (member, Job, Outcome)
+    """
+    if estimator.warm_start:
+        raise ValueError(
+            f"warm_start=True continues one network, but {type(estimator).__name__} has an ensemble of several. Set warm_start to False."
+        )
+    draft, given = begin(estimator, data)
+    shares = list(_shares(estimator, data, draft, given))
+    jobs = [_member_job(estimator, data, draft, given, share) for share in shares]
+    outcomes = _run_all([job for _, job in jobs], bool(estimator.verbose))
+    trained = [(member, job, outcome) for (member, job), outcome in zip(jobs, outcomes, strict=True)]
+    for member, job, outcome in trained:
+        member._absorb(job, outcome)
+    _store(estimator, [member for member, _, _ in trained])
+    if any(share.left_out is not None for share in shares):
+        _judge(estimator, data, given, shares)
+    return trained
+
+
+def over_members(estimator: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
+    """Return a function of the estimator, or for an ensemble its mean over the members."""
+    members = estimator.__dict__.get("estimators_")
+    return function(estimator) if members is None else np.mean([function(member) for member in members], axis=0)
+
+
+def _shares(estimator: Any, data: Any, draft: Draft, given: WeightedRows) -> Iterator[Share]:
+    n = len(given.target)
+    everything = np.arange(n)
+    for _ in range(estimator.n_estimators):
+        for rows, left_out in _splits(estimator, data, draft, given):
+            if not estimator.bootstrap:
+                yield Share(rows, None, left_out)
+                continue
+            drawn = np.bincount(draft.rng.choice(rows, len(rows)), minlength=n)
+            is_unseen = drawn == 0
+            if left_out is not None:
+                is_unseen &= np.isin(everything, left_out)
+            yield Share(np.flatnonzero(drawn), drawn[drawn > 0], np.flatnonzero(is_unseen))
+
+
+def _splits(
+    estimator: Any, data: Any, draft: Draft, given: WeightedRows
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Yield positions of training rows and of rows that are left out, None if there is no `cv`."""
+    if estimator.cv is None:
+        yield np.arange(len(given.target)), None
+        return
+    splitter, groups = estimator.cv, getattr(data, "groups", None)
+    stratifies = is_classifier(estimator) and given.target.ndim == 1
+    if not hasattr(splitter, "split") and not np.iterable(splitter):
+        seed = int(draft.rng.randint(2**31 - 1))
+        if groups is not None:
+            splitter = GroupKFold(splitter, shuffle=True, random_state=seed)
+        else:
+            splitter = (StratifiedKFold if stratifies else KFold)(splitter, shuffle=True, random_state=seed)
+    y = given.target if given.target.ndim == 1 else given.target[:, 0]
+    placeholder = np.zeros((len(y), 1))
+    found = splitter.split(placeholder, y, groups) if hasattr(splitter, "split") else iter(splitter)
+    is_empty = True
+    for rows, left_out in found:
+        is_empty = False
+        _check_split(estimator, rows, left_out, len(y))
+        yield np.asarray(rows), np.asarray(left_out)
+    if is_empty:
+        raise ValueError(
+            f"The 'cv' parameter of {type(estimator).__name__} yields no split. Give a splitter that does."
+        )
+
+
+def _check_split(estimator: Any, rows: Any, left_out: Any, n: int) -> None:
+    owner = type(estimator).__name__
+    if not len(rows) or not len(left_out):
+        raise ValueError(f"A split of the 'cv' parameter of {owner} has no rows on one side. Give another splitter.")
+    if len(both := np.intersect1d(rows, left_out)):
+        raise ValueError(
+            f"A split of the 'cv' parameter of {owner} has {len(both)} rows on both sides. Give another splitter."
+        )
+    if max(np.max(rows), np.max(left_out)) >= n:
+        raise ValueError(f"A split of the 'cv' parameter of {owner} has positions beyond the {n} rows of X.")
+
+
+def _member_job(estimator: Any, data: Any, draft: Draft, given: WeightedRows, share: Share) -> tuple[Any, Job]:
+    member = object.__new__(type(estimator))
+    member.__dict__.update(vars(estimator), n_estimators=1, bootstrap=False, cv=None)
+    rows = given.take(share.rows)
+    if share.counts is not None:
+        rows = rows._replace(weight=rows.weight * share.counts)
+    of_share = dataclasses.replace(data, **_rows_of(data, share.rows, len(given.target)))
+    return member, job_of(member, member._drafted(draft), rows, of_share)
+
+
+def _rows_of(data: Any, rows: np.ndarray, n: int) -> dict[str, Any]:
+    """Return the arguments of `fit` that have one value per row, for some of the rows."""
+    if len(rows) == n and (rows == np.arange(n)).all():
+        return {}
+    names = [name for name in ("X", "y", "sample_weight", "groups") if getattr(data, name, None) is not None]
+    return {name: _safe_indexing(getattr(data, name), rows) for name in names}
+
+
+class _Stoppable(Watcher):
+    """Stops a training at the end of an epoch if an event is set."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+
+    def end_epochs(self, course: Course, n_new: int) -> bool:
+        return self._event.is_set()
+
+
+def _run_all(jobs: list[Job], is_verbose: bool) -> list[Outcome]:
+    """Run jobs, in threads if they run on a CPU. Raise KeyboardInterrupt after Ctrl-C."""
+    n_threads = min(len(jobs), _n_cores())
+    stop = threading.Event()
+
+    def run_one(i: int) -> Outcome:
+        outcome = run(jobs[i], _Stoppable(stop))
+        if is_verbose:
+            print(f"member {i + 1} of {len(jobs)}: {outcome.n_epochs} epochs")
+        return outcome
+
+    if not jobs[0].placement.is_cpu or n_threads == 1:
+        outcomes = list(map(run_one, range(len(jobs))))
+    else:
+        with concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
+            try:
+                outcomes = list(pool.map(run_one, range(len(jobs))))
+            except BaseException:
+                stop.set()
+                raise
+    if any(outcome.status == stopping.INTERRUPTED for outcome in outcomes):
+        raise KeyboardInterrupt
+    return outcomes
+
+
+def _n_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _store(estimator: Any, members: list[Any]) -> None:
+    """Set the attributes of the ensemble."""
+    for name in ("params_", "model_state_", "best_epoch_", "_history", "_form", "_memory"):
+        estimator.__dict__.pop(name, None)
+    forget_members(estimator)
+    estimator.__dict__.update({name: getattr(members[0], name) for name in _SHARED if hasattr(members[0], name)})
+    estimator.estimators_ = members
+    estimator.n_iter_ = max(member.n_iter_ for member in members)
+    estimator.n_parameters_ = sum(member.n_parameters_ for member in members)
+
+
+def _judge(estimator: Any, data: Any, given: WeightedRows, shares: list[Share]) -> None:
+    """Set the out-of-fold predictions and their score."""
+    n = len(given.target)
+    total: Any = None
+    count = np.zeros(n)
+    for member, share in zip(estimator.estimators_, shares, strict=True):
+        if share.left_out is None or not len(share.left_out):
+            continue
+        found = member._oof(_safe_indexing(data.X, share.left_out))
+        total = np.zeros((n, *found.shape[1:])) if total is None else total
+        total[share.left_out] += found
+        count[share.left_out] += 1
+    if total is None:
+        return
+    known = count > 0
+    total[~known] = np.nan
+    total[known] /= count[known].reshape(-1, *(1,) * (total.ndim - 1))
+    estimator.oof_predictions_ = total
+    estimator.oof_score_ = estimator._oof_score(total[known], given.take(np.flatnonzero(known)))
