@@ -184,6 +184,13 @@ class Component(metaclass=_ComponentType):
             direct[name] = _changed_inside(f"{type(self).__name__}.{name}", value, inner, fields[name])
         return dataclasses.replace(self, **direct)  # type: ignore[type-var]  # every subclass is a dataclass
 
+    def with_traced(self, **values: Any) -> Self:
+        """Return a copy with some numbers replaced by traced ones, inside a program; nothing is checked."""
+        changed = object.__new__(type(self))
+        for name, value in {**vars(self), **values}.items():
+            object.__setattr__(changed, name, value)
+        return changed
+
     def check_fields(self) -> None:
         """Raise ValueError if a field has an invalid value that its annotation allows.
 

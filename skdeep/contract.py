@@ -151,8 +151,8 @@ class Loss(Component):
     differentiable: ClassVar[bool] = True
     uses_progress: ClassVar[bool] = False
 
-    def at_progress(self, progress: Float[Array, ""]) -> Any:
-        """Return the loss of a training step at this progress, a function with the arguments of `__call__`.
+    def at_progress(self, progress: Float[Array, ""]) -> Loss:
+        """Return the loss of a training step at this progress.
 
         Called only if `uses_progress` is True. Progress is the number of epochs done, divided by `max_epochs`, in [0, 1].
         Validation uses the loss itself.

@@ -57,16 +57,13 @@ class OfMembers(Loss):
         return self.of_each.parameters(task)
 
     def __call__(self, raw: Any, target: Shaped[Array, "n ..."], weight: Any = None) -> Float[Array, " n"]:
-        return self._mean_loss(lambda raw: row_losses(self.of_each, raw, target, weight), raw)
-
-    def at_progress(self, progress: Any) -> Any:
-        of_each = self.of_each.at_progress(progress)
-        return lambda raw, *rest: self._mean_loss(lambda raw: of_each(raw, *rest), raw)
-
-    def _mean_loss(self, loss: Callable[[Any], Any], raw: Any) -> Float[Array, " n"]:
         axes = jax.tree.map(lambda values: 1 if values.ndim == 3 else None, raw)  # parameters of the loss have two axes
-        mean: Float[Array, " n"] = jnp.mean(jax.vmap(loss, in_axes=(axes,))(raw), axis=0)
+        losses = jax.vmap(lambda raw: row_losses(self.of_each, raw, target, weight), in_axes=(axes,))(raw)
+        mean: Float[Array, " n"] = jnp.mean(losses, axis=0)
         return mean
+
+    def at_progress(self, progress: Any) -> OfMembers:
+        return self.with_traced(of_each=self.of_each.at_progress(progress))
 
     def link(self, raw: Any, task: Task, xp: Any) -> Any:
         return _mean(self._of_members(raw, lambda raw: self.of_each.link(raw, task, xp)), xp)

@@ -39,16 +39,6 @@ def log_sum_exp(raw: Float[Array, "n raw"]) -> Float[Array, " n"]:
     return largest + jnp.log(jnp.sum(jnp.exp(raw - largest[:, None]), axis=1))
 
 
-def cross_entropy(raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."], smoothing: Any) -> Float[Array, " n"]:
-    """Return the cross-entropy of each row; see `CrossEntropy`."""
-    if is_sigmoid_form(raw, target):
-        smooth = as_labels(raw, target) * (1 - smoothing) + 0.5 * smoothing
-        return jnp.mean(jnp.logaddexp(0.0, raw) - smooth * raw, axis=1)
-    truth = jnp.sum(jnp.where(is_truth(raw, target), raw, 0.0), axis=1)
-    smooth = (1 - smoothing) * truth + smoothing * jnp.mean(raw, axis=1)
-    return log_sum_exp(raw) - smooth
-
-
 class CrossEntropy(Loss):
     r"""Cross-entropy (log loss) with optional label smoothing.
 
@@ -92,16 +82,20 @@ class CrossEntropy(Loss):
     def uses_progress(self) -> bool:  # type: ignore[override]  # depends on a field
         return self.smoothing_schedule is not None
 
-    def at_progress(self, progress: Any) -> Any:
+    def at_progress(self, progress: Any) -> CrossEntropy:
         assert self.smoothing_schedule is not None  # `uses_progress` says so
-        smoothing = self.label_smoothing * self.smoothing_schedule(progress)
-        return lambda raw, target: cross_entropy(raw, target, smoothing)
+        return self.with_traced(label_smoothing=self.label_smoothing * self.smoothing_schedule(progress))
 
     def n_raw(self, task: Task) -> int:
         return self.binary_outputs if task.kind == "binary" else task.n_raw
 
     def __call__(self, raw: Float[Array, "n raw"], target: Shaped[Array, "n ..."]) -> Float[Array, " n"]:
-        return cross_entropy(raw, target, self.label_smoothing)
+        if is_sigmoid_form(raw, target):
+            smooth = as_labels(raw, target) * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+            return jnp.mean(jnp.logaddexp(0.0, raw) - smooth * raw, axis=1)
+        truth = jnp.sum(jnp.where(is_truth(raw, target), raw, 0.0), axis=1)
+        smooth = (1 - self.label_smoothing) * truth + self.label_smoothing * jnp.mean(raw, axis=1)
+        return log_sum_exp(raw) - smooth
 
     def check_fields(self) -> None:
         if not 0 <= self.label_smoothing < 1:
