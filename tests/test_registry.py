@@ -50,12 +50,16 @@ def test_installed_entry_points_are_those_of_pyproject(kind):
 
 @pytest.mark.parametrize("kind", registry.GROUPS)
 def test_every_public_class_has_a_name(kind):
-    """Classes that wrap a user's object, and parameter groups, have no name."""
+    """Classes that wrap a user's object, parameter groups, and losses that only judge have no name."""
     module = import_module(registry.GROUPS[kind])
     public = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
     named = {value.partition(":")[2] for (k, _), value in ENTRIES.items() if k == kind}
     wrappers = {"FunctionLoss", "OptaxFactory", "FunctionSchedule", "ModuleLayer", "FunctionAugmentation", "Chain"}
-    nameless = {"network": {"FlaxNetwork", "NNXNetwork", "Sequential"}, "optimizer": {"ParameterGroup"}}
+    nameless = {
+        "network": {"FlaxNetwork", "NNXNetwork", "Sequential"},
+        "optimizer": {"ParameterGroup"},
+        "loss": {"ZeroOne"},
+    }
     assert public - named - wrappers == nameless.get(kind, set())
 
 

@@ -158,7 +158,7 @@ def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: R
     judged, status = state.stopping, jnp.int32(stopping.RUNNING)
     if config.monitor != "host":
         score = train_loss if config.monitor == "train" else val_loss
-        judged, status = stopping.update(config, state, score, epoch, params)
+        judged, status = stopping.update(config.stopping, state, score, epoch, params, config.keeps_latest)
     status = jnp.where(jnp.isfinite(train_loss), status, stopping.NON_FINITE)
     zero = jnp.zeros_like(state.loss_sum)
     state = state._replace(stopping=judged, status=status, epoch=epoch, position=jnp.zeros_like(epoch), loss_sum=zero)
@@ -228,7 +228,7 @@ def train_block(
 def judge_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -> TrainState:
     """Return the state after a score that the host computed (lower is better) for the epoch just finished."""
     params = config.optimizer.eval_params(state.params, state.optimizer_state)
-    judged, status = stopping.update(config, state, score, state.epoch, params)
+    judged, status = stopping.update(config.stopping, state, score, state.epoch, params, config.keeps_latest)
     return state._replace(stopping=judged, status=status)
 
 

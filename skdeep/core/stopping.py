@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from skdeep.config import FitConfig, StoppingRule
+from skdeep.config import StoppingRule
 from skdeep.records import ModelState, Params, Stopping, TrainState
 
 RUNNING = 0
@@ -53,22 +53,27 @@ def start(params: Params, model_state: ModelState, keep_best: bool, dtype: Any) 
 
 
 def update(
-    config: FitConfig, state: TrainState, score: Float[Array, ""], epoch: Int[Array, ""], params: Params
+    rule: StoppingRule,
+    state: TrainState,
+    score: Float[Array, ""],
+    epoch: Int[Array, ""],
+    params: Params,
+    keeps_latest: bool = False,
 ) -> tuple[Stopping, Int[Array, ""]]:
     """Return the state of early stopping after an epoch (numbered from 1) with this score, and the new status.
 
     The best parameters are kept only if `start` was called with `keep_best`. Of equally good epochs the first is kept, or the latest
-    with `keeps_latest` of the configuration.
+    with `keeps_latest`.
     """
     before = state.stopping
     is_finite = jnp.isfinite(score)
-    is_best = is_finite & (score <= before.best if config.keeps_latest else score < before.best)
+    is_best = is_finite & (score <= before.best if keeps_latest else score < before.best)
 
     def keep(new: Any, old: Any) -> Any:
         return None if old is None else jax.tree.map(lambda n, o: jnp.where(is_best, n, o), new, old)
 
     n_seen = epoch.astype(score.dtype) * state.n_rows.astype(score.dtype)
-    judged, has_converged = config.stopping(before, score, n_seen)
+    judged, has_converged = rule(before, score, n_seen)
     judged = judged._replace(
         best=jnp.where(is_best, score, before.best),
         best_epoch=jnp.where(is_best, epoch, before.best_epoch),

@@ -30,6 +30,7 @@ from skdeep.estimators.parameter_types import (
     RandomState,
     ScheduleLike,
     ScoringLike,
+    ValidationLike,
 )
 from skdeep.estimators.parameters import AT_LEAST_ONE, CONSTRAINTS, NETWORK, NON_NEGATIVE
 from skdeep.estimators.resolve import Resolved, resolve, resolve_all, resolve_ready
@@ -77,7 +78,11 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     batch_size : int or "auto", default="auto"
     max_epochs : int, default=200
     early_stopping : bool, default=False
-    validation_fraction : float or int, default=0.1
+    validation_fraction : float, int, splitter or array-like, default=0.1
+        Share (float) or number (int) of distinct rows that are held out: random rows, or with
+        `shuffle=False` the last rows. Or a splitter of scikit-learn, such as
+        `GroupKFold()` or `TimeSeriesSplit()`, of whose splits the one with the most training rows is used. Or positions of
+        the held-out rows, a mask, or a pair of positions of training and validation rows.
     n_iter_no_change : int, default=10
     tol : float or None, default=1e-4
         In units of the loss: those of X squared for the squared error. Choose a smaller value for X in [0, 1].
@@ -162,7 +167,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         batch_size: BatchSize = "auto",
         max_epochs: int = 200,
         early_stopping: bool = False,
-        validation_fraction: float = 0.1,
+        validation_fraction: ValidationLike = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
         scoring: ScoringLike = "loss",

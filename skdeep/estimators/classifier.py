@@ -35,6 +35,7 @@ from skdeep.estimators.parameter_types import (
     RandomState,
     ScheduleLike,
     ScoringLike,
+    ValidationLike,
 )
 from skdeep.estimators.parameters import StrOptions
 from skdeep.estimators.resolve import resolve_ready
@@ -91,17 +92,20 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     early_stopping : bool, default=False
         Hold out `validation_fraction` of the rows, or use `X_val`; stop by their loss or score, and keep the parameters
         of the best epoch.
-    validation_fraction : float or int, default=0.1
+    validation_fraction : float, int, splitter or array-like, default=0.1
         Share (float) or number (int) of distinct rows that are held out: random rows, stratified by class, or with
-        `shuffle=False` the last rows.
+        `shuffle=False` the last rows; with `groups` in `fit`, whole groups. Or a splitter of scikit-learn, such as
+        `GroupKFold()` or `TimeSeriesSplit()`, of whose splits the one with the most training rows is used. Or positions of
+        the held-out rows, a mask, or a pair of positions of training and validation rows.
     n_iter_no_change : int, default=10
         Training stops after this many epochs in a row without an improvement of more than `tol`: of the training loss,
         or with `early_stopping` of the loss or score on the validation rows.
     tol : float or None, default=1e-4
         Smallest improvement that counts, relative to the last epoch that improved. None trains for `max_epochs`.
-    scoring : str, callable or None, default="loss"
-        The loss or score that early stopping watches: "loss", a scorer, or None for accuracy. A scorer gets the held-out
-        rows as the user gave them, and `sample_weight` only if the user gave weights.
+    scoring : str, Loss, callable or None, default="loss"
+        The loss or score that early stopping watches: "loss", another loss such as `skdeep.losses.ZeroOne()`, a scorer, or
+        None for accuracy. With another loss, `val_loss` in `history_` is that loss, and of equally good epochs the latest is
+        kept. A scorer gets the held-out rows as the user gave them, and `sample_weight` only if the user gave weights.
     coalesce : bool or "auto", default="auto"
         Merge equal rows and add their weights, so that a weight of 2 is exactly a row given twice. "auto" is True if
         `shuffle` is.
@@ -208,7 +212,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         batch_size: BatchSize = "auto",
         max_epochs: int = 200,
         early_stopping: bool = False,
-        validation_fraction: float = 0.1,
+        validation_fraction: ValidationLike = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
         scoring: ScoringLike = "loss",
@@ -237,6 +241,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         y: Any,
         sample_weight: Any = None,
         *,
+        groups: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
@@ -250,6 +255,9 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
             Two other numbers may be used for absent (the smaller one) and present; `predict` then returns these.
         sample_weight : array-like (n,), default=None
             Non-negative; weights the training loss and the loss of held-out rows.
+        groups : array-like (n,), default=None
+            A label per row. The rows of a group are either trained on or held out; splitters in `validation_fraction` and
+            `cv` get them.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
             Validation rows; without `early_stopping` they are only reported in `history_`.
 
@@ -264,7 +272,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite and early stopping has kept no parameters.
         """
-        return self._trained(FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
+        return self._trained(FitData(X, y, sample_weight, X_val, y_val, sample_weight_val, groups))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
@@ -381,7 +389,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         """Return the loss whose link gives predictions, and its raw outputs; of an ensemble, those of all members."""
         members = self.__dict__.get("estimators_")
         if members is None:
-            return self.loss_, self._raw(X)[0]
+            raw, _ = self._raw(X)
+            return self.loss_, raw
         return joined(self.loss_, [member._raw(X)[0] for member in members])
 
     def _cut(self, raw: Any, loss: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,14 +18,11 @@ from skdeep.core.link import has_built_in_link
 from skdeep.core.loss_parameters import network_of
 from skdeep.core.members import OfMean, loss_of_member
 from skdeep.core.objective import MeanLoss
-from skdeep.core.random import host_generator, key_of_seed
+from skdeep.core.random import key_of_seed
 from skdeep.core.rows import (
-    DistinctRows,
     WeightedRows,
     bounded_weights,
-    choose_held_out,
     drop_zero_weights,
-    merge_equal_rows,
     unit_mean,
 )
 from skdeep.core.step import continued_state, new_state
@@ -50,10 +46,9 @@ from skdeep.estimators.printing import EpochPrinter
 from skdeep.estimators.resolve import Resolved, resolve_ready
 from skdeep.estimators.scale_hints import training_hint
 from skdeep.estimators.scoring import EstimatorScore, ScoredRows
+from skdeep.estimators.validation_split import distinct, held_out
 from skdeep.losses import ZeroOne
 from skdeep.records import Outcome, Task, TrainState
-
-_SPLIT_STREAM = 2**32 - 1
 
 
 def trains_epoch_by_epoch(estimator: Any) -> bool:
@@ -160,26 +155,28 @@ class DeepEstimator(TrainedEstimator):
         were before merging, and gets weights only if the user gave weights.
         """
         if draft.is_partial:
-            return Split(_distinct(given, merges=False, keep_order=True).rows)
-        found = _distinct(given, self._merges_rows, keep_order=not self.shuffle)
+            return Split(distinct(given, merges=False, keep_order=True).rows)
+        found = distinct(given, self._merges_rows, keep_order=not self.shuffle)
         if data.X_val is not None:
-            validation = self._given_validation(data, draft)
-            return Split(found.rows, validation, self._scored(validation, data.sample_weight_val is not None))
+            validation, position = self._given_validation(data, draft)
+            scored = self._scored(validation, data.X_val, position, data.sample_weight_val is not None)
+            return Split(found.rows, validation, scored)
         if data.y_val is not None or data.sample_weight_val is not None:
             raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val too.")
         if not self.early_stopping:
             return Split(found.rows)
-        fraction = self.validation_fraction
-        fraction = int(fraction) if isinstance(fraction, Integral) else float(fraction)
-        rng = host_generator(draft.key, _SPLIT_STREAM) if self.shuffle else None
-        is_by_class = draft.encoding.task.kind in ("binary", "multiclass") and given.target.ndim == 1
-        is_held_out = choose_held_out(found.rows.target, fraction, is_by_class, rng)
-        train, validation = (found.rows.take(np.flatnonzero(marks)) for marks in (~is_held_out, is_held_out))
-        scored = given.take(found.members(is_held_out)) if self._has_scorer else None
-        return Split(train, validation, scored and self._scored(scored, data.sample_weight is not None))
+        train, validation, position = held_out(self, given, found, data, draft)
+        return Split(
+            train, validation, self._scored(given.take(position), data.X, position, data.sample_weight is not None)
+        )
 
-    def _scored(self, rows: WeightedRows, is_weighted: bool) -> ScoredRows | None:
-        return ScoredRows(rows, is_weighted) if self._has_scorer else None
+    def _scored(self, rows: WeightedRows, X: Any, position: np.ndarray, is_weighted: bool) -> ScoredRows | None:
+        """Return the rows for a scorer, which are at these positions of the user's X; None if there is no scorer."""
+        return ScoredRows(self._as_given(rows, X, position), is_weighted) if self._has_scorer else None
+
+    def _as_given(self, rows: WeightedRows, X: Any, position: np.ndarray) -> WeightedRows:
+        """Return rows with x in the form that `predict` takes."""
+        return rows
 
     @property
     def _has_scorer(self) -> bool:
@@ -192,14 +189,14 @@ class DeepEstimator(TrainedEstimator):
             return bool(self.shuffle)
         return bool(self.coalesce)
 
-    def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:
-        """Return the rows of positive weight in `X_val` and `y_val`."""
+    def _given_validation(self, data: Any, draft: Draft) -> tuple[WeightedRows, np.ndarray]:
+        """Return the rows of positive weight in `X_val` and `y_val`, and their positions."""
         known = Earlier(True, None, None, draft.encoding, None, None)
         validation = dataclasses.replace(
             data, X=data.X_val, y=data.y_val, sample_weight=data.sample_weight_val, classes=None
         )
         _, rows = self._encoded_for(draft.resolved.network, *self._read(validation, known))
-        return drop_zero_weights(rows).rows
+        return drop_zero_weights(rows).rows, np.flatnonzero(rows.weight > 0)
 
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
         resolved = draft.resolved
@@ -307,14 +304,6 @@ class DeepEstimator(TrainedEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = bool(self._accepts_sparse)
         return tags
-
-
-def _distinct(given: WeightedRows, merges: bool, keep_order: bool) -> DistinctRows:
-    """Return the rows of positive weight, equal rows merged if `merges`, with weights whose sum is finite."""
-    if merges:
-        return merge_equal_rows(given, keep_order)
-    rows, position = drop_zero_weights(given)
-    return DistinctRows(rows._replace(weight=bounded_weights(rows.weight)), position)
 
 
 def _float(number: Any) -> float | None:

@@ -472,10 +472,11 @@ class SequenceGenerator(DeepEstimator):
             )
         return super()._parted(given, data, draft)
 
-    def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:
+    def _given_validation(self, data: Any, draft: Draft) -> tuple[WeightedRows, np.ndarray]:
         encoding = draft.encoding
         texts, weight = self._texts_and_weights(data.X_val, data.sample_weight_val, "X_val", encoding.level)
-        return _rows_to_score(encoding, texts, weight)
+        rows = _rows_to_score(encoding, texts, weight)
+        return rows, np.arange(len(rows.target))
 
     def _first_state(self, config: Any, beginning: Beginning, key: Any) -> TrainState:
         state = super()._first_state(config, beginning, key)

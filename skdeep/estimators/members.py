@@ -57,7 +57,7 @@ class Share(NamedTuple):
 def is_ensemble(estimator: Any) -> bool:
     """Return True if the parameters ask for several members."""
     n_estimators, bootstrap, cv = (getattr(estimator, name, None) for name in ("n_estimators", "bootstrap", "cv"))
-    return cv is not None or bool(bootstrap) or (isinstance(n_estimators, Integral) and n_estimators > 1)
+    return cv is not None or bool(bootstrap) or (isinstance(n_estimators, Integral) and int(n_estimators) > 1)
 
 
 def forget_members(estimator: Any) -> None:

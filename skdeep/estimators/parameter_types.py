@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 
 from skdeep.contract import Augmentation, Loss, Network, Optimizer, Schedule
 
@@ -35,7 +36,10 @@ ScoringLike: TypeAlias = str | Loss | Callable[[BaseEstimator, Any, Any], float]
 CategoricalFeatures: TypeAlias = Literal["from_dtype"] | Sequence[str] | Sequence[int] | Sequence[bool] | None
 """Which columns of a table are categories: those of such a type, or names, positions or a mask."""
 
-CVLike: TypeAlias = int | Any | None
+ValidationLike: TypeAlias = float | BaseCrossValidator | BaseShuffleSplit | np.ndarray | Sequence[Any]
+"""A share or number of rows, a splitter of scikit-learn, positions of held-out rows, a mask, or a pair of positions."""
+
+CVLike: TypeAlias = int | BaseCrossValidator | BaseShuffleSplit | Iterable[Any] | None
 """A number of folds, a splitter of scikit-learn, or an iterable of pairs of positions."""
 
 NumericScaling: TypeAlias = Literal["standard", "robust", "quantile"] | None

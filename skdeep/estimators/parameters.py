@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 from sklearn.utils._param_validation import (
+    HasMethods,
     Interval,
     InvalidParameterError,
     RealNotInt,
@@ -36,7 +37,12 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "batch_size": [StrOptions({"auto"}), AT_LEAST_ONE],
     "max_epochs": [AT_LEAST_ONE],
     "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(RealNotInt, 0, 1, closed="neither"), AT_LEAST_ONE],
+    "validation_fraction": [
+        Interval(RealNotInt, 0, 1, closed="neither"),
+        AT_LEAST_ONE,
+        HasMethods("split"),
+        "array-like",
+    ],
     "n_iter_no_change": [AT_LEAST_ONE],
     "tol": [None, NON_NEGATIVE],
     "scoring": [None, str, Loss, callable],

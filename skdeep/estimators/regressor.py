@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length
+from sklearn.utils.validation import _check_sample_weight, check_array, check_consistent_length, check_is_fitted
 
 from skdeep.core.encoding import Encoding, Values
 from skdeep.core.link import has_score, n_predicted
@@ -33,6 +33,7 @@ from skdeep.estimators.parameter_types import (
     RandomState,
     ScheduleLike,
     ScoringLike,
+    ValidationLike,
 )
 from skdeep.estimators.supervised import SupervisedEstimator
 from skdeep.estimators.training import FitData, train
@@ -88,7 +89,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         batch_size: BatchSize = "auto",
         max_epochs: int = 200,
         early_stopping: bool = False,
-        validation_fraction: float = 0.1,
+        validation_fraction: ValidationLike = 0.1,
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
         scoring: ScoringLike = "loss",
@@ -116,6 +117,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         y: Any,
         sample_weight: Any = None,
         *,
+        groups: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
@@ -128,6 +130,9 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         y : array-like (n,) or (n, outputs), or structured array (n,)
         sample_weight : array-like (n,), default=None
             Non-negative; weights the training loss and the loss of held-out rows.
+        groups : array-like (n,), default=None
+            A label per row. The rows of a group are either trained on or held out; splitters in `validation_fraction` and
+            `cv` get them.
         X_val, y_val, sample_weight_val : as X, y and sample_weight, default=None
             Validation rows; without `early_stopping` they are only reported in `history_`.
 
@@ -142,7 +147,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite and early stopping has kept no parameters.
         """
-        return self._trained(FitData(X, y, sample_weight, X_val, y_val, sample_weight_val))
+        return self._trained(FitData(X, y, sample_weight, X_val, y_val, sample_weight_val, groups))
 
     @available_if(trains_epoch_by_epoch)
     @with_callbacks
@@ -242,6 +247,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         ValueError
             If the loss defines no score and predicts other columns than those of y, so that there is no R^2.
         """
+        check_is_fitted(self)
         loss, target = self.loss_, self._encoding.target
         if has_score(loss):
             return self._score_of_loss(X, y, sample_weight)

@@ -98,7 +98,7 @@ class SupervisedEstimator(TableReader):
         of_network, model_state = regrouped(of_network, model_state, bool(self.freeze_pretrained))
         return beside(of_network, of_loss), model_state
 
-    def _given_validation(self, data: Any, draft: Draft) -> WeightedRows:
+    def _given_validation(self, data: Any, draft: Draft) -> tuple[WeightedRows, np.ndarray]:
         if data.y_val is None:
             raise ValueError("X_val was given without y_val. Give y_val too.")
         return super()._given_validation(data, draft)

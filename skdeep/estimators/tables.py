@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import assert_all_finite, validate_data
 
 from skdeep.core.encode import has_nan, is_sparse
@@ -18,6 +19,7 @@ from skdeep.estimators.named_inputs import validated_target
 from skdeep.estimators.parameters import StrOptions
 from skdeep.estimators.prepare import Draft, Split
 from skdeep.estimators.warn import warn_caller
+from skdeep.inputs import Inputs
 from skdeep.tables.frames import as_frame, check_all_numbers, frame_of_array, in_order_of, is_all_numbers
 from skdeep.tables.learning import learn_table
 
@@ -157,6 +159,16 @@ class TableReader(DeepEstimator, ArrayReader):
             train=split.train._replace(x=encoding.encode(split.train.x)),
             validation=split.validation and split.validation._replace(x=encoding.encode(split.validation.x)),
         )
+
+    def _as_given(self, rows: WeightedRows, X: Any, position: np.ndarray) -> WeightedRows:
+        is_of_table = isinstance(rows.x, Inputs) and not isinstance(X, Inputs)
+        return rows._replace(x=_safe_indexing(X, position)) if is_of_table else rows
+
+    def _view(self, params: Any, model_state: Any) -> Self:
+        view = super()._view(params, model_state)
+        if self._encoding.table is not None and hasattr(self, "feature_names_in_"):  # scorers get a table then
+            view.feature_names_in_ = self.feature_names_in_
+        return view
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

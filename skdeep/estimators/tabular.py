@@ -20,6 +20,7 @@ from skdeep.estimators.parameter_types import (
     RandomState,
     ScheduleLike,
     ScoringLike,
+    ValidationLike,
 )
 from skdeep.estimators.parameters import StrOptions
 from skdeep.estimators.regressor import DeepRegressor
@@ -122,7 +123,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     batch_size : int or "auto", default="auto"
     max_epochs : int or "auto", default="auto"
     early_stopping : bool or "auto", default="auto"
-    validation_fraction : float, int or "auto", default="auto"
+    validation_fraction : float, int, splitter, array-like or "auto", default="auto"
     n_iter_no_change : int or "auto", default="auto"
     tol : float, None or "auto", default="auto"
     scoring : str, Loss, callable, None or "auto", default="auto"
@@ -186,7 +187,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
         batch_size: BatchSize = "auto",
         max_epochs: int | Auto = "auto",
         early_stopping: bool | Auto = "auto",
-        validation_fraction: float | Auto = "auto",
+        validation_fraction: ValidationLike = "auto",
         n_iter_no_change: int | Auto = "auto",
         tol: float | Auto | None = "auto",
         scoring: ScoringLike = "auto",
@@ -232,7 +233,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     batch_size : int or "auto", default="auto"
     max_epochs : int or "auto", default="auto"
     early_stopping : bool or "auto", default="auto"
-    validation_fraction : float, int or "auto", default="auto"
+    validation_fraction : float, int, splitter, array-like or "auto", default="auto"
     n_iter_no_change : int or "auto", default="auto"
     tol : float, None or "auto", default="auto"
     scoring : str, Loss, callable, None or "auto", default="auto"
@@ -295,7 +296,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
         batch_size: BatchSize = "auto",
         max_epochs: int | Auto = "auto",
         early_stopping: bool | Auto = "auto",
-        validation_fraction: float | Auto = "auto",
+        validation_fraction: ValidationLike = "auto",
         n_iter_no_change: int | Auto = "auto",
         tol: float | Auto | None = "auto",
         scoring: ScoringLike = "auto",

@@ -27,6 +27,7 @@ class FitData:
     X_val: Any = None
     y_val: Any = None
     sample_weight_val: Any = None
+    groups: Any = None
     classes: Any = None
     more_come: bool = False
 

@@ -167,15 +167,15 @@ def _of_realmlp(
     The rates suit the parametrisation of RealMLP. Another network of the user gets Adam's usual rate, without groups.
     """
     chosen = network if table.network is None else table.network
-    is_realmlp = isinstance(chosen, RealMLP)
+    groups = _groups(table, chosen, rates) if isinstance(chosen, RealMLP) else None
     sharp = CrossEntropy(binary_outputs=2)
     loss = sharp if table.asks_for_probabilities else smooth
     scoring = sharp if table.asks_for_probabilities else ZeroOne()
     return {
         "network": network,
         "loss": SquaredError() if table.is_regression else loss,
-        "optimizer": GroupedAdamW(**decay, groups=_groups(table, chosen, rates) if is_realmlp else ()),
-        "learning_rate": learning_rate if is_realmlp else 1e-3,
+        "optimizer": GroupedAdamW(**decay, groups=groups or ()),
+        "learning_rate": 1e-3 if groups is None else learning_rate,
         "schedule": CosLog(),
         "clip_norm": None,
         "batch_size": 256,

@@ -32,7 +32,7 @@ def drawn(weight, network=NTK):
 
 def test_the_most_rows_that_any_part_wants():
     assert n_initial_rows(Sequential((Dense(4),))) == 0
-    assert n_initial_rows(Sequential((Dense(4), Residual((NTKDense(4),))))) == NTKDense.init_rows
+    assert n_initial_rows(Sequential((Dense(4), Residual((NTKDense(4),))))) == NTKDense().init_rows
     assert initial_rows(Sequential((Dense(4),)), ROWS, (1,), KEY) is None
 
 

@@ -1,0 +1,219 @@
+"""Validation rows by groups, splitters, positions and masks."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.metrics import log_loss
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    PredefinedSplit,
+    ShuffleSplit,
+    TimeSeriesSplit,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeep import DeepClassifier
+from skdeep.estimators.prepare import prepare
+from skdeep.estimators.training import FitData
+from skdeep.networks import MLP
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3))
+Y = (X[:, 0] > 0).astype(int)
+GROUPS = np.repeat(np.arange(12), 5)
+SMALL = {"network": MLP(widths=(8,)), "max_epochs": 3, "tol": None, "random_state": 0, "early_stopping": True}
+
+
+def sides(fraction, X=X, y=Y, **data):
+    """Return the positions of training and validation rows, whose first value is unlike any other's."""
+    job = prepare(DeepClassifier(**SMALL, validation_fraction=fraction), FitData(X, y, **data))
+    order = {value: i for i, value in enumerate(np.float32(X[:, 0]))}
+    return tuple(sorted(order[value] for value in rows.x[:, 0]) for rows in (job.rows, job.validation))
+
+
+@pytest.mark.parametrize("splitter", [KFold(4), TimeSeriesSplit(5), ShuffleSplit(2, test_size=0.25, random_state=1)])
+def test_the_split_with_the_most_training_rows_is_used(splitter):
+    train, validation = max(splitter.split(X), key=lambda split: len(split[0]))
+    assert sides(splitter) == (sorted(train), sorted(validation))
+
+
+def test_the_split_of_time_series_validates_on_the_latest_rows():
+    assert sides(TimeSeriesSplit(5))[1] == list(range(50, 60))
+
+
+def test_splitters_get_groups():
+    train, validation = sides(GroupKFold(4), groups=GROUPS)
+    assert not set(GROUPS[train]) & set(GROUPS[validation])
+    assert len(train) + len(validation) == 60
+
+
+def test_whole_groups_are_held_out():
+    train, validation = sides(0.2, groups=GROUPS)
+    assert not set(GROUPS[train]) & set(GROUPS[validation])
+    assert len(validation) == 10  # two groups of 5 are the nearest to 12 rows
+    assert sides(0.2, groups=GROUPS) == (train, validation)
+    assert len(sides(5, groups=GROUPS)[1]) == 5
+
+
+def test_groups_may_be_text():
+    names = np.array([f"g{i}" for i in GROUPS])
+    assert sides(0.2, groups=names.tolist()) == sides(0.2, groups=names)
+
+
+@pytest.mark.parametrize(
+    "held_out",
+    [
+        np.array([3, 5, 59]),
+        [3, 5, 59],
+        np.isin(np.arange(60), [3, 5, 59]),
+        (np.setdiff1d(np.arange(60), [3, 5, 59]), np.array([3, 5, 59])),
+        PredefinedSplit(np.where(np.isin(np.arange(60), [3, 5, 59]), 0, -1)),
+    ],
+)
+def test_positions_and_masks(held_out):
+    assert sides(held_out)[1] == [3, 5, 59]
+    assert len(sides(held_out)[0]) == 57
+
+
+def test_rows_on_neither_side_are_not_used():
+    assert sides(([0, 1, 2, 3, 4], [10, 11])) == ([0, 1, 2, 3, 4], [10, 11])
+
+
+def test_equal_rows_are_merged_on_each_side():
+    doubled = np.concatenate([X, X])
+    job = prepare(
+        DeepClassifier(**SMALL, validation_fraction=np.arange(60, 120)), FitData(doubled, np.concatenate([Y, Y]))
+    )
+    assert len(job.rows.target) == len(job.validation.target) == 60
+
+
+def test_rows_of_weight_zero_are_dropped():
+    weight = np.ones(60)
+    weight[[3, 10]] = 0
+    train, validation = sides(np.array([3, 5, 59]), sample_weight=weight)
+    assert validation == [5, 59]
+    assert 10 not in train
+
+
+class RowsOfScorer:
+    def __call__(self, estimator, X, y):
+        self.rows = X
+        return estimator.score(X, y)
+
+
+def test_a_scorer_gets_the_held_out_rows_of_a_table():
+    frame = pd.DataFrame({"a": X[:, 0], "c": np.where(Y, "yes", "no"), "g": X[:, 1]})
+    frame.loc[4, "a"] = np.nan
+    scorer = RowsOfScorer()
+    model = DeepClassifier(**SMALL, validation_fraction=np.arange(10), scoring=scorer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of columns without names
+        model.fit(frame, Y)
+    pd.testing.assert_frame_equal(scorer.rows, frame.head(10))
+    assert model.history_.val_score.notna().all()
+
+
+@pytest.mark.parametrize(
+    ("fraction", "data", "message"),
+    [
+        ([], {}, "leaves 60 of 60 rows to train on and 0 to validate on"),
+        (np.arange(60), {}, "leaves 0 of 60 rows to train on and 60 to validate on"),
+        (
+            np.array([0, 60]),
+            {},
+            "The positions in validation_fraction of DeepClassifier must be from 0 to 59. Got 0 to 60.",
+        ),
+        (np.array([-1]), {}, "must be from 0 to 59. Got -1 to -1."),
+        (np.array([1, 1]), {}, "The positions in validation_fraction of DeepClassifier have repeated values."),
+        (np.ones(3, bool), {}, "must have one value per row, shape \\(60,\\). Got shape \\(3,\\)."),
+        (([0, 1], [1, 2]), {}, "has 1 rows on both sides, the first at position 1."),
+        (
+            np.array([0.5, 0.5, 1]),
+            {},
+            "must be a number, a splitter, positions of the held-out rows, a mask, or a pair",
+        ),
+        ("a tenth", {}, "The 'validation_fraction' parameter of DeepClassifier must be"),
+        (1.5, {}, "The 'validation_fraction' parameter of DeepClassifier must be"),
+        (PredefinedSplit(np.full(60, -1)), {}, "yields no split"),
+        (GroupKFold(3), {}, "The 'groups' parameter should not be None."),
+        (0.2, {"groups": GROUPS[:-1]}, "Found input variables with inconsistent numbers of samples"),
+        (0.2, {"groups": np.where(GROUPS == 1, np.nan, GROUPS)}, "groups has missing values. Give each row a group."),
+        (0.2, {"groups": np.zeros((60, 2))}, "groups must have one dimension"),
+        (0.2, {"groups": np.zeros(60)}, "leaves 0 of 60 rows to train on and 60 to validate on"),
+    ],
+)
+def test_splits_that_cannot_be(fraction, data, message):
+    model = DeepClassifier(**SMALL).fit(X, Y)
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match=message):
+        model.set_params(validation_fraction=fraction).fit(X, Y, **data)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_parameters_that_are_objects():
+    model = DeepClassifier(**SMALL, validation_fraction=GroupKFold(3))
+    again = clone(pickle.loads(pickle.dumps(model)))
+    assert again.validation_fraction.n_splits == 3
+    again.fit(X, Y, groups=GROUPS)
+
+
+def test_groups_come_by_metadata_routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = DeepClassifier(**SMALL, validation_fraction=GroupKFold(3)).set_fit_request(groups=True)
+        pipeline = make_pipeline(StandardScaler(), model)
+        scores = cross_validate(pipeline, X, Y, params={"groups": GROUPS}, cv=GroupKFold(2), error_score="raise")
+        assert len(scores["test_score"]) == 2
+        search = GridSearchCV(model, {"learning_rate": [0.1, 0.01]}, cv=GroupKFold(2), error_score="raise")
+        assert search.fit(X, Y, groups=GROUPS).best_score_ > 0
+
+
+def loss_on(model, X, y):
+    """Return the log loss of predictions, as scikit-learn computes it."""
+    return log_loss(y, model.predict_proba(X), labels=[0, 1])
+
+
+def rows_in_clumps(n, seed):
+    """Return 10 nearly equal rows of one label for each of `n` clumps; only the first column says something of other clumps."""
+    rng = np.random.default_rng(seed)
+    signal, context = rng.normal(size=n), rng.normal(size=(n, 30))
+    label = (signal + rng.normal(size=n) > 0).astype(int)
+    clump = np.repeat(np.arange(n), 10)
+    rows = np.column_stack([signal, context])[clump] + 0.05 * rng.normal(size=(10 * n, 31))
+    return rows, label[clump], clump
+
+
+LONG = {"learning_rate": 0.003, "max_epochs": 60, "tol": None, "early_stopping": True, "random_state": 0}
+
+
+def test_leaking_groups_mislead_a_random_split():
+    """Rows of one group on both sides reward learning the groups by heart, which does not help with new groups."""
+    rows, y, group = rows_in_clumps(150, seed=1)
+    known, new = slice(0, 400), slice(400, None)
+    by_chance = DeepClassifier(**LONG, validation_fraction=0.25).fit(rows[known], y[known])
+    by_group = DeepClassifier(**LONG, validation_fraction=0.25).fit(rows[known], y[known], groups=group[known])
+    assert by_chance.history_.val_loss.min() < 0.1  # it promises to be almost perfect
+    assert loss_on(by_chance, rows[new], y[new]) > 0.9
+    assert by_group.history_.val_loss.min() > 0.3
+    assert by_group.best_epoch_ < by_chance.best_epoch_ / 2
+    assert loss_on(by_group, rows[new], y[new]) < loss_on(by_chance, rows[new], y[new]) - 0.2
+
+
+def test_drift_in_time_misleads_a_random_split():
+    """Ten rows per period, whose circumstances determine y and never return: a random split learns the periods by heart."""
+    rows, y, _ = rows_in_clumps(150, seed=0)
+    past, future = slice(0, 600), slice(600, None)
+    by_chance = DeepClassifier(**LONG, validation_fraction=0.2).fit(rows[past], y[past])
+    in_time = DeepClassifier(**LONG, validation_fraction=TimeSeriesSplit(4)).fit(rows[past], y[past])
+    assert by_chance.history_.val_loss.min() < 0.1
+    assert in_time.history_.val_loss.min() > 0.3
+    assert in_time.best_epoch_ < by_chance.best_epoch_ / 2
+    assert loss_on(in_time, rows[future], y[future]) < loss_on(by_chance, rows[future], y[future]) - 0.3
