@@ -63,7 +63,7 @@ def held_out(
         train, chosen = _groups_held_out(
             groups, fraction, host_generator(draft.key, _SPLIT_STREAM) if estimator.shuffle else None
         )
-    elif hasattr(fraction, "split"):
+    elif hasattr(fraction, "split") and not isinstance(fraction, str):
         train, chosen = _largest_split(estimator, fraction, data, groups)
     else:
         train, chosen = _given_positions(estimator, fraction, n)
