@@ -131,11 +131,22 @@ class OfMean(Loss):
     def _of_mean(self, raw: Float[Array, "n members raw"], target: Any) -> Float[Array, "n raw"]:
         if not self.loss.probabilistic:
             return jnp.mean(raw, axis=1)
-        if raw.shape[2] > 1 and target.ndim == 1:
-            log_of_sum = jax.nn.logsumexp(jax.nn.log_softmax(raw, axis=2), axis=1)
-            return log_of_sum - jnp.log(jnp.asarray(raw.shape[1], raw.dtype))
-        present, absent = (jax.nn.logsumexp(jax.nn.log_sigmoid(sign * raw), axis=1) for sign in (1, -1))
-        return present - absent
+        mean: Float[Array, "n raw"] = logits_of_mean(raw, raw.shape[2] > 1 and target.ndim == 1, jnp)
+        return mean
+
+
+def logits_of_mean(raw: Any, is_softmax: bool, xp: Any) -> Any:
+    """Return the logits of mean probabilities, `(n, raw)` for raw outputs `(n, members, raw)`; for a softmax their logarithms."""
+    if is_softmax:
+        shifted = raw - xp.max(raw, axis=2, keepdims=True)
+        return _log_of_mean(shifted - xp.log(xp.sum(xp.exp(shifted), axis=2, keepdims=True)), xp)
+    return _log_of_mean(-xp.logaddexp(0.0, -raw), xp) - _log_of_mean(-xp.logaddexp(0.0, raw), xp)
+
+
+def _log_of_mean(log_p: Any, xp: Any) -> Any:
+    """Return the logarithm of the mean over members of probabilities that are given by their logarithms."""
+    largest = xp.max(log_p, axis=1, keepdims=True)
+    return largest[:, 0] + xp.log(xp.mean(xp.exp(log_p - largest), axis=1))
 
 
 def loss_for(network: Network, loss: Loss) -> Loss:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
+from skdeep.core.calibration import Temperature, fit_temperature
 from skdeep.core.encoding import Classes, Labels
-from skdeep.core.link import class_probabilities, cut_logits, decision_scores, log_probabilities
-from skdeep.core.members import joined
+from skdeep.core.link import class_probabilities, cut_logits, decision_scores, has_built_in_link, log_probabilities
+from skdeep.core.members import OfMembers, joined, logits_of_mean, loss_of_member
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import check_same_form, fit_label_codes
 from skdeep.errors import ComponentError
@@ -58,6 +59,20 @@ def _gives_probabilities(estimator: Any) -> bool:
             "Use loss='cross_entropy', or CalibratedClassifierCV."
         )
     return True
+
+
+def check_calibrates(owner: str, job: Any) -> None:
+    """Raise ValueError if a job has no validation rows, or its loss has a link of its own."""
+    if job.validation is None:
+        raise ValueError(
+            f"calibration='temperature' of {owner} needs validation rows. Set early_stopping=True, or give X_val and y_val to fit."
+        )
+    loss = loss_of_member(job.config.loss)
+    if not (loss.probabilistic and has_built_in_link(loss)):
+        raise ValueError(
+            f"calibration='temperature' of {owner} needs a loss with the built-in link to probabilities, such as 'cross_entropy'. "
+            f"Got {loss}. Set calibration=None, or use CalibratedClassifierCV."
+        )
 
 
 class DeepClassifier(ClassifierMixin, SupervisedEstimator):
@@ -135,6 +150,10 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Train each member on rows drawn with replacement.
     cv : int, splitter, iterable or None, default=None
         Train `n_estimators` members on the training rows of each split; an int is a number of folds.
+    calibration : {"temperature"} or None, default=None
+        Divide the logits by the temperature that fits the validation rows best, after training, and mix probabilities with
+        the uniform distribution at weight 1 / (number of validation rows + 1). Needs `early_stopping` or `X_val`. `predict`
+        does not change.
     pretrain : FrozenEstimator or None, default=None
         A fitted `DeepAutoencoder` in `sklearn.frozen.FrozenEstimator`. Its encoder feeds `network`, which then gets rows
         of `n_components` numbers. X must be scaled as it was for the autoencoder.
@@ -178,6 +197,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     oof_predictions_, oof_score_ : ndarray, float
         With `cv` or `bootstrap`: mean predictions for each row by the members that did not see it, and their score. They are
         probabilities `(n, classes)`, NaN where every member saw the row.
+    temperature_ : float
+        With `calibration="temperature"`: the temperature.
     n_parameters_ : int
         Number of trained scalars.
 
@@ -194,8 +215,10 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SupervisedEstimator._parameter_constraints,
         "class_weight": [None, dict, list, StrOptions({"balanced"})],
+        "calibration": [None, StrOptions({"temperature"})],
     }
     _default_loss = "cross_entropy"
+    _temperature: Temperature | None = None
 
     def __init__(
         self,
@@ -229,6 +252,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         n_estimators: int = 1,
         bootstrap: bool = False,
         cv: CVLike = None,
+        calibration: Literal["temperature"] | None = None,
         pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
@@ -388,10 +412,46 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     def _loss_and_raw(self, X: Any) -> tuple[Any, Any]:
         """Return the loss whose link gives predictions, and its raw outputs; of an ensemble, those of all members."""
         members = self.__dict__.get("estimators_")
-        if members is None:
-            raw, _ = self._raw(X)
-            return self.loss_, raw
-        return joined(self.loss_, [member._raw(X)[0] for member in members])
+        if members is not None:
+            losses, raws = zip(*(member._loss_and_raw(X) for member in members), strict=True)
+            return joined(losses[0], list(raws))
+        raw, _ = self._raw(X)
+        return (self.loss_, raw) if self._temperature is None else self._calibrated(raw)
+
+    def _calibrated(self, raw: Any) -> tuple[Any, Any]:
+        """Return calibrated raw outputs, and the loss whose link they are for: not that of the members of a network."""
+        return loss_of_member(self.loss_), self._temperature(self._logits(raw), self._is_softmax)  # type: ignore[misc]  # not None
+
+    def _logits(self, raw: Any) -> Any:
+        return logits_of_mean(raw, self._is_softmax, np) if isinstance(self.loss_, OfMembers) else raw
+
+    @property
+    def _is_softmax(self) -> bool:
+        return self._task.kind != "multilabel" and loss_of_member(self.loss_).n_raw(self._task) != 1
+
+    def _adopt(self, job: Any) -> None:
+        super()._adopt(job)
+        self._temperature = None
+        if self.calibration is not None:
+            check_calibrates(type(self).__name__, job)
+
+    def _absorb(self, job: Any, outcome: Any) -> None:
+        super()._absorb(job, outcome)
+        self._temperature = None
+        if self.calibration is None:
+            return
+        rows = job.validation
+        raw = self._raw_of(self._model, self.params_, self.model_state_, rows.x)
+        self._temperature = fit_temperature(self._logits(raw), rows.target, rows.weight, self._is_softmax)
+
+    @property
+    def temperature_(self) -> float:
+        """The temperature that logits are divided by, if `calibration` is "temperature"."""
+        if self._temperature is None:
+            raise AttributeError(
+                f"This {type(self).__name__} has no temperature_: fit it with calibration='temperature'."
+            )
+        return 1 / self._temperature.inverse
 
     def _cut(self, raw: Any, loss: Any) -> Any:
         return cut_logits(loss, raw, self._task, LARGEST_DECISION)

@@ -130,6 +130,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     numeric_scaling : {"standard", "robust", "quantile", "auto"} or None, default="auto"
         These have the meaning that they have in `DeepClassifier`, and "auto" is the preset's value.
     class_weight : dict, list of dicts, "balanced" or None, default=None
+    calibration : {"temperature"} or None, default=None
     l1, l2 : float or None, default=None
     coalesce : bool or "auto", default="auto"
     categorical_features : "from_dtype", array-like of str, int or bool, or None, default="from_dtype"
@@ -192,6 +193,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
         tol: float | Auto | None = "auto",
         scoring: ScoringLike = "auto",
         class_weight: ClassWeight = None,
+        calibration: Literal["temperature"] | None = None,
         coalesce: Coalesce = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling | Auto = "auto",
