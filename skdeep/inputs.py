@@ -1,24 +1,28 @@
-"""Several arrays with the same rows: the X of a network with several inputs."""
+"""Several arrays or tables with the same rows: the X of a network with several inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 
 class Inputs:
-    """Several named arrays of the same rows, as X for a network that takes its inputs by name.
+    """Several named arrays or tables of the same rows, as X for a network that takes its inputs by name.
+
+    A table is a pandas, polars or pyarrow frame. `DeepClassifier` and `DeepRegressor` read it as they read an X that is a table,
+    and a network gets it as one array of numbers and one-hot columns.
 
     An `Inputs` is indexed by rows like an array, so that `train_test_split`, `cross_validate` and `GridSearchCV` can split it.
     The network gets integer arrays as int32, so that ids stay exact, and all other arrays in the type of training.
 
     Parameters
     ----------
-    arrays : mapping of str to array-like (n, ...), default=None
+    arrays : mapping of str to array-like (n, ...) or table, default=None
         Arrays by name, for names that are not Python identifiers.
-    **named : array-like (n, ...)
+    **named : array-like (n, ...) or table
         Arrays by name, each with at least 2 dimensions.
 
     Attributes
@@ -96,7 +100,7 @@ class Inputs:
             raise IndexError(
                 f"Inputs are indexed by a name or by several rows. For one row, give a slice or a list: [[{index}]]."
             )
-        return self.map(lambda _, array: array[index])
+        return self.map(lambda _, array: _rows_at(array, index))
 
     def __iter__(self) -> Iterator[Any]:
         raise TypeError("Inputs cannot be iterated over. For the arrays, use items(); for some rows, use a slice.")
@@ -108,10 +112,28 @@ class Inputs:
         )
 
     def __repr__(self) -> str:
-        return f"Inputs({', '.join(f'{name}={array.shape} {array.dtype}' for name, array in self.items())})"
+        shown = (f"{name}={array.shape} {getattr(array, 'dtype', 'table')}" for name, array in self.items())
+        return f"Inputs({', '.join(shown)})"
 
 
-def _as_rows(name: str, array: Any) -> np.ndarray:
+def is_table(array: Any) -> bool:
+    """Return True for a pandas, polars or pyarrow table, also as narwhals sees it."""
+    return isinstance(array, nw.DataFrame) or nw.dependencies.is_into_dataframe(array)
+
+
+def _rows_at(array: Any, index: Any) -> Any:
+    """Return some rows of an array or a table."""
+    if not is_table(array):
+        return array[index]
+    frame = nw.from_native(array, eager_only=True)
+    rows = np.arange(len(frame))[index]
+    chosen = frame[rows]
+    return chosen if isinstance(array, nw.DataFrame) else chosen.to_native()
+
+
+def _as_rows(name: str, array: Any) -> Any:
+    if is_table(array):
+        return array
     if hasattr(array, "indptr"):
         raise TypeError(f"The input {name!r} is sparse, but Inputs take dense arrays. Give {name}.toarray().")
     rows = np.asarray(array)

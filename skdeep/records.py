@@ -71,6 +71,9 @@ class InputSpec:
 NUMERIC, ONE_HOT, CATEGORY = TABLE_INPUTS = ("numeric", "one_hot", "category")
 """Names of a table's inputs: numbers, one-hot columns of categories, and ids of categories."""
 
+SEPARATOR = "/"
+"""Between the name of an input and that of its part: the ids of the table "t" among several inputs are the input "t/category"."""
+
 
 class SparseRows(NamedTuple):
     """The stored entries of each row of a sparse X: columns and values. Padding has column 0 and value 0."""

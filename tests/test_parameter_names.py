@@ -8,6 +8,7 @@ import pytest
 
 import skdeep
 from skdeep import layers
+from skdeep.core.inputs import example_of, hashable_specs
 from skdeep.core.random import wrap_key
 from skdeep.networks import (
     CNN,
@@ -15,6 +16,8 @@ from skdeep.networks import (
     LSTM,
     MLP,
     TCN,
+    Branch,
+    Branches,
     ConvDecoder,
     Linear,
     RealMLP,
@@ -23,6 +26,7 @@ from skdeep.networks import (
     TabM,
     Transformer,
 )
+from skdeep.records import InputSpec
 
 DENSE = {"kernel", "bias"}
 NORM = {"scale", "bias"}
@@ -110,6 +114,11 @@ NETWORKS = [
         OUTPUT | {"embedding/embedding"} | under("TransformerBlock_0", BLOCK) | under("LayerNorm_0", NORM),
     ),
     (ConvDecoder((4,), out_shape=(8, 8, 1)), (4,), OUTPUT | under("Dense_0", DENSE)),
+    (
+        Branches((Branch("image", CNN((4,))),), head=Linear()),
+        {"image": InputSpec((8, 8, 1)), "table": InputSpec((4,))},
+        under("image", OUTPUT | under("Conv_0", DENSE)) | under("table", OUTPUT | under("Dense_0", DENSE)) | under("head", OUTPUT),
+    ),
 ]  # fmt: skip
 
 LAYERS = [
@@ -135,7 +144,7 @@ def names_in(network, in_shape):
     functions = skdeep.network_functions(network, in_shape, 64)
 
     def init():
-        return functions.init(wrap_key(jnp.zeros(2, "uint32")), jnp.zeros((1, *in_shape)))[0]
+        return functions.init(wrap_key(jnp.zeros(2, "uint32")), example_of(hashable_specs(in_shape), 1, jnp.float32))[0]
 
     leaves, _ = jax.tree_util.tree_flatten_with_path(jax.eval_shape(init))
     return {jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves}
@@ -160,5 +169,5 @@ def test_layers_of_a_kind_are_counted_on_their_own():
 def test_every_built_in_network_is_in_the_table():
     from skdeep import networks
 
-    own = {"FlaxNetwork", "NNXNetwork", "Sequential"}  # named by users, or by their layers
+    own = {"Branch", "FlaxNetwork", "NNXNetwork", "Sequential"}  # named by users, or by their layers
     assert {type(network).__name__ for network, *_ in NETWORKS} == set(networks.__all__) - own

@@ -56,7 +56,7 @@ def test_every_public_class_has_a_name(kind):
     named = {value.partition(":")[2] for (k, _), value in ENTRIES.items() if k == kind}
     wrappers = {"FunctionLoss", "OptaxFactory", "FunctionSchedule", "ModuleLayer", "FunctionAugmentation", "Chain"}
     nameless = {
-        "network": {"FlaxNetwork", "NNXNetwork", "Sequential"},
+        "network": {"Branch", "FlaxNetwork", "NNXNetwork", "Sequential"},
         "optimizer": {"ParameterGroup"},
         "loss": {"ZeroOne"},
     }

@@ -215,6 +215,8 @@ class Encoding:
     table : skdeep.tables.table.Table or None
         The columns of X, if there are categories or missing values, or numbers are scaled. Validated X is then what `Table.read`
         returns.
+    others : dict of InputSpec
+        If `table` is that of some of several inputs: the `InputSpec`s of the other inputs.
     fill : ndarray or None
         If `table` is None: what missing values of each column become in predictions; None if X must have no missing values.
 
@@ -237,6 +239,7 @@ class Encoding:
     x_dtype: str = "float32"
     names: tuple[str, ...] | None = None
     table: Any = None
+    others: Any = dataclasses.field(default_factory=dict)
     fill: Float[np.ndarray, " columns"] | None = None
 
     @property
@@ -274,9 +277,9 @@ class Encoding:
         """
         if self.table is not None:
             _check_reads_columns(network)
-            table = dataclasses.replace(self.table, max_one_hot_levels=getattr(network, "max_one_hot_levels", 0))
-            specs = table.specs
-            in_shape = hashable_specs(specs) if table.has_categories else specs[NUMERIC].shape
+            table = self.table.for_network(getattr(network, "max_one_hot_levels", 0))
+            specs = {**self.others, **table.specs}
+            in_shape = specs[NUMERIC].shape if specs.keys() == {NUMERIC} else hashable_specs(specs)
             return dataclasses.replace(self, table=table, in_shape=in_shape)
         fill = self.fill if network.reads_columns else None
         if network.n_ids is None or has_names(self.in_shape):

@@ -81,8 +81,12 @@ def model_for(network: Network, in_shape: InShape, loss: Loss, task: Task) -> Mo
 
 def network_of(model: Model) -> Network:
     """Return the network of a model that the user chose, without `WithLossParameters` and `WithOneHot`."""
-    network = model.network.network if isinstance(model.network, WithLossParameters) else model.network
-    return without_one_hot(network)
+    return without_one_hot(network_with_one_hot(model))
+
+
+def network_with_one_hot(model: Model) -> Network:
+    """Return the network of a model without `WithLossParameters`."""
+    return model.network.network if isinstance(model.network, WithLossParameters) else model.network
 
 
 def apart(params: Params) -> tuple[Params, Params | None]:

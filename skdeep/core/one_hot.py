@@ -1,4 +1,4 @@
-"""Tables for networks that take one array: ids become one-hot columns inside the program, beside the numbers."""
+"""Tables for networks that take them as one array: ids become one-hot columns inside the program, beside the numbers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from skdeep.contract import Network, NetworkFunctions
-from skdeep.core.inputs import InShape, float_dtype, specs_of
+from skdeep.core.inputs import InShape, float_dtype, hashable_specs, specs_of
 from skdeep.core.network import functions_of
-from skdeep.records import CATEGORY, NUMERIC, TABLE_INPUTS, InputSpec, ModelState, Params, Raw
+from skdeep.records import CATEGORY, NUMERIC, SEPARATOR, TABLE_INPUTS, InputSpec, ModelState, Params, Raw
 
 
 class WithOneHot(Network):
-    """A network of one array that gets a table: numbers, then one column of 0 and 1 per level of each category.
+    """A network that gets each table as one array: numbers, then one column of 0 and 1 per level of each category.
 
     Id 0, for missing and unknown values, is 0 in all columns of its category. Parameters and model state are those of the network.
 
@@ -28,6 +28,9 @@ class WithOneHot(Network):
 
     names_inputs: ClassVar[bool] = True
     takes_tables: ClassVar[bool] = True
+
+    def check_rows(self, x: Any) -> None:
+        """Check nothing: rows of tables are numbers and ids that the encoding made."""
 
     @property
     def n_ids(self) -> int | None:
@@ -46,46 +49,71 @@ class WithOneHot(Network):
         return self.network.n_members
 
     def build(self, in_shape: dict[str, InputSpec], n_outputs: Any) -> NetworkFunctions:
-        n_ids = in_shape[CATEGORY].n_categories
-        assert isinstance(n_ids, tuple)  # a table gives one number per column
-        inner = functions_of(self.network, (n_columns(in_shape),), n_outputs)
+        specs = hashable_specs(in_shape)
+        inner = functions_of(self.network, joined_shapes(specs), n_outputs)
 
         def init(key: Array, x: Any) -> tuple[Params, ModelState]:
-            return inner.init(key, joined(x, n_ids))
+            return inner.init(key, joined(x, specs))
 
         def apply(params: Params, model_state: ModelState, x: Any, *rest: Any) -> tuple[Raw, ModelState]:
-            return inner.apply(params, model_state, joined(x, n_ids), *rest)
+            return inner.apply(params, model_state, joined(x, specs), *rest)
 
         return NetworkFunctions(init, apply)
 
 
-def joined_shape(in_shape: InShape, network: Network) -> tuple[int, ...] | None:
-    """Return the shape of a row for a network that gets a table with categories as one array; None for any other network."""
+def joined_shapes(in_shape: InShape) -> Any:
+    """Return the shape of a row, or the specs by name, as the network sees them that gets each table as one array."""
+    found = {}
+    for name, parts in _tables_of(in_shape).items():
+        if parts.keys() == {""}:
+            found[name] = parts[""]
+            continue
+        numeric = parts[NUMERIC].shape[0] if NUMERIC in parts else 0
+        found[name] = InputSpec((numeric + sum(n - 1 for n in _counts(parts[CATEGORY])),))
+    return found[""].shape if found.keys() == {""} else found
+
+
+def joined(x: dict[str, Array], in_shape: InShape) -> Any:
+    """Return each table as one array, the numbers and then the one-hot columns of its ids; other inputs as they are."""
+    found = {}
+    for name, parts in _tables_of(in_shape).items():
+        if parts.keys() == {""}:
+            found[name] = x[name]
+            continue
+        prefix = f"{name}{SEPARATOR}" if name else ""
+        ids = x[prefix + CATEGORY]
+        columns = [x[prefix + NUMERIC]] if NUMERIC in parts else []
+        for i, n in enumerate(_counts(parts[CATEGORY])):
+            columns.append(jax.nn.one_hot(ids[:, i] - 1, n - 1, dtype=float_dtype(x)))
+        found[name] = jnp.concatenate(columns, axis=1)
+    return found[""] if found.keys() == {""} else found
+
+
+def _tables_of(in_shape: InShape) -> dict[str, dict[str, InputSpec]]:
+    """Return the specs of the parts of each input: "numeric" and "category" of tables, "" of others. An X that is a table is ""."""
+    found: dict[str, dict[str, InputSpec]] = {}
     specs = specs_of(in_shape)
-    is_joined = isinstance(specs, dict) and not network.takes_tables and specs.keys() <= set(TABLE_INPUTS)
-    return (n_columns(specs),) if is_joined else None
+    for name, spec in specs.items():
+        if specs.keys() <= set(TABLE_INPUTS):
+            found.setdefault("", {})[name] = spec
+        else:
+            before, _, part = name.rpartition(SEPARATOR)
+            is_part = bool(before) and part in TABLE_INPUTS
+            found.setdefault(before if is_part else name, {})[part if is_part else ""] = spec
+    return found
 
 
-def n_columns(specs: dict[str, InputSpec]) -> int:
-    """Return the number of columns of `joined`."""
-    n_ids = specs[CATEGORY].n_categories
-    assert isinstance(n_ids, tuple)
-    numeric = specs[NUMERIC].shape[0] if NUMERIC in specs else 0
-    return numeric + sum(n - 1 for n in n_ids)
+def _counts(spec: InputSpec) -> tuple[int, ...]:
+    assert isinstance(spec.n_categories, tuple)  # a table gives one number per column
+    return spec.n_categories
 
 
-def joined(x: dict[str, Array], n_ids: tuple[int, ...]) -> Float[Array, "n columns"]:
-    """Return the numbers of a table and the one-hot columns of its ids, as one array."""
-    ids = x[CATEGORY]
-    one_hot = [jax.nn.one_hot(ids[:, i] - 1, n - 1, dtype=float_dtype(x)) for i, n in enumerate(n_ids)]
-    return jnp.concatenate([x[NUMERIC], *one_hot] if NUMERIC in x else one_hot, axis=1)
-
-
-def with_one_hot(network: Network, has_categories: bool) -> Network:
-    """Return a network that takes a table with or without categories."""
-    return WithOneHot(network) if has_categories and not network.takes_tables else network
+def with_one_hot(network: Network, table: Any) -> Network:
+    """Return a network that takes a table, None for none."""
+    wants_array = table is not None and table.has_categories and not (network.takes_tables and hasattr(table, "scale"))
+    return WithOneHot(network) if wants_array else network
 
 
 def without_one_hot(network: Network) -> Network:
-    """Return the network that takes one array; inverts `with_one_hot`."""
+    """Return the network that takes one array per table; inverts `with_one_hot`."""
     return network.network if isinstance(network, WithOneHot) else network

@@ -17,7 +17,7 @@ from skdeep.estimators.base import TrainedEstimator, check_some_weight
 from skdeep.estimators.named_inputs import specs_of_inputs
 from skdeep.estimators.prepare import Earlier
 from skdeep.inputs import Inputs
-from skdeep.records import Task
+from skdeep.records import InputSpec, Task
 
 
 class ArrayReader(TrainedEstimator):
@@ -68,6 +68,7 @@ class ArrayReader(TrainedEstimator):
         X, y = self._validated(data.X, data.y, before)
         weight = _check_sample_weight(data.sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         check_some_weight(weight)
+        others = self._specs_of_others(X)
         table, X = self._tabulated(X, weight, before)
         if before is not None:
             self._check_columns(X, before.columns)
@@ -78,11 +79,12 @@ class ArrayReader(TrainedEstimator):
         encoding = Encoding(
             target=target,
             columns=columns_of(X),
-            in_shape=self._in_shape(X) if table is None else hashable_specs(table.specs),
+            in_shape=self._in_shape(X) if table is None else hashable_specs({**others, **table.specs}),
             dtype=self._training_dtype(X, earlier).name,
             x_dtype=float_dtype(X).name,
             names=_names_of(self),
             table=table,
+            others=others,
             fill=self._fill(X) if before is None else before.fill,
         )
         if before is not None and table is None:
@@ -99,6 +101,10 @@ class ArrayReader(TrainedEstimator):
     def _tabulated(self, X: Any, weight: np.ndarray, before: Encoding | None) -> tuple[Any, Any]:
         """Return the table that is learned from validated X, or that of the earlier fit, and X as it encodes it."""
         return None, X
+
+    def _specs_of_others(self, X: Any) -> dict[str, InputSpec]:
+        """Return the specs of those inputs of validated X that are no tables; X of one array or table has none."""
+        return {}
 
     def _fill(self, X: Any) -> np.ndarray | None:
         """Return a number per column if missing values of later rows are filled in, else None; `X` has no missing values."""

@@ -28,6 +28,7 @@ from skdeep.estimators.parameter_types import (
     Coalesce,
     CVLike,
     Device,
+    InputsLike,
     LossLike,
     NetworkLike,
     NumericScaling,
@@ -143,6 +144,10 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         How numeric columns are scaled, by statistics of the training rows. "standard": to mean 0 and standard deviation
         1. "robust": by median and quartiles, and smoothly clipped to (-3, 3). "quantile": to a normal distribution. None
         leaves them as they are.
+    inputs : mapping or None, default=None
+        Groups of columns of X as inputs by name, for networks of several inputs: by name, the columns (a slice, positions, names,
+        a mask, or a function of X such as `make_column_selector`), or a pair of columns and the shape of a row, such as
+        `{"image": (slice(0, 784), (28, 28, 1)), "table": slice(784, None)}`.
     n_estimators : int, default=1
         Number of members: networks with other initial values, and with `early_stopping` other held-out rows. Predictions are
         means over members.
@@ -249,6 +254,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         device: Device = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling = None,
+        inputs: InputsLike = None,
         n_estimators: int = 1,
         bootstrap: bool = False,
         cv: CVLike = None,

@@ -91,11 +91,14 @@ class FittedNetwork(BaseEstimator):
     def _validated_rows(self, X: Any) -> Any:
         """Return X, checked and converted by scikit-learn; raise ValueError if its rows have another shape than in `fit`."""
         check_is_fitted(self)
-        X = validated_inputs(X) if isinstance(X, Inputs) else self._validated_array(X)
+        X = self._validated_inputs(X) if isinstance(X, Inputs) else self._validated_array(X)
         self._check_columns(X)
         if self._encoding.table is None:
             check_rows(self._model.network, X, self._model.in_shape)
         return X
+
+    def _validated_inputs(self, X: Inputs) -> Inputs:
+        return validated_inputs(X)
 
     def _validated_array(self, X: Any) -> Any:
         return validate_data(

@@ -8,12 +8,13 @@ import numpy as np
 from sklearn.utils.validation import _check_y, check_array, check_consistent_length
 
 from skdeep.core.inputs import InShape, hashable_specs
-from skdeep.inputs import Inputs
+from skdeep.inputs import Inputs, is_table
 from skdeep.records import InputSpec
+from skdeep.tables.frames import as_frame
 
 
 def validated_inputs(X: Inputs) -> Inputs:
-    """Return inputs as arrays of finite numbers: integers as they are, others as float32 or float64.
+    """Return inputs as arrays of finite numbers, integers as they are and others as float32 or float64; tables as narwhals sees them.
 
     Raises
     ------
@@ -31,10 +32,17 @@ def validated_target(owner: Any, X: Inputs, y: Any) -> np.ndarray:
 
 
 def specs_of_inputs(X: Inputs) -> InShape:
-    """Return the specs of validated inputs: integer arrays hold ids, others numbers."""
-    return hashable_specs(
-        {name: InputSpec(array.shape[1:], "int32" if _holds_ids(array) else "float") for name, array in X.items()}
-    )
+    """Return the specs of validated inputs."""
+    return hashable_specs(specs_of_arrays(X))
+
+
+def specs_of_arrays(X: Inputs) -> dict[str, InputSpec]:
+    """Return the specs of those validated inputs that are no tables: integer arrays hold ids, others numbers."""
+    return {
+        name: InputSpec(array.shape[1:], "int32" if _holds_ids(array) else "float")
+        for name, array in X.items()
+        if not is_table(array)
+    }
 
 
 def forget_columns(estimator: Any) -> None:
@@ -47,7 +55,14 @@ def _holds_ids(array: np.ndarray) -> bool:
     return array.dtype.kind in "iu"
 
 
-def _validated(name: str, array: np.ndarray) -> np.ndarray:
+def table_names(X: Any) -> list[str]:
+    """Return the names of the inputs that are tables."""
+    return [name for name, array in X.items() if is_table(array)] if isinstance(X, Inputs) else []
+
+
+def _validated(name: str, array: Any) -> Any:
+    if is_table(array):
+        return as_frame(array)
     dtype = None if _holds_ids(array) else (np.float64, np.float32)
     checked: np.ndarray = check_array(array, dtype=dtype, allow_nd=True, input_name=f"X[{name!r}]")
     return checked

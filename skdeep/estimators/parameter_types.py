@@ -39,6 +39,9 @@ CategoricalFeatures: TypeAlias = Literal["from_dtype"] | Sequence[str] | Sequenc
 ValidationLike: TypeAlias = float | BaseCrossValidator | BaseShuffleSplit | np.ndarray | Sequence[Any]
 """A share or number of rows, a splitter of scikit-learn, positions of held-out rows, a mask, or a pair of positions."""
 
+InputsLike: TypeAlias = Mapping[str, Any] | None
+"""Columns, or a pair of columns and the shape of a row, by the name of the input."""
+
 CVLike: TypeAlias = int | BaseCrossValidator | BaseShuffleSplit | Iterable[Any] | None
 """A number of folds, a splitter of scikit-learn, or an iterable of pairs of positions."""
 

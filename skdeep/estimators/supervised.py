@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import validate_data
 
 from skdeep.config import FitConfig
 from skdeep.contract import Augmentation
@@ -18,6 +19,7 @@ from skdeep.core.one_hot import with_one_hot
 from skdeep.core.rows import WeightedRows
 from skdeep.core.step import continued_state
 from skdeep.estimators.members import MEMBERS_CONSTRAINTS, is_ensemble
+from skdeep.estimators.named_columns import inputs_from
 from skdeep.estimators.named_inputs import forget_columns, validated_inputs, validated_target
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
 from skdeep.estimators.prepare import Beginning, Draft
@@ -66,8 +68,7 @@ class SupervisedEstimator(TableReader):
         resolved = resolve_all({kind: self._component_value(kind) for kind in self._components})
         resolved = resolved._replace(loss=loss_for(resolved.network, resolved.loss))
         if self.pretrain is None:
-            table = encoding.table
-            return resolved._replace(network=with_one_hot(resolved.network, table is not None and table.has_categories))
+            return resolved._replace(network=with_one_hot(resolved.network, encoding.table))
         return resolved._replace(
             network=network_on_top(self.pretrain.estimator, resolved.network, bool(self.freeze_pretrained))
         )
@@ -104,6 +105,10 @@ class SupervisedEstimator(TableReader):
         return super()._given_validation(data, draft)
 
     def _validated(self, X: Any, y: Any, known: Encoding | None) -> tuple[Any, Any]:
+        if self.inputs is not None and not isinstance(X, Inputs):
+            validate_data(self, X, reset=known is None, skip_check_array=True)
+            X = inputs_from(type(self).__name__, self.inputs, X)
+            return validated_inputs(X), validated_target(self, X, y)
         if isinstance(X, Inputs):
             if known is None:
                 forget_columns(self)

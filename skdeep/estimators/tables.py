@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -11,20 +12,26 @@ from sklearn.utils.validation import assert_all_finite, validate_data
 
 from skdeep.core.encode import has_nan, is_sparse
 from skdeep.core.encoding import Encoding
-from skdeep.core.one_hot import joined_shape
+from skdeep.core.loss_parameters import network_with_one_hot
+from skdeep.core.one_hot import WithOneHot, joined_shapes
 from skdeep.core.rows import WeightedRows
 from skdeep.estimators.arrays import ArrayReader
 from skdeep.estimators.deep import DeepEstimator
-from skdeep.estimators.named_inputs import validated_target
+from skdeep.estimators.named_columns import inputs_from
+from skdeep.estimators.named_inputs import specs_of_arrays, table_names, validated_inputs, validated_target
 from skdeep.estimators.parameters import StrOptions
 from skdeep.estimators.prepare import Draft, Split
 from skdeep.estimators.warn import warn_caller
 from skdeep.inputs import Inputs
+from skdeep.records import InputSpec
 from skdeep.tables.frames import as_frame, check_all_numbers, frame_of_array, in_order_of, is_all_numbers
 from skdeep.tables.learning import learn_table
+from skdeep.tables.several import Tables
+from skdeep.tables.table import Table
 
 TABLE_CONSTRAINTS: dict[str, list[Any]] = {
     "categorical_features": [None, StrOptions({"from_dtype"}), "array-like"],
+    "inputs": [None, Mapping],
     "numeric_scaling": [None, StrOptions({"standard", "robust", "quantile"})],
 }
 
@@ -48,7 +55,10 @@ class TableReader(DeepEstimator, ArrayReader):
     def input_shape_(self) -> Any:
         """Shape of one row as the network sees it; a dict of shapes if it has several inputs."""
         encoding = self._learned("input_shape_")
-        return joined_shape(encoding.in_shape, self.network_) or encoding.row_shape
+        if not isinstance(network_with_one_hot(self._model), WithOneHot):
+            return encoding.row_shape
+        shapes = joined_shapes(encoding.in_shape)
+        return {name: spec.shape for name, spec in shapes.items()} if isinstance(shapes, dict) else shapes
 
     def _checked(self, X: Any, known: Encoding | None, **checks: Any) -> Any:
         """Return X as an array, a sparse matrix or a narwhals table, with y if it is among the `checks`.
@@ -75,7 +85,17 @@ class TableReader(DeepEstimator, ArrayReader):
         checked = self._frame_of_checked(values, X, known)
         return (checked, result[1]) if "y" in checks else checked
 
+    def _validated_inputs(self, X: Inputs) -> Inputs:
+        tables = self._encoding.table
+        if not isinstance(tables, Tables):
+            return validated_inputs(X)
+        tables.check(X)
+        return tables.read(validated_inputs(X))
+
     def _validated_array(self, X: Any) -> Any:
+        if self.inputs is not None:
+            validate_data(self, X, reset=False, skip_check_array=True)
+            return self._validated_inputs(inputs_from(type(self).__name__, self.inputs, X))
         known = self._encoding
         checked = self._checked(X, known)
         return known.table.read(checked) if hasattr(checked, "to_native") else checked
@@ -134,14 +154,23 @@ class TableReader(DeepEstimator, ArrayReader):
         return given is not None and not isinstance(given, str) and len(given) > 0
 
     def _tabulated(self, X: Any, weight: np.ndarray, before: Encoding | None) -> tuple[Any, Any]:
-        if not hasattr(X, "to_native"):
-            return None, X
         if before is not None:
-            return before.table, before.table.read(X)
-        learned = learn_table(X, weight, self.categorical_features, self._scaling, "float64")
+            return before.table, X if before.table is None else before.table.read(X)
+        if isinstance(X, Inputs):
+            names = table_names(X)
+            tables = Tables({name: self._learned_table(X[name], weight)[0] for name in names})
+            return (tables, tables.read(X)) if names else (None, X)
+        return self._learned_table(X, weight) if hasattr(X, "to_native") else (None, X)
+
+    def _learned_table(self, frame: Any, weight: np.ndarray) -> tuple[Table, Inputs]:
+        given = self.categorical_features
+        learned = learn_table(frame, weight, given, self._scaling, "float64")
         for message in learned.warnings:
             warn_caller(message)
         return learned.table, learned.rows
+
+    def _specs_of_others(self, X: Any) -> dict[str, InputSpec]:
+        return specs_of_arrays(X) if table_names(X) else {}
 
     def _fill(self, X: Any) -> np.ndarray | None:
         is_array = isinstance(X, np.ndarray) and X.ndim == 2 and self._may_be_table
@@ -161,8 +190,7 @@ class TableReader(DeepEstimator, ArrayReader):
         )
 
     def _as_given(self, rows: WeightedRows, X: Any, position: np.ndarray) -> WeightedRows:
-        is_of_table = isinstance(rows.x, Inputs) and not isinstance(X, Inputs)
-        return rows._replace(x=_safe_indexing(X, position)) if is_of_table else rows
+        return rows._replace(x=_safe_indexing(X, position)) if isinstance(rows.x, Inputs) else rows
 
     def _view(self, params: Any, model_state: Any) -> Self:
         view = super()._view(params, model_state)

@@ -46,7 +46,7 @@ _OF_PRESETS = (
     "scoring",
     "numeric_scaling",
 )
-_OF_IMAGES = ("augmentation", "input_shape", "pretrain", "freeze_pretrained")
+_OF_IMAGES = ("augmentation", "input_shape", "inputs", "pretrain", "freeze_pretrained")
 
 
 def tabular_constraints(constraints: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -68,6 +68,7 @@ class TabularEstimator(SupervisedEstimator):
     _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
     augmentation: ClassVar[Any] = None
     input_shape: ClassVar[Any] = None
+    inputs: ClassVar[Any] = None
     pretrain: ClassVar[Any] = None
     freeze_pretrained: ClassVar[bool] = False
 

@@ -1,5 +1,6 @@
 """Networks: perceptrons, networks for tables, images and sequences, an image decoder, lists of layers, and users' own modules."""
 
+from skdeep.networks.branches import Branch, Branches
 from skdeep.networks.convolutional import CNN, ResNet
 from skdeep.networks.decoder import ConvDecoder
 from skdeep.networks.dense import MLP, Linear
@@ -11,6 +12,8 @@ from skdeep.networks.temporal import TCN
 from skdeep.networks.transformer import Transformer
 
 __all__ = [
+    "Branch",
+    "Branches",
     "CNN",
     "ConvDecoder",
     "FlaxNetwork",

@@ -47,6 +47,8 @@ def as_frame(x: Any) -> nw.DataFrame[Any] | None:
     ValueError
         If two columns have the same name.
     """
+    if isinstance(x, nw.DataFrame):
+        return x
     if isinstance(x, np.ndarray | list) or not nw.dependencies.is_into_dataframe(x):
         return None
     given = list(x.column_names if hasattr(x, "column_names") else x.columns)

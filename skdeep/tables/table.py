@@ -68,6 +68,15 @@ class Table:
         }
         return {name: spec for name, spec in found.items() if spec.shape != (0,)}
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the arrays that `read` returns."""
+        return (NUMERIC,) * bool(self.numeric_names) + (CATEGORY,) * self.has_categories
+
+    def for_network(self, max_one_hot_levels: int | None) -> Table:
+        """Return the table for a network that gets categories of up to so many levels as columns."""
+        return dataclasses.replace(self, max_one_hot_levels=max_one_hot_levels)
+
     def read(self, frame: Any) -> Inputs:
         """Return the numbers of a table, NaN where they are missing, and the ids of its categories.
 
