@@ -45,7 +45,7 @@ class Branch(Component):
 class Branches(Network):
     """A network of several inputs by name: one network per input, then a network on all their outputs.
 
-    The outputs of the branches go through a ReLU and are joined. An input without a `Branch` gets one by the shape of its rows:
+    The outputs of the branches are joined. An input without a `Branch` gets one by the shape of its rows:
     `CNN` for images `(height, width, channels)` and for sequences `(time, features)`, `MLP` for columns of numbers. An input of
     ids needs a `Branch`, such as `Branch("tokens", LSTM(n_tokens=1000))`.
 
@@ -54,7 +54,7 @@ class Branches(Network):
     Parameters
     ----------
     branches : tuple of Branch, default=()
-    head : Network, default=MLP(widths=(128,))
+    head : Network, default=MLP(widths=(64,))
         Gets the joined outputs of the branches, and returns the raw outputs.
 
     Examples
@@ -68,7 +68,7 @@ class Branches(Network):
     """
 
     branches: tuple[Branch, ...] = ()
-    head: Network = MLP(widths=(128,))
+    head: Network = MLP(widths=(64,))
     names_inputs: ClassVar[bool] = True
     names_outputs: ClassVar[bool] = True
 
@@ -113,7 +113,7 @@ class Branches(Network):
             outputs, states = [], {}
             for name, functions in inner.items():
                 raw, states[name] = functions.apply(params[name], state[name], x[name], train, keys[name], row_mask)
-                outputs.append(jax.nn.relu(raw))
+                outputs.append(raw)
             joined = jnp.concatenate(outputs, axis=1)
             raw, states["head"] = head.apply(params["head"], state["head"], joined, train, keys["head"], row_mask)
             return raw, states
