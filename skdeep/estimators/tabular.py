@@ -161,11 +161,12 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     --------
     >>> import pandas as pd
     >>> from skdeep import TabularClassifier
-    >>> X = pd.DataFrame({"size": [1.5, None, 3.0, 4.5] * 10, "colour": ["red", "blue", None, "red"] * 10})
-    >>> y = ["small", "small", "large", "large"] * 10
+    >>> sizes = [i / 10 if i % 7 else None for i in range(60)]
+    >>> X = pd.DataFrame({"size": sizes, "colour": ["red", "blue", None] * 20})
+    >>> y = ["large" if (size or 0) > 3 else "small" for size in sizes]
     >>> model = TabularClassifier(max_epochs=32, random_state=0).fit(X, y)
-    >>> model.predict(X.head(4)).tolist()
-    ['small', 'small', 'large', 'large']
+    >>> model.predict(X.iloc[[1, 59]]).tolist()
+    ['small', 'large']
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -271,8 +272,9 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     --------
     >>> import pandas as pd
     >>> from skdeep import TabularRegressor
-    >>> X = pd.DataFrame({"size": [1.5, None, 3.0, 4.5] * 10, "colour": ["red", "blue", None, "red"] * 10})
-    >>> y = [10.0, 20.0, 30.0, 40.0] * 10
+    >>> sizes = [i / 10 if i % 7 else None for i in range(60)]
+    >>> X = pd.DataFrame({"size": sizes, "colour": ["red", "blue", None] * 20})
+    >>> y = [2 * (size or 3) for size in sizes]
     >>> model = TabularRegressor(max_epochs=64, random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.9
     True
