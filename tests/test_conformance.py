@@ -13,8 +13,16 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 import skdeep
-from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
-from skdeep.networks import MLP
+from skdeep import (
+    DeepAutoencoder,
+    DeepClassifier,
+    DeepRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
+from skdeep.networks import MLP, TabM
 
 pytestmark = [
     # Checks train on data that does not converge in the default number of epochs.
@@ -44,7 +52,15 @@ class NNXNet(nnx.Module):
         return self.output(nnx.relu(self.hidden(x)))
 
 
-DEFAULTS = [DeepClassifier(), DeepRegressor(), DeepAutoencoder(), MLPClassifier(), MLPRegressor()]
+DEFAULTS = [
+    DeepClassifier(),
+    DeepRegressor(),
+    DeepAutoencoder(),
+    MLPClassifier(),
+    MLPRegressor(),
+    TabularClassifier(),
+    TabularRegressor(),
+]
 VARIANTS = [
     DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),
     DeepClassifier(
@@ -62,6 +78,11 @@ MORE_VARIANTS = [
     DeepAutoencoder(n_components=3, encoder=SmallNet(), decoder=NNXNet, loss="huber", max_epochs=20),
     MLPRegressor(solver="lbfgs"),
     MLPClassifier(solver="sgd"),
+    TabularClassifier(preset="fast", metric="log_loss", calibration="temperature"),
+    TabularRegressor(preset="fast"),
+    TabularClassifier(preset="tabm", network=TabM(n_members=4, widths=(32,))),
+    DeepClassifier(n_estimators=2, learning_rate=0.01, max_epochs=60),
+    DeepRegressor(cv=2, learning_rate=0.01, max_epochs=60),
 ]
 OF_TRAINING = (
     "check_classifiers_train",

@@ -13,9 +13,25 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, MLPRegressor
+from skdeep import (
+    DeepAutoencoder,
+    DeepClassifier,
+    DeepRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
 
-ESTIMATORS = [DeepClassifier(), DeepRegressor(), DeepAutoencoder(), MLPClassifier(), MLPRegressor()]
+ESTIMATORS = [
+    DeepClassifier(),
+    DeepRegressor(),
+    DeepAutoencoder(),
+    MLPClassifier(),
+    MLPRegressor(),
+    TabularClassifier(),
+    TabularRegressor(),
+]
 # Counts of scikit-learn 1.9.1; a newer one may have more.
 AT_LEAST = {
     "DeepClassifier": 66,
@@ -23,6 +39,8 @@ AT_LEAST = {
     "DeepAutoencoder": 54,
     "MLPClassifier": 66,
     "MLPRegressor": 60,
+    "TabularClassifier": 66,
+    "TabularRegressor": 59,
 }
 OF_TRANSFORMERS = (
     "check_transformer_get_feature_names_out",

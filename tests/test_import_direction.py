@@ -78,6 +78,7 @@ FORBIDDEN = {
         "skdeep.estimators",
     ],
     "core/calibration.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
+    "core/greedy.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "core/one_hot.py": ["flax", "optax", "sklearn", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
     "tables": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "core/raw.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

@@ -155,7 +155,7 @@ def loss_for(network: Network, loss: Loss) -> Loss:
 
 
 def joined(loss: Loss, raws: list[Any]) -> tuple[Loss, Any]:
-    """Return the loss and the raw outputs of several networks, as if they were the members of one.
+    """Return the loss and the raw outputs of several networks, as if they were the members of one; all weigh the same.
 
     Examples
     --------

@@ -20,6 +20,7 @@ from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import class_weigher
 from skdeep.estimators.deep import trains_epoch_by_epoch
 from skdeep.estimators.given_targets import check_n_labels, check_same_classes, labels_given
+from skdeep.estimators.members import over_members, weights_of
 from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
@@ -419,10 +420,22 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         """Return the loss whose link gives predictions, and its raw outputs; of an ensemble, those of all members."""
         members = self.__dict__.get("estimators_")
         if members is not None:
+            if weights_of(self) is not None:
+                return self._of_weighted(X)
             losses, raws = zip(*(member._loss_and_raw(X) for member in members), strict=True)
             return joined(losses[0], list(raws))
         raw, _ = self._raw(X)
         return (self.loss_, raw) if self._temperature is None else self._calibrated(raw)
+
+    def _of_weighted(self, X: Any) -> tuple[Any, Any]:
+        """Return raw outputs with the weighted mean probabilities of members, which may have different numbers of raw outputs."""
+        p = over_members(self, lambda member: member.predict_proba(X))
+        logits = (
+            np.log(p) - np.log1p(-p)
+            if self._task.kind == "multilabel"
+            else np.log(np.maximum(p, np.finfo(p.dtype).tiny))
+        )
+        return loss_of_member(self.loss_), logits
 
     def _calibrated(self, raw: Any) -> tuple[Any, Any]:
         """Return calibrated raw outputs, and the loss whose link they are for: not that of the members of a network."""

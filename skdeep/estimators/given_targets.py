@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
@@ -33,13 +34,25 @@ def labels_given(y: Any) -> GivenLabels:
     Raises
     ------
     ValueError
-        If y is continuous, or has several columns of classes.
+        If y has missing values, is continuous, or has several columns of classes.
     """
     were_sparse = is_sparse(y)
     y = y.toarray() if were_sparse else y
+    _check_no_missing(y)
     kind = kind_of_labels(y)
     values = np.asarray(y) if kind == "multilabel-indicator" else column_or_1d(y, warn=True)
     return GivenLabels(values, kind, were_sparse)
+
+
+def _check_no_missing(y: Any) -> None:
+    """Raise ValueError if labels of Python objects have missing values; scikit-learn has checked numbers."""
+    if np.asarray(y).dtype.kind != "O":
+        return
+    missing = pd.isna(y)
+    if missing.any():
+        raise ValueError(
+            f"Input y contains missing values: {int(missing.sum())} of {len(y)}, the first in row {int(np.argmax(missing))}. Drop these rows."
+        )
 
 
 def kind_of_labels(y: Any) -> str:

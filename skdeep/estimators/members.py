@@ -43,7 +43,7 @@ _SHARED = (
     "n_outputs_",
     "preset_params_",
 )
-_OF_ENSEMBLES = ("estimators_", "oof_predictions_", "oof_score_")
+_OF_ENSEMBLES = ("estimators_", "weights_", "portfolio_", "oof_predictions_", "oof_score_")
 
 
 class Share(NamedTuple):
@@ -94,16 +94,25 @@ def train_members(estimator: Any, data: Any) -> list[tuple[Any, Job, Outcome]]:
     trained = [(member, job, outcome) for (member, job), outcome in zip(jobs, outcomes, strict=True)]
     for member, job, outcome in trained:
         member._absorb(job, outcome)
-    _store(estimator, [member for member, _, _ in trained])
+    members = [member for member, _, _ in trained]
+    copy_shared(estimator, members[0], members)
     if any(share.left_out is not None for share in shares):
         _judge(estimator, data, given, shares)
     return trained
 
 
 def over_members(estimator: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:
-    """Return a function of the estimator, or for an ensemble its mean over the members."""
+    """Return a function of the estimator, or for an ensemble its weighted mean over the members."""
     members = estimator.__dict__.get("estimators_")
-    return function(estimator) if members is None else np.mean([function(member) for member in members], axis=0)
+    if members is None:
+        return function(estimator)
+    found: np.ndarray = np.average([function(member) for member in members], axis=0, weights=weights_of(estimator))
+    return found
+
+
+def weights_of(estimator: Any) -> np.ndarray | None:
+    """Return the weights of the members of an ensemble, None if all are equal."""
+    return estimator.__dict__.get("weights_")
 
 
 def _shares(estimator: Any, data: Any, draft: Draft, given: WeightedRows) -> Iterator[Share]:
@@ -220,12 +229,12 @@ def _n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _store(estimator: Any, members: list[Any]) -> None:
-    """Set the attributes of the ensemble."""
+def copy_shared(estimator: Any, source: Any, members: list[Any]) -> None:
+    """Make an estimator an ensemble of these members, with the attributes that they share, from `source`."""
     for name in ("params_", "model_state_", "best_epoch_", "_history", "_form", "_memory"):
         estimator.__dict__.pop(name, None)
     forget_members(estimator)
-    estimator.__dict__.update({name: getattr(members[0], name) for name in _SHARED if hasattr(members[0], name)})
+    estimator.__dict__.update({name: getattr(source, name) for name in _SHARED if hasattr(source, name)})
     estimator.estimators_ = members
     estimator.n_iter_ = max(member.n_iter_ for member in members)
     estimator.n_parameters_ = sum(member.n_parameters_ for member in members)

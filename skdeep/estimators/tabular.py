@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from skdeep.core.rows import WeightedRows
 from skdeep.estimators.classifier import DeepClassifier
@@ -23,9 +23,11 @@ from skdeep.estimators.parameter_types import (
     ValidationLike,
 )
 from skdeep.estimators.parameters import StrOptions
+from skdeep.estimators.portfolio import train_portfolio
 from skdeep.estimators.regressor import DeepRegressor
 from skdeep.estimators.resolve import resolve_ready
 from skdeep.estimators.supervised import SupervisedEstimator
+from skdeep.estimators.training import FitData
 from skdeep.tables.presets import PRESETS, SCALINGS, TableTask
 
 Auto: TypeAlias = Literal["auto"]
@@ -53,7 +55,7 @@ def tabular_constraints(constraints: dict[str, list[Any]]) -> dict[str, list[Any
     """Return the constraints of a Deep estimator with "auto" where a preset sets the value."""
     kept = {name: options for name, options in constraints.items() if name not in _OF_IMAGES}
     auto = {name: [StrOptions({"auto"}), *options] for name, options in kept.items() if name in _OF_PRESETS}
-    return {**kept, **auto, "preset": [StrOptions(set(PRESETS))]}
+    return {**kept, **auto, "preset": [StrOptions({*PRESETS, "portfolio"})]}
 
 
 def is_auto(value: Any) -> bool:
@@ -76,6 +78,12 @@ class TabularEstimator(SupervisedEstimator):
     def _scaling(self) -> Any:
         return SCALINGS[self.preset] if is_auto(self.numeric_scaling) else self.numeric_scaling
 
+    def _trained(self, data: FitData) -> Self:
+        if self.preset != "portfolio":
+            return super()._trained(data)
+        fitted: Self = train_portfolio(self, data)
+        return fitted
+
     def _choose_parameters(self, encoding: Any, given: WeightedRows) -> None:
         network = None if is_auto(self.network) else resolve_ready("network", self.network)[1]
         table = TableTask(
@@ -97,6 +105,12 @@ class TabularEstimator(SupervisedEstimator):
             return None  # has no fields until fit chooses it
         return super()._component_value(name)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # The Deep estimators take categories too, but scikit-learn's checks give estimators with this tag whole numbers only.
+        tags.input_tags.categorical = True
+        return tags
+
 
 class TabularClassifier(TabularEstimator, DeepClassifier):
     """A classifier for tables as they come, with the settings of a preset: `DeepClassifier` with other defaults.
@@ -106,12 +120,15 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
 
     Parameters
     ----------
-    preset : {"realmlp", "fast", "tabm"}, default="realmlp"
+    preset : str, default="realmlp"
         The settings of parameters that are "auto", from the functions in `skdeep.tables.presets`.
 
         - "realmlp": RealMLP-TD, a perceptron with embeddings of numbers; other settings from 50,000 rows on.
         - "fast": RealMLP-TD-S, without embeddings.
         - "tabm": TabM, an ensemble of 32 perceptrons in one network. It takes several times as long.
+        - "portfolio": five presets on three folds, or those of `cv`; a greedy selection by their out-of-fold predictions weights
+          them (`portfolio_`, `weights_`). `oof_score_` is then that of the selection, which it favours slightly.
+        - "realmlp_sharp", "realmlp_smooth", "tabm_small": the other presets of the portfolio.
     metric : {"auto", "accuracy", "log_loss", "roc_auc"}, default="auto"
         The metric that the model is to be good at. "auto" and "accuracy" are the recipe of the preset. For "log_loss" and
         "roc_auc" there is no label smoothing, and the cross-entropy of validation rows chooses the epoch.
@@ -148,7 +165,9 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     Attributes
     ----------
     preset_params_ : dict
-        The parameters of `DeepClassifier` that the preset set.
+        The parameters of `DeepClassifier` that the preset set; of a portfolio, those of its first preset.
+    portfolio_, weights_ : dict, ndarray
+        With `preset="portfolio"`: the weight of each preset, and of each of the `estimators_`.
     classes_, n_features_in_, feature_names_in_, is_categorical_, input_shape_, n_outputs_, n_iter_, best_epoch_, history_
     params_, model_state_, network_, loss_, optimizer_, schedule_, resolved_components_, n_parameters_
         As in `DeepClassifier`.
@@ -177,7 +196,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     def __init__(
         self,
         *,
-        preset: Literal["realmlp", "fast", "tabm"] = "realmlp",
+        preset: str = "realmlp",
         metric: Literal["auto", "accuracy", "log_loss", "roc_auc"] = "auto",
         network: NetworkLike = "auto",
         loss: LossLike = "auto",
@@ -219,12 +238,15 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
 
     Parameters
     ----------
-    preset : {"realmlp", "fast", "tabm"}, default="realmlp"
+    preset : str, default="realmlp"
         The settings of parameters that are "auto", from the functions in `skdeep.tables.presets`.
 
         - "realmlp": RealMLP-TD, a perceptron with embeddings of numbers; other settings from 50,000 rows on.
         - "fast": RealMLP-TD-S, without embeddings.
         - "tabm": TabM, an ensemble of 32 perceptrons in one network. It takes several times as long.
+        - "portfolio": five presets on three folds, or those of `cv`; a greedy selection by their out-of-fold predictions weights
+          them (`portfolio_`, `weights_`). `oof_score_` is then that of the selection, which it favours slightly.
+        - "realmlp_sharp", "realmlp_smooth", "tabm_small": the other presets of the portfolio.
     metric : {"auto", "rmse", "mae"}, default="auto"
         The metric that the model is to be good at: "auto" and "rmse", the root mean squared error, or "mae", the mean absolute
         error of validation rows, chooses the epoch.
@@ -259,7 +281,9 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     Attributes
     ----------
     preset_params_ : dict
-        The parameters of `DeepRegressor` that the preset set.
+        The parameters of `DeepRegressor` that the preset set; of a portfolio, those of its first preset.
+    portfolio_, weights_ : dict, ndarray
+        With `preset="portfolio"`: the weight of each preset, and of each of the `estimators_`.
     n_features_in_, feature_names_in_, is_categorical_, input_shape_, n_outputs_, n_iter_, best_epoch_, history_
     params_, model_state_, network_, loss_, optimizer_, schedule_, resolved_components_, n_parameters_
         As in `DeepRegressor`.
@@ -288,7 +312,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     def __init__(
         self,
         *,
-        preset: Literal["realmlp", "fast", "tabm"] = "realmlp",
+        preset: str = "realmlp",
         metric: Literal["auto", "rmse", "mae"] = "auto",
         network: NetworkLike = "auto",
         loss: LossLike = "auto",

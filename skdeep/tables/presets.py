@@ -148,9 +148,41 @@ def tabm(table: TableTask) -> dict[str, Any]:
     }
 
 
-PRESETS: dict[str, Callable[[TableTask], dict[str, Any]]] = {"realmlp": realmlp, "fast": fast, "tabm": tabm}
+def realmlp_sharp(table: TableTask) -> dict[str, Any]:
+    """Return the parameters of "realmlp" with higher frequencies, less dropout, a lower rate and no label smoothing."""
+    params = _realmlp_default(table)
+    network = params["network"].replace(dropout_rate=0.05, frequency_std=0.5)
+    loss = params["loss"] if table.is_regression else CrossEntropy(binary_outputs=2)
+    return {**params, "network": network, "loss": loss, "learning_rate": 0.5 * params["learning_rate"]}
 
-SCALINGS = {"realmlp": "robust", "fast": "robust", "tabm": "quantile"}
+
+def realmlp_smooth(table: TableTask) -> dict[str, Any]:
+    """Return the parameters of "realmlp" with lower frequencies, more dropout and more weight decay."""
+    params = _realmlp_default(table)
+    network = params["network"].replace(dropout_rate=0.35, frequency_std=0.03)
+    return {**params, "network": network, "optimizer": params["optimizer"].replace(weight_decay=0.05)}
+
+
+def tabm_small(table: TableTask) -> dict[str, Any]:
+    """Return the parameters of "tabm" with 8 members of half the width."""
+    params = tabm(table)
+    widths = tuple(width // 2 for width in params["network"].widths)
+    return {**params, "network": params["network"].replace(n_members=8, widths=widths)}
+
+
+PRESETS: dict[str, Callable[[TableTask], dict[str, Any]]] = {
+    "realmlp": realmlp,
+    "realmlp_sharp": realmlp_sharp,
+    "realmlp_smooth": realmlp_smooth,
+    "fast": fast,
+    "tabm": tabm,
+    "tabm_small": tabm_small,
+}
+
+PORTFOLIO = ("realmlp", "realmlp_sharp", "realmlp_smooth", "fast", "tabm_small")
+"""The presets that "portfolio" trains. The first three share one program, but for the label smoothing."""
+
+SCALINGS = {name: "quantile" if name.startswith("tabm") else "robust" for name in PRESETS}
 """The `numeric_scaling` of each preset, which is needed before the table is known."""
 
 

@@ -34,6 +34,11 @@ def changed(array, value):
 
 DATA = {
     "NaN in rows of two axes": (changed(X, np.nan).reshape(len(X), -1, 1), y, "Input X contains NaN"),
+    "missing labels": (
+        X,
+        np.array(["a", None, *["b"] * (len(X) - 2)], dtype=object),
+        "Input y contains missing values: 1 of ",
+    ),
     "inf in X": (changed(X, np.inf), y, "Input X contains infinity"),
     "inf in float32": (
         changed(X, 1e39),

@@ -167,3 +167,11 @@ def test_regression():
     train, test, y_train, y_test = train_test_split(X, y, random_state=0)
     # scikit-learn's ridge regression has R^2 = 0.36 here.
     assert TabularRegressor(preset="fast", random_state=0).fit(train, y_train).score(test, y_test) > 0.25
+
+
+@pytest.mark.parametrize("cls", [TabularClassifier, TabularRegressor])
+def test_tags_say_what_is_allowed(cls):
+    tags = cls().__sklearn_tags__().input_tags
+    assert tags.allow_nan
+    assert tags.categorical
+    assert not tags.sparse
