@@ -60,10 +60,16 @@ def _of_pytabkit(python: str, train: Any, test: Any, is_regression: bool, seed: 
     """Return predictions, classes and seconds of pytabkit, from a process of another environment."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "folds.pkl"), Path(folder, "predictions.pkl")
-        fold = {"train": train[0], "y": train[1], "test": test[0], "is_regression": is_regression, "seed": seed}
+        fold = {"train": _plain(train[0]), "y": np.asarray(train[1], object), "test": _plain(test[0])}
+        fold |= {"is_regression": is_regression, "seed": seed}
         source.write_bytes(pickle.dumps([fold], protocol=4))
         subprocess.run([python, str(WORKER), str(source), str(target)], check=True, capture_output=True)
         return pickle.loads(target.read_bytes())[0]
+
+
+def _plain(frame: Any) -> dict[str, np.ndarray]:
+    """Return the columns as NumPy arrays, which any version of pandas can read."""
+    return {name: column.to_numpy(float if column.dtype.kind in "iuf" else object) for name, column in frame.items()}
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 
-import numpy as np
+import pandas as pd
 
 warnings.simplefilter("ignore")
 
@@ -21,15 +21,16 @@ def main(source: str, target: str) -> None:
     results = []
     for fold in folds:
         cls = RealMLP_TD_Regressor if fold["is_regression"] else RealMLP_TD_Classifier
-        train, test = fold["train"].copy(), fold["test"].copy()
+        train, test = pd.DataFrame(fold["train"]), pd.DataFrame(fold["test"])
         for name in train.columns:
             if train[name].dtype.kind in "biuf":  # it refuses missing numbers
                 mean = train[name].mean()
                 train[name], test[name] = train[name].astype(float).fillna(mean), test[name].astype(float).fillna(mean)
             else:
                 train[name], test[name] = train[name].astype("category"), test[name].astype("category")
+        y = fold["y"].astype(float if fold["is_regression"] else str)
         start = time.perf_counter()
-        model = cls(random_state=fold["seed"], n_threads=2, device="cpu").fit(train, np.asarray(fold["y"]))
+        model = cls(random_state=fold["seed"], n_threads=2, device="cpu").fit(train, y)
         seconds = time.perf_counter() - start
         is_regression = fold["is_regression"]
         prediction = model.predict(test) if is_regression else model.predict_proba(test)

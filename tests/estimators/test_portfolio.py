@@ -9,6 +9,7 @@ from sklearn.model_selection import KFold
 import skdeep
 from skdeep import TabularClassifier, TabularRegressor
 from skdeep.core.greedy import greedy_counts
+from skdeep.networks import MLP
 from skdeep.records import Task
 from skdeep.tables import presets
 from skdeep.tables.presets import PORTFOLIO
@@ -18,7 +19,7 @@ X = pd.DataFrame({"a": RNG.normal(size=90), "c": RNG.choice(list("xyz"), 90)})
 X.loc[::9, "a"] = np.nan
 Y = np.where(X.a.fillna(0) + (X.c == "x") > 0.5, "yes", "no")
 VALUES = X.a.fillna(0).to_numpy() * 3 + (X.c == "x") + 0.1 * RNG.normal(size=90)
-SHORT = {"preset": "portfolio", "max_epochs": 6, "tol": None, "random_state": 0}
+SHORT = {"preset": "portfolio", "network": MLP(widths=(8,)), "max_epochs": 6, "tol": None, "random_state": 0}
 
 
 @pytest.fixture(autouse=True)
