@@ -423,7 +423,7 @@ def test_pickle_round_trip(component):
 
 @pytest.mark.parametrize("component", EVERY_DEFAULT)
 def test_repr_makes_the_component_again(component):
-    names = {**vars(layers), type(component).__name__: type(component)}
+    names = {**vars(networks), **vars(layers), type(component).__name__: type(component)}
     assert eval(repr(component), names) == component
 
 

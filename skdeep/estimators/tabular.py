@@ -105,12 +105,6 @@ class TabularEstimator(SupervisedEstimator):
             return None  # has no fields until fit chooses it
         return super()._component_value(name)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        # The Deep estimators take categories too, but scikit-learn's checks give estimators with this tag whole numbers only.
-        tags.input_tags.categorical = True
-        return tags
-
 
 class TabularClassifier(TabularEstimator, DeepClassifier):
     """A classifier for tables as they come, with the settings of a preset: `DeepClassifier` with other defaults.

@@ -173,6 +173,10 @@ def _check_sides(estimator: Any, train: np.ndarray, chosen: np.ndarray, n: int) 
             f"validation_fraction of {owner} leaves {len(train)} of {n} rows to train on and {len(chosen)} to validate on. Give a split with "
             "rows on both sides, or set early_stopping=False."
         )
+    if max(train.max(), chosen.max()) >= n:
+        raise ValueError(
+            f"The split in validation_fraction of {owner} has the position {max(train.max(), chosen.max())}, but there are {n} rows."
+        )
     if len(both := np.intersect1d(train, chosen)):
         raise ValueError(
             f"The split in validation_fraction of {owner} has {len(both)} rows on both sides, the first at position {both[0]}. Validation "

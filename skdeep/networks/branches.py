@@ -54,8 +54,8 @@ class Branches(Network):
     Parameters
     ----------
     branches : tuple of Branch, default=()
-    head : Network, default=MLP(widths=(64,))
-        Gets the joined outputs of the branches, and returns the raw outputs.
+    head : Network
+        Gets the joined outputs of the branches, and returns the raw outputs; by default `MLP(widths=(64,))`.
 
     Examples
     --------

@@ -202,6 +202,10 @@ def test_tables_of_ensembles():
         ({"cv": [([0, 1], [])]}, "A split of the 'cv' parameter of DeepClassifier has no rows on one side."),
         ({"cv": [([0, 1], [500])]}, "has positions beyond the 150 rows of X"),
         ({"cv": GroupKFold(3)}, "The 'groups' parameter should not be None."),
+        (
+            {"cv": 3, "early_stopping": True, "validation_fraction": np.arange(9)},
+            "validation_fraction of DeepClassifier holds positions in X, but with cv or bootstrap each member gets other rows.",
+        ),
         ({"n_estimators": 2, "warm_start": True}, "warm_start=True continues one network"),
         ({"n_estimators": 0}, "The 'n_estimators' parameter of DeepClassifier must be an int in the range"),
     ],

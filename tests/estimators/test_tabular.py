@@ -173,5 +173,4 @@ def test_regression():
 def test_tags_say_what_is_allowed(cls):
     tags = cls().__sklearn_tags__().input_tags
     assert tags.allow_nan
-    assert tags.categorical
     assert not tags.sparse

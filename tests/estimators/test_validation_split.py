@@ -144,6 +144,7 @@ def test_a_scorer_gets_the_held_out_rows_of_a_table():
         ("a tenth", {}, "validation_fraction of DeepClassifier must be a number, a splitter, positions"),
         (1.5, {}, "The 'validation_fraction' parameter of DeepClassifier must be"),
         (PredefinedSplit(np.full(60, -1)), {}, "yields no split"),
+        (PredefinedSplit(np.arange(70) // 60 - 1), {}, "has the position 69, but there are 60 rows"),
         (GroupKFold(3), {}, "The 'groups' parameter should not be None."),
         (0.2, {"groups": GROUPS[:-1]}, "Found input variables with inconsistent numbers of samples"),
         (0.2, {"groups": np.where(GROUPS == 1, np.nan, GROUPS)}, "groups has missing values. Give each row a group."),
