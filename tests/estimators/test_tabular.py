@@ -174,3 +174,10 @@ def test_tags_say_what_is_allowed(cls):
     tags = cls().__sklearn_tags__().input_tags
     assert tags.allow_nan
     assert not tags.sparse
+
+
+def test_a_table_of_one_row_is_refused():
+    with pytest.raises(ValueError, match="needs at least 2 classes in the rows of positive weight. Got 1 class"):
+        TabularClassifier(**SHORT).fit(FRAME.iloc[[1]], Y[[1]])
+    with pytest.raises(ValueError, match="holds out validation_fraction=0.2 of n_samples=1 distinct rows"):
+        TabularRegressor(**SHORT).fit(FRAME.iloc[[1]], [1.0])
