@@ -20,6 +20,14 @@ from skdeep.contract import Loss, Network, Optimizer, Schedule
 from skdeep.core.placement import Placement, default_placement, placement_of
 from skdeep.estimators.resolve import Unresolved
 
+
+class Splitter(HasMethods):
+    """Accepts objects with the method `split`, but no text, which has one too."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        return not isinstance(val, str) and bool(super().is_satisfied_by(val))
+
+
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
@@ -40,7 +48,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "validation_fraction": [
         Interval(RealNotInt, 0, 1, closed="neither"),
         AT_LEAST_ONE,
-        HasMethods("split"),
+        Splitter("split"),
         "array-like",
     ],
     "n_iter_no_change": [AT_LEAST_ONE],

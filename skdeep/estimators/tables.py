@@ -116,7 +116,8 @@ class TableReader(DeepEstimator, ArrayReader):
             return None
         if frame is None:
             return frame_of_array(X) if is_array_of_objects else None
-        return in_order_of(frame, known.names)
+        # scikit-learn's checks demand an error for another order in tables of numbers.
+        return frame if known.table.is_all_numbers else in_order_of(frame, known.names)
 
     def _frame_of_checked(self, values: Any, X: Any, known: Encoding | None) -> Any:
         """Return the array of X that scikit-learn has checked, or X as a table if it is to be read as one."""

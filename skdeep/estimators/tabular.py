@@ -54,7 +54,13 @@ _OF_IMAGES = ("augmentation", "input_shape", "inputs", "pretrain", "freeze_pretr
 def tabular_constraints(constraints: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Return the constraints of a Deep estimator with "auto" where a preset sets the value."""
     kept = {name: options for name, options in constraints.items() if name not in _OF_IMAGES}
-    auto = {name: [StrOptions({"auto"}), *options] for name, options in kept.items() if name in _OF_PRESETS}
+    auto = {
+        name: [StrOptions({"auto"}), *options]
+        for name, options in kept.items()
+        if name in _OF_PRESETS
+        and str not in options
+        and not any(isinstance(o, StrOptions) and "auto" in o.options for o in options)
+    }
     return {**kept, **auto, "preset": [StrOptions({*PRESETS, "portfolio"})]}
 
 

@@ -52,6 +52,11 @@ class Table:
         return tuple(c.n_ids for c in self.columns if c.is_category) + (2,) * len(self._with_gaps)
 
     @property
+    def is_all_numbers(self) -> bool:
+        """Whether all columns hold numbers, as a plain array does."""
+        return all(column.kind in ("number", "empty") and not column.is_category for column in self.columns)
+
+    @property
     def has_categories(self) -> bool:
         """Whether there are ids."""
         return bool(self.n_categories)

@@ -141,7 +141,7 @@ def test_a_scorer_gets_the_held_out_rows_of_a_table():
             {},
             "must be a number, a splitter, positions of the held-out rows, a mask, or a pair",
         ),
-        ("a tenth", {}, "validation_fraction of DeepClassifier must be a number, a splitter, positions"),
+        ("a tenth", {}, "The 'validation_fraction' parameter of DeepClassifier must be"),
         (1.5, {}, "The 'validation_fraction' parameter of DeepClassifier must be"),
         (PredefinedSplit(np.full(60, -1)), {}, "yields no split"),
         (PredefinedSplit(np.arange(70) // 60 - 1), {}, "has the position 69, but there are 60 rows"),
