@@ -268,4 +268,4 @@ def test_unrequested_weights_are_an_error(routing):
 
 def test_requests_cover_the_named_arguments():
     requested = classifier().get_metadata_routing().fit.requests
-    assert set(requested) == {"sample_weight", "X_val", "y_val", "sample_weight_val"}
+    assert set(requested) == {"sample_weight", "groups", "X_val", "y_val", "sample_weight_val"}
