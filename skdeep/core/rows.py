@@ -241,9 +241,15 @@ def _rows_equal(
         else:
             same_x = np.ones(len(a), dtype=bool)
             for array in arrays_of(rows.x):
-                same_x &= (array[a] == array[b]).reshape(len(a), -1).all(axis=1)
+                same_x &= _same(array[a], array[b]).reshape(len(a), -1).all(axis=1)
         equal[start : start + len(a)] = same_x & (target[a] == target[b]).all(axis=1)
     return equal
+
+
+def _same(left: Shaped[np.ndarray, "..."], right: Shaped[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
+    """Return where values are equal; missing values of a table, NaN, are equal to each other."""
+    equal: Bool[np.ndarray, "..."] = left == right
+    return equal | ((left != left) & (right != right)) if left.dtype.kind == "f" else equal
 
 
 def _hash_arrays(arrays: list[Any]) -> UInt64[np.ndarray, " n"]:

@@ -81,7 +81,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     validation_fraction : float, int, splitter or array-like, default=0.1
         Share (float) or number (int) of distinct rows that are held out: random rows, or with
         `shuffle=False` the last rows. Or a splitter of scikit-learn, such as
-        `GroupKFold()` or `TimeSeriesSplit()`, of whose splits the one with the most training rows is used. Or positions of
+        `GroupKFold()` or `TimeSeriesSplit()`, of whose splits the last with the most training rows is used. Or positions of
         the held-out rows, a mask, or a pair of positions of training and validation rows.
     n_iter_no_change : int, default=10
     tol : float or None, default=1e-4

@@ -112,7 +112,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     validation_fraction : float, int, splitter or array-like, default=0.1
         Share (float) or number (int) of distinct rows that are held out: random rows, stratified by class, or with
         `shuffle=False` the last rows; with `groups` in `fit`, whole groups. Or a splitter of scikit-learn, such as
-        `GroupKFold()` or `TimeSeriesSplit()`, of whose splits the one with the most training rows is used. Or positions of
+        `GroupKFold()` or `TimeSeriesSplit()`, of whose splits the last with the most training rows is used. Or positions of
         the held-out rows, a mask, or a pair of positions of training and validation rows.
     n_iter_no_change : int, default=10
         Training stops after this many epochs in a row without an improvement of more than `tol`: of the training loss,

@@ -22,6 +22,7 @@ from skdeep.core.run import run
 from skdeep.core.watcher import Course, Watcher
 from skdeep.estimators.parameters import AT_LEAST_ONE
 from skdeep.estimators.prepare import Draft, begin, job_of
+from skdeep.estimators.validation_split import checked_groups
 from skdeep.records import Outcome
 
 MEMBERS_CONSTRAINTS: dict[str, list[Any]] = {
@@ -135,11 +136,22 @@ def _shares(estimator: Any, data: Any, draft: Draft, given: WeightedRows) -> Ite
             if not estimator.bootstrap:
                 yield Share(rows, None, left_out)
                 continue
-            drawn = np.bincount(draft.rng.choice(rows, len(rows)), minlength=n)
+            drawn = _drawn(rows, checked_groups(data), n, draft.rng)
             is_unseen = drawn == 0
             if left_out is not None:
                 is_unseen &= np.isin(everything, left_out)
             yield Share(np.flatnonzero(drawn), drawn[drawn > 0], np.flatnonzero(is_unseen))
+
+
+def _drawn(rows: np.ndarray, groups: np.ndarray | None, n: int, rng: np.random.RandomState) -> np.ndarray:
+    """Return how often each of the `n` rows is drawn: rows with replacement, or whole groups of them."""
+    if groups is None:
+        return np.bincount(rng.choice(rows, len(rows)), minlength=n)
+    labels, codes = np.unique(groups[rows], return_inverse=True)
+    of_group = np.bincount(rng.choice(len(labels), len(labels)), minlength=len(labels))
+    drawn = np.zeros(n, dtype=np.int64)
+    drawn[rows] = of_group[codes]
+    return drawn
 
 
 def _splits(
@@ -149,19 +161,10 @@ def _splits(
     if estimator.cv is None:
         yield np.arange(len(given.target)), None
         return
-    splitter, groups = estimator.cv, getattr(data, "groups", None)
-    stratifies = is_classifier(estimator) and given.target.ndim == 1
-    if not hasattr(splitter, "split") and not np.iterable(splitter):
-        seed = int(draft.rng.randint(2**31 - 1))
-        if groups is not None:
-            splitter = GroupKFold(splitter, shuffle=True, random_state=seed)
-        else:
-            splitter = (StratifiedKFold if stratifies else KFold)(splitter, shuffle=True, random_state=seed)
     y = given.target if given.target.ndim == 1 else given.target[:, 0]
-    placeholder = np.zeros((len(y), 1))
-    found = splitter.split(placeholder, y, groups) if hasattr(splitter, "split") else iter(splitter)
+    stratifies = is_classifier(estimator) and given.target.ndim == 1
     is_empty = True
-    for rows, left_out in found:
+    for rows, left_out in folds(estimator.cv, y, checked_groups(data), stratifies, draft.rng):
         is_empty = False
         _check_split(estimator, rows, left_out, len(y))
         yield np.asarray(rows), np.asarray(left_out)
@@ -169,6 +172,19 @@ def _splits(
         raise ValueError(
             f"The 'cv' parameter of {type(estimator).__name__} yields no split. Give a splitter that does."
         )
+
+
+def folds(cv: Any, y: np.ndarray, groups: np.ndarray | None, stratifies: bool, rng: np.random.RandomState) -> Any:
+    """Return the splits of a number of random folds, of a splitter, or of an iterable of splits.
+
+    Folds keep groups together if there are groups, else they have equal shares of classes if `stratifies`.
+    """
+    if not hasattr(cv, "split"):
+        if np.iterable(cv):
+            return iter(cv)
+        kind: Any = GroupKFold if groups is not None else StratifiedKFold if stratifies else KFold
+        cv = kind(cv, shuffle=True, random_state=int(rng.randint(2**31 - 1)))
+    return cv.split(np.zeros((len(y), 1)), y, groups)
 
 
 def _check_split(estimator: Any, rows: Any, left_out: Any, n: int) -> None:
@@ -179,7 +195,7 @@ def _check_split(estimator: Any, rows: Any, left_out: Any, n: int) -> None:
         raise ValueError(
             f"A split of the 'cv' parameter of {owner} has {len(both)} rows on both sides. Give another splitter."
         )
-    if max(np.max(rows), np.max(left_out)) >= n:
+    if max(np.max(rows), np.max(left_out)) >= n or min(np.min(rows), np.min(left_out)) < 0:
         raise ValueError(f"A split of the 'cv' parameter of {owner} has positions beyond the {n} rows of X.")
 
 

@@ -15,13 +15,11 @@ from sklearn.metrics import (
     roc_auc_score,
     zero_one_loss,
 )
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _num_samples
 
 from skdeep.core.greedy import greedy_counts
-from skdeep.estimators.members import copy_shared
+from skdeep.estimators.members import copy_shared, folds
 from skdeep.estimators.validation_split import checked_groups
 from skdeep.tables.presets import PORTFOLIO
 
@@ -59,15 +57,9 @@ def train_portfolio(estimator: Any, data: Any) -> Any:
 
 def _splits(estimator: Any, data: Any, rng: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the folds that all presets share."""
-    cv, groups = N_FOLDS if estimator.cv is None else estimator.cv, checked_groups(data)
-    if not hasattr(cv, "split"):
-        if np.iterable(cv):
-            return list(cv)
-        seed = int(rng.randint(2**31 - 1))
-        stratifies = is_classifier(estimator) and type_of_target(data.y) in ("binary", "multiclass")
-        kind = GroupKFold if groups is not None else StratifiedKFold if stratifies else KFold
-        cv = kind(cv, shuffle=True, random_state=seed)
-    return list(cv.split(np.zeros((_num_samples(data.X), 1)), data.y, groups))
+    stratifies = is_classifier(estimator) and type_of_target(data.y) in ("binary", "multiclass")
+    cv = N_FOLDS if estimator.cv is None else estimator.cv
+    return list(folds(cv, np.asarray(data.y), checked_groups(data), stratifies, rng))
 
 
 def _check_has_probabilities(model: Any) -> None:

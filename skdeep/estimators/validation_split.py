@@ -60,13 +60,13 @@ def held_out(
     if is_number:
         if groups is None:
             return _random(estimator, given, found, draft)
-        train, chosen = _groups_held_out(
-            groups, fraction, host_generator(draft.key, _SPLIT_STREAM) if estimator.shuffle else None
-        )
+        rng = host_generator(draft.key, _SPLIT_STREAM) if estimator.shuffle else None
+        train, chosen = _groups_held_out(groups, found.position, fraction, rng)
     elif hasattr(fraction, "split") and not isinstance(fraction, str):
         train, chosen = _largest_split(estimator, fraction, data, groups)
     else:
         train, chosen = _given_positions(estimator, fraction, n)
+        _check_groups_apart(estimator, groups, train, chosen)
     _check_sides(estimator, train, chosen, n)
     sides = [distinct(given.take(side), estimator._merges_rows, not estimator.shuffle).rows for side in (train, chosen)]
     for rows, name in zip(sides, ("train on", "validate on"), strict=True):
@@ -108,28 +108,43 @@ def _random(estimator: Any, given: WeightedRows, found: DistinctRows, draft: Any
 
 
 def _groups_held_out(
-    groups: np.ndarray, fraction: float | int, rng: np.random.Generator | None
+    groups: np.ndarray, position: np.ndarray, fraction: float | int, rng: np.random.Generator | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hold out groups in random order, or without `rng` the last ones, until they have about the wanted number of rows."""
-    labels, first, codes = np.unique(groups, return_index=True, return_inverse=True)
-    wanted = fraction if isinstance(fraction, Integral) else fraction * len(groups)
+    """Hold out groups in random order, or without `rng` the last ones, until they have about the wanted number of distinct rows.
+
+    `position` is that of each row among the distinct rows, -1 for rows of weight 0, which have no effect.
+    """
+    used = np.flatnonzero(position >= 0)
+    labels, first, codes = np.unique(groups[used], return_index=True, return_inverse=True)
+    group_of_distinct = np.unique(np.stack([codes, position[used]]), axis=1)[0]
+    wanted = fraction if isinstance(fraction, Integral) else fraction * len(group_of_distinct)
     order = np.argsort(-first) if rng is None else rng.permutation(len(labels))
-    sizes = np.cumsum(np.bincount(codes)[order])
+    sizes = np.cumsum(np.bincount(group_of_distinct)[order])
     n_chosen = int(np.argmin(np.abs(sizes - wanted))) + 1
     is_chosen = np.isin(codes, order[: min(n_chosen, max(1, len(labels) - 1))])
-    return np.flatnonzero(~is_chosen), np.flatnonzero(is_chosen)
+    return used[~is_chosen], used[is_chosen]
+
+
+def _check_groups_apart(estimator: Any, groups: np.ndarray | None, train: np.ndarray, chosen: np.ndarray) -> None:
+    """Raise ValueError if positions put rows of one group on both sides."""
+    if groups is None or not len(both := np.intersect1d(groups[train], groups[chosen])):
+        return
+    raise ValueError(
+        f"The positions in validation_fraction of {type(estimator).__name__} put rows of {len(both)} groups on both sides, the first "
+        f"{both[0]!r}. Give positions of whole groups, or a splitter such as GroupKFold."
+    )
 
 
 def _largest_split(
     estimator: Any, splitter: Any, data: Any, groups: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the split of a splitter with the most training rows; of several, the first. Of TimeSeriesSplit it is the last."""
+    """Return the split of a splitter with the most training rows; of several, the last, which for TimeSeriesSplit is the latest."""
     splits = [(np.asarray(train), np.asarray(test)) for train, test in splitter.split(data.X, data.y, groups)]
     if not splits:
         raise ValueError(
             f"The splitter {splitter} in validation_fraction of {type(estimator).__name__} yields no split."
         )
-    return max(splits, key=lambda split: len(split[0]))
+    return max(reversed(splits), key=lambda split: len(split[0]))
 
 
 def _given_positions(estimator: Any, value: Any, n: int) -> tuple[np.ndarray, np.ndarray]:

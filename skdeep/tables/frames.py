@@ -94,10 +94,11 @@ def in_order_of(frame: nw.DataFrame[Any], names: tuple[str, ...] | None) -> nw.D
     return frame.select(*names)
 
 
-def read_column(series: nw.Series[Any], name: Any) -> Read:
+def read_column(series: nw.Series[Any], name: Any, *, is_category: bool = False) -> Read:
     """Return the kind and the values of a column; `name` is its name for messages.
 
-    Values of a category are objects, where missing ones are None or NaN. Dates are read as their `DATE_PARTS`, durations as
+    Values of text, booleans and categories are objects, where missing ones are None or NaN: floats would merge large whole numbers.
+    Dates are read as their `DATE_PARTS`, durations as
     seconds, other numbers as they are.
 
     Raises
@@ -107,7 +108,7 @@ def read_column(series: nw.Series[Any], name: Any) -> Read:
     """
     dtype = series.dtype
     if dtype.is_numeric():
-        return Read("number", _floats(series)[:, None])
+        return Read("number", _objects(series) if is_category else _floats(series)[:, None])
     if dtype in (nw.String, nw.Boolean) and len(series) and series.is_null().all():
         return Read("empty", _nothing(len(series)))
     if dtype == nw.Boolean:
@@ -116,10 +117,10 @@ def read_column(series: nw.Series[Any], name: Any) -> Read:
         return Read("date", _date_parts(series.cast(nw.Datetime("us")) if dtype == nw.Date else series))
     if dtype == nw.Duration:
         return Read("duration", _floats(series.dt.total_milliseconds())[:, None] / _MILLISECONDS)
-    return _read_objects(_objects(series), name)
+    return _read_objects(_objects(series), name, is_category)
 
 
-def _read_objects(values: Shaped[np.ndarray, " n"], name: Any) -> Read:
+def _read_objects(values: Shaped[np.ndarray, " n"], name: Any, is_category: bool) -> Read:
     """Return a column whose type says nothing of its values: they are inspected."""
     inferred = pd.api.types.infer_dtype(values, skipna=True)
     kind = _INFERRED.get(inferred)
@@ -127,7 +128,7 @@ def _read_objects(values: Shaped[np.ndarray, " n"], name: Any) -> Read:
         raise TypeError(_not_of_one_kind(values, name))
     if kind == "empty":
         return Read(kind, _nothing(len(values)))
-    if kind == "number":
+    if kind == "number" and not is_category:
         return Read(
             kind, pd.to_numeric(pd.Series(values), errors="raise").to_numpy(np.float64, na_value=np.nan)[:, None]
         )

@@ -44,6 +44,8 @@ def learn_table(
     """
     reads = [read_column(frame[name], name) for name in frame.columns]
     is_category = categories_given(frame, reads, categorical_features)
+    for i in np.flatnonzero(is_category):
+        reads[i] = read_column(frame[frame.columns[i]], frame.columns[i], is_category=True)
     columns = tuple(
         learn_column(name, read, weight, is_category=bool(is_one))
         for name, read, is_one in zip(frame.columns, reads, is_category, strict=True)

@@ -92,7 +92,7 @@ def fit_scale(
     n = x.shape[1]
     center, factor, fill = np.zeros(n), np.ones(n), np.zeros(n)
     levels = np.linspace(0, 1, _n_quantiles(int((weight > 0).sum())))
-    quantiles = np.zeros((len(levels), n)) if method == "quantile" else None
+    quantiles = np.zeros((len(levels), n))
     for j in range(n):
         column = np.asarray(x[:, j], np.float64)
         known = np.isfinite(column) & (weight > 0)
@@ -102,13 +102,13 @@ def fit_scale(
         if method == "robust":
             center[j], factor[j] = _robust(values, w)
         elif method == "quantile":
-            quantiles[:, j] = weighted_quantiles(values, w, levels)  # type: ignore[index]  # it is an array then
-            fill[j] = np.average(_normal_scores(values, quantiles[:, j]), weights=w)  # type: ignore[index]
+            quantiles[:, j] = weighted_quantiles(values, w, levels)
+            fill[j] = np.average(_normal_scores(values, quantiles[:, j]), weights=w)
         elif method == "standard" or is_derived[j]:
             center[j], factor[j] = _standard(values, w)
         else:
             fill[j] = np.average(values, weights=w)
-    return NumericScale(method, center, factor, fill, quantiles)
+    return NumericScale(method, center, factor, fill, quantiles if method == "quantile" else None)
 
 
 def weighted_quantiles(

@@ -90,7 +90,8 @@ class Table:
         TypeError
             If a column holds values of another kind than in `fit`.
         """
-        return self.read_columns([read_column(frame[name], name) for name in frame.columns])
+        pairs = zip(self.columns, frame.columns, strict=True)
+        return self.read_columns([read_column(frame[name], name, is_category=c.is_category) for c, name in pairs])
 
     def read_columns(self, reads: list[Read]) -> Inputs:
         """Return the numbers and ids of columns that were read already, as `read` does."""
@@ -108,7 +109,10 @@ class Table:
                 gaps.append(np.isnan(values[:, 0]).astype(np.int32))
         found: dict[str, np.ndarray] = {}
         if numbers:
-            found[NUMERIC] = np.concatenate(numbers, axis=1).astype(self.dtype, copy=False)
+            values = np.concatenate(numbers, axis=1).astype(self.dtype, copy=False)
+            found[NUMERIC] = np.where(
+                np.isnan(values), np.nan, values
+            )  # equal bits, so that equal rows have equal hashes
             self._check_finite(found[NUMERIC])
         if ids or gaps:
             found[CATEGORY] = np.stack(ids + gaps, axis=1)

@@ -125,6 +125,14 @@ def test_a_bootstrap_sample_leaves_rows_out():
     assert model.oof_score_ == pytest.approx(accuracy_score(Y[known], predicted))
 
 
+def test_a_bootstrap_sample_of_groups_leaves_whole_groups_out():
+    groups = np.arange(150) // 5
+    model = classifier(n_estimators=1, bootstrap=True).fit(X, Y, groups=groups)
+    is_out = ~np.isnan(model.oof_predictions_).any(axis=1)
+    assert 0.1 < is_out.mean() < 0.7  # 1/e of the groups
+    assert all(len(set(is_out[groups == group])) == 1 for group in range(30))
+
+
 def test_seeds_on_each_fold():
     model = classifier(n_estimators=2, cv=3).fit(X, Y)
     assert len(model.estimators_) == 6

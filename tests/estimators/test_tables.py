@@ -279,6 +279,27 @@ def test_weights_are_repeated_rows():
     np.testing.assert_allclose(weighted.predict_proba(FRAME), given.predict_proba(FRAME), atol=1e-6)
 
 
+def test_weights_are_repeated_rows_whose_missing_values_are_equal():
+    """Rows with NaN merge too: in several batches, the order of rows then is the same."""
+    weight = np.random.default_rng(1).integers(1, 4, 120)
+    repeated = np.repeat(np.arange(120), weight)
+    params = {**SMALL, "batch_size": 16}
+    weighted = DeepClassifier(**params).fit(FRAME, Y, sample_weight=weight)
+    given = DeepClassifier(**params).fit(FRAME.iloc[repeated], Y[repeated])
+    np.testing.assert_array_equal(weighted.predict_proba(FRAME), given.predict_proba(FRAME))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "category"])
+def test_large_whole_numbers_stay_different_categories(dtype):
+    """float64 cannot tell 10^17 from 10^17 + 1."""
+    ids = np.array([10**17, 10**17 + 1] * 40)
+    frame = pd.DataFrame({"id": pd.Series(ids).astype(dtype), "n": np.arange(80.0) / 80})
+    model = DeepClassifier(max_epochs=40, tol=None, learning_rate=0.02, random_state=0, categorical_features=["id"])
+    model.fit(frame, ids % 2)
+    assert model.input_shape_ == (3,)
+    assert model.score(frame, ids % 2) == 1
+
+
 def test_searches_and_pipelines():
     search = GridSearchCV(
         make_pipeline(DeepClassifier(**SMALL)), {"deepclassifier__numeric_scaling": [None, "robust"]}, cv=2

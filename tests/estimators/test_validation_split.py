@@ -42,12 +42,13 @@ def sides(fraction, X=X, y=Y, **data):
 
 @pytest.mark.parametrize("splitter", [KFold(4), TimeSeriesSplit(5), ShuffleSplit(2, test_size=0.25, random_state=1)])
 def test_the_split_with_the_most_training_rows_is_used(splitter):
-    train, validation = max(splitter.split(X), key=lambda split: len(split[0]))
+    train, validation = max(reversed(list(splitter.split(X))), key=lambda split: len(split[0]))
     assert sides(splitter) == (sorted(train), sorted(validation))
 
 
 def test_the_split_of_time_series_validates_on_the_latest_rows():
     assert sides(TimeSeriesSplit(5))[1] == list(range(50, 60))
+    assert sides(TimeSeriesSplit(5, max_train_size=20))[1] == list(range(50, 60))  # several have 20 training rows
 
 
 def test_splitters_get_groups():
@@ -62,6 +63,15 @@ def test_whole_groups_are_held_out():
     assert len(validation) == 10  # two groups of 5 are the nearest to 12 rows
     assert sides(0.2, groups=GROUPS) == (train, validation)
     assert len(sides(5, groups=GROUPS)[1]) == 5
+
+
+def test_with_groups_a_weight_is_a_row_given_several_times():
+    weight = np.random.default_rng(2).integers(0, 4, 60)
+    repeated = np.repeat(np.arange(60), weight)
+    model = DeepClassifier(**SMALL, validation_fraction=0.2)
+    weighted = model.fit(X, Y, sample_weight=weight, groups=GROUPS).predict_proba(X)
+    given = clone(model).fit(X[repeated], Y[repeated], groups=GROUPS[repeated]).predict_proba(X)
+    np.testing.assert_array_equal(weighted, given)
 
 
 def test_groups_may_be_text():
@@ -146,6 +156,7 @@ def test_a_scorer_gets_the_held_out_rows_of_a_table():
         (PredefinedSplit(np.full(60, -1)), {}, "yields no split"),
         (PredefinedSplit(np.arange(70) // 60 - 1), {}, "has the position 69, but there are 60 rows"),
         (GroupKFold(3), {}, "The 'groups' parameter should not be None."),
+        (np.arange(7), {"groups": GROUPS}, "put rows of 1 groups on both sides, the first"),
         (0.2, {"groups": GROUPS[:-1]}, "Found input variables with inconsistent numbers of samples"),
         (0.2, {"groups": np.where(GROUPS == 1, np.nan, GROUPS)}, "groups has missing values. Give each row a group."),
         (0.2, {"groups": np.zeros((60, 2))}, "groups must have one dimension"),
