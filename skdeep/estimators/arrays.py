@@ -66,7 +66,8 @@ class ArrayReader(TrainedEstimator):
         """Return the encoding, and the rows with X as it was validated: the network decides how X is encoded."""
         before = earlier.encoding if earlier is not None and self._keeps_columns(earlier) else None
         X, y = self._validated(data.X, data.y, before)
-        weight = _check_sample_weight(data.sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        # y stands for X, whose number of rows is the same: with array API dispatch, scikit-learn takes neither tables nor Inputs here.
+        weight = _check_sample_weight(data.sample_weight, y, dtype=np.float64, ensure_non_negative=True)
         check_some_weight(weight)
         others = self._specs_of_others(X)
         table, X = self._tabulated(X, weight, before)

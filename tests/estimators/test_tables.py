@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from flax import linen as nn
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
@@ -321,3 +322,12 @@ def test_a_second_fit_on_a_table_compiles_nothing(network):
         fitted(make_frame(seed=seed), network=network, numeric_scaling="robust", learning_rate=rate).predict(FRAME)
     assert skdeep.compile_counts()["train_block"].traces == 1
     assert skdeep.compile_counts()["predict_block"].traces == 1
+
+
+@pytest.mark.parametrize(("X", "network"), [(FRAME, "mlp"), (Inputs(table=FRAME), "branches")])
+def test_tables_with_array_api_dispatch(X, network):
+    """With dispatch, scikit-learn's own functions take neither tables nor Inputs."""
+    plain = DeepRegressor(**SMALL, network=network).fit(X, np.arange(120.0), np.ones(120))
+    with sklearn.config_context(array_api_dispatch=True):
+        model = DeepRegressor(**SMALL, network=network).fit(X, np.arange(120.0), np.ones(120))
+        np.testing.assert_array_equal(model.predict(X), plain.predict(X))
