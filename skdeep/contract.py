@@ -553,6 +553,10 @@ class Network(Component):
         """Return the linen module, a function `f(rngs) -> flax.nnx.Module`, or pure functions."""
         raise NotImplementedError
 
+    def auto_l2(self, n_rows: int) -> float | None:
+        """Return the penalty that `l2="auto"` means with so many distinct training rows, or None; None unless overridden."""
+        return None
+
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:
         """Build a module that maps rows `(time, features)` to `n_outputs` outputs at each step, `(n, time, n_outputs)`.
 

@@ -52,6 +52,7 @@ FORBIDDEN = {
     "core/encode.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/target.py": ["jax", "flax", "optax", "sklearn"],
     "core/rows.py": ["jax", "flax", "optax", "sklearn", "scipy"],
+    "core/repeated.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/batch.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/sparse_rows.py": ["flax", "optax", "sklearn", "scipy", "skdeep.registry", "skdeep.estimators"],
     "core/augment.py": ["flax", "optax", "sklearn", "skdeep.registry"],

@@ -64,6 +64,7 @@ CONTENDERS: dict[str, Maker] = {
     "realmlp": _tabular(),
     "fast": _tabular(preset="fast"),
     "tabm": _tabular(preset="tabm"),
+    "portfolio": _tabular(preset="portfolio"),
     "realmlp_5": _tabular(n_estimators=5),
     "deep": _deep,
     "deep_on_table": _deep_on_table,

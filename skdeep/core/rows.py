@@ -54,10 +54,6 @@ class DistinctRows(NamedTuple):
     rows: WeightedRows
     position: Int[np.ndarray, " given"]
 
-    def members(self, is_chosen: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
-        """Return the positions of the given rows that were merged into the chosen rows."""
-        return np.flatnonzero((self.position >= 0) & is_chosen[self.position])
-
 
 def merge_equal_rows(given: WeightedRows, keep_order: bool = False) -> DistinctRows:
     """Drop rows of weight 0 and merge rows with equal x and target, adding their weights.

@@ -198,6 +198,12 @@ class DeepEstimator(TrainedEstimator):
         _, rows = self._encoded_for(draft.resolved.network, *self._read(validation, known))
         return drop_zero_weights(rows).rows, np.flatnonzero(rows.weight > 0)
 
+    def _l2_for(self, draft: Draft, split: Split) -> float | None:
+        """Return the penalty; "auto" is none in `partial_fit`, which does not know how many rows there will be."""
+        if self.l2 != "auto":
+            return _float(self.l2)
+        return None if draft.is_partial else draft.resolved.network.auto_l2(len(split.train.target))
+
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
         resolved = draft.resolved
         return FitConfig(
@@ -206,7 +212,7 @@ class DeepEstimator(TrainedEstimator):
             optimizer=resolved.optimizer,
             schedule=resolved.schedule,
             augmentation=resolved.augmentation,
-            objective=MeanLoss(_float(self.l1), _float(self.l2)),
+            objective=MeanLoss(_float(self.l1), self._l2_for(draft, split)),
             stopping=Patience(_float(self.tol), float(self.n_iter_no_change)),
             learning_rate=float(self.learning_rate),
             max_epochs=float(self.max_epochs),

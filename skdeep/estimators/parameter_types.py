@@ -48,6 +48,7 @@ CVLike: TypeAlias = int | BaseCrossValidator | BaseShuffleSplit | Iterable[Any] 
 NumericScaling: TypeAlias = Literal["standard", "robust", "quantile"] | None
 ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
 RandomState: TypeAlias = int | np.random.RandomState | None
+Penalty: TypeAlias = float | Literal["auto"] | None
 BatchSize: TypeAlias = int | Literal["auto"]
 Coalesce: TypeAlias = bool | Literal["auto"]
 Device: TypeAlias = Literal["auto", "cpu", "gpu", "tpu"]

@@ -1,6 +1,6 @@
 """Hints at the probable cause of a bad training: unscaled columns, a large learning rate, ids read as measurements.
 
-Each fit gives at most one hint. Columns of X are inspected only if the loss shows that training failed.
+Each fit gives at most one hint.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from skdeep.layers.recurrent import GRU, LSTM, Bidirectional
 from skdeep.networks.own import FlaxNetwork, NNXNetwork
 from skdeep.networks.sequences import SequenceNetwork
 from skdeep.networks.sequential import Sequential
-from skdeep.records import Outcome
+from skdeep.records import NUMERIC, Outcome
 
 # A constant prediction has a loss of about 1, for scaled targets and for classes.
 FAILED_LOSS = 10.0
@@ -26,8 +26,11 @@ LARGE_VALUE = 100.0
 LARGE_RATE = 0.5
 # Whole numbers up to here may be counts or ratings; ids and pixels go beyond.
 LARGE_WHOLE_NUMBER = 10
+# Columns whose ranges differ by more than this cannot be learned at one learning rate.
+LARGEST_RATIO_OF_RANGES = 1000.0
 _N_NAMED = 3
 _N_ROWS = 8
+_N_INSPECTED = 4096
 
 
 def training_hint(estimator: Any, x: Any, result: Outcome) -> str | None:
@@ -41,9 +44,10 @@ def training_hint(estimator: Any, x: Any, result: Outcome) -> str | None:
         The encoded training rows.
     result : Outcome
     """
+    uneven = _uneven_columns(estimator, x)
     if isinstance(x, Inputs):
-        return None
-    return _failure(estimator, x, result) or _whole_numbers(estimator, x) or _softmax(estimator, x, result)
+        return uneven
+    return _failure(estimator, x, result) or _whole_numbers(estimator, x) or _softmax(estimator, x, result) or uneven
 
 
 def _failure(estimator: Any, x: Any, result: Outcome) -> str | None:
@@ -88,9 +92,49 @@ def _large_columns(estimator: Any, x: Any) -> str:
         return ""
     order = large[np.argsort(-size[large], kind="stable")]
     names = getattr(estimator, "feature_names_in_", None)
-    shown = [repr(str(names[i])) if names is not None else str(i) for i in order[:_N_NAMED]]
+    shown = [str(i) if names is None else repr(str(names[i])) for i in order[:_N_NAMED]]
     more = f" and {len(order) - _N_NAMED} more" if len(order) > _N_NAMED else ""
     return f"{', '.join(shown)}{more}, sizes up to {size.max():.3g}"
+
+
+def _uneven_columns(estimator: Any, x: Any) -> str | None:
+    """Return a hint if the ranges of numeric columns of a table differ so much that they cannot be learned together.
+
+    Ranges are compared instead of deviations, because rare values make the latter small: pixels at the edge, rare categories.
+    """
+    numbers, names = _unscaled_numbers(estimator, x)
+    if numbers is None or not len(numbers):
+        return None
+    some = numbers[:: -(-len(numbers) // _N_INSPECTED)].astype(np.float64)
+    ranges = np.ptp(some, axis=0)
+    varying = np.flatnonzero(ranges > 0)
+    if not len(varying):
+        return None
+    wide, narrow = (int(varying[pick(ranges[varying])]) for pick in (np.argmax, np.argmin))
+    if ranges[wide] <= LARGEST_RATIO_OF_RANGES * ranges[narrow]:
+        return None
+    name = type(estimator).__name__
+    return (
+        f"The columns of X have very different ranges: {_quoted(names, wide)} has values from {some[:, wide].min():.3g} to "
+        f"{some[:, wide].max():.3g}, {_quoted(names, narrow)} from {some[:, narrow].min():.3g} to {some[:, narrow].max():.3g}. {name} "
+        f"learns little from the narrow ones. Set numeric_scaling='standard' in {name}, or put StandardScaler before it."
+    )
+
+
+def _unscaled_numbers(estimator: Any, x: Any) -> tuple[Any, Any]:
+    """Return the numbers of a table that the network gets as they are, and the names of their columns if known."""
+    if not getattr(estimator, "_may_be_table", False) or estimator._scaling is not None or is_sparse(x):
+        return None, None
+    if isinstance(x, Inputs):
+        table = estimator._encoding.table
+        is_one_table = NUMERIC in x.names and hasattr(table, "numeric_names")
+        return (x[NUMERIC], table.numeric_names) if is_one_table else (None, None)
+    is_table = isinstance(x, np.ndarray) and x.ndim == 2 and x.dtype.kind == "f"
+    return (x, getattr(estimator, "feature_names_in_", None)) if is_table else (None, None)
+
+
+def _quoted(names: Any, i: int) -> str:
+    return f"column {i}" if names is None else repr(str(names[i]))
 
 
 def _whole_numbers(estimator: Any, x: Any) -> str | None:

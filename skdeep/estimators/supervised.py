@@ -21,7 +21,7 @@ from skdeep.core.step import continued_state
 from skdeep.estimators.members import MEMBERS_CONSTRAINTS, is_ensemble
 from skdeep.estimators.named_columns import inputs_from
 from skdeep.estimators.named_inputs import forget_columns, validated_inputs, validated_target
-from skdeep.estimators.parameters import CONSTRAINTS, NETWORK
+from skdeep.estimators.parameters import CONSTRAINTS, NETWORK, StrOptions
 from skdeep.estimators.prepare import Beginning, Draft
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
@@ -43,6 +43,7 @@ class SupervisedEstimator(TableReader):
         **TABLE_CONSTRAINTS,
         **MEMBERS_CONSTRAINTS,
         **CONSTRAINTS,
+        "l2": [StrOptions({"auto"}), *CONSTRAINTS["l2"]],
     }
     _components: ClassVar[dict[str, str]] = {
         kind: kind for kind in ("network", "loss", "optimizer", "schedule", "augmentation")

@@ -17,6 +17,7 @@ from skdeep.estimators.parameter_types import (
     NetworkLike,
     NumericScaling,
     OptimizerLike,
+    Penalty,
     RandomState,
     ScheduleLike,
     ScoringLike,
@@ -149,7 +150,8 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
         These have the meaning that they have in `DeepClassifier`, and "auto" is the preset's value.
     class_weight : dict, list of dicts, "balanced" or None, default=None
     calibration : {"temperature"} or None, default=None
-    l1, l2 : float or None, default=None
+    l1 : float or None, default=None
+    l2 : float, "auto" or None, default=None
     coalesce : bool or "auto", default="auto"
     categorical_features : "from_dtype", array-like of str, int or bool, or None, default="from_dtype"
     n_estimators : int, default=1
@@ -204,7 +206,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
         learning_rate: float | Auto = "auto",
         schedule: ScheduleLike = "auto",
         l1: float | None = None,
-        l2: float | None = None,
+        l2: Penalty = None,
         clip_norm: float | Auto | None = "auto",
         batch_size: BatchSize = "auto",
         max_epochs: int | Auto = "auto",
@@ -265,7 +267,8 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     scoring : str, Loss, callable, None or "auto", default="auto"
     numeric_scaling : {"standard", "robust", "quantile", "auto"} or None, default="auto"
         These have the meaning that they have in `DeepRegressor`, and "auto" is the preset's value.
-    l1, l2 : float or None, default=None
+    l1 : float or None, default=None
+    l2 : float, "auto" or None, default=None
     coalesce : bool or "auto", default="auto"
     categorical_features : "from_dtype", array-like of str, int or bool, or None, default="from_dtype"
     n_estimators : int, default=1
@@ -320,7 +323,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
         learning_rate: float | Auto = "auto",
         schedule: ScheduleLike = "auto",
         l1: float | None = None,
-        l2: float | None = None,
+        l2: Penalty = None,
         clip_norm: float | Auto | None = "auto",
         batch_size: BatchSize = "auto",
         max_epochs: int | Auto = "auto",

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.utils.validation import check_consistent_length
 
 from skdeep.core.random import host_generator
+from skdeep.core.repeated import RepeatedRows, repeat_rows, whole_rows
 from skdeep.core.rows import (
     DistinctRows,
     WeightedRows,
@@ -22,28 +23,33 @@ from skdeep.core.rows import (
 _SPLIT_STREAM = 2**32 - 1
 
 
-def distinct(given: WeightedRows, merges: bool, keep_order: bool) -> DistinctRows:
-    """Return the rows of positive weight, equal rows merged if `merges`, with weights whose sum is finite."""
+def distinct(given: WeightedRows, merges: bool, keep_order: bool) -> RepeatedRows:
+    """Return the rows of positive weight, with weights whose sum is finite.
+
+    If `merges`, equal rows are merged; rows whose x occurs with several targets are then repeated, unless `keep_order`.
+    """
     if merges:
-        return merge_equal_rows(given, keep_order)
+        merged = merge_equal_rows(given, keep_order)
+        return whole_rows(merged) if keep_order else repeat_rows(merged)
     rows, position = drop_zero_weights(given)
-    return DistinctRows(rows._replace(weight=bounded_weights(rows.weight)), position)
+    return whole_rows(DistinctRows(rows._replace(weight=bounded_weights(rows.weight)), position))
 
 
 def held_out(
-    estimator: Any, given: WeightedRows, found: DistinctRows, data: Any, draft: Any
+    estimator: Any, given: WeightedRows, found: RepeatedRows, data: Any, draft: Any
 ) -> tuple[WeightedRows, WeightedRows, np.ndarray]:
     """Return training rows, validation rows, and the positions of the held-out rows among the given ones.
 
-    A share or number of rows is drawn among distinct rows, so that no row is on both sides. Whole groups are held out if there are
-    `groups`. A splitter, positions or a mask divide the rows as the user gave them; equal rows are then merged on each side.
+    A share or number of rows is drawn among distinct rows, so that no row is on both sides, unless its x has several targets
+    (`repeat_rows`). Whole groups are held out if there are `groups`. A splitter, positions or a mask divide the rows as the
+    user gave them; equal rows are then merged on each side.
 
     Parameters
     ----------
     estimator : DeepEstimator
     given : WeightedRows
         All rows.
-    found : DistinctRows
+    found : RepeatedRows
         The distinct rows among them.
     data : FitData
     draft : Draft
@@ -61,7 +67,7 @@ def held_out(
         if groups is None:
             return _random(estimator, given, found, draft)
         rng = host_generator(draft.key, _SPLIT_STREAM) if estimator.shuffle else None
-        train, chosen = _groups_held_out(groups, found.position, fraction, rng)
+        train, chosen = _groups_held_out(groups, found.distinct.position, fraction, rng)
     elif hasattr(fraction, "split") and not isinstance(fraction, str):
         train, chosen = _largest_split(estimator, fraction, data, groups)
     else:
@@ -97,14 +103,14 @@ def checked_groups(data: Any) -> np.ndarray | None:
     return groups
 
 
-def _random(estimator: Any, given: WeightedRows, found: DistinctRows, draft: Any) -> Any:
+def _random(estimator: Any, given: WeightedRows, found: RepeatedRows, draft: Any) -> Any:
     fraction = estimator.validation_fraction
     fraction = int(fraction) if isinstance(fraction, Integral) else float(fraction)
     rng = host_generator(draft.key, _SPLIT_STREAM) if estimator.shuffle else None
     is_by_class = draft.encoding.task.kind in ("binary", "multiclass") and given.target.ndim == 1
     is_held_out = choose_held_out(found.rows.target, fraction, is_by_class, rng)
     train, validation = (found.rows.take(np.flatnonzero(marks)) for marks in (~is_held_out, is_held_out))
-    return train, validation, found.members(is_held_out)
+    return train, validation, found.members(is_held_out, given.weight)
 
 
 def _groups_held_out(

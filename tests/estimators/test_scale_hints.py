@@ -56,6 +56,35 @@ def test_large_columns_that_do_no_harm_get_no_warning():
     assert warnings_of(lambda: model.fit(1000 * X, y)) == []
 
 
+FRAME = pd.DataFrame({"age": X[:, 0] / 1e3, "income": 2 * X[:, 1], "fixed": 7.0})
+
+
+@pytest.mark.parametrize(
+    "frame", [FRAME, FRAME.assign(colour="red"), FRAME.assign(age=FRAME.age.where(FRAME.age > -0.001))]
+)
+@pytest.mark.parametrize("network", [MLP(widths=(8,)), "realmlp"])
+def test_columns_of_very_different_ranges_are_named(frame, network):
+    model = DeepClassifier(**SMALL | {"network": network, "max_epochs": 1})
+    message = one_message(lambda: model.fit(frame, codes))
+    assert "'income' has values from -" in message
+    assert "'age' from -" in message
+    assert "Set numeric_scaling='standard' in DeepClassifier, or put StandardScaler before it." in message
+    assert warnings_of(lambda: model.set_params(numeric_scaling="standard").fit(frame, codes)) == []
+
+
+def test_an_array_of_very_different_ranges():
+    model = DeepRegressor(**SMALL | {"max_epochs": 1})
+    assert "column 1 has values from" in one_message(lambda: model.fit(FRAME.to_numpy(), codes))
+
+
+def test_rare_values_and_rows_of_other_shapes_have_no_ranges():
+    rare = np.zeros((60, 3))
+    rare[5, 0], rare[:, 1:] = 1, 200 * X[:, 1:]
+    assert warnings_of(lambda: DeepClassifier(**SMALL).fit(rare, codes)) == []
+    image = DeepClassifier(**SMALL, input_shape=(3, 1))
+    assert warnings_of(lambda: image.fit(FRAME.to_numpy(), codes)) == []
+
+
 def test_a_large_rate_that_does_no_harm_gets_no_warning():
     model = DeepRegressor(**SMALL | {"network": "linear"}, optimizer="lbfgs", learning_rate=1.0)
     assert warnings_of(lambda: model.fit(X, y)) == []

@@ -1,5 +1,6 @@
 """Validation rows by groups, splitters, positions and masks."""
 
+import itertools
 import pickle
 import warnings
 
@@ -229,3 +230,49 @@ def test_drift_in_time_misleads_a_random_split():
     assert in_time.history_.val_loss.min() > 0.3
     assert in_time.best_epoch_ < by_chance.best_epoch_ / 2
     assert loss_on(in_time, rows[future], y[future]) < loss_on(by_chance, rows[future], y[future]) - 0.3
+
+
+# Tables with few distinct rows.
+
+# Applicants of Berkeley's graduate schools in 1973, by department: men admitted and rejected, women admitted and rejected.
+# Bickel, Hammel and O'Connell, "Sex bias in graduate admissions" (Science, 1975).
+ADMISSIONS = {
+    "A": (512, 313, 89, 19),
+    "B": (353, 207, 17, 8),
+    "C": (120, 205, 202, 391),
+    "D": (138, 279, 131, 244),
+    "E": (53, 138, 94, 299),
+    "F": (22, 351, 24, 317),
+}
+CELLS = pd.DataFrame(
+    [
+        (department, sex, admitted, n)
+        for department, counts in ADMISSIONS.items()
+        for (sex, admitted), n in zip(itertools.product("mf", (1, 0)), counts, strict=True)
+    ],
+    columns=["department", "sex", "admitted", "n"],
+)
+SHORT = {"early_stopping": True, "max_epochs": 60, "tol": None, "random_state": 0}
+
+
+def test_rows_with_one_x_and_several_targets_are_divided():
+    """Were all admitted applicants of a cell held out, training would teach that it admits nobody."""
+    columns, weight = CELLS[["department", "sex"]], CELLS.n
+    model = DeepClassifier(**SHORT).fit(columns, CELLS.admitted, weight)
+    admitted = CELLS.n.where(CELLS.admitted == 1, 0).to_numpy().reshape(-1, 2).sum(axis=1)
+    rate = admitted / CELLS.n.to_numpy().reshape(-1, 2).sum(axis=1)
+    assert np.abs(model.predict_proba(columns[::2])[:, 1] - rate).max() < 0.12
+    again = CELLS.loc[CELLS.index.repeat(CELLS.n)].sample(frac=1, random_state=0)
+    each = DeepClassifier(**SHORT).fit(again[["department", "sex"]], again.admitted)
+    np.testing.assert_array_equal(each.predict_proba(columns), model.predict_proba(columns))
+
+
+def test_a_scorer_gets_both_targets_of_an_x():
+    seen = []
+    each = CELLS.loc[CELLS.index.repeat(CELLS.n)]
+    model = DeepClassifier(**SHORT | {"max_epochs": 1}, scoring=lambda e, X, y: seen.append((X, y)) or 0.5)
+    model.fit(each[["department", "sex"]], each.admitted)
+    rows, y = seen[-1]
+    assert len(y) == pytest.approx(0.1 * CELLS.n.sum(), abs=1)
+    targets = pd.Series(np.asarray(y)).groupby([np.asarray(rows.department), np.asarray(rows.sex)]).nunique()
+    assert (targets == 2).sum() >= 10

@@ -1,0 +1,94 @@
+"""Distinct rows, of which those whose x occurs with several targets are repeated, so that a split can divide them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from skdeep.core.rows import WEIGHT_TOLERANCE, DistinctRows, WeightedRows, bounded_weights, merge_equal_rows
+
+MOST_REPEATS = 10_000
+MOST_COPIES_OF_THE_LIGHTEST = 32
+
+
+class RepeatedRows(NamedTuple):
+    """Rows to draw from, and for each the number of the distinct row that it is a part of."""
+
+    rows: WeightedRows
+    distinct: DistinctRows
+    part_of: Int[np.ndarray, " n"]
+
+    def members(self, is_chosen: Bool[np.ndarray, " n"], weight: Float[np.ndarray, " given"]) -> Int[np.ndarray, " m"]:
+        """Return the positions of the given rows that the chosen rows stand for.
+
+        Of a distinct row that is chosen in part these are its first rows, until they weigh enough.
+        """
+        n = len(self.distinct.rows.target)
+        share = np.bincount(self.part_of[is_chosen], minlength=n) / np.bincount(self.part_of, minlength=n)
+        position = self.distinct.position
+        used = np.flatnonzero((position >= 0) & (share[position] > 0))
+        used = used[np.argsort(position[used], kind="stable")]
+        row, weight = position[used], bounded_weights(weight)[used]
+        before = np.cumsum(weight) - weight
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        before -= np.repeat(before[starts], np.diff(np.append(starts, len(row))))
+        wanted = (share * np.bincount(row, weights=weight, minlength=n))[row]
+        is_whole = share[row] == 1
+        return np.sort(used[is_whole | (before < wanted * (1 - WEIGHT_TOLERANCE))])
+
+
+def repeat_rows(distinct: DistinctRows) -> RepeatedRows:
+    """Repeat each row whose x occurs with several targets as often as it was given, as far as the weights tell.
+
+    A distinct row stands for all rows with its x and its target. If it were held out as a whole, rows with the same x and
+    other targets would train alone, and teach that this target does not occur at this x. The repeats have about equal
+    weights: the largest number of which the weights of these rows are multiples, else the smallest weight of these. There
+    are at most about 10,000 repeats in all, or as many as there are distinct rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.core.repeated import repeat_rows
+    >>> from skdeep.core.rows import DistinctRows, WeightedRows
+    >>> x, target = np.array([[0.0], [0.0], [1.0]]), np.array([0, 1, 1])
+    >>> rows = WeightedRows(x, target, np.array([3.0, 1.0, 5.0]))
+    >>> repeat_rows(DistinctRows(rows, np.arange(3))).rows.weight.tolist()
+    [1.0, 1.0, 1.0, 1.0, 5.0]
+    """
+    rows = distinct.rows
+    repeats = _repeats(rows)
+    part_of = np.repeat(np.arange(len(repeats)), repeats)
+    if len(part_of) > len(repeats):
+        rows = rows._replace(weight=rows.weight / repeats).take(part_of)
+    return RepeatedRows(rows, distinct, part_of)
+
+
+def whole_rows(distinct: DistinctRows) -> RepeatedRows:
+    """Return the rows without repeats."""
+    return RepeatedRows(distinct.rows, distinct, np.arange(len(distinct.rows.target)))
+
+
+def _repeats(rows: WeightedRows) -> Int[np.ndarray, " n"]:
+    n = len(rows.target)
+    repeats = np.ones(n, dtype=np.int64)
+    if n == 0 or np.ptp(rows.weight) <= WEIGHT_TOLERANCE * rows.weight.max():
+        return repeats
+    x_of = merge_equal_rows(rows._replace(target=np.zeros(n))).position
+    has_other_targets = np.bincount(x_of)[x_of] > 1
+    if has_other_targets.any():
+        weight = rows.weight[has_other_targets]
+        unit = max(_unit(weight), weight.sum() / MOST_REPEATS)
+        repeats[has_other_targets] = np.maximum(1, np.rint(weight / unit))
+    return repeats
+
+
+def _unit(weight: Float[np.ndarray, " n"]) -> float:
+    """Return the largest weight of which all weights are multiples, as copies of rows have it; failing that, the smallest weight."""
+    smallest = float(weight.min())
+    for k in range(1, MOST_COPIES_OF_THE_LIGHTEST + 1):
+        multiples = weight / smallest * k
+        if (np.abs(multiples - np.rint(multiples)) < WEIGHT_TOLERANCE * multiples).all():
+            return smallest / k
+    return smallest
