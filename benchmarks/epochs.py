@@ -39,6 +39,7 @@ def prepare_skdeep(
         learning_rate=LEARNING_RATE,
         max_epochs=1,
         tol=None,
+        l2=None,
         random_state=0,
     )
     with within(), compile_clock() as compiling:

@@ -35,6 +35,7 @@ def skdeep_classifier(setup: Setup) -> Any:
         batch_size=setup.batch_size,
         max_epochs=setup.max_epochs,
         tol=None,
+        l2=None,
         random_state=0,
     )
 

@@ -8,12 +8,13 @@ import flax.linen as nn
 import jax
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import make_classification, make_regression
 
 import skdeep
 from skdeep import DeepClassifier, DeepRegressor, registry
-from skdeep.networks import MLP
+from skdeep.networks import MLP, Linear
 
 X, y = make_classification(n_samples=64, n_features=6, n_informative=4, n_classes=3, random_state=0)
 XR, yr = make_regression(n_samples=64, n_features=6, random_state=0)
@@ -77,6 +78,37 @@ def test_penalties_shrink_kernels_and_leave_biases(penalty, norm, share):
     sizes = [np.linalg.norm(model.params_["output"]["kernel"].ravel(), norm) for model in (penalised, plain)]
     assert sizes[0] < share * sizes[1]
     np.testing.assert_allclose(penalised.predict(XR).mean(), (yr + 1000).mean(), rtol=1e-2)
+
+
+class WithPenalty(Linear):
+    def auto_l2(self, n_rows):
+        return 100 / n_rows
+
+
+def predicted(**params):
+    return DeepRegressor(**SMALL | params).fit(XR, yr).predict(XR)
+
+
+def test_an_automatic_penalty_is_that_of_the_network():
+    np.testing.assert_array_equal(predicted(), predicted(l2=0.03))  # 15 / 500: there are 64 rows
+    np.testing.assert_array_equal(predicted(network=WithPenalty()), predicted(network="linear", l2=100 / 64))
+    np.testing.assert_array_equal(predicted(network="linear"), predicted(network="linear", l2=None))
+    assert MLP().auto_l2(30_000) == 15 / 30_000
+
+
+def test_an_automatic_penalty_counts_distinct_training_rows_also_of_tables():
+    frame = pd.DataFrame(np.repeat(XR, 2, axis=0)).assign(colour=np.repeat(["red", "blue"], 64))
+    frame.columns = frame.columns.astype(str)
+    params = {"early_stopping": True, "network": WithPenalty(), "validation_fraction": 14}
+    model = DeepRegressor(**SMALL | params).fit(frame, np.repeat(yr, 2))
+    again = DeepRegressor(**SMALL | params, l2=100 / 50).fit(frame, np.repeat(yr, 2))
+    np.testing.assert_array_equal(model.predict(frame), again.predict(frame))
+
+
+def test_no_automatic_penalty_beside_a_decay_and_in_partial_fit():
+    np.testing.assert_array_equal(predicted(optimizer="adamw"), predicted(optimizer="adamw", l2=None))
+    parts = [DeepRegressor(**SMALL, l2=l2).partial_fit(XR, yr).predict(XR) for l2 in ("auto", None)]
+    np.testing.assert_array_equal(*parts)
 
 
 def test_clip_norm_bounds_the_step():

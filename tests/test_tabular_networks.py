@@ -199,7 +199,9 @@ def test_ten_steps_of_the_preset_fast_equal_those_of_the_authors_code(task):
     In float64, because the first gradient of the regressor's last bias is 0 but for rounding, which Adam would magnify.
     """
     with jax.enable_x64(True), np.load(REFERENCES / "td_s.npz") as arrays:
-        _check_ten_steps({name.removeprefix(f"{task}/"): arrays[name] for name in arrays if name.startswith(task)}, task)
+        _check_ten_steps(
+            {name.removeprefix(f"{task}/"): arrays[name] for name in arrays if name.startswith(task)}, task
+        )
 
 
 def _check_ten_steps(ref, task):

@@ -93,7 +93,7 @@ def make_dense(**params: Any) -> Any:
     from skdeep import DeepClassifier
     from skdeep.networks import MLP
 
-    return DeepClassifier(network=MLP(widths=(512, 512)), **params)
+    return DeepClassifier(network=MLP(widths=(512, 512)), **{"l2": None, **params})
 
 
 def make_one_convolution(**params: Any) -> Any:
@@ -116,7 +116,7 @@ def make_regressor(**params: Any) -> Any:
     from skdeep import DeepRegressor
     from skdeep.networks import MLP
 
-    return DeepRegressor(network=MLP(widths=(64, 64)), loss="squared_error", **params)
+    return DeepRegressor(network=MLP(widths=(64, 64)), loss="squared_error", l2=None, **params)
 
 
 def make_own_module(**params: Any) -> Any:

@@ -39,7 +39,7 @@ def make_dense(**training: Any) -> Any:
     from skdeep import DeepClassifier
     from skdeep.networks import MLP
 
-    return DeepClassifier(network=MLP(widths=(512, 512)), learning_rate=1e-3, **training)
+    return DeepClassifier(network=MLP(widths=(512, 512)), learning_rate=1e-3, l2=None, **training)
 
 
 def _contender(name: str, make: Any, notes: str) -> Contender:

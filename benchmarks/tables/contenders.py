@@ -34,6 +34,18 @@ def _tabular(**params: Any) -> Maker:
     return make
 
 
+def _calibrated(is_regression: bool, seed: int) -> Any:
+    return (
+        _tabular()(is_regression, seed)
+        if is_regression
+        else TabularClassifier(calibration="temperature", random_state=seed)
+    )
+
+
+def _for_log_loss(is_regression: bool, seed: int) -> Any:
+    return _tabular()(is_regression, seed) if is_regression else TabularClassifier(metric="log_loss", random_state=seed)
+
+
 def _deep(is_regression: bool, seed: int) -> Any:
     return make_pipeline(_preprocessing(), (DeepRegressor if is_regression else DeepClassifier)(random_state=seed))
 
@@ -65,6 +77,8 @@ CONTENDERS: dict[str, Maker] = {
     "fast": _tabular(preset="fast"),
     "tabm": _tabular(preset="tabm"),
     "portfolio": _tabular(preset="portfolio"),
+    "realmlp_calibrated": _calibrated,
+    "realmlp_log_loss": _for_log_loss,
     "realmlp_5": _tabular(n_estimators=5),
     "deep": _deep,
     "deep_on_table": _deep_on_table,

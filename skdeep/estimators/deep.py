@@ -199,10 +199,14 @@ class DeepEstimator(TrainedEstimator):
         return drop_zero_weights(rows).rows, np.flatnonzero(rows.weight > 0)
 
     def _l2_for(self, draft: Draft, split: Split) -> float | None:
-        """Return the penalty; "auto" is none in `partial_fit`, which does not know how many rows there will be."""
+        """Return the penalty; "auto" is the network's.
+
+        It is none if the optimizer decays weights itself, and in `partial_fit`, which does not know how many rows there will be.
+        """
         if self.l2 != "auto":
             return _float(self.l2)
-        return None if draft.is_partial else draft.resolved.network.auto_l2(len(split.train.target))
+        decays = hasattr(draft.resolved.optimizer, "weight_decay")
+        return None if decays or draft.is_partial else draft.resolved.network.auto_l2(len(split.train.target))
 
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
         resolved = draft.resolved
