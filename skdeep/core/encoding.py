@@ -114,12 +114,14 @@ class Labels:
 class Values:
     """y of numbers, `(n,)` or `(n, outputs)`: their scale, None for none. Encoded: floats `(n, outputs)`.
 
-    Predictions have the form of y, unless the loss predicts another number of columns: then `(n,)` for one.
+    Predictions have the form of y, unless the loss predicts another number of columns: then `(n,)` for one. `limits` are the
+    smallest and the largest prediction of each output, None for no limits.
     """
 
     n_outputs: int
     is_1d: bool
     scale: TargetScale | None = None
+    limits: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def task(self) -> Task:
@@ -159,7 +161,12 @@ class Values:
 
     def _in_units_of_y(self, prediction: Any) -> Any:
         scale = self._scale_of(prediction)
-        return prediction if scale is None else decode_values(prediction, scale)
+        if scale is None:
+            return prediction
+        decoded = decode_values(prediction, scale)
+        if self.limits is None:
+            return decoded
+        return np.clip(decoded, *(limit.reshape(1, -1, *(1,) * (decoded.ndim - 2)) for limit in self.limits))
 
     def _scale_of(self, prediction: Any) -> TargetScale | None:
         """Return the scale that predictions are in; None for other columns than those of y, which are not scaled."""
@@ -306,6 +313,10 @@ class Encoding:
     def with_scale(self, scale: TargetScale | None) -> Encoding:
         """Return the encoding with another scale of y."""
         return dataclasses.replace(self, target=dataclasses.replace(self.target, scale=scale))
+
+    def with_limits(self, limits: tuple[np.ndarray, np.ndarray] | None) -> Encoding:
+        """Return the encoding with other limits of predictions."""
+        return dataclasses.replace(self, target=dataclasses.replace(self.target, limits=limits))
 
     def check_domain(self, loss: Loss, values: Any, name: str = "y") -> None:
         """Raise ValueError if targets are outside of the domain of the loss. The message calls them `name`."""

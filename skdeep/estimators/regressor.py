@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+import dataclasses
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -37,6 +38,7 @@ from skdeep.estimators.parameter_types import (
     ScoringLike,
     ValidationLike,
 )
+from skdeep.estimators.prepare import Draft, Split
 from skdeep.estimators.supervised import SupervisedEstimator
 from skdeep.estimators.training import FitData, train
 
@@ -56,6 +58,8 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         As in `DeepClassifier`; `scoring=None` is `score`: R^2, or the score that the loss defines.
     shuffle, warm_start, random_state, verbose, device, pretrain, freeze_pretrained
         As in `DeepClassifier`.
+    clip_predictions : bool, default=False
+        Limit predictions to the range of y in `fit`. `partial_fit` sets no limits.
 
     Attributes
     ----------
@@ -74,6 +78,10 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **SupervisedEstimator._parameter_constraints,
+        "clip_predictions": ["boolean"],
+    }
     _default_loss = "squared_error"
 
     def __init__(
@@ -108,6 +116,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         n_estimators: int = 1,
         bootstrap: bool = False,
         cv: CVLike = None,
+        clip_predictions: bool = False,
         pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
@@ -294,6 +303,14 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
             return Values(values.shape[1], is_1d=y.ndim == 1), values
         check_n_outputs(type(self).__name__, values.shape[1], known.n_outputs)
         return known, values
+
+    def _split(self, given: WeightedRows, data: Any, draft: Draft) -> tuple[Draft, Split]:
+        """Return what the base class does, with the limits of predictions: none in `partial_fit`, which knows only some of y."""
+        limits = None
+        if self.clip_predictions and not draft.is_partial:
+            known = given.target[given.weight > 0]
+            limits = known.min(axis=0), known.max(axis=0)
+        return super()._split(given, data, dataclasses.replace(draft, encoding=draft.encoding.with_limits(limits)))
 
     def _with_scale(self, encoding: Any, train: WeightedRows, loss: Any) -> Any:
         check_domain(loss, train.target)

@@ -43,7 +43,7 @@ class SupervisedEstimator(TableReader):
         **TABLE_CONSTRAINTS,
         **MEMBERS_CONSTRAINTS,
         **CONSTRAINTS,
-        "l2": [StrOptions({"auto"}), *CONSTRAINTS["l2"]],
+        "l2": [*CONSTRAINTS["l2"], StrOptions({"auto"})],
     }
     _components: ClassVar[dict[str, str]] = {
         kind: kind for kind in ("network", "loss", "optimizer", "schedule", "augmentation")

@@ -48,6 +48,7 @@ _OF_PRESETS = (
     "tol",
     "scoring",
     "numeric_scaling",
+    "clip_predictions",
 )
 _OF_IMAGES = ("augmentation", "input_shape", "inputs", "pretrain", "freeze_pretrained")
 
@@ -266,6 +267,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     tol : float, None or "auto", default="auto"
     scoring : str, Loss, callable, None or "auto", default="auto"
     numeric_scaling : {"standard", "robust", "quantile", "auto"} or None, default="auto"
+    clip_predictions : bool or "auto", default="auto"
         These have the meaning that they have in `DeepRegressor`, and "auto" is the preset's value.
     l1 : float or None, default=None
     l2 : float, "auto" or None, default=None
@@ -335,6 +337,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
         coalesce: Coalesce = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling | Auto = "auto",
+        clip_predictions: bool | Auto = "auto",
         n_estimators: int = 1,
         bootstrap: bool = False,
         cv: CVLike = None,

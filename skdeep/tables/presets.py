@@ -117,7 +117,8 @@ def fast(table: TableTask) -> dict[str, Any]:
     )
     smooth = CrossEntropy(label_smoothing=0.1, binary_outputs=2)
     decay = {"b2": 0.95, "weight_decay": 0.0}
-    return _of_realmlp(table, network, smooth, 0.07 if table.is_regression else 0.04, {"scale": 6.0}, decay)
+    params = _of_realmlp(table, network, smooth, 0.07 if table.is_regression else 0.04, {"scale": 6.0}, decay)
+    return {**params, **_clipping(table, False)}
 
 
 def tabm(table: TableTask) -> dict[str, Any]:
@@ -145,6 +146,7 @@ def tabm(table: TableTask) -> dict[str, Any]:
         "tol": 0.0,
         "scoring": _validation_loss(table, CrossEntropy()),
         "numeric_scaling": "quantile",
+        **_clipping(table, False),
     }
 
 
@@ -218,7 +220,13 @@ def _of_realmlp(
         "tol": None,
         "scoring": _validation_loss(table, scoring),
         "numeric_scaling": "robust",
+        **_clipping(table, True),
     }
+
+
+def _clipping(table: TableTask, clips: bool) -> dict[str, bool]:
+    """Return whether predictions are limited to the range of y, a parameter of regressors only."""
+    return {"clip_predictions": clips} if table.is_regression else {}
 
 
 def _validation_loss(table: TableTask, of_classes: Loss) -> Loss:

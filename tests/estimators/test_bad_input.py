@@ -121,7 +121,7 @@ def test_unscaled_target_beyond_float32():
         ({"tol": -1}, "'tol' parameter"),
         (
             {"l2": float("inf")},
-            r"'l2' parameter of DeepClassifier must be None or a float in the range \[0.0, inf\). Got inf",
+            r"'l2' parameter of DeepClassifier must be None, a float in the range \[0.0, inf\) or a str among {'auto'}. Got inf",
         ),
         ({"input_shape": (2, 0)}, "'input_shape' parameter of DeepClassifier must be None or a tuple of positive ints"),
         ({"input_shape": (5, 2)}, "'input_shape' parameter is .5, 2., which is 10 values per row, but X has 4"),

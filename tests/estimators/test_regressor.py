@@ -185,3 +185,37 @@ def test_history_losses_are_in_units_of_the_scaled_target():
     scaled = (y - y.mean()) / y.std()
     predicted = (model.predict(X) / 1000 - y.mean()) / y.std()
     np.testing.assert_allclose(model.history_["train_loss"][0], np.mean((scaled - predicted) ** 2), rtol=1e-4)
+
+
+# Predictions within the range of y.
+
+LINEAR = QUICK | {"network": "linear"}
+
+
+@pytest.mark.parametrize("target", [y, Y[:, :2]], ids=["1-D", "two outputs"])
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"n_estimators": 2}, {"loss": "gaussian_nll"}])
+def test_predictions_are_limited_to_the_range_of_y(target, params):
+    far = 10 * X
+    free, limited = (
+        DeepRegressor(**LINEAR, **params, clip_predictions=clips).fit(X, target) for clips in (False, True)
+    )
+    low, high = target.min(axis=0), target.max(axis=0)
+    assert ((free.predict(far) < low) | (free.predict(far) > high)).any()
+    if "n_estimators" not in params:
+        np.testing.assert_allclose(limited.predict(far), np.clip(free.predict(far), low, high), rtol=1e-6)
+    np.testing.assert_allclose(limited.predict(far), np.clip(limited.predict(far), low, high), rtol=1e-9)
+    assert limited.score(far, np.clip(free.predict(far), low, high)) > 0.999
+
+
+def test_quantiles_are_limited_too_and_rows_of_weight_zero_set_no_limits():
+    weight = (y < y.max()).astype(float)
+    model = DeepRegressor(**LINEAR, loss=Quantile(quantile=(0.1, 0.9)), clip_predictions=True).fit(X, y, weight)
+    assert model.predict(10 * X).shape == (200, 2)
+    assert model.predict(10 * X).max() == pytest.approx(np.sort(y)[-2])
+
+
+def test_partial_fit_sets_no_limits():
+    parts = [DeepRegressor(**LINEAR, clip_predictions=clips) for clips in (False, True)]
+    for model in parts:
+        model.fit(X[:20], y[:20]).partial_fit(X, y)
+    np.testing.assert_array_equal(*(model.predict(10 * X) for model in parts))

@@ -181,3 +181,14 @@ def test_a_table_of_one_row_is_refused():
         TabularClassifier(**SHORT).fit(FRAME.iloc[[1]], Y[[1]])
     with pytest.raises(ValueError, match="holds out validation_fraction=0.2 of n_samples=1 distinct rows"):
         TabularRegressor(**SHORT).fit(FRAME.iloc[[1]], [1.0])
+
+
+def test_realmlp_limits_predictions_of_a_regressor_to_the_range_of_y():
+    X = np.linspace(0, 1, 80)[:, None]
+    y = 5 + 3 * X[:, 0]
+    far = np.array([[-50.0], [50.0]])
+    model = TabularRegressor(**SHORT).fit(X, y)
+    assert model.preset_params_["clip_predictions"] is True
+    assert ((model.predict(far) >= 5) & (model.predict(far) <= 8)).all()
+    free = TabularRegressor(**SHORT, clip_predictions=False).fit(X, y)
+    np.testing.assert_array_equal(np.clip(free.predict(far), 5, 8), model.predict(far))
