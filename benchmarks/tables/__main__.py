@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from benchmarks.tables.data import MOST_ROWS, SUITES
+from benchmarks.tables.plot import save_plot
 from benchmarks.tables.report import report
 
 WORKER = Path(__file__).with_name("pytabkit_worker.py")
@@ -96,11 +97,17 @@ def main() -> None:
     reporter.add_argument("file", nargs="?", default="benchmarks/results/tables.jsonl")
     reporter.add_argument("--against", default="realmlp")
     reporter.add_argument("--metric", default="error")
+    reporter.add_argument("--contenders", nargs="*", default=[], help="those to report, by default all in the file")
+    reporter.add_argument("--plot", type=Path, help="save a plot of the ratios per set to this file")
     arguments = parser.parse_args()
     if arguments.command == "run":
         run(arguments)
     else:
-        print(report(_lines(Path(arguments.file)), arguments.against, arguments.metric))
+        chosen = {*arguments.contenders, arguments.against} if arguments.contenders else None
+        lines = [line for line in _lines(Path(arguments.file)) if chosen is None or line["contender"] in chosen]
+        print(report(lines, arguments.against, arguments.metric))
+        if arguments.plot:
+            save_plot(lines, arguments.against, arguments.plot, arguments.metric)
 
 
 if __name__ == "__main__":
