@@ -75,7 +75,7 @@ def _repeats(rows: WeightedRows) -> Int[np.ndarray, " n"]:
     repeats = np.ones(n, dtype=np.int64)
     if n == 0 or np.ptp(rows.weight) <= WEIGHT_TOLERANCE * rows.weight.max():
         return repeats
-    x_of = merge_equal_rows(rows._replace(target=np.zeros(n))).position
+    x_of = merge_equal_rows(WeightedRows(rows.x, np.zeros(n), np.ones(n))).position
     has_other_targets = np.bincount(x_of)[x_of] > 1
     if has_other_targets.any():
         weight = rows.weight[has_other_targets]
