@@ -553,8 +553,12 @@ class Network(Component):
         """Return the linen module, a function `f(rngs) -> flax.nnx.Module`, or pure functions."""
         raise NotImplementedError
 
-    def auto_l2(self, n_rows: int) -> float | None:
-        """Return the penalty that `l2="auto"` means with so many distinct training rows, or None; None unless overridden."""
+    def auto_l2(self, n_values: int) -> float | None:
+        """Return the penalty that `l2="auto"` means, or None for none.
+
+        `n_values` is the number of distinct training rows, for several labels or outputs times their number: losses are means over
+        both.
+        """
         return None
 
     def build_causal(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:

@@ -81,8 +81,8 @@ def test_penalties_shrink_kernels_and_leave_biases(penalty, norm, share):
 
 
 class WithPenalty(Linear):
-    def auto_l2(self, n_rows):
-        return 100 / n_rows
+    def auto_l2(self, n_values):
+        return 100 / n_values
 
 
 def predicted(**params):
@@ -103,6 +103,18 @@ def test_an_automatic_penalty_counts_distinct_training_rows_also_of_tables():
     model = DeepRegressor(**SMALL | params).fit(frame, np.repeat(yr, 2))
     again = DeepRegressor(**SMALL | params, l2=100 / 50).fit(frame, np.repeat(yr, 2))
     np.testing.assert_array_equal(model.predict(frame), again.predict(frame))
+
+
+def test_an_automatic_penalty_counts_the_values_of_y():
+    several = np.column_stack([yr, -yr, yr**2])
+    params = SMALL | {"network": WithPenalty()}
+    pair = [DeepRegressor(**params, l2=l2).fit(XR, several).predict(XR) for l2 in ("auto", 100 / (3 * 64))]
+    np.testing.assert_array_equal(*pair)
+    labels = (several > several.mean(axis=0)).astype(int)
+    pair = [DeepClassifier(**params, l2=l2).fit(XR, labels).predict_proba(XR) for l2 in ("auto", 100 / (3 * 64))]
+    np.testing.assert_array_equal(*pair)
+    pair = [DeepClassifier(**params, l2=l2).fit(X, y).predict_proba(X) for l2 in ("auto", 100 / 64)]
+    np.testing.assert_array_equal(*pair)
 
 
 def test_no_automatic_penalty_beside_a_decay_and_in_partial_fit():

@@ -48,8 +48,8 @@ class WithOneHot(Network):
     def n_members(self) -> int | None:  # type: ignore[override]  # the network's
         return self.network.n_members
 
-    def auto_l2(self, n_rows: int) -> float | None:
-        return self.network.auto_l2(n_rows)
+    def auto_l2(self, n_values: int) -> float | None:
+        return self.network.auto_l2(n_values)
 
     def build(self, in_shape: dict[str, InputSpec], n_outputs: Any) -> NetworkFunctions:
         specs = hashable_specs(in_shape)

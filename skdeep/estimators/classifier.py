@@ -101,8 +101,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     l1 : float or None, default=None
     l2 : float, "auto" or None, default="auto"
         Penalties `l1 * sum|w|` and `0.5 * l2 * sum w^2` on kernels, added to the mean loss. "auto" is what the network suggests:
-        for "mlp" 15 divided by the number of distinct training rows, at most .03; for other networks, in `partial_fit`, and
-        for optimizers with a `weight_decay`, no penalty. Kernels are the parameters of two
+        for "mlp" 15 divided by the number of distinct training rows (times that of labels or outputs), at most .03; for other
+        networks, in `partial_fit`, and for optimizers with a `weight_decay`, no penalty. Kernels are the parameters of two
         or more dimensions except embeddings: those whose name has the word "embed", "embedding" or "table" in it.
     clip_norm : float or None, default=None
         Largest global norm of the gradient.

@@ -205,8 +205,11 @@ class DeepEstimator(TrainedEstimator):
         """
         if self.l2 != "auto":
             return _float(self.l2)
-        decays = hasattr(draft.resolved.optimizer, "weight_decay")
-        return None if decays or draft.is_partial else draft.resolved.network.auto_l2(len(split.train.target))
+        if hasattr(draft.resolved.optimizer, "weight_decay") or draft.is_partial:
+            return None
+        task = draft.encoding.task
+        n_values = len(split.train.target) * (task.n_targets if task.kind in ("multilabel", "regression") else 1)
+        return draft.resolved.network.auto_l2(n_values)
 
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
         resolved = draft.resolved

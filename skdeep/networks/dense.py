@@ -49,12 +49,12 @@ class MLP(Network):
         hidden = stack_layers(self.widths, self.activation, self.dropout_rate, self.normalization, self.residual)
         return Stack(parts_of((Flatten(), *hidden) if len(in_shape) > 1 else hidden), n_outputs)
 
-    def auto_l2(self, n_rows: int) -> float:
-        """Return 15 / n_rows, at most .03: the penalty of a normal prior of weights, whose effect shrinks as rows are added.
+    def auto_l2(self, n_values: int) -> float:
+        """Return 15 / n_values, at most .03: the penalty of a normal prior of weights, whose effect shrinks as rows are added.
 
         Chosen on 22 tables (`benchmarks.tables`). Without it, probabilities were far too sure of themselves.
         """
-        return 15 / max(n_rows, 500)
+        return 15 / max(n_values, 500)
 
     def check_fields(self) -> None:
         activation_function(self.activation)

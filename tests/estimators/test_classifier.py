@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 # Fits with the same network share programs.
 NETWORK = MLP(widths=(16,))
-QUICK = {"network": NETWORK, "learning_rate": 0.03, "max_epochs": 60, "tol": None, "random_state": 0}
+QUICK = {"network": NETWORK, "learning_rate": 0.03, "l2": None, "max_epochs": 60, "tol": None, "random_state": 0}
 X, y = make_classification(n_samples=200, n_features=8, n_informative=6, n_classes=3, random_state=0)
 SMALL = {**QUICK, "learning_rate": 0.01, "max_epochs": 5}
 
@@ -147,8 +147,8 @@ def test_history_columns_and_epochs():
 
 def test_train_loss_is_the_weighted_mean_without_penalty():
     weight = np.linspace(0.5, 2, 200)
-    params = {**SMALL, "learning_rate": 1e-12, "max_epochs": 1, "coalesce": False}
-    model = DeepClassifier(**params, l2=10.0).fit(X, y, weight)
+    params = {**SMALL, "learning_rate": 1e-12, "l2": 10.0, "max_epochs": 1, "coalesce": False}
+    model = DeepClassifier(**params).fit(X, y, weight)
     expected = log_loss(y, model.predict_proba(X), sample_weight=weight)
     np.testing.assert_allclose(model.history_["train_loss"][0], expected, rtol=1e-5)
 

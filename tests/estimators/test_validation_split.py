@@ -204,7 +204,7 @@ def rows_in_clumps(n, seed):
     return rows, label[clump], clump
 
 
-LONG = {"learning_rate": 0.003, "max_epochs": 60, "tol": None, "early_stopping": True, "random_state": 0}
+LONG = {"l2": None, "learning_rate": 0.003, "max_epochs": 60, "tol": None, "early_stopping": True, "random_state": 0}
 
 
 def test_leaking_groups_mislead_a_random_split():
