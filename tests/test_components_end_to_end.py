@@ -90,10 +90,10 @@ def predicted(**params):
 
 
 def test_an_automatic_penalty_is_that_of_the_network():
-    np.testing.assert_array_equal(predicted(), predicted(l2=0.03))  # 15 / 500: there are 64 rows
+    np.testing.assert_array_equal(predicted(), predicted(l2=0.01))  # 5 / 500: there are 64 rows
     np.testing.assert_array_equal(predicted(network=WithPenalty()), predicted(network="linear", l2=100 / 64))
     np.testing.assert_array_equal(predicted(network="linear"), predicted(network="linear", l2=None))
-    assert MLP().auto_l2(30_000) == 15 / 30_000
+    assert MLP().auto_l2(30_000) == 5 / 30_000
 
 
 def test_an_automatic_penalty_counts_distinct_training_rows_also_of_tables():
@@ -117,7 +117,8 @@ def test_an_automatic_penalty_counts_the_values_of_y():
     np.testing.assert_array_equal(*pair)
 
 
-def test_no_automatic_penalty_beside_a_decay_and_in_partial_fit():
+def test_no_automatic_penalty_beside_a_decay_for_other_losses_and_in_partial_fit():
+    np.testing.assert_array_equal(predicted(loss="quantile"), predicted(loss="quantile", l2=None))
     np.testing.assert_array_equal(predicted(optimizer="adamw"), predicted(optimizer="adamw", l2=None))
     parts = [DeepRegressor(**SMALL, l2=l2).partial_fit(XR, yr).predict(XR) for l2 in ("auto", None)]
     np.testing.assert_array_equal(*parts)

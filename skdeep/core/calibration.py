@@ -9,6 +9,9 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 _LARGEST_LOG, _N_HALVINGS = 16.0, 30
+# If all held-out rows are classified correctly, the best temperature is 0, and all rows would get the same probabilities. So
+# logits that differ by this much are not sharpened: float32 tells apart probabilities of larger ones no more.
+_LARGEST_GAP, _SMALLEST_GAP = 15.0, 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +49,8 @@ def fit_temperature(
 ) -> Temperature:
     """Return the temperature with the smallest weighted log loss of held-out rows, by bisection.
 
-    The weight of the uniform distribution is 1 / (n + 1) for n rows of positive weight.
+    The weight of the uniform distribution is 1 / (n + 1) for n rows of positive weight. If all rows are classified correctly, the
+    temperature is not 0, as the log loss would have it, but such that rows keep different probabilities.
 
     Parameters
     ----------
@@ -76,7 +80,13 @@ def fit_temperature(
     for _ in range(_N_HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if slope(np.exp(middle)) > 0 else (middle, high)
-    return Temperature(float(np.exp((low + high) / 2)), 1 / (int((weight > 0).sum()) + 1))
+    largest = max(1.0, _LARGEST_GAP / max(_largest_gap(raw), _SMALLEST_GAP))
+    return Temperature(min(float(np.exp((low + high) / 2)), largest), 1 / (int((weight > 0).sum()) + 1))
+
+
+def _largest_gap(raw: Float[np.ndarray, "n raw"]) -> float:
+    """Return the largest difference between logits of a row, or for single logits the largest distance to 0."""
+    return float(np.ptp(raw, axis=1).max() if raw.shape[1] > 1 else np.abs(raw).max())
 
 
 def _softmax(raw: Float[np.ndarray, "n raw"]) -> Float[np.ndarray, "n raw"]:

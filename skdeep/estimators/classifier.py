@@ -64,18 +64,17 @@ def _gives_probabilities(estimator: Any) -> bool:
     return True
 
 
-def check_calibrates(owner: str, job: Any) -> None:
-    """Raise ValueError if a job has no validation rows, or its loss has a link of its own."""
+def _obstacle_to_calibration(job: Any) -> str | None:
+    """Return what `calibration="temperature"` lacks in a job, None if it lacks nothing."""
     if job.validation is None:
-        raise ValueError(
-            f"calibration='temperature' of {owner} needs validation rows. Set early_stopping=True, or give X_val and y_val to fit."
-        )
+        return "needs validation rows. Set early_stopping=True, or give X_val and y_val to fit."
     loss = loss_of_member(job.config.loss)
-    if not (loss.probabilistic and has_built_in_link(loss)):
-        raise ValueError(
-            f"calibration='temperature' of {owner} needs a loss with the built-in link to probabilities, such as 'cross_entropy'. "
-            f"Got {loss}. Set calibration=None, or use CalibratedClassifierCV."
-        )
+    if loss.probabilistic and has_built_in_link(loss):
+        return None
+    return (
+        "needs a loss with the built-in link to probabilities, such as 'cross_entropy'. "
+        f"Got {loss}. Set calibration=None, or use CalibratedClassifierCV."
+    )
 
 
 class DeepClassifier(ClassifierMixin, SupervisedEstimator):
@@ -101,8 +100,9 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     l1 : float or None, default=None
     l2 : float, "auto" or None, default="auto"
         Penalties `l1 * sum|w|` and `0.5 * l2 * sum w^2` on kernels, added to the mean loss. "auto" is what the network suggests:
-        for "mlp" 15 divided by the number of distinct training rows (times that of labels or outputs), at most .03; for other
-        networks, in `partial_fit`, and for optimizers with a `weight_decay`, no penalty. Kernels are the parameters of two
+        for "mlp" 5 divided by the number of distinct training rows (times that of labels or outputs), at most .01. It is none
+        for other networks, losses other than "cross_entropy" and "squared_error", optimizers with a `weight_decay`, and in
+        `partial_fit`. Kernels are the parameters of two
         or more dimensions except embeddings: those whose name has the word "embed", "embedding" or "table" in it.
     clip_norm : float or None, default=None
         Largest global norm of the gradient.
@@ -160,10 +160,10 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Train each member on rows drawn with replacement.
     cv : int, splitter, iterable or None, default=None
         Train `n_estimators` members on the training rows of each split; an int is a number of folds.
-    calibration : {"temperature"} or None, default=None
+    calibration : {"temperature", "auto"} or None, default=None
         Divide the logits by the temperature that fits the validation rows best, after training, and mix probabilities with
-        the uniform distribution at weight 1 / (number of validation rows + 1). Needs `early_stopping` or `X_val`. `predict`
-        does not change.
+        the uniform distribution at weight 1 / (number of validation rows + 1). Needs `early_stopping` or `X_val`, and a loss such as
+        "cross_entropy"; without them "auto" leaves the probabilities as they are. `predict` does not change.
     pretrain : FrozenEstimator or None, default=None
         A fitted `DeepAutoencoder` in `sklearn.frozen.FrozenEstimator`. Its encoder feeds `network`, which then gets rows
         of `n_components` numbers. X must be scaled as it was for the autoencoder.
@@ -208,7 +208,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         With `cv` or `bootstrap`: mean predictions for each row by the members that did not see it, and their score. They are
         probabilities `(n, classes)`, NaN where every member saw the row.
     temperature_ : float
-        With `calibration="temperature"`: the temperature.
+        With `calibration`: the temperature.
     n_parameters_ : int
         Number of trained scalars.
 
@@ -225,7 +225,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SupervisedEstimator._parameter_constraints,
         "class_weight": [None, dict, list, StrOptions({"balanced"})],
-        "calibration": [None, StrOptions({"temperature"})],
+        "calibration": [None, StrOptions({"temperature", "auto"})],
     }
     _default_loss = "cross_entropy"
     _temperature: Temperature | None = None
@@ -263,7 +263,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         n_estimators: int = 1,
         bootstrap: bool = False,
         cv: CVLike = None,
-        calibration: Literal["temperature"] | None = None,
+        calibration: Literal["temperature", "auto"] | None = None,
         pretrain: Pretrained = None,
         freeze_pretrained: bool = False,
     ) -> None:
@@ -455,13 +455,13 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     def _adopt(self, job: Any) -> None:
         super()._adopt(job)
         self._temperature = None
-        if self.calibration is not None:
-            check_calibrates(type(self).__name__, job)
+        if self.calibration == "temperature" and (obstacle := _obstacle_to_calibration(job)):
+            raise ValueError(f"calibration='temperature' of {type(self).__name__} {obstacle}")
 
     def _absorb(self, job: Any, outcome: Any) -> None:
         super()._absorb(job, outcome)
         self._temperature = None
-        if self.calibration is None:
+        if self.calibration is None or _obstacle_to_calibration(job):
             return
         rows = job.validation
         raw = self._raw_of(self._model, self.params_, self.model_state_, rows.x)
@@ -469,7 +469,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
 
     @property
     def temperature_(self) -> float:
-        """The temperature that logits are divided by, if `calibration` is "temperature"."""
+        """The temperature that logits are divided by, if they are calibrated."""
         if self._temperature is None:
             raise AttributeError(
                 f"This {type(self).__name__} has no temperature_: fit it with calibration='temperature'."

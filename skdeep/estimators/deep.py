@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from skdeep.component import components_in
 from skdeep.config import FitConfig, Model
 from skdeep.contract import Loss
 from skdeep.core import stopping
@@ -47,7 +48,7 @@ from skdeep.estimators.resolve import Resolved, resolve_ready
 from skdeep.estimators.scale_hints import training_hint
 from skdeep.estimators.scoring import EstimatorScore, ScoredRows
 from skdeep.estimators.validation_split import distinct, held_out
-from skdeep.losses import ZeroOne
+from skdeep.losses import CrossEntropy, SquaredError, ZeroOne
 from skdeep.records import Outcome, Task, TrainState
 
 
@@ -201,11 +202,14 @@ class DeepEstimator(TrainedEstimator):
     def _l2_for(self, draft: Draft, split: Split) -> float | None:
         """Return the penalty; "auto" is the network's.
 
-        It is none if the optimizer decays weights itself, and in `partial_fit`, which does not know how many rows there will be.
+        It is none with losses for which it was not measured (it would shrink quantiles and deviations), if the optimizer decays
+        weights itself, and in `partial_fit`, which does not know how many rows there will be.
         """
         if self.l2 != "auto":
             return _float(self.l2)
-        if hasattr(draft.resolved.optimizer, "weight_decay") or draft.is_partial:
+        is_measured = isinstance(draft.resolved.loss, CrossEntropy | SquaredError)
+        decays = any(hasattr(part, "weight_decay") for part in components_in(draft.resolved.optimizer))
+        if not is_measured or decays or draft.is_partial:
             return None
         task = draft.encoding.task
         n_values = len(split.train.target) * (task.n_targets if task.kind in ("multilabel", "regression") else 1)

@@ -150,7 +150,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     numeric_scaling : {"standard", "robust", "quantile", "auto"} or None, default="auto"
         These have the meaning that they have in `DeepClassifier`, and "auto" is the preset's value.
     class_weight : dict, list of dicts, "balanced" or None, default=None
-    calibration : {"temperature"} or None, default=None
+    calibration : {"temperature", "auto"} or None, default="auto"
     l1 : float or None, default=None
     l2 : float, "auto" or None, default=None
     coalesce : bool or "auto", default="auto"
@@ -217,7 +217,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
         tol: float | Auto | None = "auto",
         scoring: ScoringLike = "auto",
         class_weight: ClassWeight = None,
-        calibration: Literal["temperature"] | None = None,
+        calibration: Literal["temperature", "auto"] | None = "auto",
         coalesce: Coalesce = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling | Auto = "auto",

@@ -12,7 +12,7 @@ from skdeep.networks import TabM
 
 X, Y = make_classification(n_samples=600, n_features=12, n_informative=5, n_classes=3, flip_y=0.2, random_state=0)
 TRAIN, TEST, Y_TRAIN, Y_TEST = train_test_split(X, Y, random_state=0)
-OVERFIT = {"max_epochs": 60, "tol": None, "learning_rate": 0.01, "random_state": 0}
+OVERFIT = {"l2": None, "max_epochs": 60, "tol": None, "learning_rate": 0.01, "random_state": 0}
 VALIDATION = {"X_val": TEST[:75], "y_val": Y_TEST[:75]}
 
 
@@ -81,6 +81,36 @@ def test_networks_and_estimators_of_members():
 def test_what_cannot_be_calibrated(params, data, message):
     with pytest.raises(ValueError, match=message):
         DeepClassifier(**OVERFIT, **params, calibration="temperature").fit(TRAIN, Y_TRAIN, **data)
+
+
+def test_auto_calibrates_where_it_can():
+    certain, auto = (
+        DeepClassifier(**OVERFIT, calibration=how).fit(TRAIN, Y_TRAIN, **VALIDATION) for how in ("temperature", "auto")
+    )
+    assert auto.temperature_ == certain.temperature_
+    np.testing.assert_array_equal(auto.predict_proba(X), certain.predict_proba(X))
+    for params, data in (({}, {}), ({"loss": "hinge"}, VALIDATION)):
+        model = DeepClassifier(**OVERFIT, **params, calibration="auto").fit(TRAIN, Y_TRAIN, **data)
+        assert not hasattr(model, "temperature_")
+
+
+def test_tabular_classifiers_are_calibrated_by_default():
+    model = TabularClassifier(max_epochs=4, random_state=0).fit(TRAIN, Y_TRAIN)
+    assert model.temperature_ > 0
+    whole = TabularClassifier(max_epochs=4, random_state=0, early_stopping=False).fit(TRAIN, Y_TRAIN)
+    assert not hasattr(whole, "temperature_")
+
+
+def test_rows_keep_their_order_if_all_held_out_rows_are_classified_correctly():
+    rows = np.random.default_rng(0).normal(size=(300, 1))
+    labels = (rows[:, 0] > 0).astype(int)
+    short = DeepClassifier(**OVERFIT | {"max_epochs": 3, "learning_rate": 1e-3}, calibration="temperature")
+    model = short.fit(rows, labels, X_val=np.sign(rows[:30]), y_val=labels[:30])
+    grid = np.linspace(-2, 2, 101)[:, None]
+    assert model.temperature_ < 1
+    p = model.predict_proba(grid)[:, 1]
+    assert (np.diff(p) >= 0).all()
+    assert len(np.unique(p)) > 90
 
 
 def test_a_fit_without_calibration_forgets_the_temperature():

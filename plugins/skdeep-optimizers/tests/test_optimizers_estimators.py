@@ -18,7 +18,7 @@ from skdeep.networks import MLP
 from skdeep.optimizers import SGD
 
 X, y = make_moons(120, noise=0.1, random_state=0)
-SMALL = {"network": MLP(widths=(12,)), "batch_size": 40, "max_epochs": 40, "tol": None, "random_state": 0}
+SMALL = {"network": MLP(widths=(12,)), "batch_size": 40, "max_epochs": 40, "tol": None, "l2": None, "random_state": 0}
 # Per name: the default object, a learning rate, and other values of the fields.
 NAMES = {
     "adopt": (ADOPT(), 0.05, {"b1": 0, "b2": 0.5, "eps": 1e-4, "clip_exponent": 0, "weight_decay": 1}),
