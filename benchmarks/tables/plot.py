@@ -30,7 +30,14 @@ def save_plot(lines: list[dict[str, Any]], against: str, path: Path, metric: str
         values = ratios[contender].to_numpy()
         mean = np.exp(np.nanmean(np.log(values)))
         far = values > LARGEST
-        axes.plot(values[~far], rows[~far], "o", color=colour, alpha=0.85, label=f"{contender} (mean {mean:.3f})")
+        axes.plot(
+            values[~far],
+            rows[~far],
+            "o",
+            color=colour,
+            alpha=0.85,
+            label=f"{contender} (mean {mean:.3f} of {np.isfinite(values).sum()} sets)",
+        )
         axes.plot(np.full(far.sum(), LARGEST), rows[far], ">", color=colour, alpha=0.85)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(rows, [f"{name} ({suite})" for suite, name in ratios.index])
