@@ -54,7 +54,7 @@ skdeep.register("optimizer", "belief")(lambda learning_rate: optax.adabelief(lea
 
 RUN = """
     X, y = load_iris(return_X_y=True)
-    model = skdeep.DeepClassifier(max_epochs=20, tol=None, learning_rate=0.05, batch_size=32, random_state=0)
+    model = skdeep.DeepClassifier(l2=None, max_epochs=20, tol=None, learning_rate=0.05, batch_size=32, random_state=0)
     pipeline = make_pipeline(StandardScaler(), model)
     grid = [
         {"deepclassifier__loss": ["cross_entropy", "skdeep-robust:generalized_cross_entropy", "mine", Scaled(scale=3.0)]},
