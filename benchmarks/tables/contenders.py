@@ -34,16 +34,13 @@ def _tabular(**params: Any) -> Maker:
     return make
 
 
-def _calibrated(is_regression: bool, seed: int) -> Any:
-    return (
-        _tabular()(is_regression, seed)
-        if is_regression
-        else TabularClassifier(calibration="temperature", random_state=seed)
-    )
+def _tabular_with(**of_classifier: Any) -> Maker:
+    """Return a maker whose classifiers get parameters that regressors lack."""
 
+    def make(is_regression: bool, seed: int) -> Any:
+        return _tabular(**({} if is_regression else of_classifier))(is_regression, seed)
 
-def _for_log_loss(is_regression: bool, seed: int) -> Any:
-    return _tabular()(is_regression, seed) if is_regression else TabularClassifier(metric="log_loss", random_state=seed)
+    return make
 
 
 def _deep(is_regression: bool, seed: int) -> Any:
@@ -77,8 +74,8 @@ CONTENDERS: dict[str, Maker] = {
     "fast": _tabular(preset="fast"),
     "tabm": _tabular(preset="tabm"),
     "portfolio": _tabular(preset="portfolio"),
-    "realmlp_calibrated": _calibrated,
-    "realmlp_log_loss": _for_log_loss,
+    "realmlp_uncalibrated": _tabular_with(calibration=None),
+    "realmlp_log_loss": _tabular_with(metric="log_loss"),
     "realmlp_5": _tabular(n_estimators=5),
     "deep": _deep,
     "deep_on_table": _deep_on_table,

@@ -98,8 +98,7 @@ def read_column(series: nw.Series[Any], name: Any, *, is_category: bool = False)
     """Return the kind and the values of a column; `name` is its name for messages.
 
     Values of text, booleans and categories are objects, where missing ones are None or NaN: floats would merge large whole numbers.
-    Dates are read as their `DATE_PARTS`, durations as
-    seconds, other numbers as they are.
+    Dates are read as their `DATE_PARTS`, durations as seconds, other numbers as they are.
 
     Raises
     ------

@@ -110,9 +110,8 @@ class Table:
         found: dict[str, np.ndarray] = {}
         if numbers:
             values = np.concatenate(numbers, axis=1).astype(self.dtype, copy=False)
-            found[NUMERIC] = np.where(
-                np.isnan(values), np.nan, values
-            )  # equal bits, so that equal rows have equal hashes
+            # All NaN get the same bits, so that equal rows have equal hashes.
+            found[NUMERIC] = np.where(np.isnan(values), np.nan, values)
             self._check_finite(found[NUMERIC])
         if ids or gaps:
             found[CATEGORY] = np.stack(ids + gaps, axis=1)
