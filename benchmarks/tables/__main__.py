@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
             X, y = table.load(arguments.rows)
             is_regression = table.kind == "regression"
             for i, (train, test) in enumerate(folds_of(X, y, is_regression, arguments.folds)):
+                if arguments.first_folds is not None and i >= arguments.first_folds:
+                    break
                 parts = (X.iloc[train], y.iloc[train]), (X.iloc[test], y.iloc[test])
                 for contender in arguments.contenders:
                     if (name, i, contender) in done:
@@ -90,6 +92,7 @@ def main() -> None:
         help="see contenders.py",
     )
     runner.add_argument("--folds", type=int, default=3)
+    runner.add_argument("--first-folds", type=int, help="fit on so many of the folds only, where a contender is slow")
     runner.add_argument("--rows", type=int, default=MOST_ROWS, help="at most this many rows per set")
     runner.add_argument("--out", default="benchmarks/results/tables.jsonl")
     runner.add_argument("--pytabkit", default=sys.executable, help="the interpreter of an environment with pytabkit")

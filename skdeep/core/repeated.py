@@ -57,8 +57,23 @@ def repeat_rows(distinct: DistinctRows) -> RepeatedRows:
     >>> repeat_rows(DistinctRows(rows, np.arange(3))).rows.weight.tolist()
     [1.0, 1.0, 1.0, 1.0, 5.0]
     """
+    return _repeated(distinct, _repeats(distinct.rows))
+
+
+def repeat_all_rows(distinct: DistinctRows, weight: Float[np.ndarray, " given"]) -> RepeatedRows:
+    """Repeat each row as often as it was given, for a table of so few distinct rows that none could be held out.
+
+    `weight` are those of the given rows: a row of weight 15 is repeated 15 times, as 15 copies of it are. There are at most
+    about 10,000 repeats in all.
+    """
+    used = distinct.position >= 0
+    heavy = np.minimum(weight[used], MOST_REPEATS**2)
+    copies = np.bincount(distinct.position[used], weights=heavy, minlength=len(distinct.rows.target))
+    return _repeated(distinct, _multiples(copies, 1.0))
+
+
+def _repeated(distinct: DistinctRows, repeats: Int[np.ndarray, " n"]) -> RepeatedRows:
     rows = distinct.rows
-    repeats = _repeats(rows)
     part_of = np.repeat(np.arange(len(repeats)), repeats)
     if len(part_of) > len(repeats):
         rows = rows._replace(weight=rows.weight / repeats).take(part_of)
@@ -79,9 +94,13 @@ def _repeats(rows: WeightedRows) -> Int[np.ndarray, " n"]:
     has_other_targets = np.bincount(x_of)[x_of] > 1
     if has_other_targets.any():
         weight = rows.weight[has_other_targets]
-        unit = max(_unit(weight), weight.sum() / MOST_REPEATS)
-        repeats[has_other_targets] = np.maximum(1, np.rint(weight / unit))
+        repeats[has_other_targets] = _multiples(weight, _unit(weight))
     return repeats
+
+
+def _multiples(weight: Float[np.ndarray, " n"], unit: float) -> Int[np.ndarray, " n"]:
+    unit = max(unit, weight.sum() / MOST_REPEATS)
+    return np.maximum(1, np.rint(weight / unit)).astype(np.int64)
 
 
 def _unit(weight: Float[np.ndarray, " n"]) -> float:

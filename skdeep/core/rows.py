@@ -153,8 +153,7 @@ def choose_held_out(
     ValueError
         If no row would be left to train on, or none to validate on.
     """
-    n = len(target)
-    wanted = fraction if isinstance(fraction, int) else max(1, round(fraction * n))
+    n, wanted = len(target), _wanted(target, fraction)
     if rng is None:
         held_out = np.arange(n)[max(0, n - wanted) :]
     elif stratify and wanted < n:
@@ -170,6 +169,15 @@ def choose_held_out(
     is_held_out = np.zeros(n, dtype=bool)
     is_held_out[held_out] = True
     return is_held_out
+
+
+def are_divisible(target: Shaped[np.ndarray, "n ..."], fraction: float | int, stratify: bool) -> bool:
+    """Return whether `choose_held_out` can hold out random rows and leave some, with `stratify` one of each class."""
+    return _wanted(target, fraction) < len(target) and not (stratify and len(np.unique(target)) == len(target))
+
+
+def _wanted(target: Shaped[np.ndarray, "n ..."], fraction: float | int) -> int:
+    return fraction if isinstance(fraction, int) else max(1, round(fraction * len(target)))
 
 
 def _are_equal(weight: Float[np.ndarray, " n"]) -> bool:

@@ -201,8 +201,7 @@ class TableReader(DeepEstimator, ArrayReader):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        # `categorical` stays False, as in HistGradientBoosting: scikit-learn's checks then give whole numbers only, of which few
-        # rows are distinct.
+        tags.input_tags.categorical = self._may_be_table
         tags.input_tags.allow_nan = self._may_be_table
         return tags
 

@@ -10,10 +10,11 @@ import pandas as pd
 from sklearn.utils.validation import check_consistent_length
 
 from skdeep.core.random import host_generator
-from skdeep.core.repeated import RepeatedRows, repeat_rows, whole_rows
+from skdeep.core.repeated import RepeatedRows, repeat_all_rows, repeat_rows, whole_rows
 from skdeep.core.rows import (
     DistinctRows,
     WeightedRows,
+    are_divisible,
     bounded_weights,
     choose_held_out,
     drop_zero_weights,
@@ -41,8 +42,8 @@ def held_out(
     """Return training rows, validation rows, and the positions of the held-out rows among the given ones.
 
     A share or number of rows is drawn among distinct rows, so that no row is on both sides, unless its x has several targets
-    (`repeat_rows`). Whole groups are held out if there are `groups`. A splitter, positions or a mask divide the rows as the
-    user gave them; equal rows are then merged on each side.
+    (`repeat_rows`) or there are too few distinct rows for two sides (`repeat_all_rows`). Whole groups are held out if there are
+    `groups`. A splitter, positions or a mask divide the rows as the user gave them; equal rows are then merged on each side.
 
     Parameters
     ----------
@@ -108,6 +109,8 @@ def _random(estimator: Any, given: WeightedRows, found: RepeatedRows, draft: Any
     fraction = int(fraction) if isinstance(fraction, Integral) else float(fraction)
     rng = host_generator(draft.key, _SPLIT_STREAM) if estimator.shuffle else None
     is_by_class = draft.encoding.task.kind in ("binary", "multiclass") and given.target.ndim == 1
+    if rng is not None and estimator._merges_rows and not are_divisible(found.rows.target, fraction, is_by_class):
+        found = repeat_all_rows(found.distinct, given.weight)
     is_held_out = choose_held_out(found.rows.target, fraction, is_by_class, rng)
     train, validation = (found.rows.take(np.flatnonzero(marks)) for marks in (~is_held_out, is_held_out))
     return train, validation, found.members(is_held_out, given.weight)

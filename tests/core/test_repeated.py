@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skdeep.core.repeated import MOST_REPEATS, repeat_rows, whole_rows
+from skdeep.core.repeated import MOST_REPEATS, repeat_all_rows, repeat_rows, whole_rows
 from skdeep.core.rows import DistinctRows, WeightedRows, merge_equal_rows
 
 X = np.array([[0.0], [0.0], [1.0], [2.0], [2.0]])
@@ -70,3 +70,26 @@ def test_a_single_heavy_row_is_a_member_of_any_part_of_it():
     weight = [6.0, 2, 50, 3, 4]
     found = repeated(weight)
     assert found.members(np.arange(16) == 0, np.array(weight)).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("weight", "wanted"), [([15, 15, 15], [15] * 3), ([0.2, 2, 0.7], [1, 2, 1]), ([1, 1, 1], [1] * 3)]
+)
+def test_all_rows_are_repeated_as_often_as_they_were_given(weight, wanted):
+    x, target = np.arange(3.0)[:, None], np.arange(3)
+    weight = np.array(weight, float)
+    found = repeat_all_rows(merge_equal_rows(WeightedRows(x, target, weight)), weight)
+    assert np.bincount(found.part_of).tolist() == wanted
+    np.testing.assert_allclose(np.bincount(found.part_of, found.rows.weight), found.distinct.rows.weight)
+
+
+def test_copies_are_repeated_as_their_weights_would_be():
+    weight = np.array([3.0, 0, 1, 2])
+    given = WeightedRows(np.array([[0.0], [5], [1], [0]]), np.array([0, 2, 1, 0]), weight)
+    assert np.bincount(repeat_all_rows(merge_equal_rows(given), weight).part_of).tolist() == [5, 1]
+
+
+def test_there_are_so_many_repeats_of_all_rows_at_most():
+    weight = np.array([1e308, 1e308, 1.0])
+    found = repeat_all_rows(merge_equal_rows(WeightedRows(np.eye(3), np.arange(3), weight)), weight)
+    assert sorted(np.bincount(found.part_of)) == [1, MOST_REPEATS // 2, MOST_REPEATS // 2]

@@ -16,6 +16,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from skdeep.core import rows as rows_module
 from skdeep.core.rows import (
     WeightedRows,
+    are_divisible,
     bounded_weights,
     choose_held_out,
     drop_zero_weights,
@@ -107,6 +108,19 @@ def test_the_share_of_classes_of_one_row_is_drawn_from_other_classes():
 def test_holding_out_all_rows_by_class_raises(n_wanted):
     with pytest.raises(ValueError, match="leaves 0 to train on and 20 to validate on"):
         choose_held_out(np.arange(20) % 2, n_wanted, True, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("target", "fraction", "stratify"),
+    [([0, 1, 2], 0.2, True), ([0, 1, 2, 2], 0.2, True), ([0, 1], 0.2, False), ([0], 0.2, False), ([0, 0, 0], 3, True)],
+)
+def test_rows_are_divisible_if_some_can_be_held_out(target, fraction, stratify):
+    target, can_hold_out = np.array(target), True
+    try:
+        choose_held_out(target, fraction, stratify, np.random.default_rng(0))
+    except ValueError:
+        can_hold_out = False
+    assert are_divisible(target, fraction, stratify) == can_hold_out
 
 
 def test_without_a_generator_the_last_rows_are_held_out():

@@ -276,3 +276,23 @@ def test_a_scorer_gets_both_targets_of_an_x():
     assert len(y) == pytest.approx(0.1 * CELLS.n.sum(), abs=1)
     targets = pd.Series(np.asarray(y)).groupby([np.asarray(rows.department), np.asarray(rows.sex)]).nunique()
     assert (targets == 2).sum() >= 10
+
+
+@pytest.mark.parametrize("copies", [15, [15, 30, 5]])
+def test_if_each_class_has_one_distinct_row_copies_are_held_out(copies):
+    colour = pd.DataFrame({"colour": ["red", "green", "blue"]})
+    taste = np.array(["sweet", "sour", "salty"])
+    position = np.repeat(np.arange(3), copies)
+    model = DeepClassifier(**SHORT, learning_rate=0.01).fit(colour.iloc[position], taste[position])
+    assert model.predict(colour).tolist() == taste.tolist()
+    weighted = DeepClassifier(**SHORT, learning_rate=0.01).fit(colour, taste, np.broadcast_to(copies, 3))
+    np.testing.assert_array_equal(weighted.predict_proba(colour), model.predict_proba(colour))
+
+
+def test_three_rows_of_three_classes_cannot_be_divided():
+    with pytest.raises(ValueError, match="n_samples=3 distinct rows, which leaves 3 to train on and 0 to validate on"):
+        DeepClassifier(early_stopping=True).fit(np.eye(3), [0, 1, 2])
+    with pytest.raises(ValueError, match="leaves 0 to train on and 4 to validate on"):
+        DeepClassifier(early_stopping=True, shuffle=False, validation_fraction=4).fit(
+            np.eye(3)[[0, 0, 1, 2]], [0, 0, 1, 2]
+        )
