@@ -1,4 +1,4 @@
-"""Distinct rows, of which those whose x occurs with several targets are repeated, so that a split can divide them."""
+"""Distinct rows, some of them repeated, so that a split can divide them: those whose x occurs with several targets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from skdeep.core.rows import WEIGHT_TOLERANCE, DistinctRows, WeightedRows, bound
 
 MOST_REPEATS = 10_000
 MOST_COPIES_OF_THE_LIGHTEST = 32
+LEAST_SHARE = 0.1
 
 
 class RepeatedRows(NamedTuple):
@@ -43,9 +44,11 @@ def repeat_rows(distinct: DistinctRows) -> RepeatedRows:
     """Repeat each row whose x occurs with several targets as often as it was given, as far as the weights tell.
 
     A distinct row stands for all rows with its x and its target. If it were held out as a whole, rows with the same x and
-    other targets would train alone, and teach that this target does not occur at this x. The repeats have about equal
-    weights: the largest number of which the weights of these rows are multiples, else the smallest weight of these. There
-    are at most about 10,000 repeats in all, or as many as there are distinct rows.
+    other targets would train alone, and teach that this target does not occur at this x. If such rows are at least a tenth
+    of the weight, equal rows are observations rather than copies, and all rows are repeated: a few heavy rows would make
+    few and noisy steps. The repeats have about equal weights: the largest number of which the weights of these rows are
+    multiples, else the smallest weight of these. There are at most about 10,000 repeats in all, or as many as there are
+    distinct rows.
 
     Examples
     --------
@@ -53,9 +56,9 @@ def repeat_rows(distinct: DistinctRows) -> RepeatedRows:
     >>> from skdeep.core.repeated import repeat_rows
     >>> from skdeep.core.rows import DistinctRows, WeightedRows
     >>> x, target = np.array([[0.0], [0.0], [1.0]]), np.array([0, 1, 1])
-    >>> rows = WeightedRows(x, target, np.array([3.0, 1.0, 5.0]))
+    >>> rows = WeightedRows(x, target, np.array([3.0, 1.0, 50.0]))
     >>> repeat_rows(DistinctRows(rows, np.arange(3))).rows.weight.tolist()
-    [1.0, 1.0, 1.0, 1.0, 5.0]
+    [1.0, 1.0, 1.0, 1.0, 50.0]
     """
     return _repeated(distinct, _repeats(distinct.rows))
 
@@ -92,6 +95,8 @@ def _repeats(rows: WeightedRows) -> Int[np.ndarray, " n"]:
         return repeats
     x_of = merge_equal_rows(WeightedRows(rows.x, np.zeros(n), np.ones(n))).position
     has_other_targets = np.bincount(x_of)[x_of] > 1
+    if rows.weight[has_other_targets].sum() >= LEAST_SHARE * rows.weight.sum():
+        return _multiples(rows.weight, _unit(rows.weight))
     if has_other_targets.any():
         weight = rows.weight[has_other_targets]
         repeats[has_other_targets] = _multiples(weight, _unit(weight))

@@ -45,7 +45,9 @@ class NumericScale:
         """Return scaled numbers in float64."""
         x = np.asarray(x, np.float64)
         if self.quantiles is not None:
-            z = np.stack([_normal_scores(column, q) for column, q in zip(x.T, self.quantiles.T, strict=True)], axis=1)
+            z = np.empty_like(x)
+            for j in range(x.shape[1]):
+                z[:, j] = _normal_scores(x[:, j], self.quantiles[:, j])
         elif self.method == "robust":
             z = smooth_clip(self.factor * (np.clip(x, -_LARGEST, _LARGEST) - self.center))
         else:

@@ -20,7 +20,7 @@ def repeats(*args, **kwargs):
 
 @pytest.mark.parametrize("factor", [1.0, 0.1, 1e300, 1e-300])
 def test_a_row_whose_x_has_other_targets_is_repeated_by_the_largest_common_unit(factor):
-    weight = np.array([6, 2, 50, 3, 4]) * factor
+    weight = np.array([6, 2, 500, 3, 4]) * factor
     found = repeated(weight)
     assert np.bincount(found.part_of).tolist() == [6, 2, 1, 3, 4]
     np.testing.assert_array_equal(found.rows.x, X[found.part_of])
@@ -29,7 +29,7 @@ def test_a_row_whose_x_has_other_targets_is_repeated_by_the_largest_common_unit(
 
 
 def test_without_a_common_unit_the_lightest_row_is_the_unit():
-    assert repeats([3 * np.pi, np.e, 50, 1, 2.4]) == [9, 3, 1, 1, 2]
+    assert repeats([3 * np.pi, np.e, 500, 1, 2.4]) == [9, 3, 1, 1, 2]
 
 
 def test_rows_stay_whole_if_all_weights_are_equal_or_each_x_has_one_target():
@@ -37,6 +37,11 @@ def test_rows_stay_whole_if_all_weights_are_equal_or_each_x_has_one_target():
     assert repeats(range(1, 6), x=np.arange(5.0)[:, None]) == [1] * 5
     rows = WeightedRows(X, TARGET, np.arange(1.0, 6))
     assert whole_rows(DistinctRows(rows, np.arange(5))).rows is rows
+
+
+def test_all_rows_are_repeated_if_a_tenth_of_the_weight_has_an_x_with_several_targets():
+    assert repeats([6, 2, 136, 3, 4]) == [6, 2, 1, 3, 4]
+    assert repeats([6, 2, 135, 3, 4]) == [6, 2, 135, 3, 4]
 
 
 def test_there_are_about_so_many_repeats_at_most():
@@ -48,10 +53,10 @@ def test_there_are_about_so_many_repeats_at_most():
 
 @pytest.mark.parametrize("factor", [1.0, 0.1, 1e307])
 def test_the_members_of_chosen_repeats_are_as_many_copies(factor):
-    copies = np.array([6, 2, 10, 3, 4])
-    order = np.random.default_rng(0).permutation(25)
+    copies = np.array([6, 2, 150, 3, 4])
+    order = np.random.default_rng(0).permutation(165)
     x, target = np.repeat(X, copies, axis=0)[order], np.repeat(TARGET, copies)[order]
-    weight = np.full(25, factor)
+    weight = np.full(165, factor)
     weight[::5] = 0
     found = repeat_rows(merge_equal_rows(WeightedRows(x, target, weight)))
     is_chosen = np.random.default_rng(1).random(len(found.part_of)) < 0.4
@@ -67,7 +72,7 @@ def test_the_members_of_chosen_repeats_are_as_many_copies(factor):
 
 
 def test_a_single_heavy_row_is_a_member_of_any_part_of_it():
-    weight = [6.0, 2, 50, 3, 4]
+    weight = [6.0, 2, 500, 3, 4]
     found = repeated(weight)
     assert found.members(np.arange(16) == 0, np.array(weight)).tolist() == [0]
 

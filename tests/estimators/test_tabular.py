@@ -79,6 +79,16 @@ def test_tables_with_gaps_and_categories(preset):
     np.testing.assert_array_equal(model.classes_, ["no", "yes"])
 
 
+@pytest.mark.parametrize("columns", [["c"], ["many"], ["c", "many"], ["n"], ["same"]])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_tables_with_columns_of_one_kind(preset, columns):
+    same = FRAME.assign(same=0.1)[columns]
+    values = RNG.normal(size=120)
+    model = TabularRegressor(preset=preset, **SHORT).fit(same, values)
+    assert model.n_features_in_ == len(columns)
+    assert np.abs(model.predict(same) - values.mean()).max() < 5 * values.std()
+
+
 def test_fit_changes_no_parameter():
     model = TabularRegressor(**SHORT)
     before = model.get_params()

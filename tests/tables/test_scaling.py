@@ -120,3 +120,9 @@ def test_weighted_quantiles_are_those_of_repeated_values():
         np.quantile(np.repeat(values, weight.astype(int)), levels),
         atol=1e-12,
     )
+
+
+@pytest.mark.parametrize("method", ["standard", "robust", "quantile", None])
+def test_a_table_without_numbers(method):
+    nothing = np.zeros((5, 0))
+    assert fit_scale(method, nothing, np.ones(5), np.zeros(0, bool))(nothing).shape == (5, 0)

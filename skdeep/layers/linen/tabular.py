@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 N_BIAS_ROWS = 5
+LEAST_SPREAD = 1e-5
 
 
 class Scaling(nn.Module):
@@ -60,8 +61,10 @@ class NTKDense(nn.Module):
 
         def kernel_init(key: Any, shape: tuple[int, ...]) -> Any:
             drawn = jax.random.normal(key, shape, jnp.float32)
-            spread = jnp.std((x.astype(jnp.float32) @ drawn).reshape(-1, shape[-1]), axis=0)
-            return drawn / jnp.where(spread > 0, spread, 1)[None]
+            product = (x.astype(jnp.float32) @ drawn).reshape(-1, shape[-1])
+            spread, size = jnp.std(product, axis=0), jnp.max(jnp.abs(product), axis=0)
+            # Equal rows have a spread too, of rounding errors.
+            return drawn / jnp.where(spread > LEAST_SPREAD * size, spread, 1)[None]
 
         return kernel_init, bias_of_rows
 
