@@ -201,7 +201,9 @@ def _check_split(estimator: Any, rows: Any, left_out: Any, n: int) -> None:
 
 def _member_job(estimator: Any, data: Any, draft: Draft, given: WeightedRows, share: Share) -> tuple[Any, Job]:
     member = object.__new__(type(estimator))
-    member.__dict__.update(vars(estimator), n_estimators=1, bootstrap=False, cv=None)
+    # The callbacks, and scikit-learn's record of this call, are those of the ensemble.
+    kept = {name: value for name, value in vars(estimator).items() if "callback" not in name}
+    member.__dict__.update(kept, n_estimators=1, bootstrap=False, cv=None)
     rows = given.take(share.rows)
     if share.counts is not None:
         rows = rows._replace(weight=rows.weight * share.counts)

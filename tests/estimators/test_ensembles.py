@@ -178,6 +178,15 @@ def test_attributes_of_an_ensemble():
     assert hasattr(model, "params_")
 
 
+def test_members_hold_nothing_of_the_call_of_fit():
+    assert not [
+        name
+        for member in classifier(n_estimators=2).fit(X, Y).estimators_
+        for name in vars(member)
+        if "callback" in name
+    ]
+
+
 def test_the_seed_decides():
     first, second, other = (
         classifier(n_estimators=2, random_state=seed).fit(X, Y).predict_proba(X) for seed in (0, 0, 1)
