@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from skdeep.functions import network_functions
     from skdeep.inputs import Inputs
     from skdeep.module import Module
+    from skdeep.persistence.model import inspect, load, save
     from skdeep.records import InputSpec
     from skdeep.registry import register, unregister
 
@@ -55,6 +56,9 @@ _HOMES = {
     "TabularClassifier": "skdeep.estimators.tabular",
     "TabularRegressor": "skdeep.estimators.tabular",
     "UnknownComponentError": "skdeep.errors",
+    "inspect": "skdeep.persistence.model",
+    "load": "skdeep.persistence.model",
+    "save": "skdeep.persistence.model",
     "clear_cache": "skdeep.core.programs",
     "compile_counts": "skdeep.core.programs",
     "network_functions": "skdeep.functions",
@@ -88,9 +92,12 @@ __all__ = [
     "UnknownComponentError",
     "clear_cache",
     "compile_counts",
+    "inspect",
+    "load",
     "network_functions",
     "plugins",
     "register",
+    "save",
     "static",
     "unregister",
 ]

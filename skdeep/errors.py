@@ -80,6 +80,30 @@ class NonFiniteLossError(ArithmeticError, ValueError):
     """The loss or the parameters became NaN or infinite in training. A ValueError, which scikit-learn raises for this."""
 
 
+class ModelFileError(ValueError):
+    """A model file could not be loaded; base of the errors below."""
+
+
+class CorruptModelError(ModelFileError):
+    """A model file is damaged, or is no model file."""
+
+
+class UnsupportedModelError(ModelFileError):
+    """A model file has a format, or needs a feature, that this version of skdeep does not know."""
+
+
+class MissingComponentError(ModelFileError):
+    """A model file names a component that is not available here; the message says which package or object to give."""
+
+
+class ModelMismatchError(ModelFileError):
+    """The parts of a model file do not fit each other, or do not fit the object that was given to `load`."""
+
+
+class UnserializableParameterError(TypeError):
+    """A parameter or attribute of an estimator cannot be stored in a model file; the message says what to do."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> str:
     """Return the message for an unknown name of a component; `hint` is a further sentence."""
     ids = sorted(known)

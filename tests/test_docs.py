@@ -19,7 +19,8 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 @pytest.mark.usefixtures("fresh_registry")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_code_blocks_run(page, monkeypatch):
+def test_code_blocks_run(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^ *```python\n(.*?)^ *```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     assert blocks
     module = types.ModuleType(page.stem)

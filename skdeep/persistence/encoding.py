@@ -1,0 +1,180 @@
+"""From an estimator's state to JSON and arrays. Values that cannot be stored raise, with the ways out."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
+from skdeep import registry
+from skdeep.component import Component
+from skdeep.discovery import GROUPS
+from skdeep.errors import UnserializableParameterError
+from skdeep.estimators.resolve import with_names
+from skdeep.linen import constructor_fields, is_linen_class
+from skdeep.persistence.container import is_storable
+from skdeep.persistence.own import OwnObjects
+from skdeep.persistence.records import ESTIMATORS, SPLITTERS, fields_of_record, name_of
+
+_LARGEST_INT = 10**30
+
+
+class Encoder:
+    """Encodes values; `arrays` collects the arrays, `components` the ids of registered components.
+
+    Parameters
+    ----------
+    own : OwnObjects
+        The objects of the user that are given again at load.
+    """
+
+    def __init__(self, own: OwnObjects) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self.components: set[tuple[str, str]] = set()
+        self._own = own
+
+    def value(self, value: Any, where: str) -> Any:
+        """Return the JSON of a value; `where` is its place in the estimator, for the names of arrays and for errors.
+
+        Raises
+        ------
+        UnserializableParameterError
+            If the value, or a part of it, cannot be stored.
+        """
+        if value is None or type(value) in (bool, str):
+            return value
+        if type(value) is int and abs(value) < _LARGEST_INT:
+            return value
+        if type(value) is float:
+            return value if math.isfinite(value) else {"$float": repr(value)}
+        if (place := self._own.place_of(value)) is not None:
+            return {"$own": place}
+        if type(value) is list:
+            return [self.value(item, f"{where}/{i}") for i, item in enumerate(value)]
+        if type(value) is tuple:
+            return {"$tuple": [self.value(item, f"{where}/{i}") for i, item in enumerate(value)]}
+        if type(value) is dict:
+            return self._dict(value, where)
+        return self._object(value, where)
+
+    def _dict(self, value: Mapping[Any, Any], where: str) -> Any:
+        if all(type(key) is str and not key.startswith("$") for key in value):
+            return {key: self.value(item, f"{where}/{key}") for key, item in value.items()}
+        pairs = [
+            [self.value(key, where), self.value(item, f"{where}/{i}")] for i, (key, item) in enumerate(value.items())
+        ]
+        return {"$dict": pairs}
+
+    def _object(self, value: Any, where: str) -> Any:
+        cls = type(value)
+        if isinstance(value, np.generic):
+            return {"$scalar": self._array(np.asarray(value), where)}
+        if isinstance(value, np.ndarray) or hasattr(value, "__jax_array__") or type(value).__module__.startswith("jax"):
+            return self._array(np.asarray(value), where)
+        if isinstance(value, np.dtype):
+            return {"$dtype": value.str}
+        if cls is slice:
+            return {"$slice": [self.value(item, where) for item in (value.start, value.stop, value.step)]}
+        if (name := name_of(cls)) is not None:
+            return (
+                {"$estimator": self.estimator(value, where)} if name in ESTIMATORS else self._record(name, value, where)
+            )
+        if (found := self._registered(value, where)) is not None:
+            return found
+        return self._of_scikit_learn(value, where)
+
+    def estimator(self, estimator: Any, where: str = "") -> dict[str, Any]:
+        """Return the JSON of an estimator of skdeep: its class, parameters and fitted attributes."""
+        start = f"{where}/" if where else ""
+        names = estimator._get_param_names()
+        state = vars(estimator)
+        fitted = {name: value for name, value in state.items() if name not in names}
+        return {
+            "class": type(estimator).__name__,
+            "names": _full_ids(estimator),
+            "params": {name: self.value(state[name], f"{start}{name}") for name in names},
+            "fitted": {name: self.value(value, f"{start}{name}") for name, value in fitted.items()},
+        }
+
+    def _record(self, name: str, value: Any, where: str) -> dict[str, Any]:
+        fields = fields_of_record(value).items()
+        return {"$record": name, "fields": {key: self.value(item, f"{where}/{key}") for key, item in fields}}
+
+    def _registered(self, value: Any, where: str) -> Any:
+        """Return the JSON of a component, class or function that the registry knows; None for others."""
+        named = value if inspect.isclass(value) or inspect.isroutine(value) else type(value)
+        for kind in (value.kind,) if isinstance(value, Component) else GROUPS:
+            full_id = registry.id_of(kind, named)
+            if full_id is None:
+                continue
+            self.components.add((kind, full_id))
+            if named is value:
+                return {"$registered": [kind, full_id]}
+            fields = self._fields_of(value)
+            return {
+                "$component": [kind, full_id],
+                "fields": {name: self.value(item, f"{where}/{name}") for name, item in fields.items()},
+            }
+        return None
+
+    def _fields_of(self, value: Any) -> dict[str, Any]:
+        if isinstance(value, Component):
+            return fields_of_record(value)
+        fields = constructor_fields(value) if is_linen_class(type(value)) else ()
+        return {field.name: getattr(value, field.name) for field in fields}
+
+    def _of_scikit_learn(self, value: Any, where: str) -> Any:
+        cls = type(value)
+        if cls is FrozenEstimator and name_of(type(value.estimator)) in ESTIMATORS:
+            return {"$frozen": self.estimator(value.estimator, where)}
+        if cls is np.random.RandomState:
+            return {"$random_state": self.value(value.get_state(legacy=True), where)}
+        if cls.__module__.startswith("sklearn.model_selection") and cls.__name__ in SPLITTERS:
+            attributes = {name: self.value(item, f"{where}/{name}") for name, item in vars(value).items()}
+            return {"$splitter": cls.__name__, "attributes": attributes}
+        raise UnserializableParameterError(_refusal(value, where))
+
+    def _array(self, array: np.ndarray, where: str) -> dict[str, Any]:
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
+        if array.dtype.kind in "mM":
+            return {"$time": array.dtype.str, "values": self._array(array.astype("int64", copy=False), where)}
+        if array.dtype.kind == "U":
+            return {"$text": array.dtype.str, "shape": list(array.shape), "values": array.ravel().tolist()}
+        if array.dtype.kind == "O":
+            items = [self.value(item, f"{where}/{i}") for i, item in enumerate(array.ravel().tolist())]
+            return {"$objects": items, "shape": list(array.shape)}
+        if not is_storable(array):
+            raise UnserializableParameterError(
+                f"{where or 'A value'} is an array of type {array.dtype} with {array.ndim} axes, which a model file cannot hold. "
+                "Convert it to numbers, or save the estimator with joblib.dump, whose files run code when they are loaded."
+            )
+        name = where
+        while name in self.arrays:
+            name += "'"
+        self.arrays[name] = array
+        return {"$array": name}
+
+
+def _full_ids(estimator: Any) -> list[list[str]]:
+    """Return kind, name and full id of each name of a plugin's component in the parameters."""
+    found = set()
+
+    def note(kind: str, name: str) -> str:
+        found.add((kind, name, registry.full_id(kind, name)))
+        return name
+
+    for parameter, kind in estimator._components.items():
+        with_names(kind, getattr(estimator, parameter), note)
+    return sorted(list(ids) for ids in found if ids[1] != ids[2])
+
+
+def _refusal(value: Any, where: str) -> str:
+    return (
+        f"A model file holds no code, so {where} = {str(value)[:100]!r} of type {type(value).__module__}.{type(value).__qualname__} cannot "
+        "be stored. Use a registered component (@skdeep.register, or a plugin) or plain values instead, or save the estimator with "
+        "joblib.dump, whose files run code when they are loaded."
+    )

@@ -1,0 +1,411 @@
+"""save, load and inspect: the same predictions to the bit, from a file that holds no code."""
+
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+from flax import nnx
+from sklearn.compose import make_column_selector
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, KFold
+from sklearn.pipeline import make_pipeline
+
+import skdeep
+from skdeep import (
+    DeepAutoencoder,
+    DeepClassifier,
+    DeepRegressor,
+    Inputs,
+    MLPClassifier,
+    MLPRegressor,
+    SequenceGenerator,
+    TabularClassifier,
+    TabularRegressor,
+)
+from skdeep.errors import (
+    CorruptModelError,
+    MissingComponentError,
+    ModelFileError,
+    ModelMismatchError,
+    UnserializableParameterError,
+)
+from skdeep.layers import Dense
+from skdeep.losses import Quantile
+from skdeep.networks import MLP, TabM
+from skdeep.optimizers import Adam
+from skdeep.persistence.model import dumped, loaded
+
+RNG = np.random.default_rng(0)
+N = 40
+X = RNG.normal(size=(N, 4))
+CODES = (X[:, 0] > 0).astype(int)
+Y = np.array(["no", "yes"])[CODES]
+FRAME = pd.DataFrame({"n": X[:, 0], "c": Y, "d": pd.date_range("2020-01-01", periods=N), "b": X[:, 1] > 0})
+FRAME.loc[3, "n"] = np.nan
+IMAGES = RNG.normal(size=(N, 6, 6, 1))
+SHORT = {"max_epochs": 2, "tol": None, "random_state": 0}
+SMALL = {"network": MLP(widths=(5,)), **SHORT}
+
+
+def autoencoder(**params):
+    return DeepAutoencoder(n_components=2, **SHORT, **params).fit(X)
+
+
+CASES = {
+    "text labels": (DeepClassifier(early_stopping=True, **SMALL), X, Y),
+    "three classes": (DeepClassifier(**SMALL), X, CODES + (X[:, 1] > 0)),
+    "multilabel": (DeepClassifier(**SMALL), X, np.stack([CODES, 1 - CODES, CODES], axis=1)),
+    "boolean labels": (DeepClassifier(**SMALL), X, CODES == 1),
+    "object labels": (DeepClassifier(**SMALL), X, Y.astype(object)),
+    "dates as labels": (DeepClassifier(**SMALL), X, np.array(["2020-01-01", "2020-01-02"], "M8[D]")[CODES]),
+    "one value": (DeepRegressor(**SMALL), X, X[:, 0]),
+    "two values": (DeepRegressor(clip_predictions=True, **SMALL), X, X[:, :2]),
+    "outputs by name": (DeepRegressor(loss="gaussian_nll", **SMALL), X, X[:, 0]),
+    "fields of a component": (DeepRegressor(loss=Quantile((0.1, 0.9)), optimizer=Adam(b1=0.5), **SMALL), X, X[:, 0]),
+    "members": (DeepRegressor(n_estimators=2, **SMALL), X, X[:, 0]),
+    "folds of a table": (DeepClassifier(cv=KFold(2), numeric_scaling="standard", **SMALL), FRAME, Y),
+    "realmlp": (TabularClassifier(**SHORT), FRAME, Y),
+    "fast": (TabularRegressor(preset="fast", **SHORT), FRAME, X[:, 1]),
+    "tabm": (TabularClassifier(preset="tabm", network=TabM(n_members=2, widths=(4,)), **SHORT), FRAME, Y),
+    "portfolio": (TabularClassifier(preset="portfolio", cv=2, **SHORT), FRAME, Y),
+    "MLPClassifier": (MLPClassifier(max_iter=2), X, Y),
+    "L-BFGS": (MLPRegressor(max_iter=2, solver="lbfgs"), X, X[:, 0]),
+    "momentum": (MLPRegressor(max_iter=2, solver="sgd", early_stopping=True), X.astype(np.float32), X[:, 0]),
+    "autoencoder": (DeepAutoencoder(n_components=2, **SHORT), X, None),
+    "variational": (DeepAutoencoder(n_components=2, variational=True, **SHORT), X, None),
+    "images": (DeepClassifier(network="cnn", **SHORT), IMAGES, Y),
+    "layers": (DeepClassifier(network=["flatten", ("dense", {"features": 5}), "relu"], **SHORT), IMAGES, Y),
+    "averages in the state": (DeepClassifier(network=MLP(widths=(5,), normalization="batch"), **SHORT), X, Y),
+    "several inputs": (DeepClassifier(network="branches", **SHORT), Inputs(image=IMAGES, table=FRAME), Y),
+    "groups of columns": (
+        DeepClassifier(network="branches", inputs={"a": slice(0, 2), "b": [2, 3]}, **SHORT),
+        X,
+        Y,
+    ),
+    "pretrained": (DeepClassifier(pretrain=FrozenEstimator(autoencoder()), **SHORT), X, Y),
+    "a random state": (DeepClassifier(**{**SMALL, "random_state": np.random.RandomState(3)}), X, Y),
+    "augmentation and schedule": (
+        DeepClassifier(augmentation=["gaussian_noise", "mixup"], schedule="cosine", **SMALL),
+        X,
+        Y,
+    ),
+    "other parameters for training": (DeepClassifier(optimizer="schedule_free_adamw", **SMALL), X, Y),
+}
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # after two epochs
+METHODS = ("predict", "predict_proba", "transform")
+
+
+def check_same(model, again, rows):
+    assert type(again) is type(model)
+    assert vars(again).keys() == vars(model).keys()
+    methods = [name for name in METHODS if hasattr(model, name)]
+    assert methods
+    for name in methods:
+        before, after = getattr(model, name)(rows), getattr(again, name)(rows)
+        assert before.dtype == after.dtype
+        np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_predictions_are_the_same_to_the_bit(name, tmp_path):
+    model, rows, target = CASES[name]
+    model = model.fit(rows) if target is None else model.fit(rows, target)
+    path = tmp_path / "model.skdeep"
+    digest = skdeep.save(model, path)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    again = skdeep.load(path, expect_sha256=digest, plugins="builtin")
+    check_same(model, again, rows)
+    assert dumped(again) == path.read_bytes()
+    pd.testing.assert_frame_equal(again.history_, model.history_)
+
+
+def test_texts_are_scored_and_generated_as_before():
+    model = SequenceGenerator(**SHORT).fit(["hello world " * 5])
+    again = loaded(dumped(model), {}, "builtin")
+    assert again.score(["hello"]) == model.score(["hello"])
+    assert again.generate("he", 5, random_state=0) == model.generate("he", 5, random_state=0)
+    tokens = SequenceGenerator(level="token", **SHORT).fit([[1, 2, 3] * 9])
+    again = loaded(dumped(tokens), {}, "builtin")
+    assert again.score([[1, 2]]) == tokens.score([[1, 2]])
+
+
+def test_training_goes_on_as_it_would_have():
+    model = DeepClassifier(**SMALL).partial_fit(X, Y, classes=["no", "yes"])
+    again = loaded(dumped(model), {}, "builtin")
+    for one in (model, again):
+        one.partial_fit(X[:20], Y[:20])
+    check_same(model, again, X)
+
+
+def test_a_new_fit_equals_that_of_the_original():
+    model, rows, target = CASES["realmlp"]
+    again = loaded(dumped(model.fit(rows, target)), {}, "builtin")
+    check_same(model.fit(FRAME[:30], Y[:30]), again.fit(FRAME[:30], Y[:30]), rows)
+
+
+def test_an_estimator_that_is_not_fitted(tmp_path):
+    model = DeepClassifier(learning_rate=0.5, validation_fraction=GroupKFold(3))
+    skdeep.save(model, tmp_path / "a")
+    again = skdeep.load(tmp_path / "a")
+    assert repr(again) == repr(model)
+    assert again.validation_fraction.n_splits == 3
+    assert not skdeep.inspect(tmp_path / "a").is_fitted
+
+
+# The user's own objects.
+
+
+class Net(skdeep.Module):
+    width: int = 6
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x, train: bool):
+        return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
+
+
+class Factory(nnx.Module):
+    def __init__(self, in_shape, n_outputs, rngs):
+        self.output = nnx.Linear(in_shape[0], n_outputs, rngs=rngs)
+
+    def __call__(self, x):
+        return self.output(x)
+
+
+class Scaled(skdeep.Loss):
+    scale: float = 1.0
+    tasks = ("regression",)
+
+    def __call__(self, raw, target):
+        return jnp.mean((raw - target) ** 2, axis=1) / self.scale
+
+
+def squared(raw, target):
+    return jnp.mean((raw - target) ** 2, axis=1)
+
+
+def bent(x):
+    return jnp.tanh(x)
+
+
+def scorer(estimator, rows, target):
+    return estimator.score(rows, target)
+
+
+OWN = {
+    "module": (lambda: DeepClassifier(network=Net(), **SHORT), {"network": lambda: Net()}),
+    "module with NumPy's numbers": (
+        lambda: DeepClassifier(network=Net(np.int64(5)), **SHORT),
+        {"network": lambda: Net(5)},
+    ),
+    "NNX": (lambda: DeepClassifier(network=Factory, **SHORT), {"network": lambda: Factory}),
+    "loss": (lambda: DeepRegressor(loss=Scaled(2.0), **SMALL), {"loss": lambda: Scaled(2.0)}),
+    "function": (lambda: DeepRegressor(loss=squared, **SMALL), {"loss": lambda: squared}),
+    "function in a list of layers": (
+        lambda: DeepClassifier(network=["relu", ("residual", {"layers": [Dense(4), bent]})], **SHORT),
+        {"network": lambda: ["relu", ("residual", {"layers": [Dense(4), bent]})]},
+    ),
+    "optimizer and schedule": (
+        lambda: DeepClassifier(optimizer=optax.adam, schedule=jnp.cos, **SMALL),
+        {"optimizer": lambda: optax.adam, "schedule": lambda: jnp.cos},
+    ),
+    "scorer": (lambda: DeepClassifier(early_stopping=True, scoring=scorer, **SMALL), {"scoring": lambda: scorer}),
+    "members": (lambda: DeepClassifier(network=Net(), n_estimators=2, **SHORT), {"network": lambda: Net()}),
+    "preset": (lambda: TabularClassifier(network=Net(), **SHORT), {"network": lambda: Net()}),
+    "pretrained": (
+        lambda: DeepClassifier(pretrain=FrozenEstimator(autoencoder(encoder=Net())), **SHORT),
+        {"pretrain__encoder": lambda: Net()},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_objects_of_the_user_are_given_again(name, tmp_path):
+    make, own = OWN[name]
+    model = make()
+    model.fit(X, X[:, 0] if isinstance(model, DeepRegressor) else Y)
+    path = tmp_path / "a"
+    skdeep.save(model, path)
+    assert skdeep.inspect(path).own.keys() == own.keys()
+    with pytest.raises(MissingComponentError, match=rf"is an object of your own: .*load\(path, {min(own)}=\.\.\.\)"):
+        skdeep.load(path)
+    again = skdeep.load(path, **{name: make() for name, make in own.items()})
+    check_same(model, again, X)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"network": Net(7)}, r"The file's network is Net\(width=6\), but that given to load\(\) has width=7"),
+        ({"network": Factory}, r"The file's network is Net, but load\(\) got Factory"),
+    ],
+)
+def test_other_objects_are_refused(own, message):
+    data = dumped(DeepClassifier(network=Net(), **SHORT).fit(X, Y))
+    with pytest.raises(ModelMismatchError, match=message):
+        loaded(data, own, "builtin")
+
+
+def test_an_object_with_other_shapes_is_refused():
+    class Other(skdeep.Module):
+        n_outputs: int | None = None
+
+        @nn.compact
+        def __call__(self, x, train: bool):
+            return nn.Dense(self.n_outputs)(nn.Dense(9)(x))
+
+    Other.__qualname__ = "Net"
+    data = dumped(DeepClassifier(network=Net(), **SHORT).fit(X, Y))
+    with pytest.raises(ModelMismatchError, match=r"has the shape \(6, 1\) in the file, but \(9, 1\) in the network"):
+        loaded(data, {"network": Other()}, "builtin")
+
+
+def test_an_object_that_the_file_does_not_ask_for():
+    with pytest.raises(
+        TypeError, match=r"load\(\) got loss=, but the file holds all of this parameter. It asks for: nothing"
+    ):
+        loaded(dumped(DeepClassifier()), {"loss": squared}, "builtin")
+
+
+def test_a_file_reaches_no_attribute_of_an_object():
+    from skdeep.persistence.own import Given
+
+    given = Given({"network": Net()}, {"network": {"": {"name": "Net"}}})
+    for place in (["network", "__class__"], ["network", "width"], ["network", "__init__", "__globals__"]):
+        with pytest.raises(ModelMismatchError, match="has another form"):
+            given.at(place)
+    given = Given({"loss": Scaled()}, {"loss": {"": {"name": "Scaled"}}})
+    assert given.at(["loss", "scale"]) == 1.0
+    with pytest.raises(ModelMismatchError, match="has another form"):
+        given.at(["loss", "__class__"])
+
+
+# Registered components, and plugins.
+
+
+def test_names_of_this_process(fresh_registry):
+    skdeep.register("loss", "squared_here", squared)
+    skdeep.register("loss", "scaled_here", Scaled)
+    for name in ("squared_here", "scaled_here"):
+        data = dumped(DeepRegressor(loss=name, **SMALL).fit(X, X[:, 0]))
+        check_same(loaded(data, {}, "builtin"), loaded(data, {}, "builtin"), X)
+        skdeep.unregister("loss", name)
+        with pytest.raises(MissingComponentError, match=rf"needs the loss 'local:{name}'.*Register it in this process"):
+            loaded(data, {}, "builtin")
+
+
+def test_components_of_plugins():
+    name = "skdeep-robust:tweedie"
+    data = dumped(DeepRegressor(loss=name, **SMALL).fit(X, np.abs(X[:, 0])))
+    for plugins in ("installed", ["skdeep-robust"], ["Skdeep_Robust", "other"]):
+        assert loaded(data, {}, plugins).loss == name
+    for plugins in ("builtin", ["other"], []):
+        with pytest.raises(
+            MissingComponentError, match=r"which plugins=.* excludes. Give plugins=\['skdeep-robust'\] if you trust"
+        ):
+            loaded(data, {}, plugins)
+    unfitted = dumped(DeepRegressor(loss=name))
+    with pytest.raises(MissingComponentError, match="excludes"):
+        loaded(unfitted, {}, "builtin")
+
+
+def test_an_unknown_policy():
+    with pytest.raises(
+        ValueError, match="plugins must be 'builtin', 'installed' or a list of distributions. Got 'all'"
+    ):
+        loaded(dumped(DeepClassifier()), {}, "all")
+
+
+# What cannot be stored.
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            DeepClassifier(validation_fraction=iter([])),
+            "A model file holds no code, so validation_fraction = .*joblib.dump",
+        ),
+        (DeepClassifier(inputs={"a": make_column_selector("n")}), "so inputs/a = .*ColumnSelector|so inputs/a = "),
+        (DeepClassifier(class_weight={0: np.complex64(1)}), "is an array of type complex64"),
+        (
+            make_pipeline(DeepClassifier()),
+            "saves the estimators of skdeep: .* Got a Pipeline. Save a Pipeline with skops.io.dump",
+        ),
+        (LogisticRegression(), "Got a LogisticRegression"),
+        (type("Mine", (DeepClassifier,), {})(), "Got a Mine"),
+        (DeepClassifier, "Got a ABCMeta|Got a type"),
+    ],
+)
+def test_what_cannot_be_stored_says_so(model, message, tmp_path):
+    with pytest.raises(UnserializableParameterError, match=message):
+        skdeep.save(model, tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+
+
+# Files.
+
+
+def test_another_file_than_expected(tmp_path):
+    digest = skdeep.save(DeepClassifier(), tmp_path / "a")
+    assert skdeep.load(tmp_path / "a", expect_sha256=digest.upper() + "\n")
+    with pytest.raises(ModelFileError, match=f"has the SHA-256 digest {digest}, not '00' as expected"):
+        skdeep.load(tmp_path / "a", expect_sha256="00")
+
+
+def test_errors_name_the_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"x")
+    with pytest.raises(CorruptModelError, match="too short") as found:
+        skdeep.load(tmp_path / "a")
+    assert "The file is" in found.value.__notes__[0]
+    assert str(tmp_path / "a") in found.value.__notes__[0]
+
+
+def test_inspect_reads_the_header_only(tmp_path):
+    path = tmp_path / "a"
+    skdeep.save(DeepClassifier(**SMALL).fit(X, Y), path)
+    info = skdeep.inspect(path)
+    assert info.estimator == "DeepClassifier"
+    assert info.params["max_epochs"] == 2
+    assert info.arrays["params_/Dense_0/kernel"] == ("F32", (4, 5))
+    assert ["network", "mlp"] in info.components
+    assert info.created_by.keys() >= {"skdeep-flax", "jax", "numpy", "python"}
+    assert info.is_fitted
+    data = bytearray(path.read_bytes())
+    assert info.n_bytes == len(data)
+    data[-1] ^= 1
+    path.write_bytes(data)
+    assert skdeep.inspect(path) == info
+    with pytest.raises(CorruptModelError, match="has been changed"):
+        skdeep.load(path)
+
+
+def test_another_process_loads_it(tmp_path):
+    model = DeepClassifier(**SMALL).fit(X, Y)
+    skdeep.save(model, tmp_path / "a")
+    np.save(tmp_path / "x.npy", X)
+    code = (
+        "import sys, numpy as np, skdeep; info = skdeep.inspect(sys.argv[1] + '/a');"
+        "assert 'flax' not in sys.modules and 'optax' not in sys.modules;"
+        "model = skdeep.load(sys.argv[1] + '/a');"
+        "np.save(sys.argv[1] + '/p.npy', model.predict_proba(np.load(sys.argv[1] + '/x.npy')))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=300)
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict_proba(X))
+
+
+def test_files_hold_no_pickle():
+    data = dumped(CASES["realmlp"][0].fit(FRAME, Y))
+    with pytest.raises((pickle.UnpicklingError, ValueError, EOFError)):
+        pickle.loads(data)
+    assert b"skdeep.estimators" not in data
+    assert b"__reduce__" not in data
