@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from skdeep.inputs import Inputs
     from skdeep.module import Module
     from skdeep.persistence.model import inspect, load, save
+    from skdeep.persistence.trusted import trusted_types
     from skdeep.records import InputSpec
     from skdeep.registry import register, unregister
 
@@ -64,6 +65,7 @@ _HOMES = {
     "network_functions": "skdeep.functions",
     "register": "skdeep.registry",
     "static": "skdeep.component",
+    "trusted_types": "skdeep.persistence.trusted",
     "unregister": "skdeep.registry",
 }
 
@@ -99,6 +101,7 @@ __all__ = [
     "register",
     "save",
     "static",
+    "trusted_types",
     "unregister",
 ]
 

@@ -23,7 +23,7 @@ class Form:
         leaves, _ = jax.tree_util.tree_flatten_with_path({"params_": params, "model_state_": model_state})
         named = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
         self.shapes: dict[str, tuple[int, ...]] = {path: np.shape(leaf) for path, leaf in named.items()}
-        self.types: list[np.dtype[Any]] = [leaf.dtype for leaf in named.values()]
+        self.types: list[str] = [str(leaf.dtype) for leaf in named.values()]
 
 
 def same_form(owner: str, form: Form, params: Any, model_state: Any) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from skdeep import registry
 from skdeep.estimators.resolve import Unresolved, changed, nested_params, with_names
 from skdeep.pickling import picklable
 
-_REGISTERED, _FULL_IDS = "registered_components", "full_ids"
+_FULL_IDS = "full_ids"
 
 
 class NestedParameters(BaseEstimator):
@@ -76,11 +76,7 @@ class NestedParameters(BaseEstimator):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state with the full id of each named component, and with all names registered in this process.
-
-        A search pickles the estimator and sends it to workers together with candidates. All registered names are
-        included, because candidates may use names that the estimator does not use.
-        """
+        """Return the state with the full id of each named component of a plugin."""
         state: dict[str, Any] = super().__getstate__()
         ids: dict[tuple[str, str], str] = {}
 
@@ -92,21 +88,27 @@ class NestedParameters(BaseEstimator):
             with_names(kind, state[name], note)
             state = {**state, name: picklable(state[name])}
         ids = {(kind, name): full_id for (kind, name), full_id in ids.items() if full_id != name}
-        carried = registry.carried()
-        more = {_REGISTERED: carried, _FULL_IDS: ids}
-        return {**state, **{name: value for name, value in more.items() if value}}
+        return {**state, _FULL_IDS: ids} if ids else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Register the names from the pickle, and replace names by full ids if a name means another component here."""
-        carried = state.get(_REGISTERED)
-        if carried is not None:
-            registry.adopt(carried)
+        """Replace names by full ids if a name means another component here."""
         ids = state.get(_FULL_IDS, {})
-        state = {name: value for name, value in state.items() if name not in (_REGISTERED, _FULL_IDS)}
+        state = {name: value for name, value in state.items() if name != _FULL_IDS}
         if any(registry.full_id(*key) != full_id for key, full_id in ids.items()):
             for name, kind in self._components.items():
                 state[name] = with_names(kind, state[name], lambda kind, name: ids.get((kind, name), name))
         super().__setstate__(state)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle the estimator with all names registered in this process.
+
+        A search pickles the estimator and sends it to workers together with candidates. All registered names are
+        included, because candidates may use names that the estimator does not use. They are not part of the state, because
+        they are pickles themselves: skops stores and restores states, and its files must not run code.
+        """
+        reduced = super().__reduce_ex__(protocol)
+        carried = registry.carried()
+        return reduced if carried is None else (_with_registered_names, (type(self), carried), *reduced[2:])
 
     def _with_fields(self, name: str, fields: dict[str, Any], *, is_new: bool) -> Any:
         """Return the new value of a component's parameter with these fields set.
@@ -129,3 +131,9 @@ class NestedParameters(BaseEstimator):
     def _component_value(self, name: str) -> Any:
         """Return the name or object that a component's parameter stands for; None if that is not a component."""
         return getattr(self, name)
+
+
+def _with_registered_names(cls: type, carried: registry.Carried) -> Any:
+    """Register the names that came with a pickle, and return an estimator without state; called when a pickle is loaded."""
+    registry.adopt(carried)
+    return object.__new__(cls)

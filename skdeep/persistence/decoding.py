@@ -50,7 +50,6 @@ class Decoder:
             "$array": self._array,
             "$component": self._component,
             "$dict": lambda node: {self._hashable(key): self.value(item) for key, item in node["$dict"]},
-            "$dtype": lambda node: _dtype(node["$dtype"], "biuf"),
             "$estimator": lambda node: self.estimator(node["$estimator"]),
             "$float": lambda node: _FLOATS[node["$float"]],
             "$frozen": lambda node: FrozenEstimator(self.estimator(node["$frozen"])),
@@ -211,7 +210,7 @@ def _known(name: Any, names: Iterable[str]) -> str:
 
 
 def _dtype(text: Any, kinds: str) -> np.dtype[Any]:
-    """Return the type of numbers, of text or of times that a string names, of these kinds only."""
+    """Return the type of text or of times that a string names, of these kinds only."""
     found = np.dtype(text) if isinstance(text, str) else np.dtype(object)
     if found.kind not in kinds:
         raise ModelMismatchError(f"The file names the type {str(text)[:40]!r}.")

@@ -75,8 +75,6 @@ class Encoder:
             return {"$scalar": self._array(np.asarray(value), where)}
         if isinstance(value, np.ndarray) or hasattr(value, "__jax_array__") or type(value).__module__.startswith("jax"):
             return self._array(np.asarray(value), where)
-        if isinstance(value, np.dtype):
-            return {"$dtype": value.str}
         if cls is slice:
             return {"$slice": [self.value(item, where) for item in (value.start, value.stop, value.step)]}
         if (name := name_of(cls)) is not None:

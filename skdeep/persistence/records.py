@@ -150,7 +150,7 @@ def made(cls: Any, fields: Mapping[str, Any]) -> Any:
 def _with_attributes(cls: type[Any], fields: Mapping[str, Any]) -> Any:
     """Return an object of a plain class; `Form` is the only one, with its two attributes."""
     record = object.__new__(cls)
-    for field, hint in {"shapes": dict[str, tuple[int, ...]], "types": list[np.dtype[Any]]}.items():
+    for field, hint in {"shapes": dict[str, tuple[int, ...]], "types": list[str]}.items():
         if not fits(fields.get(field), hint):
             raise ModelMismatchError(f"The file holds no valid {cls.__name__}.")
         setattr(record, field, fields[field])
@@ -189,8 +189,6 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, hint)
     if isinstance(hint, type) and hasattr(hint, "array_type"):  # jaxtyping's
         return isinstance(value, np.ndarray)
-    if hint is np.dtype or origin is np.dtype:
-        return isinstance(value, np.dtype)
     return isinstance(value, hint) if isinstance(hint, type) and hint is not Any and origin is None else True
 
 

@@ -114,9 +114,10 @@ HOSTILE = {
         lambda n: n["fitted"].update(x_={"$text": "<U1000000000", "shape": [1], "values": ["a"]}),
         CorruptModelError,
     ),
-    "a type of objects": (lambda n: n["fitted"].update(x_={"$dtype": "O"}), ModelMismatchError),
-    "a type by name of a field": (
-        lambda n: n["fitted"].update(x_={"$dtype": {"names": ["a"], "formats": ["O"]}}),
+    "a type of objects": (
+        lambda n: n["fitted"]["_memory"]["fields"].update(
+            key={"$time": "O", "values": n["fitted"]["_memory"]["fields"]["key"]}
+        ),
         ModelMismatchError,
     ),
     "a float by another name": (lambda n: n["fitted"].update(x_={"$float": "Infinity"}), CorruptModelError),
