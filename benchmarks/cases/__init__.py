@@ -21,6 +21,7 @@ from benchmarks.cases import (
     plugin_listing,
     predict,
     pretrain,
+    saving,
     scaling,
     small_calls,
     wide_data,
@@ -50,5 +51,6 @@ CASES = {
         pretrain,
         classic_programs,
         character_generator,
+        saving,
     )
 }
