@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -163,7 +164,7 @@ def _check_manifest(manifest: Any) -> None:
 def _wording_of_versions(manifest: dict[str, Any]) -> str:
     made_by = manifest.get("created_by")
     version = made_by.get("skdeep-flax") if isinstance(made_by, dict) else None
-    return f"skdeep-flax {version} or newer" if isinstance(version, str) else "a newer skdeep-flax"
+    return f"skdeep-flax {version[:40]!a} or newer" if isinstance(version, str) else "a newer skdeep-flax"
 
 
 def _checked_table(table: Any) -> dict[str, tuple[str, tuple[int, ...], str]]:
@@ -177,7 +178,7 @@ def _checked_row(name: str, row: Any) -> tuple[str, tuple[int, ...], str]:
     if not (isinstance(row, list) and len(row) == 3):
         raise CorruptModelError(f"The entry of the array {name!r} is malformed.")
     dtype, shape, digest = row
-    if not isinstance(dtype, str) or dtype not in _DTYPES or not isinstance(digest, str):
+    if not isinstance(dtype, str) or dtype not in _DTYPES or not is_digest(digest):
         raise CorruptModelError(f"The array {name!r} has the unknown type {str(dtype)[:40]!r}, or no digest.")
     if not isinstance(shape, list) or len(shape) > MOST_AXES or not all(type(n) is int and n >= 0 for n in shape):
         raise CorruptModelError(f"The array {name!r} has no valid shape.")
@@ -206,6 +207,11 @@ def _check_entries(entries: dict[str, Any], table: dict[str, tuple[str, tuple[in
     ends = [0, *(end for _, end in sorted(ranges))]
     if [start for start, _ in sorted(ranges)] != ends[:-1] or ends[-1] != n_bytes:
         raise CorruptModelError("The file is cut off, or has bytes that belong to no array.")
+
+
+def is_digest(text: Any) -> bool:
+    """Return whether a value is a SHA-256 digest in hexadecimal digits."""
+    return isinstance(text, str) and re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
 def _bytes_of(array: Shaped[np.ndarray, "..."]) -> Any:

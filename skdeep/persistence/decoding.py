@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -11,19 +12,27 @@ import sklearn.model_selection
 from sklearn.frozen import FrozenEstimator
 
 from skdeep import registry
-from skdeep.component import Component
+from skdeep.component import Component, fields_of
 from skdeep.discovery import DISTRIBUTION, GROUPS, LOCAL
 from skdeep.errors import ComponentError, CorruptModelError, MissingComponentError, ModelFileError, ModelMismatchError
 from skdeep.estimators.resolve import with_names
 from skdeep.linen import is_linen_class
 from skdeep.persistence.own import Given
-from skdeep.persistence.records import ESTIMATORS, RECORDS, SPLITTERS, class_named, made
+from skdeep.persistence.records import (
+    ESTIMATORS,
+    MOST_TEXT_BYTES,
+    RECORDS,
+    SPLITTERS,
+    class_named,
+    is_attribute_of_fit,
+    made,
+)
 from skdeep.policy import normalised
 
 Plugins: TypeAlias = Literal["builtin", "installed"] | Iterable[str]
 
 _FLOATS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-_PRIVATE = {"_encoding", "_form", "_history", "_loss", "_memory", "_model", "_other_params", "_temperature"}
+_TYPE = re.compile(r"[<>|=]?(U\d{1,9}|[mM]8(\[\d{0,6}[A-Za-z]+\])?|b1|[iu][1248])")
 
 
 class Decoder:
@@ -41,6 +50,8 @@ class Decoder:
 
     def __init__(self, arrays: Mapping[str, np.ndarray], given: Given, plugins: Plugins) -> None:
         self._arrays, self._given = dict(arrays), given
+        self._random_states: list[np.random.RandomState] = []
+        self._text_bytes = 0
         if isinstance(plugins, str) and plugins not in ("builtin", "installed"):
             raise ValueError(
                 f"plugins must be 'builtin', 'installed' or a list of distributions. Got {plugins!r} instead."
@@ -55,13 +66,17 @@ class Decoder:
             "$frozen": lambda node: FrozenEstimator(self.estimator(node["$frozen"])),
             "$objects": self._objects,
             "$own": lambda node: self._given.at(node["$own"]),
+            "$number": lambda node: _dtype(node["$number"][0], "biu").type(node["$number"][1]),
             "$random_state": self._random_state,
-            "$record": lambda node: made(class_named(_known(node["$record"], RECORDS)), self._fields(node)),
+            "$same_random_state": lambda node: self._random_states[node["$same_random_state"]],
+            "$record": lambda node: self._checked(
+                made(class_named(_known(node["$record"], RECORDS)), self._fields(node))
+            ),
             "$registered": lambda node: self._from_registry(*node["$registered"]),
             "$scalar": lambda node: self.value(node["$scalar"])[()],
             "$slice": lambda node: slice(*map(self.value, node["$slice"])),
             "$splitter": self._splitter,
-            "$text": _text_array,
+            "$text": self._text_array,
             "$time": lambda node: self.value(node["values"]).view(_dtype(node["$time"], "mM")),
             "$tuple": lambda node: tuple(map(self.value, node["$tuple"])),
         }
@@ -109,7 +124,7 @@ class Decoder:
             )
         estimator = cls(**self._with_allowed_names(cls, params, node.get("names", [])))
         for name, item in node["fitted"].items():
-            if name in names or not (name in _PRIVATE or (name.endswith("_") and not name.startswith("_"))):
+            if name in names or not is_attribute_of_fit(name):
                 raise ModelMismatchError(f"The file gives {cls.__name__} the attribute {name!r}, which no fit sets.")
             estimator.__dict__[name] = self.value(item)
         return estimator
@@ -128,9 +143,9 @@ class Decoder:
             raise CorruptModelError("The file has a malformed list of names of components.") from err
 
         def checked(kind: str, name: str) -> str:
-            here, then = registry.full_id(kind, name), saved.get((kind, name), name)
+            then = saved.get((kind, name), name)
             self._check_allowed(kind, then)
-            return name if here == then else then
+            return name if registry.full_id(kind, name) == then else then
 
         names = {name: kind for name, kind in cls._components.items() if params.get(name) is not None}
         return {**params, **{name: with_names(kind, params[name], checked) for name, kind in names.items()}}
@@ -164,9 +179,10 @@ class Decoder:
             )
         fields = self._fields(node)
         try:
-            return found(**fields)
+            made_of_fields = found(**fields)
         except (TypeError, ValueError) as err:
             raise ModelMismatchError(f"{node['$component'][1]!r} does not take the values in the file: {err}") from err
+        return self._checked(made_of_fields)
 
     def _from_registry(self, kind: Any, full_id: Any) -> Any:
         if kind not in GROUPS or not isinstance(full_id, str):
@@ -177,9 +193,31 @@ class Decoder:
         except ComponentError as err:
             raise MissingComponentError(f"The file needs the {kind} {full_id!r}. {err}") from err
 
-    def _check_allowed(self, kind: str, full_id: str) -> None:
-        distribution = full_id.rpartition(":")[0]
-        if distribution in ("", LOCAL, DISTRIBUTION) or self._plugins == "installed":
+    def _checked(self, value: Any) -> Any:
+        """Return a component after a check of the names in its fields, which `fit` would look up."""
+        for field in fields_of(type(value)) if isinstance(value, Component) else ():
+            if field.kind in GROUPS and (held := getattr(value, field.name)) is not None:
+                with_names(field.kind, held, self._allowed_name)
+        return value
+
+    def _allowed_name(self, kind: str, name: str) -> str:
+        self._check_allowed(kind, name)
+        return name
+
+    def _check_allowed(self, kind: str, name: str) -> None:
+        """Raise MissingComponentError if `plugins` excludes the component that a name or full id means here."""
+        if self._plugins == "installed":
+            return
+        full_id = registry.full_id(kind, name)
+        distribution, colon, _ = full_id.partition(":")
+        if not colon:
+            if full_id in registry.builtin_names(kind) or full_id in registry.registered_names(kind):
+                return
+            raise MissingComponentError(
+                f"The file needs the {kind} {name!r}, which is neither built in nor registered in this process. "
+                "Register it, or give plugins='installed' if a package offers it."
+            )
+        if distribution in (LOCAL, DISTRIBUTION):
             return
         if isinstance(self._plugins, str) or normalised(distribution) not in self._plugins:
             given = self._plugins if isinstance(self._plugins, str) else sorted(self._plugins)
@@ -191,16 +229,19 @@ class Decoder:
     def _random_state(self, node: Any) -> np.random.RandomState:
         found = np.random.RandomState()
         found.set_state(self.value(node["$random_state"]))
+        self._random_states.append(found)
         return found
+
+    def _text_array(self, node: Any) -> Any:
+        dtype, values = _dtype(node["$text"], "U"), node["values"]
+        self._text_bytes += dtype.itemsize * len(values)
+        if self._text_bytes > MOST_TEXT_BYTES or not all(isinstance(item, str) for item in values):
+            raise CorruptModelError("The file holds an array of strings that is malformed or too large.")
+        return np.array(values, dtype).reshape(node["shape"])
 
     def _splitter(self, node: Any) -> Any:
         cls = getattr(sklearn.model_selection, _known(node["$splitter"], SPLITTERS))
-        found = object.__new__(cls)
-        for name, item in node["attributes"].items():
-            if name.startswith("_") or callable(getattr(cls, name, None)):
-                raise ModelMismatchError(f"The file gives {cls.__name__} the attribute {name!r}.")
-            setattr(found, name, self.value(item))
-        return found
+        return cls(**{str(name): self.value(item) for name, item in node["arguments"].items()})
 
 
 def _known(name: Any, names: Iterable[str]) -> str:
@@ -211,15 +252,7 @@ def _known(name: Any, names: Iterable[str]) -> str:
 
 def _dtype(text: Any, kinds: str) -> np.dtype[Any]:
     """Return the type of text or of times that a string names, of these kinds only."""
-    found = np.dtype(text) if isinstance(text, str) else np.dtype(object)
+    found = np.dtype(text) if isinstance(text, str) and _TYPE.fullmatch(text) else np.dtype(object)
     if found.kind not in kinds:
-        raise ModelMismatchError(f"The file names the type {str(text)[:40]!r}.")
+        raise ModelMismatchError(f"The file names the type {str(text)[:40]!a}.")
     return found
-
-
-def _text_array(node: Any) -> Any:
-    dtype = _dtype(node["$text"], "U")
-    values = node["values"]
-    if not all(isinstance(item, str) for item in values) or dtype.itemsize > 4 * max([1, *map(len, values)]) + 4096:
-        raise CorruptModelError("The file holds a malformed array of strings.")
-    return np.array(values, dtype).reshape(node["shape"])

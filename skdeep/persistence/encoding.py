@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
@@ -18,7 +19,14 @@ from skdeep.estimators.resolve import with_names
 from skdeep.linen import constructor_fields, is_linen_class
 from skdeep.persistence.container import is_storable
 from skdeep.persistence.own import OwnObjects
-from skdeep.persistence.records import ESTIMATORS, SPLITTERS, fields_of_record, name_of
+from skdeep.persistence.records import (
+    ESTIMATORS,
+    MOST_TEXT_BYTES,
+    SPLITTERS,
+    fields_of_record,
+    is_attribute_of_fit,
+    name_of,
+)
 
 _LARGEST_INT = 10**30
 
@@ -36,6 +44,8 @@ class Encoder:
         self.arrays: dict[str, np.ndarray] = {}
         self.components: set[tuple[str, str]] = set()
         self._own = own
+        self._random_states: list[np.random.RandomState] = []
+        self._text_bytes = 0
 
     def value(self, value: Any, where: str) -> Any:
         """Return the JSON of a value; `where` is its place in the estimator, for the names of arrays and for errors.
@@ -72,8 +82,13 @@ class Encoder:
     def _object(self, value: Any, where: str) -> Any:
         cls = type(value)
         if isinstance(value, np.generic):
-            return {"$scalar": self._array(np.asarray(value), where)}
-        if isinstance(value, np.ndarray) or hasattr(value, "__jax_array__") or type(value).__module__.startswith("jax"):
+            plain = value.dtype.kind in "biu"
+            return (
+                {"$number": [value.dtype.str, int(value)]}
+                if plain
+                else {"$scalar": self._array(np.asarray(value), where)}
+            )
+        if _is_array(value):
             return self._array(np.asarray(value), where)
         if cls is slice:
             return {"$slice": [self.value(item, where) for item in (value.start, value.stop, value.step)]}
@@ -91,6 +106,8 @@ class Encoder:
         names = estimator._get_param_names()
         state = vars(estimator)
         fitted = {name: value for name, value in state.items() if name not in names}
+        if unknown := [name for name in fitted if not is_attribute_of_fit(name)]:
+            raise UnserializableParameterError(_refusal(fitted[unknown[0]], f"{start}{unknown[0]}"))
         return {
             "class": type(estimator).__name__,
             "names": _full_ids(estimator),
@@ -123,24 +140,38 @@ class Encoder:
         if isinstance(value, Component):
             return fields_of_record(value)
         fields = constructor_fields(value) if is_linen_class(type(value)) else ()
-        return {field.name: getattr(value, field.name) for field in fields}
+        given = {field.name: getattr(value, field.name) for field in fields}
+        return {field.name: given[field.name] for field in fields if given[field.name] is not field.default}
 
     def _of_scikit_learn(self, value: Any, where: str) -> Any:
         cls = type(value)
         if cls is FrozenEstimator and name_of(type(value.estimator)) in ESTIMATORS:
             return {"$frozen": self.estimator(value.estimator, where)}
-        if cls is np.random.RandomState:
-            return {"$random_state": self.value(value.get_state(legacy=True), where)}
+        if cls is np.random.RandomState and value.get_state(legacy=False)["bit_generator"] == "MT19937":
+            return self._random_state(value, where)
         if cls.__module__.startswith("sklearn.model_selection") and cls.__name__ in SPLITTERS:
-            attributes = {name: self.value(item, f"{where}/{name}") for name, item in vars(value).items()}
-            return {"$splitter": cls.__name__, "attributes": attributes}
+            arguments = {name: self.value(item, f"{where}/{name}") for name, item in _arguments_of(value).items()}
+            return {"$splitter": cls.__name__, "arguments": arguments}
         raise UnserializableParameterError(_refusal(value, where))
+
+    def _random_state(self, value: np.random.RandomState, where: str) -> dict[str, Any]:
+        """Return a generator, or the number of one that was stored before: two parameters may share it."""
+        for i, known in enumerate(self._random_states):
+            if known is value:
+                return {"$same_random_state": i}
+        self._random_states.append(value)
+        return {"$random_state": self.value(value.get_state(legacy=True), where)}
 
     def _array(self, array: np.ndarray, where: str) -> dict[str, Any]:
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if array.dtype.kind in "mM":
             return {"$time": array.dtype.str, "values": self._array(array.astype("int64", copy=False), where)}
         if array.dtype.kind == "U":
+            self._text_bytes += array.nbytes
+            if self._text_bytes > MOST_TEXT_BYTES:
+                raise UnserializableParameterError(
+                    f"The arrays of strings, the last of them {where}, take more than {MOST_TEXT_BYTES} bytes of memory. Give shorter strings."
+                )
             return {"$text": array.dtype.str, "shape": list(array.shape), "values": array.ravel().tolist()}
         if array.dtype.kind == "O":
             items = [self.value(item, f"{where}/{i}") for i, item in enumerate(array.ravel().tolist())]
@@ -150,7 +181,7 @@ class Encoder:
                 f"{where or 'A value'} is an array of type {array.dtype} with {array.ndim} axes, which a model file cannot hold. "
                 "Convert it to numbers, or save the estimator with joblib.dump, whose files run code when they are loaded."
             )
-        name = where
+        name = where.encode("ascii", "backslashreplace").decode()
         while name in self.arrays:
             name += "'"
         self.arrays[name] = array
@@ -168,6 +199,20 @@ def _full_ids(estimator: Any) -> list[list[str]]:
     for parameter, kind in estimator._components.items():
         with_names(kind, getattr(estimator, parameter), note)
     return sorted(list(ids) for ids in found if ids[1] != ids[2])
+
+
+def _is_array(value: Any) -> bool:
+    if isinstance(value, jax.Array):
+        return not jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+    return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray | np.matrix)
+
+
+def _arguments_of(splitter: Any) -> dict[str, Any]:
+    """Return the arguments of a splitter's constructor, from its attributes as scikit-learn's `repr` does."""
+    parameters = inspect.signature(type(splitter).__init__).parameters.values()
+    names = [p.name for p in parameters if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    inner = vars(splitter).get("cvargs", {})
+    return {name: getattr(splitter, name, inner.get(name)) for name in names}
 
 
 def _refusal(value: Any, where: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -60,12 +61,16 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     OSError
         If the folder does not exist or cannot be written, or the disk is full.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.fsdecode(os.path.realpath(path)))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     remove_stale(target.parent)
     part = target.parent / f"{_PREFIX}{secrets.token_hex(8)}.part"
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
+            if target.exists():
+                os.chmod(part, stat.S_IMODE(target.stat().st_mode))
             file.write(data)
             file.flush()
             os.fsync(handle)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
-import math
 import os
 import platform
 from importlib import metadata
@@ -12,7 +10,7 @@ from typing import Any, NamedTuple
 
 from skdeep.errors import CorruptModelError, ModelFileError, UnserializableParameterError
 from skdeep.persistence.container import from_bytes as contents_of
-from skdeep.persistence.container import header_end, read_manifest, to_bytes
+from skdeep.persistence.container import header_end, is_digest, read_manifest, to_bytes
 from skdeep.persistence.decoding import Decoder, Plugins
 from skdeep.persistence.encoding import Encoder
 from skdeep.persistence.files import opened, read_bounded, write_atomically
@@ -187,7 +185,7 @@ def inspect(path: str | os.PathLike[str]) -> ModelInfo:
         start = file.read(8)
         manifest = read_manifest(start + file.read(header_end(start) - len(start)), n_bytes)
     node = manifest.get("estimator")
-    if not isinstance(node, dict) or node.get("class") not in ESTIMATORS:
+    if not isinstance(node, dict) or not isinstance(node.get("class"), str) or node["class"] not in ESTIMATORS:
         raise CorruptModelError("The file holds no estimator.")
     return ModelInfo(
         estimator=node["class"],
@@ -209,9 +207,14 @@ def dumped(estimator: Any) -> bytes:
             f"skdeep.save() saves the estimators of skdeep: {', '.join(sorted(ESTIMATORS))}. Got a {type(estimator).__name__}. Save a "
             "Pipeline with skops.io.dump, which holds no code either, or with joblib.dump, whose files run code when they are loaded."
         )
-    own = OwnObjects(estimator)
-    encoder = Encoder(own)
-    node = encoder.estimator(estimator)
+    try:
+        own = OwnObjects(estimator)
+        encoder = Encoder(own)
+        node = encoder.estimator(estimator)
+    except RecursionError as err:
+        raise UnserializableParameterError(
+            f"A parameter of {type(estimator).__name__} contains itself, or is nested too deeply."
+        ) from err
     manifest = {
         "created_by": {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}},
         "required_features": [],
@@ -219,27 +222,41 @@ def dumped(estimator: Any) -> bytes:
         "own": own.described(),
         "estimator": node,
     }
-    return to_bytes(manifest, encoder.arrays)
+    data = to_bytes(manifest, encoder.arrays)
+    _check_loads(estimator, data)
+    return data
 
 
 def loaded(data: bytes, own: dict[str, Any], plugins: Plugins) -> Any:
     """Return the estimator in the bytes of a model file; errors as in `load`."""
     manifest, arrays = contents_of(data)
-    described = manifest.get("own", {})
-    if not isinstance(described, dict) or not all(isinstance(parts, dict) for parts in described.values()):
-        raise CorruptModelError("The manifest has no valid list of objects to give.")
-    decoder = Decoder(arrays, Given(own, described), plugins)
+    decoder = Decoder(arrays, Given(own, manifest.get("own", {})), plugins)
     estimator = decoder.estimator(manifest.get("estimator"))
     decoder.check_all_used()
-    check_shapes(estimator, sum(math.prod(array.shape) for array in arrays.values()))
+    check_shapes(estimator)
     return estimator
+
+
+def _check_loads(estimator: Any, data: bytes) -> None:
+    """Raise UnserializableParameterError if `load` would refuse the file: for its limits, or for edited attributes."""
+    try:
+        read_manifest(data[: header_end(data)], len(data))
+        check_shapes(estimator)
+    except ModelFileError as err:
+        raise UnserializableParameterError(
+            f"This {type(estimator).__name__} cannot be saved, because load would refuse it: {err}"
+        ) from err
 
 
 def _check_digest(data: bytes, expected: str | None) -> None:
     if expected is None:
         return
     found = hashlib.sha256(data).hexdigest()
-    if not hmac.compare_digest(found, expected.strip().lower()):
+    if not isinstance(expected, str) or not is_digest(expected.strip().lower()):
+        raise ValueError(
+            f"expect_sha256 must be the 64 hexadecimal digits of a SHA-256 digest. Got {expected!r} instead."
+        )
+    if found != expected.strip().lower():
         raise ModelFileError(
             f"The file has the SHA-256 digest {found}, not {expected!r} as expected. It is another file."
         )

@@ -6,17 +6,22 @@ name, then the steps to a part: positions in lists, keys of dicts, fields of com
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from skdeep import registry
+from skdeep.annotations import without_numpy
 from skdeep.component import Component
 from skdeep.discovery import GROUPS
-from skdeep.errors import MissingComponentError, ModelMismatchError
-from skdeep.linen import constructor_fields, is_linen_class
+from skdeep.errors import CorruptModelError, MissingComponentError, ModelMismatchError
+from skdeep.linen import is_linen_class, user_fields, values_of
 from skdeep.persistence.records import fields_of_record, name_of
 
 Place = list[Any]
@@ -52,12 +57,12 @@ class OwnObjects:
         same = (own.place for own in self._found if type(own.value) is type(value) and _are_equal(own.value, value))
         return next(same, None)
 
-    def described(self) -> dict[str, Any]:
-        """Return by parameter what `load` asks for: names and plain fields, by place."""
-        found: dict[str, Any] = {}
+    def described(self) -> dict[str, list[Any]]:
+        """Return by parameter what `load` asks for: the place, name and fields of each object."""
+        found: dict[str, list[Any]] = {}
         for own in self._found:
-            steps = "/".join(map(str, own.place[1:]))
-            found.setdefault(own.place[0], {})[steps] = {"name": _name(own.value), "fields": _plain_fields(own.value)}
+            part = {"place": own.place[1:], "name": _name(own.value), "fields": _fields_of(own.value)}
+            found.setdefault(own.place[0], []).append(part)
         return found
 
 
@@ -81,7 +86,9 @@ class Given:
         If a parameter is given that the file does not ask for.
     """
 
-    def __init__(self, given: Mapping[str, Any], described: Mapping[str, Any]) -> None:
+    def __init__(self, given: Mapping[str, Any], described: Any) -> None:
+        if not _is_description(described):
+            raise CorruptModelError("The manifest has no valid list of objects to give.")
         self._given = {name: value for name, value in given.items() if value is not None}
         if unknown := sorted(self._given.keys() - described.keys()):
             raise TypeError(
@@ -90,13 +97,12 @@ class Given:
             )
         for name, parts in described.items():
             if name not in self._given:
-                names = ", ".join(map(_shown, parts.values()))
                 raise MissingComponentError(
-                    f"The file holds no code, and its {name} is an object of your own: {names}. Give it as it was given to the "
-                    f"estimator: load(path, {name}=...)."
+                    f"The file holds no code, and its {name} is an object of your own: {', '.join(map(_shown, parts))}. Give it as it "
+                    f"was given to the estimator: load(path, {name}=...)."
                 )
-            for steps, part in parts.items():
-                self._check(name, steps, part)
+            for part in parts:
+                self._check(name, part)
 
     def at(self, place: Place) -> Any:
         """Return the object at a place."""
@@ -114,15 +120,15 @@ class Given:
                 ) from err
         return value
 
-    def _check(self, name: str, steps: str, part: Mapping[str, Any]) -> None:
-        value = self.at([name, *(int(step) if step.isdigit() else step for step in steps.split("/") if step)])
-        if _name(value) != part.get("name"):
-            raise ModelMismatchError(f"The file's {name} is {part.get('name')}, but load() got {_name(value)}.")
-        fields = _plain_fields(value)
-        for field, stored in dict(part.get("fields") or {}).items():
-            if field in fields and fields[field] != stored:
+    def _check(self, name: str, part: Mapping[str, Any]) -> None:
+        value = self.at([name, *part["place"]])
+        if _name(value) != part["name"]:
+            raise ModelMismatchError(f"The file's {name} is {part['name']}, but load() got {_name(value)}.")
+        fields, stored = _fields_of(value), part["fields"]
+        for field in (*stored, *fields):
+            if fields.get(field, self) != stored.get(field, self):
                 raise ModelMismatchError(
-                    f"The file's {name} is {_shown(part)}, but that given to load() has {field}={fields[field]!r}."
+                    f"The file's {name} is {_shown(part)}, but that given to load() has {field}={fields.get(field)!r}."
                 )
 
 
@@ -168,26 +174,48 @@ def _are_equal(left: Any, right: Any) -> bool:
         return False
 
 
+def _is_description(described: Any) -> bool:
+    return isinstance(described, dict) and all(
+        isinstance(parts, list) and parts and all(map(_is_part, parts)) for parts in described.values()
+    )
+
+
+def _is_part(part: Any) -> bool:
+    kinds = {"place": list, "name": str, "fields": dict}
+    return isinstance(part, dict) and all(isinstance(part.get(key), kind) for key, kind in kinds.items())
+
+
 def _shown(part: Mapping[str, Any]) -> str:
     """Return an object as the file describes it, such as "Net(width=8)"."""
-    fields = ", ".join(f"{name}={value!r}" for name, value in dict(part.get("fields") or {}).items())
-    return f"{part.get('name')}({fields})" if fields else str(part.get("name"))
+    fields = ", ".join(f"{name}={value!r}" for name, value in part["fields"].items() if value is not None)
+    return f"{part['name']}({fields})" if fields else str(part["name"])
 
 
 def _name(value: Any) -> str:
     return str(getattr(value, "__qualname__", None) or type(value).__qualname__)
 
 
-def _plain_fields(value: Any) -> dict[str, Any]:
-    """Return the fields of a component or module that are plain values, in the form that JSON gives them back."""
+def _fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields of a component or module, as JSON that tells different values apart."""
     if isinstance(value, Component):
-        fields = fields_of_record(value)
-    elif is_linen_class(type(value)):
-        fields = {field.name: getattr(value, field.name) for field in constructor_fields(value)}
-    else:
-        return {}
-    return {
-        name: item
-        for name, item in fields.items()
-        if type(item) in (bool, int, str) or (type(item) is float and item == item)
-    }
+        return {name: _comparable(item) for name, item in fields_of_record(value).items()}
+    if is_linen_class(type(value)):
+        return {name: _comparable(item) for name, item in values_of(value, user_fields(value)).items()}
+    return {}
+
+
+def _comparable(value: Any) -> Any:
+    """Return JSON that is equal for equal values: arrays by digest, functions and other objects by name."""
+    value = without_numpy(value)
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else repr(value)
+    if isinstance(value, list | tuple):
+        return [_comparable(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _comparable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | jax.Array):
+        array = np.ascontiguousarray(value)
+        return [str(array.dtype), list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]
+    return {"name": _name(value), "fields": _fields_of(value)}

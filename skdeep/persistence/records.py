@@ -101,6 +101,27 @@ SPLITTERS = frozenset(
 """scikit-learn's splitters, which `validation_fraction` and `cv` take."""
 
 
+MOST_TEXT_BYTES = 2**26
+"""An estimator's arrays of strings take this much memory at most, because a file of a few bytes can make large ones."""
+
+PRIVATE = {
+    "_encoding",
+    "_form",
+    "_history",
+    "_loss",
+    "_memory",
+    "_model",
+    "_other_params",
+    "_sklearn_output_config",
+    "_temperature",
+}
+
+
+def is_attribute_of_fit(name: str) -> bool:
+    """Return whether `fit`, or `set_output`, sets an attribute of this name, which a file may hold."""
+    return name in PRIVATE or (name.endswith("_") and not name.startswith("_"))
+
+
 @functools.cache
 def class_named(name: str) -> type[Any]:
     """Return the class of a name in `RECORDS`."""

@@ -22,26 +22,38 @@ from skdeep.errors import ModelMismatchError
 from skdeep.estimators.continuing import Form
 from skdeep.persistence.records import fits
 
-_SMALL = 1024
+_SMALL, _FEW = 1024, 64
+_DEPTHS = ("n_layers", "n_blocks")
 
 
-def check_shapes(estimator: Any, n_values: int) -> None:
-    """Check an estimator that was loaded, and those inside it.
+def check_shapes(estimator: Any) -> None:
+    """Check an estimator, and those inside it.
+
+    No integer of the network may be larger than the number of its parameters, unless it is at most 1,024: layers cannot have more units.
+    It cannot have more layers than arrays.
 
     Parameters
     ----------
     estimator : estimator of skdeep
-    n_values : int
-        Number of values in all arrays of the file. No integer of the network may be larger, unless it is at most 1,024: layers
-        cannot have more units, nor a network more layers, than it has parameters.
 
     Raises
     ------
     ModelMismatchError
         If the parameters have other names or shapes than the network's, or the network does not fit the encoding or the loss.
     """
+    try:
+        _check(estimator)
+    except ModelMismatchError:
+        raise
+    except Exception as err:  # of malformed attributes, which are of any type
+        raise ModelMismatchError(
+            f"The file holds no complete {type(estimator).__name__}: {type(err).__name__}: {err}"
+        ) from err
+
+
+def _check(estimator: Any) -> None:
     for inner in _estimators_in(estimator):
-        check_shapes(inner, n_values)
+        _check(inner)
     state = vars(estimator)
     if "_model" not in state:
         return
@@ -51,7 +63,8 @@ def check_shapes(estimator: Any, n_values: int) -> None:
     shapes = list(encoding.columns.values()) if isinstance(encoding.columns, dict) else [encoding.columns]
     if not all(fits(shape, tuple[int, ...]) for shape in shapes):
         raise ModelMismatchError("The file's encoding has no valid shape of rows.")
-    _check_sizes(model, max(n_values, _SMALL))
+    if "estimators_" not in state:
+        _check_sizes(model, jax.tree.leaves((estimator.params_, estimator.model_state_)))
     loss = state.get("_loss", state.get("loss_"))
     if model.in_shape != encoding.in_shape or model.n_raw != hashable(loss.n_raw(encoding.task)):
         raise ModelMismatchError("The file's network does not fit its encoding or its loss.")
@@ -65,19 +78,26 @@ def _estimators_in(estimator: Any) -> Iterator[Any]:
         yield frozen.estimator
 
 
-def _check_sizes(model: Model, most: int) -> None:
+def _check_sizes(model: Model, arrays: list[Any]) -> None:
+    n_values = max(_SMALL, sum(array.size for array in arrays))
     for component in components_in(model):
         for name in component._structure_fields:
-            if _largest_in(getattr(component, name)) > most:
+            value = getattr(component, name)
+            is_too_deep = (name in _DEPTHS and value > len(arrays)) or _longest_in(value) > len(arrays) + _FEW
+            if is_too_deep or _largest_in(value) > n_values:
                 raise ModelMismatchError(
-                    f"The file's {type(component).__name__} has the {name} {getattr(component, name)!r:.80}, but too few parameters."
+                    f"The file's {type(component).__name__} has {name}={str(value)[:80]}, but too few parameters for that."
                 )
 
 
 def _largest_in(value: Any) -> int:
     if isinstance(value, tuple):
-        return max([len(value), *map(_largest_in, value)])
+        return max(map(_largest_in, value), default=0)
     return abs(value) if isinstance(value, int) else 0
+
+
+def _longest_in(value: Any) -> int:
+    return max([len(value), *map(_longest_in, value)]) if isinstance(value, tuple) else 0
 
 
 def _check_params(model: Model, params: Any, model_state: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import math
 import re
@@ -14,8 +15,11 @@ from skdeep.errors import CorruptModelError
 MOST_LEVELS = 64
 MOST_DIGITS = 100
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKET = np.zeros(256, np.int64)
+_BLOCK = 2**20
+
+# Possessive, so that a string without an end costs one pass.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+_BRACKET = np.zeros(256, np.int8)
 _BRACKET[list(b"[{")], _BRACKET[list(b"]}")] = 1, -1
 
 
@@ -49,15 +53,19 @@ def parse(text: bytes, what: str) -> Any:
 
 def _n_levels(text: bytes) -> int:
     """Return the depth of the brackets outside of strings."""
-    brackets = _BRACKET[np.frombuffer(_STRING.sub(b"", text), np.uint8)]
-    return int(np.cumsum(brackets).max(initial=0))
+    rest = np.frombuffer(_STRING.sub(b"", text), np.uint8)
+    level = deepest = 0
+    for start in range(0, len(rest), _BLOCK):
+        levels = level + np.cumsum(_BRACKET[rest[start : start + _BLOCK]], dtype=np.int32)
+        level, deepest = int(levels[-1]), max(deepest, int(levels.max()))
+    return deepest
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for i, name in enumerate(names) if name in names[:i])
+        counts = collections.Counter(name for name, _ in pairs)
+        repeated = counts.most_common(1)[0][0]
         raise ValueError(f"the key {repeated[:80]!r} is repeated")
     return found
 

@@ -117,7 +117,7 @@ def test_a_changed_manifest():
 
 def test_newer_files():
     assert from_bytes(with_manifest(lambda m: m.update(format_version=[1, 7], news=1))).manifest["news"] == 1
-    with pytest.raises(UnsupportedModelError, match=r"version 2.0 of the format.*Install skdeep-flax 9.9 or newer"):
+    with pytest.raises(UnsupportedModelError, match=r"version 2.0 of the format.*Install skdeep-flax '9.9' or newer"):
         from_bytes(with_manifest(lambda m: m.update(format_version=[2, 0])))
     with pytest.raises(UnsupportedModelError, match="needs 'lanes', which this version"):
         from_bytes(with_manifest(lambda m: m.update(required_features=["lanes"])))

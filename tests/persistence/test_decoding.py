@@ -47,6 +47,20 @@ def put(get, key, value):
 
 
 HOSTILE = {
+    "no loss": (lambda n: n["fitted"].pop("loss_") and None, ModelMismatchError),
+    "a loss of another kind": (lambda n: n["fitted"].update(loss_={}), ModelMismatchError),
+    "a leaf that is no array": (lambda n: n["fitted"]["params_"].update(x="a"), ModelMismatchError),
+    "a target of another kind": (put(encoding_of, "target", 1.5), ModelFileError),
+    "members that are no estimators": (lambda n: n["fitted"].update(estimators_=[1]), ModelMismatchError),
+    "wide strings": (
+        lambda n: n["fitted"].update(x_={"$text": "<U1000", "shape": [300_000], "values": [""] * 300_000}),
+        CorruptModelError,
+    ),
+    "a type of several": (
+        lambda n: n["fitted"].update(x_={"$text": "(1,2", "shape": [0], "values": []}),
+        ModelMismatchError,
+    ),
+    "more layers than arrays": (lambda n: network_of(n).update(widths={"$tuple": [4] * 900}), ModelMismatchError),
     "another class": (lambda n: n.update({"class": "os:system"}), ModelMismatchError),
     "a class of Python": (lambda n: n.update({"class": "Popen"}), ModelMismatchError),
     "no estimator": (lambda n: ["x"], CorruptModelError),
@@ -112,7 +126,7 @@ HOSTILE = {
     "a huge array of objects": (lambda n: n["fitted"].update(x_={"$objects": [], "shape": [10**9]}), CorruptModelError),
     "a huge type of strings": (
         lambda n: n["fitted"].update(x_={"$text": "<U1000000000", "shape": [1], "values": ["a"]}),
-        CorruptModelError,
+        ModelFileError,
     ),
     "a type of objects": (
         lambda n: n["fitted"]["_memory"]["fields"].update(
@@ -123,12 +137,12 @@ HOSTILE = {
     "a float by another name": (lambda n: n["fitted"].update(x_={"$float": "Infinity"}), CorruptModelError),
     "a key that has no hash": (lambda n: n["fitted"].update(x_={"$dict": [[[1], 2]]}), CorruptModelError),
     "another splitter": (
-        lambda n: n["params"].update(cv={"$splitter": "GridSearchCV", "attributes": {}}),
+        lambda n: n["params"].update(cv={"$splitter": "GridSearchCV", "arguments": {}}),
         ModelMismatchError,
     ),
     "a splitter with a method": (
-        lambda n: n["params"].update(cv={"$splitter": "KFold", "attributes": {"split": 1}}),
-        ModelMismatchError,
+        lambda n: n["params"].update(cv={"$splitter": "KFold", "arguments": {"split": 1}}),
+        CorruptModelError,
     ),
     "a random state": (lambda n: n["params"].update(random_state={"$random_state": [1, 2]}), CorruptModelError),
     "an object of the user": (lambda n: n["params"].update(network={"$own": ["network"]}), ModelFileError),
@@ -150,6 +164,39 @@ def test_hostile_files_are_refused(name):
     assert time.process_time() - start < 60
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        5,
+        {"network": 5},
+        {"network": []},
+        {"network": [5]},
+        {"network": [{"place": [], "name": "x"}]},
+        {"network": {"": {}}},
+    ],
+)
+def test_malformed_lists_of_objects_to_give(own):
+    with pytest.raises(CorruptModelError, match="no valid list of objects to give"):
+        loaded(to_bytes({"own": own, "estimator": {}}, {}), {"network": 1}, "builtin")
+
+
+@pytest.mark.parametrize(
+    "node", [{"$component": ["loss", "tweedie"], "fields": {}}, {"$registered": ["loss", "tweedie"]}, "tweedie"]
+)
+def test_a_bare_name_does_not_pass_the_policy(node):
+    with pytest.raises(MissingComponentError, match="excludes"):
+        loaded(changed(lambda n: n["params"].update(loss=node), DeepRegressor()), {}, "builtin")
+
+
+def test_names_in_fields_do_not_pass_the_policy():
+    node = [{"$component": ["layer", "residual"], "fields": {"layers": {"$tuple": ["skdeep-kan:kan"]}}}]
+    with pytest.raises(MissingComponentError, match="excludes"):
+        loaded(changed(lambda n: n["params"].update(network=node), DeepRegressor()), {}, "builtin")
+    node = {"$component": ["loss", "cross_entropy"], "fields": {"smoothing_schedule": "skdeep-robust:nothing"}}
+    with pytest.raises(MissingComponentError, match="excludes"):
+        loaded(changed(lambda n: n["params"].update(loss=node)), {}, "builtin")
+
+
 def test_the_unchanged_file_is_loaded():
     for model in (FITTED, VALUES):
         again = loaded(changed(lambda node: None, model), {}, "builtin")
@@ -162,10 +209,11 @@ def test_a_scale_of_another_size_is_refused():
         loaded(changed(lambda n: encoding_of(n).update(target=target), VALUES), {}, "builtin")
 
 
-def test_a_network_of_many_layers_is_refused():
+@pytest.mark.parametrize("n_layers", [20, 10**9])
+def test_a_network_of_many_layers_is_refused(n_layers):
     model = DeepClassifier(network=LSTM(units=2), **SHORT).fit(RNG.normal(size=(9, 4, 2)), Y[:9])
     with pytest.raises(ModelMismatchError, match="n_layers"):
-        loaded(changed(put(network_of, "n_layers", 10**9), model), {}, "builtin")
+        loaded(changed(put(network_of, "n_layers", n_layers), model), {}, "builtin")
 
 
 def test_windows_of_another_length_are_refused():

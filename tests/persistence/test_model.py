@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from flax import nnx
 from sklearn.compose import make_column_selector
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneOut, RepeatedKFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 
 import skdeep
@@ -257,6 +258,7 @@ def test_other_objects_are_refused(own, message):
 
 def test_an_object_with_other_shapes_is_refused():
     class Other(skdeep.Module):
+        width: int = 6
         n_outputs: int | None = None
 
         @nn.compact
@@ -269,6 +271,33 @@ def test_an_object_with_other_shapes_is_refused():
         loaded(data, {"network": Other()}, "builtin")
 
 
+class Powers(skdeep.Module):
+    powers: tuple = (1.0, 2.0)
+    function: Callable = nn.relu
+    scale: float = 1.0
+    n_outputs: int | None = None
+
+    @nn.compact
+    def __call__(self, x, train: bool):
+        return nn.Dense(self.n_outputs)(self.function(nn.Dense(3)(x)) * self.powers[0] * self.scale)
+
+
+@pytest.mark.parametrize(
+    "other", [{"powers": (1.0, 3.0)}, {"function": nn.tanh}, {"scale": float("nan")}, {"scale": np.float32(2)}]
+)
+def test_objects_with_other_fields_of_any_kind_are_refused(other):
+    model = DeepClassifier(network=Powers(), **SHORT).fit(X, Y)
+    with pytest.raises(ModelMismatchError, match=f"but that given to load\\(\\) has {min(other)}="):
+        loaded(dumped(model), {"network": Powers(**other)}, "builtin")
+    check_same(model, loaded(dumped(model), {"network": Powers()}, "builtin"), X)
+
+
+def test_registered_modules_are_stored_by_the_fields_that_are_not_defaults(fresh_registry):
+    skdeep.register("network", "powers", Powers)
+    model = DeepClassifier(network="powers", **SHORT).fit(X, Y)
+    check_same(model, loaded(dumped(model), {}, "builtin"), X)
+
+
 def test_an_object_that_the_file_does_not_ask_for():
     with pytest.raises(
         TypeError, match=r"load\(\) got loss=, but the file holds all of this parameter. It asks for: nothing"
@@ -279,11 +308,12 @@ def test_an_object_that_the_file_does_not_ask_for():
 def test_a_file_reaches_no_attribute_of_an_object():
     from skdeep.persistence.own import Given
 
-    given = Given({"network": Net()}, {"network": {"": {"name": "Net"}}})
+    DESCRIBED = {"width": 6, "n_outputs": None}
+    given = Given({"network": Net()}, {"network": [{"place": [], "name": "Net", "fields": DESCRIBED}]})
     for place in (["network", "__class__"], ["network", "width"], ["network", "__init__", "__globals__"]):
         with pytest.raises(ModelMismatchError, match="has another form"):
             given.at(place)
-    given = Given({"loss": Scaled()}, {"loss": {"": {"name": "Scaled"}}})
+    given = Given({"loss": Scaled()}, {"loss": [{"place": [], "name": "Scaled", "fields": {"scale": 1.0}}]})
     assert given.at(["loss", "scale"]) == 1.0
     with pytest.raises(ModelMismatchError, match="has another form"):
         given.at(["loss", "__class__"])
@@ -299,7 +329,10 @@ def test_names_of_this_process(fresh_registry):
         data = dumped(DeepRegressor(loss=name, **SMALL).fit(X, X[:, 0]))
         check_same(loaded(data, {}, "builtin"), loaded(data, {}, "builtin"), X)
         skdeep.unregister("loss", name)
-        with pytest.raises(MissingComponentError, match=rf"needs the loss 'local:{name}'.*Register it in this process"):
+        with pytest.raises(
+            MissingComponentError,
+            match=rf"needs the loss '{name}', which is neither built in nor registered.*Register it",
+        ):
             loaded(data, {}, "builtin")
 
 
@@ -313,6 +346,9 @@ def test_components_of_plugins():
             MissingComponentError, match=r"which plugins=.* excludes. Give plugins=\['skdeep-robust'\] if you trust"
         ):
             loaded(data, {}, plugins)
+    for bare in ({"loss": "tweedie"}, {"network": ["relu", ("residual", {"layers": ["skdeep-kan:kan"]})]}):
+        with pytest.raises(MissingComponentError, match="excludes"):
+            loaded(dumped(DeepRegressor(**bare)), {}, "builtin")
     unfitted = dumped(DeepRegressor(loss=name))
     with pytest.raises(MissingComponentError, match="excludes"):
         loaded(unfitted, {}, "builtin")
@@ -352,14 +388,81 @@ def test_what_cannot_be_stored_says_so(model, message, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+SPLITTERS = [
+    ShuffleSplit(2, test_size=0.3),
+    RepeatedKFold(n_splits=3, n_repeats=2, random_state=1),
+    KFold(2),
+    LeaveOneOut(),
+]
+
+
+@pytest.mark.parametrize("splitter", SPLITTERS, ids=lambda splitter: type(splitter).__name__)
+def test_splitters_of_scikit_learn(splitter):
+    again = loaded(dumped(DeepClassifier(validation_fraction=splitter)), {}, "builtin").validation_fraction
+    assert repr(again) == repr(splitter)
+    assert again.get_n_splits(X) == splitter.get_n_splits(X)
+
+
+def test_a_random_state_that_two_parameters_share():
+    shared = np.random.RandomState(0)
+    model = DeepClassifier(cv=KFold(2, shuffle=True, random_state=shared), **{**SMALL, "random_state": shared})
+    again = loaded(dumped(model), {}, "builtin")
+    assert again.cv.random_state is again.random_state
+    check_same(model.fit(X, Y), again.fit(X, Y), X)
+
+
+def test_what_load_would_refuse_is_not_saved():
+    nested = "relu"
+    for _ in range(30):
+        nested = ("residual", {"layers": [nested]})
+    endless = []
+    endless.append(endless)
+    edited = DeepClassifier(**SMALL).fit(X, Y)
+    edited.params_ = {
+        **edited.params_,
+        "Dense_0": {"kernel": np.zeros((4, 6), np.float32), "bias": np.zeros(6, np.float32)},
+    }
+    noted = DeepClassifier(**SMALL).fit(X, Y)
+    noted.note = "x"
+    for model, message in [
+        (DeepClassifier(network=[nested]), "load would refuse it: .*nested deeper than"),
+        (DeepClassifier(network=endless), "contains itself, or is nested too deeply"),
+        (DeepClassifier(validation_fraction=list(range(2_500_000))), "load would refuse it: .*its header would have"),
+        (edited, "load would refuse it: The array"),
+        (noted, "so note = 'x'"),
+        (DeepClassifier(validation_fraction=np.ma.masked_array(np.arange(8))), "so validation_fraction = "),
+        (
+            DeepClassifier(class_weight={"x" * 10**6: 1, "y": np.array(["a"] * 100 + ["b" * 10**6])}),
+            "arrays of strings",
+        ),
+    ]:
+        with pytest.raises(UnserializableParameterError, match=message):
+            dumped(model)
+
+
+def test_labels_of_very_different_lengths_and_odd_keys():
+    model = DeepClassifier(**SMALL).fit(X, np.array(["a", "x" * 3000])[CODES])
+    check_same(model, loaded(dumped(model), {}, "builtin"), X)
+    odd = DeepClassifier(class_weight={"\ud800": np.float64(1), "a/b": np.int64(2)})
+    assert loaded(dumped(odd), {}, "builtin").class_weight == odd.class_weight
+
+
+def test_output_in_tables_stays_set():
+    model = DeepAutoencoder(n_components=2, **SHORT).set_output(transform="pandas").fit(X)
+    assert isinstance(loaded(dumped(model), {}, "builtin").transform(X), pd.DataFrame)
+
+
 # Files.
 
 
 def test_another_file_than_expected(tmp_path):
     digest = skdeep.save(DeepClassifier(), tmp_path / "a")
     assert skdeep.load(tmp_path / "a", expect_sha256=digest.upper() + "\n")
-    with pytest.raises(ModelFileError, match=f"has the SHA-256 digest {digest}, not '00' as expected"):
-        skdeep.load(tmp_path / "a", expect_sha256="00")
+    with pytest.raises(ModelFileError, match=f"has the SHA-256 digest {digest}, not '{'0' * 64}' as expected"):
+        skdeep.load(tmp_path / "a", expect_sha256="0" * 64)
+    for wrong in ("00", "é", 5, b"x"):
+        with pytest.raises(ValueError, match="expect_sha256 must be the 64 hexadecimal digits"):
+            skdeep.load(tmp_path / "a", expect_sha256=wrong)
 
 
 def test_errors_name_the_file(tmp_path):

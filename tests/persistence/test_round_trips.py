@@ -38,7 +38,7 @@ VALUES = st.recursive(
         st.lists(inner, max_size=4),
         st.lists(inner, max_size=4).map(tuple),
         st.dictionaries(st.text(max_size=3), inner, max_size=4),
-        st.dictionaries(st.integers(), inner, max_size=3),
+        st.dictionaries(st.integers(-9, 9), inner, max_size=3),
     ),
     max_leaves=12,
 )

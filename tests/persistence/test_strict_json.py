@@ -1,6 +1,8 @@
 """Strict JSON: what other parsers accept with two meanings, or without bounds, is refused."""
 
 import json
+import resource
+import time
 
 import pytest
 
@@ -42,6 +44,26 @@ def test_other_texts_of_the_same_value_are_read():
 def test_texts_that_are_refused(text, message):
     with pytest.raises(CorruptModelError, match=message):
         parse(text, "It")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ("{" + ",".join(f'"{i}":0' for i in range(300_000)) + ',"299999":0}').encode(),
+        b'"' + b'\\"' * 4_000_000,
+        b'"' + b"a" * (2**24 - 100),
+        b"[" + b"[]," * 4_000_000,
+    ],
+    ids=["repeated key", "escaped quotes", "long string", "many lists"],
+)
+def test_large_texts_take_linear_time_and_memory(text):
+    """Quadratic time would be hours; a regular expression with a stack took 2 GB."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.process_time()
+    with pytest.raises(CorruptModelError):
+        parse(text, "It")
+    assert time.process_time() - start < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024
 
 
 def test_brackets_in_strings_do_not_count():
