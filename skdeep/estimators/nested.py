@@ -78,16 +78,8 @@ class NestedParameters(BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state with the full id of each named component of a plugin."""
         state: dict[str, Any] = super().__getstate__()
-        ids: dict[tuple[str, str], str] = {}
-
-        def note(kind: str, name: str) -> str:
-            ids[kind, name] = registry.full_id(kind, name)
-            return name
-
-        for name, kind in self._components.items():
-            with_names(kind, state[name], note)
-            state = {**state, name: picklable(state[name])}
-        ids = {(kind, name): full_id for (kind, name), full_id in ids.items() if full_id != name}
+        ids = full_ids_of_names(self)
+        state = {**state, **{name: picklable(state[name]) for name in self._components}}
         return {**state, _FULL_IDS: ids} if ids else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -131,6 +123,19 @@ class NestedParameters(BaseEstimator):
     def _component_value(self, name: str) -> Any:
         """Return the name or object that a component's parameter stands for; None if that is not a component."""
         return getattr(self, name)
+
+
+def full_ids_of_names(estimator: NestedParameters) -> dict[tuple[str, str], str]:
+    """Return the full ids of the plugins' components that the parameters name, by kind and name."""
+    found: dict[tuple[str, str], str] = {}
+
+    def note(kind: str, name: str) -> str:
+        found[kind, name] = registry.full_id(kind, name)
+        return name
+
+    for parameter, kind in estimator._components.items():
+        with_names(kind, getattr(estimator, parameter), note)
+    return {(kind, name): full_id for (kind, name), full_id in found.items() if full_id != name}
 
 
 def _with_registered_names(cls: type, carried: registry.Carried) -> Any:

@@ -179,10 +179,10 @@ class Decoder:
             )
         fields = self._fields(node)
         try:
-            made_of_fields = found(**fields)
+            component = found(**fields)
         except (TypeError, ValueError) as err:
             raise ModelMismatchError(f"{node['$component'][1]!r} does not take the values in the file: {err}") from err
-        return self._checked(made_of_fields)
+        return self._checked(component)
 
     def _from_registry(self, kind: Any, full_id: Any) -> Any:
         if kind not in GROUPS or not isinstance(full_id, str):

@@ -15,7 +15,7 @@ from skdeep import registry
 from skdeep.component import Component
 from skdeep.discovery import GROUPS
 from skdeep.errors import UnserializableParameterError
-from skdeep.estimators.resolve import with_names
+from skdeep.estimators.nested import full_ids_of_names
 from skdeep.linen import constructor_fields, is_linen_class
 from skdeep.persistence.container import is_storable
 from skdeep.persistence.own import OwnObjects
@@ -110,7 +110,7 @@ class Encoder:
             raise UnserializableParameterError(_refusal(fitted[unknown[0]], f"{start}{unknown[0]}"))
         return {
             "class": type(estimator).__name__,
-            "names": _full_ids(estimator),
+            "names": [[*name, full_id] for name, full_id in sorted(full_ids_of_names(estimator).items())],
             "params": {name: self.value(state[name], f"{start}{name}") for name in names},
             "fitted": {name: self.value(value, f"{start}{name}") for name, value in fitted.items()},
         }
@@ -186,19 +186,6 @@ class Encoder:
             name += "'"
         self.arrays[name] = array
         return {"$array": name}
-
-
-def _full_ids(estimator: Any) -> list[list[str]]:
-    """Return kind, name and full id of each name of a plugin's component in the parameters."""
-    found = set()
-
-    def note(kind: str, name: str) -> str:
-        found.add((kind, name, registry.full_id(kind, name)))
-        return name
-
-    for parameter, kind in estimator._components.items():
-        with_names(kind, getattr(estimator, parameter), note)
-    return sorted(list(ids) for ids in found if ids[1] != ids[2])
 
 
 def _is_array(value: Any) -> bool:

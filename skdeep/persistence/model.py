@@ -30,7 +30,7 @@ class ModelInfo(NamedTuple):
     estimator : str
         The class of the estimator.
     params : dict
-        Its parameters as the file holds them: JSON, with tags such as "$component" for what is no plain value.
+        Its parameters as the file holds them: JSON, with tags such as "$component" for values that are not plain.
     is_fitted : bool
     created_by : dict
         Versions of Python and of the packages that decide numbers.

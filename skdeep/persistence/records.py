@@ -19,8 +19,7 @@ import numpy as np
 from skdeep.component import Component
 from skdeep.errors import ModelMismatchError
 
-RECORDS = {
-    # Estimators
+_ESTIMATORS = {
     "DeepAutoencoder": "skdeep.estimators.autoencoder",
     "DeepClassifier": "skdeep.estimators.classifier",
     "DeepRegressor": "skdeep.estimators.regressor",
@@ -29,7 +28,8 @@ RECORDS = {
     "SequenceGenerator": "skdeep.estimators.generator",
     "TabularClassifier": "skdeep.estimators.tabular",
     "TabularRegressor": "skdeep.estimators.tabular",
-    # What fit learned
+}
+_LEARNED = {
     "Classes": "skdeep.core.encoding",
     "Encoding": "skdeep.core.encoding",
     "Labels": "skdeep.core.encoding",
@@ -48,7 +48,8 @@ RECORDS = {
     "OptimizerMemory": "skdeep.estimators.memory",
     "StoppingMemory": "skdeep.estimators.memory",
     "Unresolved": "skdeep.estimators.resolve",
-    # Components without a name in the registry
+}
+_COMPONENTS_WITHOUT_A_REGISTERED_NAME = {
     "AdamSolver": "skdeep.perceptron.solvers",
     "Autoencoder": "skdeep.core.composed",
     "Branch": "skdeep.networks.branches",
@@ -77,7 +78,8 @@ RECORDS = {
     "ZeroOne": "skdeep.losses.classification",
 }
 
-ESTIMATORS = frozenset(list(RECORDS)[:8])
+ESTIMATORS = frozenset(_ESTIMATORS)
+RECORDS = {**_ESTIMATORS, **_LEARNED, **_COMPONENTS_WITHOUT_A_REGISTERED_NAME}
 
 SPLITTERS = frozenset(
     (
@@ -100,11 +102,10 @@ SPLITTERS = frozenset(
 )
 """scikit-learn's splitters, which `validation_fraction` and `cv` take."""
 
-
 MOST_TEXT_BYTES = 2**26
-"""An estimator's arrays of strings take this much memory at most, because a file of a few bytes can make large ones."""
+"""The most bytes of memory that the arrays of strings of a file may take: a few bytes of a file can stand for a large array."""
 
-PRIVATE = {
+_PRIVATE = {
     "_encoding",
     "_form",
     "_history",
@@ -119,7 +120,7 @@ PRIVATE = {
 
 def is_attribute_of_fit(name: str) -> bool:
     """Return whether `fit`, or `set_output`, sets an attribute of this name, which a file may hold."""
-    return name in PRIVATE or (name.endswith("_") and not name.startswith("_"))
+    return name in _PRIVATE or (name.endswith("_") and not name.startswith("_"))
 
 
 @functools.cache

@@ -101,7 +101,7 @@ def _longest_in(value: Any) -> int:
 
 
 def _check_params(model: Model, params: Any, model_state: Any) -> None:
-    """Raise ModelMismatchError if parameters or model state have other names, shapes or types than those of the network."""
+    """Raise ModelMismatchError if parameters or model state have other names or shapes than those of the network."""
 
     def init() -> Any:
         functions = functions_of(model.network, model.in_shape, model.n_raw)

@@ -14,7 +14,7 @@ from skdeep.policy import normalised
 def trusted_types(plugins: Iterable[str] = ()) -> list[str]:
     """Return the names of the types that fitted estimators of skdeep consist of, for `skops.io.load(path, trusted=...)`.
 
-    They are the estimators, what fits learn, and the built-in components. Objects of these types run no code when they are
+    They are the estimators, the records that fits learn, and the built-in components. Objects of these types run no code when they are
     restored. Modules and functions of your own are not among them: add their names if you trust them.
 
     Parameters
