@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skdeep import plugins
+    from skdeep.checkpoint import Checkpoint
     from skdeep.component import Component, static
     from skdeep.contract import PLUGIN_API, Augmentation, Layer, Loss, Network, NetworkFunctions, Optimizer, Schedule
     from skdeep.core.programs import clear_cache, compile_counts
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Augmentation": "skdeep.contract",
+    "Checkpoint": "skdeep.checkpoint",
     "Component": "skdeep.component",
     "DeepAutoencoder": "skdeep.estimators.autoencoder",
     "DeepClassifier": "skdeep.estimators.classifier",
@@ -71,6 +73,7 @@ _HOMES = {
 
 __all__ = [
     "Augmentation",
+    "Checkpoint",
     "Component",
     "DeepAutoencoder",
     "DeepClassifier",

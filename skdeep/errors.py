@@ -104,6 +104,10 @@ class UnserializableParameterError(TypeError):
     """A parameter or attribute of an estimator cannot be stored in a model file; the message says what to do."""
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be read or written, or does not help; training goes on without it."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> str:
     """Return the message for an unknown name of a component; `hint` is a further sentence."""
     ids = sorted(known)

@@ -92,6 +92,8 @@ FORBIDDEN = {
     "core/inference.py": ["flax", "optax", "sklearn", "skdeep.registry"],
     "core/link.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/network.py": ["optax", "sklearn", "skdeep.layers", "skdeep.networks", "skdeep.registry"],
+    "core/checkpoints.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators", "skdeep.persistence"],
+    "checkpoint.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/composed.py": ["flax", "optax", "sklearn", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
     "core/variational.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],
     "core/language.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],

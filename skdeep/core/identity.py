@@ -5,12 +5,13 @@ Both are computed from names and content, never from addresses, so that they are
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import functools
 import hashlib
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from typing import Any
 
@@ -22,7 +23,7 @@ from skdeep.component import Component
 from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.feed import form_of
 from skdeep.core.feeds.validation import validates_in_program
-from skdeep.core.fingerprint import atoms_of
+from skdeep.core.fingerprint import UnreadableError, atoms_of
 from skdeep.core.inputs import arrays_of
 from skdeep.core.network import has_progress
 from skdeep.core.rows import WeightedRows, padded_size
@@ -30,7 +31,30 @@ from skdeep.core.rows import WeightedRows, padded_size
 PACKAGES = ("skdeep-flax", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 """The packages whose versions may change the numbers of a training."""
 
+SETTINGS = (
+    "jax_default_matmul_precision",
+    "jax_default_prng_impl",
+    "jax_random_seed_offset",
+    "jax_softmax_custom_jvp",
+    "jax_threefry_partitionable",
+)
+"""The settings of JAX that may change the numbers of a training. The type of numbers is part of the placement."""
 
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Raise TypeError if the content of an object cannot be read."""
+    try:
+        yield
+    except UnreadableError as err:
+        raise TypeError(
+            "The identity and the signature of a job, which checkpoints need, are computed from the content of its components and its "
+            "scorer. One of them refers to an object whose content cannot be read, such as a generator or an open file. Leave that "
+            "object out, or train without checkpoint."
+        ) from err
+
+
+@_reading()
 def signature_of(job: Any) -> str:
     """Return a digest of everything that selects the program of a job, and of the shapes of the program's inputs."""
     shape = job.config.model.in_shape
@@ -48,6 +72,7 @@ def signature_of(job: Any) -> str:
     )
 
 
+@_reading()
 def identity_of(job: Any) -> str:
     """Return a digest of everything that decides the numbers of a training, except the epoch at which it ends."""
     config = job.config
@@ -67,6 +92,7 @@ def identity_of(job: Any) -> str:
             None if job.score is None else job.score.identity_parts(),
             [_array_digest(leaf) for leaf in jax.tree.leaves(job.start)],
             _versions(),
+            [str(getattr(jax.config, name, None)) for name in SETTINGS],
         ]
     )
 

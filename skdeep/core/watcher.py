@@ -15,10 +15,17 @@ class Course(Protocol):
     """A training in progress, as a watcher sees it."""
 
     history: History
+    status: int
+    """One of the constants of `skdeep.core.stopping`."""
 
     @property
     def epoch(self) -> int:
         """Number of finished epochs."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Number of finished steps of the current epoch."""
         ...
 
     def snapshot(self) -> Snapshot:
@@ -39,6 +46,9 @@ class Watcher:
 
     is_epoch_wise: bool = False
     seconds_per_block: float = SECONDS_PER_BLOCK
+
+    def go_on(self, snapshot: Snapshot) -> None:
+        """Called before all other methods if the training continues from a snapshot that was kept."""
 
     def begin_epoch(self) -> None:
         """Called before an epoch begins."""

@@ -22,6 +22,7 @@ from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.deep import DeepEstimator, trains_epoch_by_epoch
 from skdeep.estimators.parameter_types import (
     BatchSize,
+    CheckpointLike,
     Coalesce,
     Device,
     LossLike,
@@ -94,6 +95,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    checkpoint : path-like, Checkpoint or None, default=None
 
     Attributes
     ----------
@@ -178,6 +180,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         random_state: RandomState = None,
         verbose: int = 0,
         device: Device = "auto",
+        checkpoint: CheckpointLike = None,
     ) -> None:
         self._store(locals())
 

@@ -8,7 +8,7 @@ from typing import Any
 from skdeep.core.history import joined_history
 from skdeep.core.job import Job
 from skdeep.core.watcher import Course, Watcher
-from skdeep.records import Outcome
+from skdeep.records import Outcome, Snapshot
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -63,6 +63,11 @@ class FitWatcher(Watcher):
         if hasattr(estimator, "_init_callback_context"):
             self._root = estimator._init_callback_context(max_subtasks=job.last_epoch - int(job.start.epoch))
             self._root.call_on_fit_task_begin(estimator=estimator, **data)
+
+    def go_on(self, snapshot: Snapshot) -> None:
+        """Print after which epoch training continues."""
+        if self._printer is not None:
+            self._printer.goes_on(int(snapshot.state.epoch))
 
     def begin_epoch(self) -> None:
         """Call the callbacks at the beginning of an epoch."""

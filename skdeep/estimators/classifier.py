@@ -25,6 +25,7 @@ from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
     CategoricalFeatures,
+    CheckpointLike,
     ClassWeight,
     Coalesce,
     CVLike,
@@ -142,6 +143,9 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Above 0, print one line per epoch.
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
         The device to train and predict on; "auto" is JAX's default device.
+    checkpoint : path-like, Checkpoint or None, default=None
+        Keep the state of the training in this folder, or as `skdeep.Checkpoint` says, so that a fit that was stopped continues, and
+        one with more `max_epochs` starts where another ended. Needs a `random_state` other than None. `partial_fit` ignores it.
     categorical_features : "from_dtype", array-like of str, int or bool, or None, default="from_dtype"
         The columns of a table that are categories: those of text, categorical or boolean type; or their names, their
         positions or a mask; None for no column. Dates are read as numbers.
@@ -257,6 +261,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         random_state: RandomState = None,
         verbose: int = 0,
         device: Device = "auto",
+        checkpoint: CheckpointLike = None,
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling = None,
         inputs: InputsLike = None,

@@ -18,8 +18,8 @@ from sklearn.utils import _safe_indexing
 from skdeep.core import stopping
 from skdeep.core.job import Job
 from skdeep.core.rows import WeightedRows
-from skdeep.core.run import run
 from skdeep.core.watcher import Course, Watcher
+from skdeep.estimators.checkpointing import run_job
 from skdeep.estimators.parameters import AT_LEAST_ONE
 from skdeep.estimators.prepare import Draft, begin, job_of
 from skdeep.estimators.validation_split import checked_groups
@@ -92,7 +92,7 @@ def train_members(estimator: Any, data: Any) -> list[tuple[Any, Job, Outcome]]:
     draft, given = begin(estimator, data)
     shares = list(_shares(estimator, data, draft, given))
     jobs = [_member_job(estimator, data, draft, given, share) for share in shares]
-    outcomes = _run_all([job for _, job in jobs], bool(estimator.verbose))
+    outcomes = _run_all(estimator, [job for _, job in jobs])
     trained = [(member, job, outcome) for (member, job), outcome in zip(jobs, outcomes, strict=True)]
     for member, job, outcome in trained:
         member._absorb(job, outcome)
@@ -229,14 +229,14 @@ class _Stoppable(Watcher):
         return self._event.is_set()
 
 
-def _run_all(jobs: list[Job], is_verbose: bool) -> list[Outcome]:
-    """Run jobs, in threads if they run on a CPU. Raise KeyboardInterrupt after Ctrl-C."""
+def _run_all(estimator: Any, jobs: list[Job]) -> list[Outcome]:
+    """Run the jobs of members, in threads if they run on a CPU. Raise KeyboardInterrupt after Ctrl-C."""
     n_threads = min(len(jobs), _n_cores())
     stop = threading.Event()
 
     def run_one(i: int) -> Outcome:
-        outcome = run(jobs[i], _Stoppable(stop))
-        if is_verbose:
+        outcome = run_job(estimator, jobs[i], _Stoppable(stop))
+        if estimator.verbose:
             print(f"member {i + 1} of {len(jobs)}: {outcome.n_epochs} epochs")
         return outcome
 

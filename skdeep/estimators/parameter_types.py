@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -10,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 
+from skdeep.checkpoint import Checkpoint
 from skdeep.contract import Augmentation, Loss, Network, Optimizer, Schedule
 
 NetworkLike: TypeAlias = str | Network | Sequence[Any] | Callable[..., Any]
@@ -52,4 +54,6 @@ Penalty: TypeAlias = float | Literal["auto"] | None
 BatchSize: TypeAlias = int | Literal["auto"]
 Coalesce: TypeAlias = bool | Literal["auto"]
 Device: TypeAlias = Literal["auto", "cpu", "gpu", "tpu"]
+CheckpointLike: TypeAlias = str | os.PathLike[str] | Checkpoint | None
+"""A folder, or where and how often the state of a training is kept."""
 Pretrained: TypeAlias = FrozenEstimator | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from skdeep.checkpoint import Checkpoint
 from skdeep.contract import Loss, Network, Optimizer, Schedule
 from skdeep.core.placement import Placement, default_placement, placement_of
 from skdeep.estimators.resolve import Unresolved
@@ -61,6 +63,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "random_state": ["random_state"],
     "verbose": ["verbose"],
     "device": [StrOptions({"auto", "cpu", "gpu", "tpu"})],
+    "checkpoint": [None, str, os.PathLike, Checkpoint],
 }
 
 

@@ -14,6 +14,10 @@ class EpochPrinter:
     def __init__(self, last_epoch: int) -> None:
         self._last_epoch = last_epoch
 
+    def goes_on(self, epoch: int) -> None:
+        """Print that training continues from a checkpoint."""
+        print(f"Continuing after epoch {epoch}/{self._last_epoch} from a checkpoint")
+
     def __call__(self, line: dict[str, float]) -> None:
         """Print the history of one epoch."""
         shown = [name for name in ("train_loss", "val_loss", "val_score") if not math.isnan(line[name])]

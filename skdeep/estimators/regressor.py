@@ -23,6 +23,7 @@ from skdeep.estimators.parameter_types import (
     AugmentationLike,
     BatchSize,
     CategoricalFeatures,
+    CheckpointLike,
     Coalesce,
     CVLike,
     Device,
@@ -56,7 +57,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         As in `DeepClassifier`; the loss "auto" is "squared_error".
     early_stopping, validation_fraction, n_iter_no_change, tol, scoring, coalesce, input_shape
         As in `DeepClassifier`; `scoring=None` is `score`: R^2, or the score that the loss defines.
-    shuffle, warm_start, random_state, verbose, device, pretrain, freeze_pretrained
+    shuffle, warm_start, random_state, verbose, device, checkpoint, pretrain, freeze_pretrained
         As in `DeepClassifier`.
     clip_predictions : bool, default=False
         Limit predictions to the range of y in `fit`. `partial_fit` sets no limits.
@@ -110,6 +111,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         random_state: RandomState = None,
         verbose: int = 0,
         device: Device = "auto",
+        checkpoint: CheckpointLike = None,
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling = None,
         inputs: InputsLike = None,

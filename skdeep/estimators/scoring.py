@@ -11,6 +11,8 @@ from sklearn.metrics import check_scoring
 
 from skdeep.core.rows import WeightedRows
 
+_WITHOUT_EFFECT_ON_SCORES = ("max_epochs", "verbose", "device", "checkpoint", "random_state", "warm_start", "scoring")
+
 
 class ScoredRows(NamedTuple):
     """Validation rows for a scorer, without merging and class weights; `is_weighted` if the user gave sample weights."""
@@ -50,11 +52,21 @@ class EstimatorScore:
         return value
 
     def identity_parts(self) -> list[Any]:
-        """Return the values that determine the score, for `Job.identity`."""
+        """Return the values that determine the score, for `Job.identity`.
+
+        Two trainings with equal rows and encoded targets may have other labels, or other limits of predictions, and then other scores.
+        """
         from skdeep.core.fingerprint import atoms_of
         from skdeep.core.identity import content_of
 
-        return [list(atoms_of(self._estimator.scoring)), content_of(self._rows), sorted(self._weights)]
+        estimator = self._estimator
+        plain = {
+            name: value
+            for name, value in estimator.get_params(deep=False).items()
+            if name not in _WITHOUT_EFFECT_ON_SCORES and isinstance(value, bool | int | float | str | None)
+        }
+        read = [list(atoms_of(value)) for value in (estimator.scoring, type(estimator), self._y, plain)]
+        return [*read, content_of(self._rows), sorted(self._weights)]
 
 
 def _not_a_number(estimator: Any, y: np.ndarray) -> str:

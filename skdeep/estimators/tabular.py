@@ -9,6 +9,7 @@ from skdeep.estimators.classifier import DeepClassifier
 from skdeep.estimators.parameter_types import (
     BatchSize,
     CategoricalFeatures,
+    CheckpointLike,
     ClassWeight,
     Coalesce,
     CVLike,
@@ -163,6 +164,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    checkpoint : path-like, Checkpoint or None, default=None
         As in `DeepClassifier`.
 
     Attributes
@@ -229,6 +231,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
         random_state: RandomState = None,
         verbose: int = 0,
         device: Device = "auto",
+        checkpoint: CheckpointLike = None,
     ) -> None:
         self._store(locals())
 
@@ -281,6 +284,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
     device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    checkpoint : path-like, Checkpoint or None, default=None
         As in `DeepRegressor`.
 
     Attributes
@@ -346,5 +350,6 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
         random_state: RandomState = None,
         verbose: int = 0,
         device: Device = "auto",
+        checkpoint: CheckpointLike = None,
     ) -> None:
         self._store(locals())

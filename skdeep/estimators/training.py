@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from skdeep.core import stopping
-from skdeep.core.run import run
 from skdeep.estimators.callbacks import EnsembleCallbacks, FitWatcher
+from skdeep.estimators.checkpointing import check_helps, run_job
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.members import forget_members, train_members
 from skdeep.estimators.prepare import prepare
@@ -50,9 +50,10 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
     """
     with estimator._replaced_when_fitted() as new, traced_fields_named():
         forget_members(new)
+        check_helps(new)
         job = prepare(new, data, is_partial=is_partial)
         watcher = FitWatcher(new, data.seen_by_callbacks(), job, new._printer(job) if new.verbose else None)
-        outcome = run(job, watcher)
+        outcome = run_job(new, job, watcher)
         watcher.end_training(outcome)
         new._absorb(job, outcome)
     watcher.end_fit(estimator._fitted_attributes)
@@ -65,6 +66,7 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
 def train_ensemble(estimator: Any, data: FitData) -> Any:
     """Train the members of an ensemble, and return the estimator. It calls the callbacks for the whole fit only."""
     with estimator._replaced_when_fitted() as new, traced_fields_named():
+        check_helps(new)
         callbacks = EnsembleCallbacks(new, data.seen_by_callbacks())
         trained = train_members(new, data)
     callbacks.end_fit(lambda: {"estimators_": new.estimators_})

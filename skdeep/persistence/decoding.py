@@ -21,6 +21,7 @@ from skdeep.persistence.own import Given
 from skdeep.persistence.records import (
     ESTIMATORS,
     MOST_TEXT_BYTES,
+    NOT_STORED,
     RECORDS,
     SPLITTERS,
     class_named,
@@ -118,7 +119,7 @@ class Decoder:
         cls = class_named(_known(node.get("class"), ESTIMATORS))
         params = {name: self.value(item) for name, item in node["params"].items()}
         names = set(cls._get_param_names())
-        if unknown := sorted(params.keys() - names):
+        if unknown := sorted(params.keys() - (names - NOT_STORED)):
             raise ModelMismatchError(
                 f"The file gives {cls.__name__} the parameter {unknown[0]!r}, which it does not have here."
             )

@@ -22,6 +22,7 @@ from skdeep.persistence.own import OwnObjects
 from skdeep.persistence.records import (
     ESTIMATORS,
     MOST_TEXT_BYTES,
+    NOT_STORED,
     SPLITTERS,
     fields_of_record,
     is_attribute_of_fit,
@@ -111,7 +112,7 @@ class Encoder:
         return {
             "class": type(estimator).__name__,
             "names": [[*name, full_id] for name, full_id in sorted(full_ids_of_names(estimator).items())],
-            "params": {name: self.value(state[name], f"{start}{name}") for name in names},
+            "params": {name: self.value(state[name], f"{start}{name}") for name in names if name not in NOT_STORED},
             "fitted": {name: self.value(value, f"{start}{name}") for name, value in fitted.items()},
         }
 

@@ -118,6 +118,10 @@ _PRIVATE = {
 }
 
 
+NOT_STORED = frozenset({"checkpoint"})
+"""Parameters that belong to a machine, not to a model: a file must not choose the folder into which a later fit writes."""
+
+
 def is_attribute_of_fit(name: str) -> bool:
     """Return whether `fit`, or `set_output`, sets an attribute of this name, which a file may hold."""
     return name in _PRIVATE or (name.endswith("_") and not name.startswith("_"))

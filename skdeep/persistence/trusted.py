@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from typing import Any
 
 from skdeep import discovery, registry
+from skdeep.checkpoint import Checkpoint
 from skdeep.component import Component
 from skdeep.persistence.records import RECORDS
 from skdeep.policy import normalised
@@ -40,7 +42,8 @@ def trusted_types(plugins: Iterable[str] = ()) -> list[str]:
     >>> "skdeep.estimators.classifier.DeepClassifier" in skdeep.trusted_types()
     True
     """
-    classes = [getattr(importlib.import_module(module), name) for name, module in RECORDS.items()]
+    classes: list[Any] = [Checkpoint]
+    classes += [getattr(importlib.import_module(module), name) for name, module in RECORDS.items()]
     classes += [registry.get(kind, name)[1] for kind in discovery.GROUPS for name in registry.builtin_names(kind)]
     for distribution in plugins:
         found = [

@@ -126,6 +126,8 @@ class _Loss:
 class _Course:
     """One run of the solver: the parameters of its last iteration, and one row of the history per iteration."""
 
+    status, position = stopping.RUNNING, 0
+
     def __init__(self, job: Any, watcher: Watcher, solver: ScipyLBFGS) -> None:
         self._job, self._watcher, self._solver = job, watcher, solver
         self._loss = _Loss(job)

@@ -1,0 +1,46 @@
+"""Run the job of a fit with the checkpoints that the estimator asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skdeep.checkpoint import Checkpoint
+from skdeep.core.checkpoints import run_kept
+from skdeep.core.job import Job
+from skdeep.core.run import run
+from skdeep.core.watcher import Watcher
+from skdeep.errors import CheckpointWarning
+from skdeep.estimators.warn import warn_caller
+from skdeep.records import Outcome
+
+
+def run_job(estimator: Any, job: Job, watcher: Watcher) -> Outcome:
+    """Train a job; with the estimator's `checkpoint`, continue from what is kept of this training, and keep more.
+
+    A `partial_fit` is not kept: its epoch ends before a checkpoint would help.
+
+    Raises
+    ------
+    TypeError
+        If a checkpoint is asked for, but the job holds an object whose content cannot be read.
+    """
+    checkpoint = checkpoint_of(estimator)
+    if checkpoint is None or job.origin.is_partial:
+        return run(job, watcher)
+    return run_kept(job, watcher, checkpoint._store(), checkpoint._interval())
+
+
+def checkpoint_of(estimator: Any) -> Checkpoint | None:
+    """Return the estimator's checkpoint; a folder stands for `Checkpoint(folder)`. The perceptrons have none."""
+    value = getattr(estimator, "checkpoint", None)
+    return value if value is None or isinstance(value, Checkpoint) else Checkpoint(value)
+
+
+def check_helps(estimator: Any) -> None:
+    """Warn if no later fit would find the training again, because its seed is another one each time."""
+    if getattr(estimator, "checkpoint", None) is not None and estimator.random_state is None:
+        warn_caller(
+            f"The checkpoint of {type(estimator).__name__} does not help with random_state=None: another fit has another seed, so it is "
+            "another training. Give random_state an int.",
+            CheckpointWarning,
+        )

@@ -1,0 +1,234 @@
+"""Keep the snapshots of trainings in a folder, as files without code, so that a killed process loses a few steps only.
+
+Each training has a subfolder with the name of its identity. Its files are written in one step, so a process that is killed leaves
+the earlier files as they were. A lock, which the system releases when a process ends, keeps two processes from one training.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import math
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from skdeep.core.checkpoints import place_of
+from skdeep.core.cpu.aligned import aligned_copy
+from skdeep.core.history import COLUMNS
+from skdeep.errors import CheckpointWarning, CorruptModelError, ModelFileError, UnserializableParameterError
+from skdeep.estimators.warn import warn_caller
+from skdeep.persistence.container import from_bytes, is_storable, to_bytes
+from skdeep.persistence.files import read_bounded, write_atomically
+from skdeep.records import Snapshot, TrainState
+
+MAX_BYTES = 64 * 2**30
+SECONDS_UNTIL_WARNING = 10.0
+"""Waiting for another process longer than this warns once."""
+
+_NAME = re.compile(r"epoch-(\d{8,})-step-(\d{8,})(-end)?\.checkpoint")
+_IDENTITY = re.compile("[0-9a-f]{32}")
+_LOCK = "lock"
+
+
+class FolderStore:
+    """Keeps the snapshots of trainings in a folder, which is made if needed.
+
+    Parameters
+    ----------
+    folder : Path
+    n_newest : int
+        The number of newest files of a training that are kept, beside those at the ends of fits.
+    """
+
+    def __init__(self, folder: Path, n_newest: int) -> None:
+        self._folder, self._n_newest = folder, n_newest
+
+    @contextlib.contextmanager
+    def opened(self, identity: str) -> Iterator[KeptInFolder]:
+        """Yield what is kept of one training; wait while another thread or process has it open.
+
+        Warns with CheckpointWarning if the folder cannot be written: the training is then not kept.
+        """
+        folder = self._folder / identity
+        with contextlib.ExitStack() as stack:
+            is_writable = True
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_locked(folder / _LOCK))
+            except OSError as err:
+                is_writable = False
+                _warn_unwritable(self._folder, err)
+            yield stack.enter_context(KeptInFolder(folder, identity, self._n_newest, is_writable))
+
+    def clear(self) -> None:
+        """Remove all trainings from the folder, and no other file."""
+        if self._folder.is_dir():
+            for folder in self._folder.iterdir():
+                if _IDENTITY.fullmatch(folder.name) and folder.is_dir():
+                    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # an import of 50 ms, for those who keep checkpoints
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=SECONDS_UNTIL_WARNING)
+    except Timeout:
+        warn_caller(
+            f"Another thread or process does the same training, with checkpoints in {str(path.parent)!r}. Waiting until it ends, "
+            "to continue from there.",
+            CheckpointWarning,
+        )
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _File(NamedTuple):
+    """A file by its place: epoch, position and whether it is the end of a fit. The newest file is the largest."""
+
+    epoch: int
+    position: int
+    is_end: bool
+
+    @property
+    def name(self) -> str:
+        return f"epoch-{self.epoch:08d}-step-{self.position:08d}{'-end' if self.is_end else ''}.checkpoint"
+
+
+class KeptInFolder:
+    """What a `FolderStore` keeps of one training. Files are written by a thread; leaving the context waits for the last one."""
+
+    def __init__(self, folder: Path, identity: str, n_newest: int, is_writable: bool) -> None:
+        self._folder, self._identity, self._n_newest = folder, identity, n_newest
+        self._is_writable = is_writable
+        self._writer = concurrent.futures.ThreadPoolExecutor(1, "skdeep-checkpoint")
+        self._writing: concurrent.futures.Future[None] | None = None
+        self._cost = 0.0
+
+    def __enter__(self) -> KeptInFolder:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._wait()
+        self._writer.shutdown()
+
+    def newest(self, start: TrainState, last_epoch: int) -> Snapshot | None:
+        """Return the newest snapshot at or before the end of an epoch. Damaged files are passed over with a CheckpointWarning."""
+        for file in sorted(self._files(), reverse=True):
+            if (file.epoch, file.position) > (last_epoch, 0):
+                continue
+            path = self._folder / file.name
+            try:
+                return _snapshot_in(read_bounded(path, MAX_BYTES), self._identity, file, start)
+            except (ModelFileError, OSError) as err:
+                warn_caller(
+                    f"The checkpoint {str(path)!r} cannot be used: {err} Training continues from the one before, or from the beginning.",
+                    CheckpointWarning,
+                )
+        return None
+
+    def put(self, snapshot: Snapshot, is_end: bool) -> None:
+        """Write a snapshot beside the training. Waits for the one before. If writing fails, warns once, and writes no more."""
+        self._wait()
+        if self._is_writable:
+            self._writing = self._writer.submit(self._write, snapshot, is_end)
+
+    def cost(self) -> float:
+        """Return the seconds that the last file took; infinity while it is written, or if none can be written."""
+        is_busy = self._writing is not None and not self._writing.done()
+        return math.inf if is_busy or not self._is_writable else self._cost
+
+    def _wait(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        try:
+            writing.result()
+        except (OSError, UnserializableParameterError) as err:
+            self._is_writable = False
+            _warn_unwritable(self._folder, err)
+
+    def _write(self, snapshot: Snapshot, is_end: bool) -> None:
+        start = time.perf_counter()
+        file = _File(*place_of(snapshot), is_end)
+        write_atomically(self._folder / file.name, _bytes_of(snapshot, self._identity))
+        for old in self._superfluous(file):
+            (self._folder / old.name).unlink(missing_ok=True)
+        self._cost = time.perf_counter() - start
+
+    def _superfluous(self, newest: _File) -> list[_File]:
+        """Return the files to remove: all but the ends of fits, and the newest of those that are not after this one."""
+        between = sorted(file for file in self._files() if not file.is_end)
+        earlier = [file for file in between if file <= newest]
+        n_kept = self._n_newest - newest.is_end
+        return earlier[: max(0, len(earlier) - n_kept)]
+
+    def _files(self) -> list[_File]:
+        found = [_NAME.fullmatch(path.name) for path in self._folder.glob("*.checkpoint")]
+        return [_File(int(match[1]), int(match[2]), match[3] is not None) for match in found if match]
+
+
+def _warn_unwritable(folder: Path, err: Exception) -> None:
+    warn_caller(
+        f"Checkpoints cannot be written to {str(folder)!r}: {err} Training goes on without; earlier checkpoints stay as they are.",
+        CheckpointWarning,
+    )
+
+
+def _bytes_of(snapshot: Snapshot, identity: str) -> bytes:
+    """Return the bytes of a file: the leaves of the state in the order of its tree, and the columns of the history.
+
+    Raises
+    ------
+    UnserializableParameterError
+        If the state holds an array of a type that a file cannot hold.
+    """
+    arrays = {f"state/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(snapshot.state))}
+    if unknown := [array.dtype for array in arrays.values() if not is_storable(array)]:
+        raise UnserializableParameterError(f"The state of the training has an array of type {unknown[0]}.")
+    arrays |= {f"history/{name}": np.asarray(snapshot.history[name], np.float64) for name in COLUMNS}
+    tree = str(jax.tree.structure(snapshot.state))
+    return to_bytes({"checkpoint": {"identity": identity, "tree": tree, "seconds": snapshot.seconds}}, arrays)
+
+
+def _snapshot_in(data: bytes, identity: str, file: _File, start: TrainState) -> Snapshot:
+    """Return the snapshot in a file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged, or holds another training, another place of it, or a state that does not fit `start`.
+    """
+    manifest, arrays = from_bytes(data)
+    entry = manifest.get("checkpoint")
+    if not isinstance(entry, dict) or entry.get("identity") != identity:
+        raise CorruptModelError("It belongs to another training.")
+    leaves, tree = jax.tree.flatten(start)
+    try:
+        found = [aligned_copy(arrays[f"state/{i}"]) for i in range(len(leaves))]
+        history = {name: arrays[f"history/{name}"].tolist() for name in COLUMNS}
+        seconds = float(entry["seconds"])
+    except (KeyError, TypeError, ValueError) as err:
+        raise CorruptModelError("It does not hold a whole snapshot.") from err
+    forms = [[(leaf.shape, leaf.dtype) for leaf in part] for part in (leaves, found)]
+    if entry.get("tree") != str(tree) or forms[0] != forms[1] or len(arrays) != len(leaves) + len(COLUMNS):
+        raise CorruptModelError("Its state has another form than that of this training.")
+    history["epoch"] = [int(epoch) for epoch in history["epoch"]]
+    snapshot = Snapshot(jax.tree.unflatten(tree, found), history, seconds)
+    if place_of(snapshot) != (file.epoch, file.position) or {len(column) for column in history.values()} != {
+        len(history["epoch"])
+    }:
+        raise CorruptModelError("Its name and its content are of different places.")
+    return snapshot
