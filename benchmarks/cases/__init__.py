@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.cases import (
     autoencoder,
     character_generator,
+    checkpoints,
     classic_programs,
     digits_grid,
     fashion_accuracy,
@@ -52,5 +53,6 @@ CASES = {
         classic_programs,
         character_generator,
         saving,
+        checkpoints,
     )
 }
