@@ -151,5 +151,6 @@ class FittedNetwork(BaseEstimator):
             # scikit-learn itself removes the attributes that it sets for callbacks while fit runs.
             self.__dict__.update({name: value for name, value in vars(new).items() if "callback" in name})
             raise
-        given = {name: value for name, value in vars(self).items() if name in self._get_param_names()}
+        parameters = self._get_param_names()  # reads the constructor's signature, which takes as long as all else here
+        given = {name: value for name, value in vars(self).items() if name in parameters}
         self.__dict__ = {**vars(new), **given}
