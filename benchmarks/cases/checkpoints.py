@@ -12,7 +12,7 @@ from benchmarks.cases.fashion_dense import SETUP
 from benchmarks.runner import Case, Contender, Options, Prepared, Target, ratio, timed
 
 EPOCHS = 5
-GRID = tuple(range(10, 101, 10))
+GRID = tuple(range(100, 1001, 100))
 
 
 def prepare(options: Options, *, keeps: bool) -> Prepared:
