@@ -27,6 +27,7 @@ from skdeep.persistence.records import (
     is_attribute_of_fit,
     name_of,
 )
+from skdeep.registry import CarriedName
 
 _LARGEST_INT = 10**30
 
@@ -57,6 +58,8 @@ class Encoder:
         """
         if value is None or type(value) in (bool, str):
             return value
+        if isinstance(value, CarriedName):
+            return str(value)
         if type(value) is int and abs(value) < _LARGEST_INT:
             return value
         if type(value) is float:
