@@ -110,6 +110,12 @@ def get(kind: str, name: str) -> tuple[str, Any]:
     return plugin.full_id, discovery.load(plugin)
 
 
+def check_known(kind: str, name: str) -> None:
+    """Raise UnknownComponentError if there is no component of this name, with the package to install; imports nothing."""
+    if name not in _builtins()[kind] and (kind, name.removeprefix(f"{LOCAL}:")) not in _local:
+        _the_plugin(kind, name)
+
+
 def full_id(kind: str, name: str) -> str:
     """Return the full id of a bare name that exactly one package offers, any other name unchanged; imports nothing."""
     if name in _builtins()[kind] or (kind, name) in _local or ":" in name or is_carried(kind, name):

@@ -10,6 +10,7 @@ from joblib.externals.loky.backend import reduction
 from sklearn.base import BaseEstimator
 
 from skdeep import carried, registry
+from skdeep.estimators.missing import Missing
 from skdeep.estimators.resolve import Unresolved, changed, nested_params, with_carried_names, with_names
 from skdeep.pickling import picklable
 
@@ -87,11 +88,11 @@ class NestedParameters(BaseEstimator):
         state: dict[str, Any] = super().__getstate__()
         ids = full_ids_of_names(self)
         state = {**state, **{name: picklable(state[name]) for name in self._components}}
-        return {**state, _FULL_IDS: ids} if ids else state
+        return {**state, _FULL_IDS: [[*key, full_id] for key, full_id in ids.items()]} if ids else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Replace names by full ids if a name means another component here."""
-        ids = state.get(_FULL_IDS, {})
+        ids = {(kind, name): full_id for kind, name, full_id in state.get(_FULL_IDS, [])}
         state = {name: value for name, value in state.items() if name != _FULL_IDS}
         if any(registry.full_id(*key) != full_id for key, full_id in ids.items()):
             for name, kind in self._components.items():
@@ -140,7 +141,11 @@ def full_ids_of_names(estimator: NestedParameters) -> dict[tuple[str, str], str]
         return name
 
     for parameter, kind in estimator._components.items():
-        with_names(kind, getattr(estimator, parameter), note)
+        value = getattr(estimator, parameter)
+        value = value.name if isinstance(value, Unresolved) else value
+        if isinstance(value, Missing):
+            found.update({(kind, name): full_id for kind, name, full_id in value.names})
+        with_names(kind, value, note)
     return {(kind, name): full_id for (kind, name), full_id in found.items() if full_id != name}
 
 

@@ -15,6 +15,7 @@ from skdeep import registry
 from skdeep.component import Component
 from skdeep.discovery import GROUPS
 from skdeep.errors import UnserializableParameterError
+from skdeep.estimators.missing import Missing
 from skdeep.estimators.nested import full_ids_of_names
 from skdeep.linen import constructor_fields, is_linen_class
 from skdeep.persistence.container import is_storable
@@ -29,6 +30,7 @@ from skdeep.persistence.records import (
 )
 from skdeep.registry import CarriedName
 
+_COMPONENTS = ("$component", "$registered")
 _LARGEST_INT = 10**30
 
 
@@ -95,6 +97,8 @@ class Encoder:
             return self._array(np.asarray(value), where)
         if cls is slice:
             return {"$slice": [self.value(item, where) for item in (value.start, value.stop, value.step)]}
+        if cls is Missing:
+            return self._kept(value, value.node)
         if (name := name_of(cls)) is not None:
             return (
                 {"$estimator": self.estimator(value, where)} if name in ESTIMATORS else self._record(name, value, where)
@@ -117,6 +121,17 @@ class Encoder:
             "params": {name: self.value(state[name], f"{start}{name}") for name in names},
             "fitted": {name: self.value(value, f"{start}{name}") for name, value in fitted.items()},
         }
+
+    def _kept(self, missing: Missing, node: Any) -> Any:
+        """Return a node as it was in the file that the estimator was loaded from, with its arrays and components."""
+        if isinstance(node, list):
+            return [self._kept(missing, item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$array" in node:
+            return self._array(missing.arrays[node["$array"]], node["$array"])
+        self.components.update((kind, name) for kind, name in (node[tag] for tag in _COMPONENTS if tag in node))
+        return {key: self._kept(missing, item) for key, item in node.items()}
 
     def _record(self, name: str, value: Any, where: str) -> dict[str, Any]:
         fields = fields_of_record(value).items()

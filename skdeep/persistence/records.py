@@ -118,6 +118,22 @@ _PRIVATE = {
 }
 
 
+FOR_TRAINING = frozenset(
+    (
+        "augmentation",
+        "augmentation_",
+        "optimizer",
+        "optimizer_",
+        "preset_params_",
+        "schedule",
+        "schedule_",
+        "scoring",
+        "solver",
+    )
+)
+"""The parameters and attributes of estimators that prediction does not need."""
+
+
 def is_attribute_of_fit(name: str) -> bool:
     """Return whether `fit`, or `set_output`, sets an attribute of this name, which a file may hold."""
     return name in _PRIVATE or (name.endswith("_") and not name.startswith("_"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from skdeep import discovery, registry
 from skdeep.component import Component
+from skdeep.estimators.missing import Missing
 from skdeep.persistence.records import RECORDS
 from skdeep.policy import normalised
 
@@ -42,6 +43,7 @@ def trusted_types(plugins: Iterable[str] = ()) -> list[str]:
     """
     classes = [getattr(importlib.import_module(module), name) for name, module in RECORDS.items()]
     classes += [registry.get(kind, name)[1] for kind in discovery.GROUPS for name in registry.builtin_names(kind)]
+    classes.append(Missing)
     for distribution in plugins:
         found = [
             p
