@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-import sklearn.model_selection
 from sklearn.frozen import FrozenEstimator
 
 from skdeep import registry
@@ -19,13 +18,13 @@ from skdeep.estimators.missing import Missing
 from skdeep.estimators.resolve import with_names
 from skdeep.linen import is_linen_class
 from skdeep.persistence.lookup import Lookup, Plugins
+from skdeep.persistence.of_scikit_learn import scorer_from, set_requests, splitter_named
 from skdeep.persistence.own import Given
 from skdeep.persistence.records import (
     ESTIMATORS,
     FOR_TRAINING,
     MOST_TEXT_BYTES,
     RECORDS,
-    SPLITTERS,
     class_named,
     is_attribute_of_fit,
     made,
@@ -36,7 +35,7 @@ FullIds: TypeAlias = dict[tuple[str, str], str]
 # Parts of the estimator that other values may refer to.
 _SHARED = {"$own", "$random_state", "$same_random_state", "$estimator", "$frozen"}
 _FLOATS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-_TYPE = re.compile(r"[<>|=]?(U\d{1,9}|[mM]8(\[\d{0,6}[A-Za-z]+\])?|b1|[iu][1248])")
+_TYPE = re.compile(r"[<>|=]?(U\d{1,9}|[mM]8(\[\d{0,6}[A-Za-z]+\])?|b1|[iu][1248]|f[248])")
 
 
 class Decoder:
@@ -74,9 +73,10 @@ class Decoder:
             "$registered": lambda node: self._lookup.get(*node["$registered"]),
             "$scalar": lambda node: self.value(node["$scalar"])[()],
             "$slice": lambda node: slice(*map(self.value, node["$slice"])),
-            "$splitter": self._splitter,
+            "$scorer": lambda node: scorer_from(self.value(node["$scorer"])),
+            "$splitter": lambda node: splitter_named(node["$splitter"], self.value(node["arguments"])),
             "$text": self._text_array,
-            "$time": lambda node: self.value(node["values"]).view(_dtype(node["$time"], "mM")),
+            "$time": self._times,
             "$tuple": lambda node: tuple(map(self.value, node["$tuple"])),
         }
 
@@ -126,6 +126,8 @@ class Decoder:
             if name in names or not is_attribute_of_fit(name):
                 raise ModelMismatchError(f"The file gives {cls.__name__} the attribute {name!r}, which no fit sets.")
             estimator.__dict__[name] = self._for_training(item) if name in FOR_TRAINING else self.value(item)
+        if "requests" in node:
+            set_requests(estimator, node["requests"])
         return estimator
 
     def _param(self, cls: Any, name: str, node: Any, full_ids: FullIds) -> Any:
@@ -183,7 +185,18 @@ class Decoder:
         array = self._arrays.pop(node["$array"])
         if self._taken is not None:
             self._taken.append((node["$array"], array))
-        return np.array(array)
+        if "dtype" not in node:
+            return np.array(array)
+        dtype = _dtype(node["dtype"], "biuf")
+        if dtype.newbyteorder("=") != array.dtype:
+            raise ModelMismatchError(
+                f"The file gives an array the type {dtype}, but its values are of type {array.dtype}."
+            )
+        return array.astype(dtype)
+
+    def _times(self, node: Any) -> Any:
+        dtype = _dtype(node["$time"], "mM")
+        return self.value(node["values"]).view(dtype.newbyteorder("=")).astype(dtype, copy=False)
 
     def _objects(self, node: Any) -> Any:
         found = np.empty(len(node["$objects"]), object)
@@ -242,10 +255,6 @@ class Decoder:
         if self._text_bytes > MOST_TEXT_BYTES or not all(isinstance(item, str) for item in values):
             raise CorruptModelError("The file holds an array of strings that is malformed or too large.")
         return np.array(values, dtype).reshape(node["shape"])
-
-    def _splitter(self, node: Any) -> Any:
-        cls = getattr(sklearn.model_selection, _known(node["$splitter"], SPLITTERS))
-        return cls(**{str(name): self.value(item) for name, item in node["arguments"].items()})
 
 
 def _full_ids(names: Any) -> FullIds:
