@@ -98,12 +98,12 @@ def get(kind: str, name: str) -> tuple[str, Any]:
     >>> registry.get("optimizer", "adam")
     ('adam', <class 'skdeep.optimizers.adaptive.Adam'>)
     """
-    builtin = name.removeprefix(f"{DISTRIBUTION}:")
-    if builtin in _builtins()[kind]:
-        return builtin, _builtins()[kind][builtin].load()
     bare = name.removeprefix(f"{LOCAL}:")
     if is_carried(kind, name):
         return f"{LOCAL}:{bare}", name.component  # type: ignore[attr-defined]  # a CarriedName
+    builtin = name.removeprefix(f"{DISTRIBUTION}:")
+    if builtin in _builtins()[kind]:
+        return builtin, _builtins()[kind][builtin].load()
     if (kind, bare) in _local:
         return f"{LOCAL}:{bare}", _local[kind, bare]
     plugin = _the_plugin(kind, name)
@@ -112,7 +112,8 @@ def get(kind: str, name: str) -> tuple[str, Any]:
 
 def check_known(kind: str, name: str) -> None:
     """Raise UnknownComponentError if there is no component of this name, with the package to install; imports nothing."""
-    if name not in _builtins()[kind] and (kind, name.removeprefix(f"{LOCAL}:")) not in _local:
+    is_builtin = name.removeprefix(f"{DISTRIBUTION}:") in _builtins()[kind]
+    if not is_builtin and (kind, name.removeprefix(f"{LOCAL}:")) not in _local:
         _the_plugin(kind, name)
 
 

@@ -175,6 +175,26 @@ def test_a_name_keeps_its_meaning_there_and_here():
     assert registry.get("loss", again.set_params(loss="mine").loss)[1] is here
 
 
+def test_a_name_keeps_its_meaning_if_a_component_of_this_name_is_built_in_by_now():
+    name = registry.CarriedName("adam", "optimizer", "mine")
+    assert registry.get("optimizer", name) == ("local:adam", "mine")
+    assert registry.full_id("optimizer", name) == "adam"
+
+
+def test_own_objects_with_names_from_a_pickle_are_given_again(tmp_path):
+    skdeep.register("layer", "doubled")(Doubled)
+
+    class Wide(Sequential):
+        pass
+
+    def model():
+        return DeepRegressor(network=Wide((Residual(layers=("doubled",)),)))
+
+    again = pickle.loads(cloudpickle.dumps(model()))
+    skdeep.save(again, tmp_path / "a")
+    assert type(skdeep.load(tmp_path / "a", network=model().network)) is DeepRegressor
+
+
 def test_a_name_with_the_same_object_here_is_not_made_anew():
     skdeep.register("loss", "mine")(squared)
     function = skdeep.register("loss", "local")(lambda raw, target: raw)

@@ -6,13 +6,17 @@ import pickle
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
-from joblib.externals.loky.backend import reduction
 from sklearn.base import BaseEstimator
 
 from skdeep import carried, registry
 from skdeep.estimators.missing import Missing
 from skdeep.estimators.resolve import Unresolved, changed, nested_params, with_carried_names, with_names
 from skdeep.pickling import picklable
+
+try:
+    from joblib.externals.loky.backend import reduction
+except ImportError:  # some systems install loky apart from joblib
+    from loky.backend import reduction
 
 _FULL_IDS = "full_ids"
 

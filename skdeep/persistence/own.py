@@ -208,8 +208,10 @@ def _fields_of(value: Any) -> dict[str, Any]:
 def _comparable(value: Any) -> Any:
     """Return JSON that is equal for equal values: arrays by digest, functions and other objects by name."""
     value = without_numpy(value)
-    if value is None or type(value) in (bool, int, str):
+    if value is None or type(value) in (bool, int):
         return value
+    if isinstance(value, str):
+        return str(value)
     if type(value) is float:
         return value if math.isfinite(value) else repr(value)
     if isinstance(value, list | tuple):

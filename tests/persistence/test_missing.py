@@ -193,6 +193,15 @@ def test_an_estimator_that_is_not_fitted(acme):
         again.fit(X, Y)
 
 
+@pytest.mark.parametrize("name", ["adam", "skdeep-flax:adam", "local:mine", "mine", "unknown"])
+def test_other_names_stay(name):
+    skdeep.register("optimizer", "mine")(Adam)
+    model = DeepClassifier(optimizer=name)
+    again = loaded(dumped(model), {}, "installed")
+    assert again.optimizer == name
+    assert dumped(again) == dumped(model)
+
+
 @pytest.mark.parametrize("params", [{"network": "net"}, {"loss": "cubic"}])
 def test_network_and_loss_are_needed(acme, params):
     data = dumped(DeepRegressor(**{**SMALL, **params}).fit(X, X[:, 0]))
