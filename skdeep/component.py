@@ -201,14 +201,15 @@ class Component(metaclass=_ComponentType):
 
 def _with_carried_names(component: Component) -> Component:
     """Return a component in which the registered names of unresolved fields have their objects, for a pickle."""
+    kinds = {field.name: field.kind for field in fields_of(type(component)) if field.kind is not None}
+    unresolved = [field.name for field in fields_of(type(component)) if _is_unresolved(component, field)]
+    if not unresolved:
+        return component
     from skdeep.estimators.resolve import with_carried_names  # only where a name has to be looked up
 
-    named = {
-        field.name: with_carried_names(field.kind, getattr(component, field.name))
-        for field in fields_of(type(component))
-        if field.kind is not None and _is_unresolved(component, field)
-    }
-    return component.with_traced(**named) if named else component
+    return component.with_traced(
+        **{name: with_carried_names(kinds[name], getattr(component, name)) for name in unresolved}
+    )
 
 
 def components_in(component: Component) -> Iterator[Component]:

@@ -28,6 +28,9 @@ import warnings
 import jax, jax.numpy as jnp, numpy as np
 import flax.linen as nn, optax
 import skdeep
+from skdeep import registry
+from skdeep.layers import Residual
+from skdeep.networks import Sequential
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -55,6 +58,11 @@ class Own(nn.Module):
     def __call__(self, x):
         return nn.Dense(self.n_outputs)(nn.relu(nn.Dense(self.width)(x)))
 
+@skdeep.register("layer", "twice")
+class Twice(skdeep.Layer):
+    def build(self):
+        return nn.Sequential([lambda x: 2 * x])
+
 skdeep.register("schedule", "falling")(lambda progress: 1 - 0.5 * progress)
 skdeep.register("optimizer", "belief")(lambda learning_rate: optax.adabelief(learning_rate))
 """
@@ -77,6 +85,10 @@ RUN = """
     skdeep.register("loss", "mine", replace=True)(lambda raw, target: -log_likelihood(raw, target))
     again = GridSearchCV(pipeline, {"deepclassifier__loss": ["mine"]}, cv=3, n_jobs=2, error_score="raise").fit(X, y)
     assert again.best_score_ < 0.3, again.best_score_  # the workers follow a name that was registered anew
+    networks = [["twice", "relu"], Sequential((Residual(layers=("twice",)),))]
+    parts = GridSearchCV(pipeline, {"deepclassifier__network": networks}, cv=2, n_jobs=2, error_score="raise").fit(X, y)
+    assert parts.best_score_ > 0.5, parts.best_score_
+    assert registry.names("loss").count("local:mine") == 1
     print("searched")
 """
 
