@@ -133,7 +133,7 @@ class Component(metaclass=_ComponentType):
         return self
 
     def __reduce__(self) -> Any:
-        return reduced(self, (field.name for field in dataclasses.fields(self)))  # type: ignore[arg-type]  # a dataclass
+        return reduced(_with_carried_names(self), dataclass_fields_of(type(self)))
 
     def __copy__(self) -> Self:
         return self
@@ -197,6 +197,19 @@ class Component(metaclass=_ComponentType):
         Called when a component is made with arguments, and by `fit`. It is not called if a field holds a tracer or an
         unresolved name of a component.
         """
+
+
+def _with_carried_names(component: Component) -> Component:
+    """Return a component in which the registered names of unresolved fields have their objects, for a pickle."""
+    kinds = {field.name: field.kind for field in fields_of(type(component)) if field.kind is not None}
+    unresolved = [field.name for field in fields_of(type(component)) if _is_unresolved(component, field)]
+    if not unresolved:
+        return component
+    from skdeep.estimators.resolve import with_carried_names  # only where a name has to be looked up
+
+    return component.with_traced(
+        **{name: with_carried_names(kinds[name], getattr(component, name)) for name in unresolved}
+    )
 
 
 def components_in(component: Component) -> Iterator[Component]:

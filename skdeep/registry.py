@@ -8,12 +8,10 @@ the first two do not have the name, and once more before a name counts as unknow
 from __future__ import annotations
 
 import functools
-import multiprocessing
-import pickle
 import threading
 from collections.abc import Callable
 from importlib import metadata
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, Self, TypeVar, overload
 
 from skdeep import discovery, errors
 from skdeep.discovery import DISTRIBUTION, GROUPS, LOCAL, Plugin
@@ -23,14 +21,44 @@ from skdeep.policy import is_allowed, normalised
 Registered = TypeVar("Registered")
 
 
-class Carried(NamedTuple):
-    """The registered names that a pickle takes to another process.
+class CarriedName(str):
+    """A registered name with its object, in the parameters of an estimator that came with a pickle.
 
-    `entries` are the objects as bytes of cloudpickle; `left_behind` the reasons why others could not be pickled.
+    It equals the bare name, but means this object, whatever is registered under the name in this process.
+
+    Parameters
+    ----------
+    name : str
+        As the parameter holds it: "name" or "local:name".
+    kind : str
+    component : object
+        The registered object; None if it could not be pickled or unpickled.
+    data : bytes or None
+        The object as it came with a pickle, so that it is passed on unchanged.
+    reason : str
+        Why there is no object.
     """
 
-    entries: dict[tuple[str, str], bytes]
-    left_behind: dict[tuple[str, str], str]
+    kind: str
+    component: Any
+    data: bytes | None
+    reason: str
+
+    def __new__(cls, name: str, kind: str, component: Any, data: bytes | None = None, reason: str = "") -> Self:
+        self = super().__new__(cls, name)
+        self.kind, self.component, self.data, self.reason = kind, component, data, reason
+        return self
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        from skdeep.carried import reduced_name
+
+        return reduced_name(self)
 
 
 _local: dict[tuple[str, str], Any] = {}
@@ -70,22 +98,36 @@ def get(kind: str, name: str) -> tuple[str, Any]:
     >>> registry.get("optimizer", "adam")
     ('adam', <class 'skdeep.optimizers.adaptive.Adam'>)
     """
+    bare = name.removeprefix(f"{LOCAL}:")
+    if is_carried(kind, name):
+        return f"{LOCAL}:{bare}", name.component  # type: ignore[attr-defined]  # a CarriedName
     builtin = name.removeprefix(f"{DISTRIBUTION}:")
     if builtin in _builtins()[kind]:
         return builtin, _builtins()[kind][builtin].load()
-    bare = name.removeprefix(f"{LOCAL}:")
     if (kind, bare) in _local:
         return f"{LOCAL}:{bare}", _local[kind, bare]
     plugin = _the_plugin(kind, name)
     return plugin.full_id, discovery.load(plugin)
 
 
+def check_known(kind: str, name: str) -> None:
+    """Raise UnknownComponentError if there is no component of this name, with the package to install; imports nothing."""
+    is_builtin = name.removeprefix(f"{DISTRIBUTION}:") in _builtins()[kind]
+    if not is_builtin and (kind, name.removeprefix(f"{LOCAL}:")) not in _local:
+        _the_plugin(kind, name)
+
+
 def full_id(kind: str, name: str) -> str:
     """Return the full id of a bare name that exactly one package offers, any other name unchanged; imports nothing."""
-    if name in _builtins()[kind] or (kind, name) in _local or ":" in name:
+    if name in _builtins()[kind] or (kind, name) in _local or ":" in name or is_carried(kind, name):
         return name
     ids = [p.full_id for p in _plugins_named(kind, name) if is_allowed(p.distribution)]
     return ids[0] if len(ids) == 1 else name
+
+
+def is_carried(kind: str, name: str) -> bool:
+    """Return True if a name came with a pickle, together with its object."""
+    return isinstance(name, CarriedName) and name.kind == kind and name.component is not None
 
 
 def names(kind: str) -> list[str]:
@@ -121,8 +163,8 @@ def register(kind: str, name: str, component: Any = None, *, replace: bool = Fal
 
     Notes
     -----
-    Each pickle of an estimator contains all registered objects, with everything that they refer to: keep large arrays
-    out of closures.
+    A pickle of an estimator contains the registered objects that its parameters name, with everything that they refer to.
+    What joblib's loky backend sends to a worker contains all registered objects. Keep large arrays out of closures.
 
     Raises
     ------
@@ -214,41 +256,6 @@ def id_of(kind: str, value: Any) -> str | None:
     return plugin.full_id if plugin else None
 
 
-def carried() -> Carried | None:
-    """Return the registered names for another process; None if there are none."""
-    import cloudpickle
-
-    entries, left_behind = {}, {}
-    for key, value in list(_local.items()):
-        try:
-            # An object from another process is passed on as the same bytes, so that its workers see no change.
-            entries[key] = _adopted.get(key) or cloudpickle.dumps(value)
-        except Exception as err:  # pickling runs code of the object, which may raise anything
-            left_behind[key] = f"it could not be pickled ({type(err).__name__}: {err})"
-    return Carried(entries, left_behind) if _local else None
-
-
-def adopt(carried: Carried) -> None:
-    """Register the names that came with a pickle.
-
-    A worker process also replaces a name that it got from a pickle before, if its bytes have changed. Otherwise a name
-    that is registered in this process keeps its object. If an object cannot be unpickled, the reason is kept for the
-    error of a later look-up.
-    """
-    is_worker = multiprocessing.parent_process() is not None
-    for key, data in carried.entries.items():
-        if key in _local and not (is_worker and _adopted.get(key, data) != data):
-            continue
-        try:
-            value = pickle.loads(data)
-        except Exception as err:  # unpickling runs code of the object, which may raise anything
-            _left_behind[key] = f"it could not be unpickled ({type(err).__name__}: {err})"
-            continue
-        with _lock:
-            _local[key], _adopted[key] = value, data
-    _left_behind.update(carried.left_behind)
-
-
 @functools.cache
 def _builtins() -> dict[str, dict[str, metadata.EntryPoint]]:
     entries = metadata.distribution(DISTRIBUTION).entry_points
@@ -313,6 +320,8 @@ def _hint(kind: str, name: str) -> str:
     """Return a sentence about why a name is unknown or how to get it; "" if nothing is known."""
     distribution, bare = _parts(name)
     distribution = normalised(distribution)
+    if reason := getattr(name, "reason", ""):
+        return f"It was registered in the process that pickled the estimator, but {reason}."
     if (kind, bare) in _left_behind and distribution in ("", LOCAL):
         return f"It was registered in the process that sent the estimator, but {_left_behind[kind, bare]}."
     if distribution == LOCAL:

@@ -122,6 +122,7 @@ FORBIDDEN = {
     "policy.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "discovery.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "description.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
+    "carried.py": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.component", "skdeep.estimators"],
     "registry.py": ["skdeep.core", "skdeep.losses", "skdeep.layers", "skdeep.estimators", "jax", "flax", "sklearn"],
 }
 

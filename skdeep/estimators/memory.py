@@ -13,6 +13,7 @@ from skdeep.core.cpu.aligned import aligned_copy
 from skdeep.core.fingerprint import fingerprint
 from skdeep.core.job import Job
 from skdeep.estimators.continuing import structural_difference
+from skdeep.estimators.missing import Missing
 from skdeep.records import Outcome, TrainState
 
 
@@ -42,12 +43,12 @@ class Memory(NamedTuple):
     """The part of a training that a later one continues from, beside parameters and history.
 
     `key` is its random key, and `largest_batch` the number of rows of its largest batch so far. `optimizer` and `stopping`
-    are None if the later training does not use them.
+    are None if the later training does not use them. `optimizer` is `Missing` if a model file was loaded without its package.
     """
 
     key: np.ndarray
     largest_batch: int
-    optimizer: OptimizerMemory | None = None
+    optimizer: OptimizerMemory | Missing | None = None
     stopping: StoppingMemory | None = None
 
 
@@ -74,14 +75,16 @@ def remembered(optimizer: Optimizer, state: TrainState, params: Any) -> Optimize
     return OptimizerMemory(optimizer, memory, trained, predicting)
 
 
-def recalled(state: TrainState, memory: OptimizerMemory | None, optimizer: Optimizer) -> tuple[TrainState, bool]:
+def recalled(
+    state: TrainState, memory: OptimizerMemory | Missing | None, optimizer: Optimizer
+) -> tuple[TrainState, bool]:
     """Return the state with the optimizer's memory put in, and True; or the unchanged state, and False.
 
     The memory is used if `optimizer` has the same structure as the optimizer that made it; its traced numbers may
     differ. If training and prediction use different parameters (`memory.trained`), the parameters for predictions must
     be unchanged too. Otherwise training restarts from the parameters for predictions.
     """
-    if memory is None or not _is_same_optimizer(memory.optimizer, optimizer):
+    if not isinstance(memory, OptimizerMemory) or not _is_same_optimizer(memory.optimizer, optimizer):
         return state, False
     leaves, tree = jax.tree.flatten(state.optimizer_state)
     if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in memory.state]:

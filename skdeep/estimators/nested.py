@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
-from skdeep import registry
-from skdeep.estimators.resolve import Unresolved, changed, nested_params, with_names
+from skdeep import carried, registry
+from skdeep.estimators.missing import Missing
+from skdeep.estimators.resolve import Unresolved, changed, nested_params, with_carried_names, with_names
 from skdeep.pickling import picklable
+
+try:
+    from joblib.externals.loky.backend import reduction
+except ImportError:  # some systems install loky apart from joblib
+    from loky.backend import reduction
 
 _FULL_IDS = "full_ids"
 
@@ -20,6 +28,10 @@ class NestedParameters(BaseEstimator):
     """
 
     _components: ClassVar[dict[str, str]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        reduction.register(cls, _reduced_for_worker)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; with `deep`, also the fields of their components.
@@ -80,11 +92,11 @@ class NestedParameters(BaseEstimator):
         state: dict[str, Any] = super().__getstate__()
         ids = full_ids_of_names(self)
         state = {**state, **{name: picklable(state[name]) for name in self._components}}
-        return {**state, _FULL_IDS: ids} if ids else state
+        return {**state, _FULL_IDS: [[*key, full_id] for key, full_id in ids.items()]} if ids else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Replace names by full ids if a name means another component here."""
-        ids = state.get(_FULL_IDS, {})
+        ids = {(kind, name): full_id for kind, name, full_id in state.get(_FULL_IDS, [])}
         state = {name: value for name, value in state.items() if name != _FULL_IDS}
         if any(registry.full_id(*key) != full_id for key, full_id in ids.items()):
             for name, kind in self._components.items():
@@ -92,15 +104,14 @@ class NestedParameters(BaseEstimator):
         super().__setstate__(state)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle the estimator with all names registered in this process.
+        """Pickle the estimator with the objects of the registered names that its parameters use.
 
-        A search pickles the estimator and sends it to workers together with candidates. All registered names are
-        included, because candidates may use names that the estimator does not use. They are not part of the state, because
-        they are pickles themselves: skops stores and restores states, and its files must not run code.
+        They are not part of `__getstate__`, because they are pickles themselves: skops stores and restores states, and its
+        files must not run code.
         """
-        reduced = super().__reduce_ex__(protocol)
-        carried = registry.carried()
-        return reduced if carried is None else (_with_registered_names, (type(self), carried), *reduced[2:])
+        make, arguments, state, *rest = super().__reduce_ex__(protocol)
+        named = {name: with_carried_names(kind, state[name]) for name, kind in self._components.items()}
+        return make, arguments, {**state, **named}, *rest
 
     def _with_fields(self, name: str, fields: dict[str, Any], *, is_new: bool) -> Any:
         """Return the new value of a component's parameter with these fields set.
@@ -134,11 +145,26 @@ def full_ids_of_names(estimator: NestedParameters) -> dict[tuple[str, str], str]
         return name
 
     for parameter, kind in estimator._components.items():
-        with_names(kind, getattr(estimator, parameter), note)
+        value = getattr(estimator, parameter)
+        value = value.name if isinstance(value, Unresolved) else value
+        if isinstance(value, Missing):
+            found.update({(kind, name): full_id for kind, name, full_id in value.names})
+        with_names(kind, value, note)
     return {(kind, name): full_id for (kind, name), full_id in found.items() if full_id != name}
 
 
-def _with_registered_names(cls: type, carried: registry.Carried) -> Any:
-    """Register the names that came with a pickle, and return an estimator without state; called when a pickle is loaded."""
-    registry.adopt(carried)
-    return object.__new__(cls)
+def _reduced_for_worker(estimator: NestedParameters) -> Any:
+    """Return the pickle of an estimator for a worker process of joblib's loky backend, with all registered names.
+
+    A search sends each worker an estimator and a candidate. The candidate is a dict of plain values: its names are strings,
+    which cannot take objects along, and the estimator does not hold them yet.
+    """
+    reduced = estimator.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    names = carried.all_names()
+    return reduced if names is None else (_made_in_worker, (names, *reduced[:2]), *reduced[2:])
+
+
+def _made_in_worker(names: carried.Carried, make: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Let a worker process know its parent's registered names, and return an estimator without state."""
+    carried.adopt(names)
+    return make(*arguments)

@@ -20,6 +20,7 @@ from skdeep.core.link import n_predicted
 from skdeep.core.loss_parameters import has_parameters, model_for
 from skdeep.core.rows import WeightedRows, padded_size
 from skdeep.estimators.memory import Memory
+from skdeep.estimators.missing import check_not_missing
 from skdeep.estimators.parameters import placement_named
 from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scoring import ScoredRows
@@ -99,6 +100,8 @@ def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
 
     Raises
     ------
+    MissingComponentError
+        If a parameter from a model file needs a component that is not available.
     ValueError, TypeError
         If a parameter or the data is invalid, or training cannot continue from the earlier fit.
     """
@@ -108,6 +111,7 @@ def prepare(estimator: Any, data: Any, *, is_partial: bool = False) -> Job:
 
 def begin(estimator: Any, data: Any, *, is_partial: bool = False) -> tuple[Draft, WeightedRows]:
     """Return the parts of a job that do not depend on a split or a seed, and the rows; raise as `prepare` does."""
+    check_not_missing(estimator)
     estimator._check_parameters(is_partial)
     earlier = estimator._earlier(is_partial)
     encoding, given = estimator._read(data, earlier)

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
-from skdeep import errors, registry
+from skdeep import carried, errors, registry
 from skdeep.acceptance import made_if_class
 from skdeep.component import Component, check_structure, components_in, fields_of, kind_inside
 from skdeep.contract import KINDS, Augmentation, Layer, Loss, Network, Optimizer, Schedule
@@ -202,6 +202,11 @@ def with_names(kind: str, value: Any, rename: Callable[[str, str], str]) -> Any:
         inner = "layer" if kind == "network" else kind
         return type(value)(with_names(inner, item, rename) for item in value)
     return value
+
+
+def with_carried_names(kind: str, value: Any) -> Any:
+    """Return a parameter's value in which the names that are registered in this process have their objects, for a pickle."""
+    return with_names(kind, value, carried.with_object)
 
 
 def nested_params(kind: str, value: Any) -> dict[str, Any]:

@@ -5,35 +5,38 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import sklearn.model_selection
 from sklearn.frozen import FrozenEstimator
 
 from skdeep import registry
 from skdeep.component import Component, fields_of
-from skdeep.discovery import DISTRIBUTION, GROUPS, LOCAL
-from skdeep.errors import ComponentError, CorruptModelError, MissingComponentError, ModelFileError, ModelMismatchError
+from skdeep.discovery import GROUPS
+from skdeep.errors import CorruptModelError, MissingComponentError, ModelFileError, ModelMismatchError
+from skdeep.estimators.missing import Missing
 from skdeep.estimators.resolve import with_names
 from skdeep.linen import is_linen_class
+from skdeep.persistence.lookup import Lookup, Plugins
+from skdeep.persistence.of_scikit_learn import scorer_from, set_requests, splitter_named
 from skdeep.persistence.own import Given
 from skdeep.persistence.records import (
     ESTIMATORS,
+    FOR_TRAINING,
     MOST_TEXT_BYTES,
     NOT_STORED,
     RECORDS,
-    SPLITTERS,
     class_named,
     is_attribute_of_fit,
     made,
 )
-from skdeep.policy import normalised
 
-Plugins: TypeAlias = Literal["builtin", "installed"] | Iterable[str]
+FullIds: TypeAlias = dict[tuple[str, str], str]
 
+# Parts of the estimator that other values may refer to.
+_SHARED = {"$own", "$random_state", "$same_random_state", "$estimator", "$frozen"}
 _FLOATS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-_TYPE = re.compile(r"[<>|=]?(U\d{1,9}|[mM]8(\[\d{0,6}[A-Za-z]+\])?|b1|[iu][1248])")
+_TYPE = re.compile(r"[<>|=]?(U\d{1,9}|[mM]8(\[\d{0,6}[A-Za-z]+\])?|b1|[iu][1248]|f[248])")
 
 
 class Decoder:
@@ -53,11 +56,8 @@ class Decoder:
         self._arrays, self._given = dict(arrays), given
         self._random_states: list[np.random.RandomState] = []
         self._text_bytes = 0
-        if isinstance(plugins, str) and plugins not in ("builtin", "installed"):
-            raise ValueError(
-                f"plugins must be 'builtin', 'installed' or a list of distributions. Got {plugins!r} instead."
-            )
-        self._plugins = plugins if isinstance(plugins, str) else frozenset(normalised(name) for name in plugins)
+        self._taken: list[tuple[str, np.ndarray]] | None = None
+        self._lookup = Lookup(plugins)
         self._readers: dict[str, Callable[[Any], Any]] = {
             "$array": self._array,
             "$component": self._component,
@@ -70,15 +70,14 @@ class Decoder:
             "$number": lambda node: _dtype(node["$number"][0], "biu").type(node["$number"][1]),
             "$random_state": self._random_state,
             "$same_random_state": lambda node: self._random_states[node["$same_random_state"]],
-            "$record": lambda node: self._checked(
-                made(class_named(_known(node["$record"], RECORDS)), self._fields(node))
-            ),
-            "$registered": lambda node: self._from_registry(*node["$registered"]),
+            "$record": self._record,
+            "$registered": lambda node: self._lookup.get(*node["$registered"]),
             "$scalar": lambda node: self.value(node["$scalar"])[()],
             "$slice": lambda node: slice(*map(self.value, node["$slice"])),
-            "$splitter": self._splitter,
+            "$scorer": lambda node: scorer_from(self.value(node["$scorer"])),
+            "$splitter": lambda node: splitter_named(node["$splitter"], self.value(node["arguments"])),
             "$text": self._text_array,
-            "$time": lambda node: self.value(node["values"]).view(_dtype(node["$time"], "mM")),
+            "$time": self._times,
             "$tuple": lambda node: tuple(map(self.value, node["$tuple"])),
         }
 
@@ -117,39 +116,66 @@ class Decoder:
         ):
             raise CorruptModelError("The file holds no estimator.")
         cls = class_named(_known(node.get("class"), ESTIMATORS))
-        params = {name: self.value(item) for name, item in node["params"].items()}
         names = set(cls._get_param_names())
-        if unknown := sorted(params.keys() - (names - NOT_STORED)):
+        if unknown := sorted(node["params"].keys() - (names - NOT_STORED)):
             raise ModelMismatchError(
                 f"The file gives {cls.__name__} the parameter {unknown[0]!r}, which it does not have here."
             )
-        estimator = cls(**self._with_allowed_names(cls, params, node.get("names", [])))
+        full_ids = _full_ids(node.get("names", []))
+        estimator = cls(**{name: self._param(cls, name, item, full_ids) for name, item in node["params"].items()})
         for name, item in node["fitted"].items():
             if name in names or not is_attribute_of_fit(name):
                 raise ModelMismatchError(f"The file gives {cls.__name__} the attribute {name!r}, which no fit sets.")
-            estimator.__dict__[name] = self.value(item)
+            estimator.__dict__[name] = self._for_training(item) if name in FOR_TRAINING else self.value(item)
+        if "requests" in node:
+            set_requests(estimator, node["requests"])
         return estimator
 
-    def _with_allowed_names(self, cls: Any, params: dict[str, Any], full_ids: Any) -> dict[str, Any]:
-        """Return the parameters with names replaced by full ids, where a name means another component here than when it was saved.
+    def _param(self, cls: Any, name: str, node: Any, full_ids: FullIds) -> Any:
+        """Return the value of a parameter, `Missing` if only training needs it and a component is not available.
 
-        Raises
-        ------
-        MissingComponentError
-            If `plugins` excludes a component that a parameter names.
+        A name is replaced by its full id if it means another component here than when it was saved.
         """
-        try:
-            saved = {(str(kind), str(name)): str(full_id) for kind, name, full_id in full_ids}
-        except (TypeError, ValueError) as err:
-            raise CorruptModelError("The file has a malformed list of names of components.") from err
+        kind = cls._components.get(name)
 
         def checked(kind: str, name: str) -> str:
-            then = saved.get((kind, name), name)
-            self._check_allowed(kind, then)
+            then = full_ids.get((kind, name), name)
+            self._lookup.check_allowed(kind, then)
             return name if registry.full_id(kind, name) == then else then
 
-        names = {name: kind for name, kind in cls._components.items() if params.get(name) is not None}
-        return {**params, **{name: with_names(kind, params[name], checked) for name, kind in names.items()}}
+        def known(kind: str, name: str) -> str:
+            found = checked(kind, name)
+            if ":" in found:
+                self._lookup.check_known(kind, found)
+            return found
+
+        if name not in FOR_TRAINING:
+            return self._named(kind, self.value(node), checked)
+        names = [[*key, full_id] for key, full_id in full_ids.items() if key[0] == kind]
+        return self._for_training(node, lambda value: self._named(kind, value, known), names)
+
+    def _named(self, kind: str | None, value: Any, rename: Callable[[str, str], str]) -> Any:
+        return value if kind is None or value is None else with_names(kind, value, rename)
+
+    def _for_training(
+        self, node: Any, then: Callable[[Any], Any] = lambda value: value, names: list[list[str]] | None = None
+    ) -> Any:
+        """Return `then(value)` of a node that prediction does not need; `Missing` if a component in it is not available."""
+        outer, self._taken = self._taken, []
+        try:
+            return then(self.value(node))
+        except MissingComponentError as err:
+            parts = _parts_of(node)
+            if any(_SHARED & part.keys() for part in parts):
+                raise
+            self._arrays.update(self._taken)
+            self._taken = []
+            arrays = {name: self.value({"$array": name}) for name in _names_of_arrays(parts)}
+            return Missing(str(err), node, arrays, names or [])
+        finally:
+            if outer is not None:
+                outer += self._taken
+            self._taken = outer
 
     def check_all_used(self) -> None:
         """Raise CorruptModelError if arrays are left that no value used."""
@@ -157,7 +183,21 @@ class Decoder:
             raise CorruptModelError(f"The file holds the array {min(self._arrays)!r}, which belongs to nothing.")
 
     def _array(self, node: Any) -> Any:
-        return np.array(self._arrays.pop(node["$array"]))
+        array = self._arrays.pop(node["$array"])
+        if self._taken is not None:
+            self._taken.append((node["$array"], array))
+        if "dtype" not in node:
+            return np.array(array)
+        dtype = _dtype(node["dtype"], "biuf")
+        if dtype.newbyteorder("=") != array.dtype:
+            raise ModelMismatchError(
+                f"The file gives an array the type {dtype}, but its values are of type {array.dtype}."
+            )
+        return array.astype(dtype)
+
+    def _times(self, node: Any) -> Any:
+        dtype = _dtype(node["$time"], "mM")
+        return self.value(node["values"]).view(dtype.newbyteorder("=")).astype(dtype, copy=False)
 
     def _objects(self, node: Any) -> Any:
         found = np.empty(len(node["$objects"]), object)
@@ -172,8 +212,16 @@ class Decoder:
     def _fields(self, node: Any) -> dict[str, Any]:
         return {str(name): self.value(item) for name, item in node["fields"].items()}
 
+    def _record(self, node: Any) -> Any:
+        name = _known(node["$record"], RECORDS)
+        fields = {
+            field: self._for_training(item) if (name, field) == ("Memory", "optimizer") else self.value(item)
+            for field, item in node["fields"].items()
+        }
+        return self._checked(made(class_named(name), fields))
+
     def _component(self, node: Any) -> Any:
-        found = self._from_registry(*node["$component"])
+        found = self._lookup.get(*node["$component"])
         if not (isinstance(found, type) and (issubclass(found, Component) or is_linen_class(found))):
             raise ModelMismatchError(
                 f"{node['$component'][1]!r} was a class when the file was saved, and is {found!r} now."
@@ -185,15 +233,6 @@ class Decoder:
             raise ModelMismatchError(f"{node['$component'][1]!r} does not take the values in the file: {err}") from err
         return self._checked(component)
 
-    def _from_registry(self, kind: Any, full_id: Any) -> Any:
-        if kind not in GROUPS or not isinstance(full_id, str):
-            raise CorruptModelError(f"The file names no kind of component: {str(kind)[:40]!r}.")
-        self._check_allowed(kind, full_id)
-        try:
-            return registry.get(kind, full_id)[1]
-        except ComponentError as err:
-            raise MissingComponentError(f"The file needs the {kind} {full_id!r}. {err}") from err
-
     def _checked(self, value: Any) -> Any:
         """Return a component after a check of the names in its fields, which `fit` would look up."""
         for field in fields_of(type(value)) if isinstance(value, Component) else ():
@@ -202,30 +241,8 @@ class Decoder:
         return value
 
     def _allowed_name(self, kind: str, name: str) -> str:
-        self._check_allowed(kind, name)
+        self._lookup.check_allowed(kind, name)
         return name
-
-    def _check_allowed(self, kind: str, name: str) -> None:
-        """Raise MissingComponentError if `plugins` excludes the component that a name or full id means here."""
-        if self._plugins == "installed":
-            return
-        full_id = registry.full_id(kind, name)
-        distribution, colon, _ = full_id.partition(":")
-        if not colon:
-            if full_id in registry.builtin_names(kind) or full_id in registry.registered_names(kind):
-                return
-            raise MissingComponentError(
-                f"The file needs the {kind} {name!r}, which is neither built in nor registered in this process. "
-                "Register it, or give plugins='installed' if a package offers it."
-            )
-        if distribution in (LOCAL, DISTRIBUTION):
-            return
-        if isinstance(self._plugins, str) or normalised(distribution) not in self._plugins:
-            given = self._plugins if isinstance(self._plugins, str) else sorted(self._plugins)
-            raise MissingComponentError(
-                f"The file needs the {kind} {full_id!r}, which plugins={given!r} excludes. Give "
-                f"plugins=[{distribution!r}] if you trust that package."
-            )
 
     def _random_state(self, node: Any) -> np.random.RandomState:
         found = np.random.RandomState()
@@ -240,9 +257,32 @@ class Decoder:
             raise CorruptModelError("The file holds an array of strings that is malformed or too large.")
         return np.array(values, dtype).reshape(node["shape"])
 
-    def _splitter(self, node: Any) -> Any:
-        cls = getattr(sklearn.model_selection, _known(node["$splitter"], SPLITTERS))
-        return cls(**{str(name): self.value(item) for name, item in node["arguments"].items()})
+
+def _full_ids(names: Any) -> FullIds:
+    """Return the full ids of the components that parameters named when the file was saved, by kind and name."""
+    try:
+        return {(str(kind), str(name)): str(full_id) for kind, name, full_id in names}
+    except (TypeError, ValueError) as err:
+        raise CorruptModelError("The file has a malformed list of names of components.") from err
+
+
+def _parts_of(node: Any) -> list[dict[str, Any]]:
+    """Return all dicts in a node."""
+    found, waiting = [], [node]
+    while waiting:
+        part = waiting.pop()
+        found += [part] if isinstance(part, dict) else []
+        waiting += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return found
+
+
+def _names_of_arrays(parts: list[dict[str, Any]]) -> list[Any]:
+    """Return the names of the arrays in a node that is kept as data; raise CorruptModelError if it names a component in another form."""
+    for part in parts:
+        for named in (part[tag] for tag in ("$component", "$registered") if tag in part):
+            if not (isinstance(named, list) and list(map(type, named)) == [str, str]):
+                raise CorruptModelError("The file holds a malformed component.")
+    return [part["$array"] for part in parts if "$array" in part]
 
 
 def _known(name: Any, names: Iterable[str]) -> str:

@@ -15,20 +15,23 @@ from skdeep import registry
 from skdeep.component import Component
 from skdeep.discovery import GROUPS
 from skdeep.errors import UnserializableParameterError
+from skdeep.estimators.missing import Missing
 from skdeep.estimators.nested import full_ids_of_names
 from skdeep.linen import constructor_fields, is_linen_class
 from skdeep.persistence.container import is_storable
+from skdeep.persistence.of_scikit_learn import REQUESTS, arguments_of_splitter, parts_of_scorer, requests_of
 from skdeep.persistence.own import OwnObjects
 from skdeep.persistence.records import (
     ESTIMATORS,
     MOST_TEXT_BYTES,
     NOT_STORED,
-    SPLITTERS,
     fields_of_record,
     is_attribute_of_fit,
     name_of,
 )
+from skdeep.registry import CarriedName
 
+_COMPONENTS = ("$component", "$registered")
 _LARGEST_INT = 10**30
 
 
@@ -58,6 +61,8 @@ class Encoder:
         """
         if value is None or type(value) in (bool, str):
             return value
+        if isinstance(value, CarriedName):
+            return str(value)
         if type(value) is int and abs(value) < _LARGEST_INT:
             return value
         if type(value) is float:
@@ -93,6 +98,8 @@ class Encoder:
             return self._array(np.asarray(value), where)
         if cls is slice:
             return {"$slice": [self.value(item, where) for item in (value.start, value.stop, value.step)]}
+        if cls is Missing:
+            return self._kept(value, value.node)
         if (name := name_of(cls)) is not None:
             return (
                 {"$estimator": self.estimator(value, where)} if name in ESTIMATORS else self._record(name, value, where)
@@ -106,7 +113,8 @@ class Encoder:
         start = f"{where}/" if where else ""
         names = estimator._get_param_names()
         state = vars(estimator)
-        fitted = {name: value for name, value in state.items() if name not in names}
+        fitted = {name: value for name, value in state.items() if name not in names and name != REQUESTS}
+        requests = requests_of(estimator)
         if unknown := [name for name in fitted if not is_attribute_of_fit(name)]:
             raise UnserializableParameterError(_refusal(fitted[unknown[0]], f"{start}{unknown[0]}"))
         return {
@@ -114,7 +122,19 @@ class Encoder:
             "names": [[*name, full_id] for name, full_id in sorted(full_ids_of_names(estimator).items())],
             "params": {name: self.value(state[name], f"{start}{name}") for name in names if name not in NOT_STORED},
             "fitted": {name: self.value(value, f"{start}{name}") for name, value in fitted.items()},
+            **({"requests": requests} if requests else {}),
         }
+
+    def _kept(self, missing: Missing, node: Any) -> Any:
+        """Return a node as it was in the file that the estimator was loaded from, with its arrays and components."""
+        if isinstance(node, list):
+            return [self._kept(missing, item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$array" in node:
+            return {**node, **self._array(missing.arrays[node["$array"]], node["$array"])}
+        self.components.update((kind, name) for kind, name in (node[tag] for tag in _COMPONENTS if tag in node))
+        return {key: self._kept(missing, item) for key, item in node.items()}
 
     def _record(self, name: str, value: Any, where: str) -> dict[str, Any]:
         fields = fields_of_record(value).items()
@@ -150,9 +170,10 @@ class Encoder:
             return {"$frozen": self.estimator(value.estimator, where)}
         if cls is np.random.RandomState and value.get_state(legacy=False)["bit_generator"] == "MT19937":
             return self._random_state(value, where)
-        if cls.__module__.startswith("sklearn.model_selection") and cls.__name__ in SPLITTERS:
-            arguments = {name: self.value(item, f"{where}/{name}") for name, item in _arguments_of(value).items()}
-            return {"$splitter": cls.__name__, "arguments": arguments}
+        if (arguments := arguments_of_splitter(value)) is not None:
+            return {"$splitter": cls.__name__, "arguments": self._dict(arguments, where)}
+        if (parts := parts_of_scorer(value)) is not None:
+            return {"$scorer": self._dict(parts, where)}
         raise UnserializableParameterError(_refusal(value, where))
 
     def _random_state(self, value: np.random.RandomState, where: str) -> dict[str, Any]:
@@ -164,7 +185,6 @@ class Encoder:
         return {"$random_state": self.value(value.get_state(legacy=True), where)}
 
     def _array(self, array: np.ndarray, where: str) -> dict[str, Any]:
-        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if array.dtype.kind in "mM":
             return {"$time": array.dtype.str, "values": self._array(array.astype("int64", copy=False), where)}
         if array.dtype.kind == "U":
@@ -186,21 +206,13 @@ class Encoder:
         while name in self.arrays:
             name += "'"
         self.arrays[name] = array
-        return {"$array": name}
+        return {"$array": name} if array.dtype.isnative else {"$array": name, "dtype": array.dtype.str}
 
 
 def _is_array(value: Any) -> bool:
     if isinstance(value, jax.Array):
         return not jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
     return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray | np.matrix)
-
-
-def _arguments_of(splitter: Any) -> dict[str, Any]:
-    """Return the arguments of a splitter's constructor, from its attributes as scikit-learn's `repr` does."""
-    parameters = inspect.signature(type(splitter).__init__).parameters.values()
-    names = [p.name for p in parameters if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    inner = vars(splitter).get("cvargs", {})
-    return {name: getattr(splitter, name, inner.get(name)) for name in names}
 
 
 def _refusal(value: Any, where: str) -> str:

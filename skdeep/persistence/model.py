@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from skdeep.errors import CorruptModelError, ModelFileError, UnserializableParameterError
 from skdeep.persistence.container import from_bytes as contents_of
 from skdeep.persistence.container import header_end, is_digest, read_manifest, to_bytes
-from skdeep.persistence.decoding import Decoder, Plugins
+from skdeep.persistence.decoding import Decoder
 from skdeep.persistence.encoding import Encoder
 from skdeep.persistence.files import opened, read_bounded, write_atomically
+from skdeep.persistence.lookup import Plugins
 from skdeep.persistence.own import Given, OwnObjects
 from skdeep.persistence.records import ESTIMATORS, name_of
 from skdeep.persistence.shapes import check_shapes
@@ -148,7 +149,8 @@ def load(
     UnsupportedModelError
         If it needs a newer version of skdeep.
     MissingComponentError
-        If it needs a package that is not installed, or an object of your own that was not given.
+        If prediction needs a package that is not installed, or an object of your own was not given. If only training needs a missing
+        package, `fit` and `partial_fit` of the estimator raise this error.
     ModelMismatchError
         If its parts, or the objects that were given, do not fit each other.
     ModelFileError

@@ -22,6 +22,7 @@ from skdeep.component import Component
 from skdeep.discovery import GROUPS
 from skdeep.errors import CorruptModelError, MissingComponentError, ModelMismatchError
 from skdeep.linen import is_linen_class, user_fields, values_of
+from skdeep.persistence.of_scikit_learn import parts_of_scorer
 from skdeep.persistence.records import fields_of_record, name_of
 
 Place = list[Any]
@@ -160,7 +161,7 @@ def _is_known(value: Any) -> bool:
     """Return whether a file can name an object: if it is plain, a record, or in the registry."""
     if not callable(value) and not isinstance(value, Component):
         return True
-    if name_of(type(value)) is not None:
+    if name_of(type(value)) is not None or parts_of_scorer(value) is not None:
         return True
     named = value if inspect.isclass(value) or inspect.isroutine(value) else type(value)
     kinds = (value.kind,) if isinstance(value, Component) else GROUPS
@@ -207,8 +208,10 @@ def _fields_of(value: Any) -> dict[str, Any]:
 def _comparable(value: Any) -> Any:
     """Return JSON that is equal for equal values: arrays by digest, functions and other objects by name."""
     value = without_numpy(value)
-    if value is None or type(value) in (bool, int, str):
+    if value is None or type(value) in (bool, int):
         return value
+    if isinstance(value, str):
+        return str(value)
     if type(value) is float:
         return value if math.isfinite(value) else repr(value)
     if isinstance(value, list | tuple):

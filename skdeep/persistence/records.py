@@ -121,6 +121,21 @@ _PRIVATE = {
 NOT_STORED = frozenset({"checkpoint"})
 """Parameters that belong to a machine, not to a model: a file must not choose the folder into which a later fit writes."""
 
+FOR_TRAINING = frozenset(
+    (
+        "augmentation",
+        "augmentation_",
+        "optimizer",
+        "optimizer_",
+        "preset_params_",
+        "schedule",
+        "schedule_",
+        "scoring",
+        "solver",
+    )
+)
+"""The parameters and attributes of estimators that prediction does not need."""
+
 
 def is_attribute_of_fit(name: str) -> bool:
     """Return whether `fit`, or `set_output`, sets an attribute of this name, which a file may hold."""

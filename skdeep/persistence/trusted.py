@@ -9,6 +9,7 @@ from typing import Any
 from skdeep import discovery, registry
 from skdeep.checkpoint import Checkpoint
 from skdeep.component import Component
+from skdeep.estimators.missing import Missing
 from skdeep.persistence.records import RECORDS
 from skdeep.policy import normalised
 
@@ -45,6 +46,7 @@ def trusted_types(plugins: Iterable[str] = ()) -> list[str]:
     classes: list[Any] = [Checkpoint]
     classes += [getattr(importlib.import_module(module), name) for name, module in RECORDS.items()]
     classes += [registry.get(kind, name)[1] for kind in discovery.GROUPS for name in registry.builtin_names(kind)]
+    classes.append(Missing)
     for distribution in plugins:
         found = [
             p

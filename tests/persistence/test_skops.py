@@ -55,6 +55,12 @@ def test_training_goes_on_as_it_would_have():
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
+def test_names_of_packages():
+    model = DeepClassifier(optimizer="soap")
+    again = skops.io.loads(skops.io.dumps(model), trusted=skdeep.trusted_types())
+    assert again.get_params() == model.get_params()
+
+
 def test_the_reader_must_trust_the_types():
     with pytest.raises(UntrustedTypesFoundException, match=r"skdeep\.estimators\.classifier\.DeepClassifier"):
         skops.io.loads(skops.io.dumps(DeepClassifier()))
