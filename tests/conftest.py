@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import inspect
 import os
@@ -86,6 +87,12 @@ class Memory:
             import skdeep
 
             skdeep.clear_cache()
+
+    def pytest_collection_finish(self):
+        """Exclude the imported modules from garbage collection, and collect less often: it took 7% of the CPU time."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 10)
 
 
 def pytest_configure(config):

@@ -1,7 +1,8 @@
 """scikit-learn's estimator checks on the estimators of skdeep: none is expected to fail, none is skipped.
 
 The defaults run all checks here. Other networks, solvers and options run here the checks that depend on training; the campaign
-runs all checks for all estimators.
+runs all checks for all estimators. The Tabular estimators have large networks by default: they run all checks here with a small
+network and fewer epochs, and some checks with the defaults.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from skdeep import (
     TabularClassifier,
     TabularRegressor,
 )
-from skdeep.networks import MLP, TabM
+from skdeep.networks import MLP, RealMLP, TabM
 
 pytestmark = [
     # Checks train on data that does not converge in the default number of epochs.
@@ -58,8 +59,12 @@ DEFAULTS = [
     DeepAutoencoder(),
     MLPClassifier(),
     MLPRegressor(),
-    TabularClassifier(),
-    TabularRegressor(),
+]
+LARGE_DEFAULTS = [TabularClassifier(), TabularRegressor()]
+# Three layers with the activations of the default networks.
+SMALL = [
+    TabularClassifier(network=RealMLP(widths=(32, 32, 32)), max_epochs=64),
+    TabularRegressor(network=RealMLP(widths=(32, 32, 32), activation="mish"), max_epochs=64),
 ]
 VARIANTS = [
     DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),
@@ -96,24 +101,50 @@ OF_TRAINING = (
 )
 
 
-def checks_of_training():
-    """Return the variants with the checks that train, and the names of the cases."""
-    pairs = [(variant, check) for variant in VARIANTS for _, check in estimator_checks_generator(variant)]
-    kept = [(variant, check) for variant, check in pairs if check.func.__name__ in OF_TRAINING]
+# The checks of parameters train no network; of the others, one each of good scores, of equal fits and of predictions per row.
+OF_LARGE_DEFAULTS = (
+    "check_class_weight_classifiers",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_fit_idempotent",
+    "check_get_params_invariance",
+    "check_methods_subset_invariance",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_regressors_int",
+    "check_set_params",
+)
+
+
+def checks_of(estimators, names):
+    """Return the estimators with their checks of these names, and the names of the cases."""
+    pairs = [(estimator, check) for estimator in estimators for _, check in estimator_checks_generator(estimator)]
+    kept = [(estimator, check) for estimator, check in pairs if check.func.__name__ in names]
     return [pytest.param(*pair, id=f"{pair[0]}-{pair[1].func.__name__}") for pair in kept]
 
 
-@parametrize_with_checks(DEFAULTS)
+@parametrize_with_checks(DEFAULTS + SMALL)
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize(("estimator", "check"), checks_of_training())
+def is_quick(case):
+    """Return False for read-only float64 arrays: they are left to the defaults, and the variants get read-only float32 ones."""
+    return getattr(case.values[1], "keywords", {}) != {"readonly_memmap": True}
+
+
+@pytest.mark.parametrize(("estimator", "check"), list(filter(is_quick, checks_of(VARIANTS, OF_TRAINING))))
 def test_check_of_training(estimator, check):
     check(clone(estimator))
 
 
+@pytest.mark.parametrize(("estimator", "check"), checks_of(LARGE_DEFAULTS, OF_LARGE_DEFAULTS))
+def test_check_of_large_defaults(estimator, check):
+    check(clone(estimator))
+
+
 @pytest.mark.campaign
-@parametrize_with_checks(VARIANTS + MORE_VARIANTS)
+@parametrize_with_checks(LARGE_DEFAULTS + VARIANTS + MORE_VARIANTS)
 def test_scikit_learn_check_of_variants(estimator, check):
     check(estimator)

@@ -22,6 +22,7 @@ from skdeep import (
     TabularClassifier,
     TabularRegressor,
 )
+from skdeep.networks import RealMLP
 
 ESTIMATORS = [
     DeepClassifier(),
@@ -31,6 +32,12 @@ ESTIMATORS = [
     MLPRegressor(),
     TabularClassifier(),
     TabularRegressor(),
+]
+# The same with a small network for the tables, and their large defaults in the campaign.
+SMALL = [
+    *ESTIMATORS[:-2],
+    *(pytest.param(estimator, marks=pytest.mark.campaign) for estimator in ESTIMATORS[-2:]),
+    *(cls(network=RealMLP(widths=(32, 32, 32)), max_epochs=64) for cls in (TabularClassifier, TabularRegressor)),
 ]
 # Counts of scikit-learn 1.9.1; a newer one may have more.
 AT_LEAST = {
@@ -67,7 +74,7 @@ def test_as_many_checks_run_as_there_are(estimator):
 @pytest.mark.parametrize(
     "name", ["check_param_validation", "check_dataframe_column_names_consistency", "check_inplace_ensure_writeable"]
 )
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
+@pytest.mark.parametrize("estimator", SMALL, ids=str)
 def test_checks_that_scikit_learn_keeps_for_itself(estimator, name):
     getattr(estimator_checks, name)(type(estimator).__name__, clone(estimator))
 
