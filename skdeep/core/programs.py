@@ -105,6 +105,8 @@ def clear_cache() -> None:
 def compile_counts() -> dict[str, Counts]:
     """Return, for each program, how often it was traced and compiled since the last `clear_cache()`.
 
+    Programs that were loaded from disk (`enable_compile_cache`) are not counted.
+
     Examples
     --------
     >>> import numpy as np, skdeep
