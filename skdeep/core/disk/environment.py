@@ -38,17 +38,10 @@ _CPU_FIELDS = {
 }  # fmt: skip
 # Settings of JAX that change neither a trace nor a compiled program. They often differ between processes.
 _WITHOUT_EFFECT = (
-    "cache",
-    "log",
-    "traceback",
-    "distributed",
-    "coordination",
-    "pprint",
-    "dump",
-    "transfer",
-    "_platforms",
-    "visible_devices",
-)
+    "jax_compilation_cache", "jax_enable_compilation_cache", "jax_persistent_cache", "jax_raise_persistent_cache", "jax_explain_cache",
+    "jax_log", "jax_debug_log", "jax_pprint", "jax_dump", "jax_traceback", "jax_tracer_error", "jax_include_full_tracebacks",
+    "jax_transfer_guard", "jax_distributed", "jax_platforms",
+)  # fmt: skip
 
 _imported_at = time.time()
 
@@ -105,9 +98,7 @@ def n_threads() -> int:
 
 def _other_settings() -> list[Any]:
     return sorted(
-        (name, repr(value))
-        for name, value in jax.config.values.items()
-        if not any(word in name for word in _WITHOUT_EFFECT)
+        (name, repr(value)) for name, value in jax.config.values.items() if not name.startswith(_WITHOUT_EFFECT)
     )
 
 

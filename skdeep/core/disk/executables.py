@@ -25,14 +25,14 @@ def _count_hits(event: str, **_: Any) -> None:
 jax.monitoring.register_event_listener(_count_hits)
 
 
-def compile_now(lowered: Any, options: dict[str, Any] | None = None) -> tuple[Any, bool]:
+def compile_now(lowered: Any) -> tuple[Any, bool]:
     """Return the compiled program, and True if it may be stored.
 
     It must not be stored if JAX loaded it from JAX's own persistent cache: XLA writes loaded programs without a part of their code
     (jaxlib 0.10), and they fail when they run.
     """
     n_hits = _jax_cache.n_hits
-    compiled = lowered.compile(options)
+    compiled = lowered.compile()
     return compiled, _jax_cache.n_hits == n_hits
 
 

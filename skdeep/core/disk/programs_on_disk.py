@@ -60,10 +60,9 @@ def structure_key(
     return _digest([b"structure", *pieces, *own])
 
 
-def text_key(text_digest: bytes, options: Any = None) -> str:
-    """Return the key of a program by the digest of its text and the options with which it is compiled."""
-    parts = [text_digest, options, environment.of_compiled(current_placement())]
-    return _digest([b"text", *written(parts)])
+def text_key(text_digest: bytes) -> str:
+    """Return the key of a program by the digest of its text."""
+    return _digest([b"text", *written([text_digest, environment.of_compiled(current_placement())])])
 
 
 def _digest(pieces: Iterable[bytes]) -> str:

@@ -46,6 +46,15 @@ def test_settings_of_jax(name):
     assert environment.of_compiled(CPU) == before
 
 
+def test_settings_without_effect(tmp_path):
+    before, value = environment.of_compiled(CPU), jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    try:
+        assert environment.of_compiled(CPU) == before
+    finally:
+        jax.config.update("jax_compilation_cache_dir", value)
+
+
 def test_x64_of_this_thread():
     before = environment.of_compiled(CPU)
     with jax.enable_x64(True):
