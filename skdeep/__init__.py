@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skdeep import plugins
     from skdeep.checkpoint import Checkpoint
+    from skdeep.compile_cache import disable_compile_cache, enable_compile_cache
     from skdeep.component import Component, static
     from skdeep.contract import PLUGIN_API, Augmentation, Layer, Loss, Network, NetworkFunctions, Optimizer, Schedule
     from skdeep.core.programs import clear_cache, compile_counts
@@ -61,6 +62,8 @@ _HOMES = {
     "UnknownComponentError": "skdeep.errors",
     "clear_cache": "skdeep.core.programs",
     "compile_counts": "skdeep.core.programs",
+    "disable_compile_cache": "skdeep.compile_cache",
+    "enable_compile_cache": "skdeep.compile_cache",
     "inspect": "skdeep.persistence.model",
     "load": "skdeep.persistence.model",
     "network_functions": "skdeep.functions",
@@ -97,6 +100,8 @@ __all__ = [
     "UnknownComponentError",
     "clear_cache",
     "compile_counts",
+    "disable_compile_cache",
+    "enable_compile_cache",
     "inspect",
     "load",
     "network_functions",

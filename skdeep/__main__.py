@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from skdeep.cache_command import add_cache_command
 from skdeep.plugins_command import add_plugins_command
 from skdeep.versions import print_versions
 
@@ -19,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument("--png", default="skdeep_demo.png", help="where the training curves go (default: %(default)s)")
     demo.set_defaults(run=_run_demo)
     add_plugins_command(commands)
+    add_cache_command(commands)
     versions = commands.add_parser("versions", help="print the versions that a bug report needs")
     versions.add_argument("--json", action="store_true", help="print JSON")
     versions.set_defaults(run=lambda options: print_versions(as_json=options.json))

@@ -129,7 +129,8 @@ class TrainState(NamedTuple):
 
     `epoch` is the number of finished epochs, and `position` the number of finished steps of the current epoch. `loss_sum` is
     the sum of the values that the objective reported in this epoch. `status` is one of the constants of
-    `skdeep.core.stopping`. If this training continues earlier ones, `largest_batch` is the number of rows in their largest
+    `skdeep.core.stopping`. `optimizer_state` is a tuple of arrays, in the order of the leaves of the state that the optimizer's `init`
+    returned. If this training continues earlier ones, `largest_batch` is the number of rows in their largest
     batch, else 0.
     """
 

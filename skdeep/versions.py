@@ -9,11 +9,12 @@ from importlib import metadata
 from typing import Any
 
 from skdeep import plugins
+from skdeep.compile_cache import VARIABLE
 from skdeep.discovery import DISTRIBUTION
 from skdeep.policy import ALLOW_VARIABLE, DENY_VARIABLE
 
 PACKAGES = (DISTRIBUTION, "jax", "jaxlib", "flax", "optax", "scikit-learn", "numpy", "scipy", "pandas", "joblib")
-VARIABLES = (ALLOW_VARIABLE, DENY_VARIABLE, "JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "PJRT_NPROC")
+VARIABLES = (ALLOW_VARIABLE, DENY_VARIABLE, VARIABLE, "JAX_PLATFORMS", "JAX_ENABLE_X64", "XLA_FLAGS", "PJRT_NPROC")
 
 
 def collect_versions() -> dict[str, Any]:

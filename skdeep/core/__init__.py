@@ -10,9 +10,11 @@
 6. From parameters to predictions: `inference`, `link`; `generation` for texts.
 
 `inputs` and `raw` describe the inputs and the raw outputs of a network. Networks that contain other networks are in `composed`,
-`variational` and `language`; `loss_parameters` adds the parameters of a loss to a network. Four more files support these stages:
+`variational` and `language`; `loss_parameters` adds the parameters of a loss to a network. More files support these stages:
 `fingerprint` (users' code in the keys of programs), `jitted` (copies and pickles of JAX's function objects), `random` (the
-generator of random numbers), and `cpu` (workarounds for XLA's CPU backend).
+generator of random numbers), and `cpu` (workarounds for XLA's CPU backend). `settings` lists the settings of JAX in the keys of
+programs, `content` computes digests that are equal in all processes, `disk` keeps compiled programs on disk, and
+`optimizer_state` turns the state of an optimizer into arrays and back.
 """
 
 from __future__ import annotations

@@ -75,9 +75,22 @@ def atoms_of(value: Any) -> tuple[Any, ...]:
     UnreadableError
         If its state cannot be read.
     """
+    return atoms_and_modules_of(value)[0]
+
+
+def atoms_and_modules_of(value: Any) -> tuple[tuple[Any, ...], set[str]]:
+    """Return the atoms of any object, and the modules of those functions and classes that were read code by code.
+
+    Functions and classes of installed packages are atoms themselves, unless a function has a closure.
+
+    Raises
+    ------
+    UnreadableError
+        If its state cannot be read.
+    """
     reader = _Reader()
     reader.read(value)
-    return tuple(reader.atoms)
+    return tuple(reader.atoms), reader.read_from
 
 
 def user_functions(arguments: Iterable[Any]) -> list[tuple[Any, int]]:
@@ -107,6 +120,7 @@ class _Reader:
     def __init__(self) -> None:
         self.atoms: list[Any] = []
         self.functions: list[tuple[Any, int, int]] = []  # users' functions, each with the range of its atoms
+        self.read_from: set[str] = set()  # the modules of functions and classes that are atoms by their code
         self._seen: dict[int, tuple[int, Any]] = {}  # by id; holds the objects, so that no id is reused
         self._modules: set[tuple[types.ModuleType, tuple[str, ...]]] = set()
 
@@ -188,6 +202,7 @@ class _Reader:
             return
         start = len(self.atoms)
         self.atoms += (function.__code__, function.__defaults__ is None, function.__kwdefaults__ is None)
+        self.read_from.add(str(function.__globals__.get("__name__")))
         if function.__defaults__ is not None:
             self.read(function.__defaults__)
         if function.__kwdefaults__ is not None:
@@ -232,7 +247,7 @@ class _Reader:
         self.read(method.__self__)
 
     def read_builtin(self, function: Any) -> None:
-        self.atoms += (type(function), function.__qualname__)
+        self.atoms += (type(function), function.__qualname__, function.__module__)
         if not isinstance(function.__self__, types.ModuleType):
             self.read(function.__self__)
 
@@ -271,6 +286,7 @@ class _Reader:
         if _is_installed(cls.__module__):
             self.atoms.append(cls)
             return
+        self.read_from.add(cls.__module__)
         self.atoms.append(cls.__qualname__)
         self.read_items(cls.__bases__)
         self.read(type(cls))
@@ -405,11 +421,12 @@ def _is_installed(module: Any) -> bool:
 
 def _is_installed_globals(scope: dict[str, Any]) -> bool:
     file = scope.get("__file__")
-    return _is_installed_file(file) if isinstance(file, str) else scope.get("__name__") in sys.builtin_module_names
+    return is_installed_file(file) if isinstance(file, str) else scope.get("__name__") in sys.builtin_module_names
 
 
 @functools.lru_cache(maxsize=4096)
-def _is_installed_file(file: str) -> bool:
+def is_installed_file(file: str) -> bool:
+    """Return True if a file is in a folder of installed packages, of Python, or of skdeep."""
     return os.path.realpath(file).startswith(_installed_folders())
 
 

@@ -4,6 +4,8 @@ A program is looked up by its structure: the tree of its arguments with every st
 code in it, shapes, dtypes, device and settings of JAX. If it is not found, it is traced, lowered, and looked up by the text
 of its lowered form. So equal programs of different Python objects are compiled once, for example if a notebook's cell that
 defines a class is run again.
+
+With `skdeep.enable_compile_cache`, both lookups go on in a folder on disk (`core/disk`).
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import ctypes
 import functools
 import hashlib
 import itertools
-import operator
 import os
 import sys
 import threading
@@ -28,8 +29,11 @@ import numpy as np
 
 from skdeep.component import Component
 from skdeep.core.cpu.rewriting import LeftAloneError
+from skdeep.core.disk import programs_on_disk as disk
+from skdeep.core.disk.executables import compile_now
 from skdeep.core.fingerprint import fingerprint, user_functions
 from skdeep.core.placement import current_placement
+from skdeep.core.settings import current_settings
 
 MAX_PROGRAMS = 64
 COMPILES_PER_RETURN = 8
@@ -86,6 +90,7 @@ _traced = _Cache(MAX_PROGRAMS)
 _counts: dict[str, list[int]] = {}
 _counts_lock = threading.Lock()
 _forked_after_use = False
+_is_used = False
 
 
 def clear_cache() -> None:
@@ -99,6 +104,8 @@ def clear_cache() -> None:
 
 def compile_counts() -> dict[str, Counts]:
     """Return, for each program, how often it was traced and compiled since the last `clear_cache()`.
+
+    Programs that were loaded from disk (`enable_compile_cache`) are not counted.
 
     Examples
     --------
@@ -193,12 +200,29 @@ class Program:
 
     def _compiled_or_refused(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
         """Return the compiled program, or the LeftAloneError that its trace raised. The cache keeps either."""
+        donated = self._donated_leaves(arguments)
+        key = disk.structure_key(self.name, self.function, donated, tree, list(map(_abstract, leaves)))
+        stored = disk.load_value(key)
+        if isinstance(stored, LeftAloneError):
+            return stored
+        if isinstance(stored, disk.Lowered):
+            compiled = _loaded(stored.text_digest)
+            if compiled is not None:
+                return compiled, stored.out_tree
         try:
-            return self._compile(arguments, leaves, tree)
+            return self._compile(arguments, leaves, tree, donated, key)
         except LeftAloneError as error:
-            return error.with_traceback(None)
+            disk.store_value(key, error.with_traceback(None))
+            return error
 
-    def _compile(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
+    def _donated_leaves(self, arguments: tuple[Any, ...]) -> list[int]:
+        sizes = [len(jax.tree.leaves(argument)) for argument in arguments]
+        return [i for k in self._donate for i in range(sum(sizes[:k]), sum(sizes[: k + 1]))]
+
+    def _compile(
+        self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any, donated: list[int], key: str | None
+    ) -> Any:
+        """Trace and lower the program, and compile it unless there is a compiled one of the same text."""
         out_trees = []
 
         def flat(*flat_arguments: Any) -> list[Any]:
@@ -207,24 +231,58 @@ class Program:
             return outputs
 
         flat.__name__ = self.name
-        sizes = [len(jax.tree.leaves(argument)) for argument in arguments]
-        donated = [i for k in self._donate for i in range(sum(sizes[:k]), sum(sizes[: k + 1]))]
         _count(self.name, 0)
         with _code_version(_current_version(arguments)):
             lowered = jax.jit(flat, donate_argnums=donated, keep_unused=True).lower(*map(_shape_of, leaves))
         text = lowered.as_text()
-
-        def compile_it() -> Any:
-            _count(self.name, 1)
-            compiled = lowered.compile()
-            if next(_compiles) % COMPILES_PER_RETURN == 0:
-                _return_memory()
-            return compiled
-
         if "callback" in text:  # the text does not identify the Python function that is called back
-            return compile_it(), out_trees[0]
+            return self._compiled(lowered)[0], out_trees[0]
         digest = hashlib.sha256(text.encode()).digest()
-        return _by_text.get((digest, current_placement(), _settings()), compile_it), out_trees[0]
+        compiled = _by_text.get(_text_key(digest), lambda: self._loaded_or_compiled(lowered, digest))
+        disk.store_value(key, disk.Lowered(digest, out_trees[0]))
+        return compiled, out_trees[0]
+
+    def _loaded_or_compiled(self, lowered: Any, digest: bytes) -> Any:
+        if not disk.is_active():
+            return self._compiled(lowered)[0]
+        key = disk.text_key(digest)
+        found = disk.load_executable(key)
+        if found is None:
+            found, may_be_stored = self._compiled(lowered)
+            if may_be_stored:
+                disk.store_executable(key, found)
+        return found
+
+    def _compiled(self, lowered: Any) -> tuple[Any, bool]:
+        """Return the compiled program, and True if it may be stored on disk."""
+        _count(self.name, 1)
+        result = compile_now(lowered)
+        if next(_compiles) % COMPILES_PER_RETURN == 0:
+            _return_memory()
+        return result
+
+
+class _NotStoredError(Exception):
+    """There is no compiled program on disk."""
+
+
+def _loaded(digest: bytes) -> Any:
+    """Return the compiled program of this text from memory or from disk, None if there is none."""
+
+    def load() -> Any:
+        found = disk.load_executable(disk.text_key(digest))
+        if found is None:
+            raise _NotStoredError
+        return found
+
+    try:
+        return _by_text.get(_text_key(digest), load)
+    except _NotStoredError:
+        return None
+
+
+def _text_key(digest: bytes) -> Hashable:
+    return digest, current_placement(), current_settings()
 
 
 def program(*, donate: tuple[int, ...] = ()) -> Callable[[Callable[..., Any]], Program]:
@@ -241,25 +299,37 @@ class TracedFunction:
         functools.update_wrapper(self, function)
 
     def __call__(self, *arguments: Any) -> Any:
-        from skdeep.core.cpu.host import evaluate
+        from skdeep.core.cpu.host import run
 
         _refuse_fork()
         if _is_eager():
             return jax.tree.map(np.asarray, self.function(*_on_device(arguments)))
         leaves, tree = jax.tree.flatten(arguments)
         key = _key(self, arguments, leaves, tree)
-        closed, out_tree = _traced.get(key, lambda: self._trace(arguments, leaves, tree))
-        outputs = evaluate(closed, [np.asarray(leaf) for leaf in leaves])
+        traced, out_tree = _traced.get(key, lambda: self._loaded_or_traced(arguments, leaves, tree))
+        outputs = run(traced, [np.asarray(leaf) for leaf in leaves])
         return jax.tree.unflatten(out_tree, outputs)
 
-    def _trace(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
+    def _loaded_or_traced(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
+        key = disk.structure_key(self.name, self.function, (), tree, list(map(_abstract, leaves)))
+        stored = disk.load_value(key)
+        if isinstance(stored, disk.Traced):
+            return stored
+        found = self._trace(arguments, leaves, tree)
+        if found.program.is_data:
+            disk.store_value(key, found)
+        return found
+
+    def _trace(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> disk.Traced:
+        from skdeep.core.cpu.host import as_program
+
         def flat(*flat_arguments: Any) -> Any:
             return self.function(*jax.tree.unflatten(tree, flat_arguments))
 
         _count(self.name, 0)
         with _code_version(_current_version(arguments)):
             closed, shapes = jax.make_jaxpr(flat, return_shape=True)(*map(_shape_of, leaves))
-        return closed, jax.tree.structure(shapes)
+        return disk.Traced(as_program(closed), jax.tree.structure(shapes))
 
 
 def _is_eager() -> bool:
@@ -293,7 +363,7 @@ def _key(program: Any, arguments: tuple[Any, ...], leaves: list[Any], tree: Any)
     read = fingerprint(arguments)
     same = _Same(tuple(argument for argument in arguments if isinstance(argument, Component)))
     leaf_types = tuple(map(_abstract, leaves))
-    return program, tree, read if read.is_complete else same, leaf_types, current_placement(), _settings()
+    return program, tree, read if read.is_complete else same, leaf_types, current_placement(), current_settings()
 
 
 _code_version = jax.make_user_context(0)
@@ -335,30 +405,6 @@ def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
-_SETTINGS = [
-    f"jax_{name}"
-    for name in (
-        "allow_f16_reductions", "check_static_indices", "custom_vjp3", "debug_infs", "debug_key_reuse", "debug_nans",
-        "default_device", "default_matmul_precision", "default_prng_impl", "disable_jit", "enable_checks",
-        "enable_custom_prng", "enable_x64", "error_checking_behavior_divide", "error_checking_behavior_nan",
-        "error_checking_behavior_oob", "explicit_x64_dtypes", "high_dynamic_range_gumbel", "legacy_prng_key",
-        "numpy_dtype_promotion", "numpy_rank_promotion", "optimization_level", "random_seed_offset", "remat3", "scan3",
-        "softmax_custom_jvp", "threefry_gpu_kernel_lowering", "threefry_partitionable", "use_direct_linearize",
-    )
-    if hasattr(jax.config, f"jax_{name}")
-]  # fmt: skip
-"""The settings of JAX that change traces or compiled programs, or make tracing or compiling raise."""
-
-
-_read_settings = operator.attrgetter(*_SETTINGS)
-
-
-def _settings() -> Hashable:
-    """Return the values of `_SETTINGS` in this thread."""
-    values: Hashable = _read_settings(jax.config)
-    return values
-
-
 def _count(name: str, index: int) -> None:
     with _counts_lock:
         _counts.setdefault(name, [0, 0])[index] += 1
@@ -366,10 +412,13 @@ def _count(name: str, index: int) -> None:
 
 def _note_fork() -> None:
     global _forked_after_use
-    _forked_after_use = _forked_after_use or bool(_counts)
+    _forked_after_use = _forked_after_use or _is_used
 
 
 def _refuse_fork() -> None:
+    """Note that programs are used now, and raise RuntimeError if the process was forked after that."""
+    global _is_used
+    _is_used = True
     if _forked_after_use:
         raise RuntimeError(
             "This process was forked after JAX had started, and JAX's threads do not survive a fork: it would hang. "

@@ -20,6 +20,7 @@ from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.inputs import example_of, row_shapes
 from skdeep.core.network import functions_of, weighted_by_rows, with_progress, without_losses
 from skdeep.core.objective import row_losses, share_of_full_batch
+from skdeep.core.optimizer_state import as_arrays, as_record, initial_state, params_for_evaluation
 from skdeep.core.programs import TracedFunction, program
 from skdeep.core.random import wrap_key
 from skdeep.core.raw import total_width
@@ -57,9 +58,10 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
     learning_rate = learning_rate_of(config, state)
     more = _arguments_of_update(config, state, key)
     with jax.numpy_dtype_promotion("standard"):  # Optax takes powers of floats to counts of steps
-        optimizer_state, updates = config.optimizer.update(
+        record = as_record(config.optimizer, state.params, state.optimizer_state)
+        new_record, updates = config.optimizer.update(
             _clip(config, grad),
-            state.optimizer_state,
+            record,
             state.params,
             learning_rate,
             value,
@@ -71,7 +73,7 @@ def train_step(config: FitConfig, state: TrainState, batch: Batch) -> tuple[Trai
     state = state._replace(
         params=params,
         model_state=weighted_by_rows(state.model_state, model_state, share),
-        optimizer_state=optimizer_state,
+        optimizer_state=as_arrays(config.optimizer, record, new_record),
         position=state.position + 1,
         loss_sum=state.loss_sum + reported,
     )
@@ -141,7 +143,7 @@ def evaluation_rows(n_raw: int) -> int:
 def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: Rows | None) -> tuple[TrainState, Info]:
     """End an epoch: record its history, and update early stopping."""
     train_loss = state.loss_sum / state.n_rows.astype(state.loss_sum.dtype)
-    params = config.optimizer.eval_params(state.params, state.optimizer_state)
+    params = params_for_evaluation(config.optimizer, state.params, state.optimizer_state)
     val_loss = jnp.zeros_like(train_loss)
     if validation is not None:
         val_sum = validation_loss(config, params, state.model_state, validation)
@@ -227,7 +229,7 @@ def train_block(
 @program(donate=(1,))
 def judge_score(config: FitConfig, state: TrainState, score: Float[Array, ""]) -> TrainState:
     """Return the state after a score that the host computed (lower is better) for the epoch just finished."""
-    params = config.optimizer.eval_params(state.params, state.optimizer_state)
+    params = params_for_evaluation(config.optimizer, state.params, state.optimizer_state)
     judged, status = stopping.update(config.stopping, state, score, state.epoch, params, config.keeps_latest)
     return state._replace(stopping=judged, status=status)
 
@@ -257,7 +259,7 @@ def continued_state(
     return TrainState(
         params=params,
         model_state=model_state,
-        optimizer_state=config.optimizer.init(params),
+        optimizer_state=initial_state(config.optimizer, params),
         stopping=stopping.start(params, model_state, config.keep_best, zero.dtype),
         key=key,
         epoch=epoch,
@@ -273,7 +275,7 @@ def continued_state(
 @TracedFunction
 def evaluation_params(config: FitConfig, state: TrainState) -> Params:
     """Return the parameters that the optimizer wants to be judged by."""
-    return config.optimizer.eval_params(state.params, state.optimizer_state)
+    return params_for_evaluation(config.optimizer, state.params, state.optimizer_state)
 
 
 def _arguments_of_update(config: FitConfig, state: TrainState, key: Any) -> dict[str, Any]:

@@ -19,13 +19,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from skdeep.atomic_files import write_atomically
 from skdeep.core.checkpoints import place_of
 from skdeep.core.cpu.aligned import aligned_copy
 from skdeep.core.history import COLUMNS
 from skdeep.errors import CheckpointWarning, CorruptModelError, ModelFileError, UnserializableParameterError
 from skdeep.estimators.warn import warn_caller
 from skdeep.persistence.container import from_bytes, is_storable, to_bytes
-from skdeep.persistence.files import read_bounded, write_atomically
+from skdeep.persistence.files import read_bounded
 from skdeep.records import Snapshot, TrainState
 
 MAX_BYTES = 64 * 2**30

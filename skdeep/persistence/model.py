@@ -8,12 +8,13 @@ import platform
 from importlib import metadata
 from typing import Any, NamedTuple
 
+from skdeep.atomic_files import write_atomically
 from skdeep.errors import CorruptModelError, ModelFileError, UnserializableParameterError
 from skdeep.persistence.container import from_bytes as contents_of
 from skdeep.persistence.container import header_end, is_digest, read_manifest, to_bytes
 from skdeep.persistence.decoding import Decoder
 from skdeep.persistence.encoding import Encoder
-from skdeep.persistence.files import opened, read_bounded, write_atomically
+from skdeep.persistence.files import opened, read_bounded
 from skdeep.persistence.lookup import Plugins
 from skdeep.persistence.own import Given, OwnObjects
 from skdeep.persistence.records import ESTIMATORS, name_of

@@ -9,8 +9,9 @@ import time
 
 import pytest
 
+from skdeep.atomic_files import write_atomically
 from skdeep.errors import ModelFileError
-from skdeep.persistence.files import read_bounded, write_atomically
+from skdeep.persistence.files import read_bounded
 
 
 def test_bytes_come_back(tmp_path):
@@ -92,7 +93,7 @@ def test_parts_of_killed_processes_are_removed_after_an_hour(tmp_path):
 
 WRITER = """
 import itertools, sys
-from skdeep.persistence.files import write_atomically
+from skdeep.atomic_files import write_atomically
 print("ready", flush=True)
 for i in itertools.count():
     write_atomically(sys.argv[1], bytes([i % 256]) * 300_000)

@@ -15,9 +15,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, JaxprEqn
 from scipy import special
 
+from skdeep.core.cpu.host_program import HostProgram, Operation, host_program, key_name
 from skdeep.core.random import fold_key, random_words, split_key, wrap_key
 
 Rule = Callable[..., Any]
@@ -25,56 +26,45 @@ Rule = Callable[..., Any]
 
 def evaluate(closed: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:
     """Return the outputs of a traced function of arrays. Keys must be passed as uint32 words that the function wraps."""
+    return run(as_program(closed), arguments)
+
+
+def as_program(closed: ClosedJaxpr) -> HostProgram:
+    """Return a traced function in the form that `run` takes."""
+    return host_program(closed, _RULES)
+
+
+def run(program: HostProgram, arguments: Sequence[Any]) -> list[Any]:
+    """Return the outputs of a program of arrays. Keys must be passed as uint32 words that the program wraps."""
+    values = dict(program.constants)
+    values.update(zip(program.inputs, arguments, strict=True))
     with np.errstate(all="ignore"):  # unsigned products wrap around on purpose
-        outputs = _evaluate(closed.jaxpr, closed.consts, arguments)
-    # An output that is a constant of the program would be JAX's own kind of array, which does not survive pickling.
-    return [value if type(value) is np.ndarray else np.array(value) for value in outputs]
+        for operation in program.operations:
+            outputs = _apply(operation, [values[number] for number in operation.inputs])
+            values.update(zip(operation.outputs, outputs, strict=True))
+    # A constant of the program must not be changed through an output; JAX's own kind of array does not survive pickling.
+    return [_as_output(values[number], number in program.constants) for number in program.outputs]
 
 
-def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
-    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True))
-    values.update(zip(jaxpr.invars, arguments, strict=True))
-
-    def read(atom: Any) -> Any:
-        return np.asarray(atom.val, _host_dtype(atom.aval)) if isinstance(atom, Literal) else values[atom]
-
-    for equation in _needed(jaxpr):
-        outputs = _apply(equation, [read(atom) for atom in equation.invars])
-        values.update(zip(equation.outvars, outputs, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+def _as_output(value: Any, is_constant: bool) -> np.ndarray:
+    return value if type(value) is np.ndarray and not is_constant else np.array(value)
 
 
-def _needed(jaxpr: Jaxpr) -> list[JaxprEqn]:
-    """Return the equations on which the outputs depend. The forward pass in a module's `init` is not among them."""
-    wanted = {id(atom) for atom in jaxpr.outvars}
-    kept = []
-    for equation in reversed(jaxpr.eqns):
-        if any(id(variable) in wanted for variable in equation.outvars):
-            wanted.update(id(atom) for atom in equation.invars)
-            kept.append(equation)
-    return kept[::-1]
-
-
-def _apply(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
-    name, params = equation.primitive.name, equation.params
-    if name in _INLINED:
-        inner = params[_INLINED[name]]
-        return _evaluate(inner.jaxpr, inner.consts, inputs)
-    if name in _RULES and all(map(_is_plain, (*equation.invars, *equation.outvars))):
-        output = _RULES[name](*inputs, **params)
-        return [np.asarray(output, _host_dtype(equation.outvars[0].aval))]
-    return _apply_in_jax(equation, inputs)
+def _apply(operation: Operation, inputs: list[Any]) -> list[Any]:
+    if operation.equation is not None:
+        return _apply_in_jax(operation.equation, inputs)
+    return [np.asarray(_RULES[operation.name](*inputs, **operation.params), operation.dtype)]
 
 
 def _apply_in_jax(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
     typed = [
-        wrap_key(_unpack(value)) if _key_name(atom.aval) == "pcg" else value
+        wrap_key(_unpack(value)) if key_name(atom.aval) == "pcg" else value
         for atom, value in zip(equation.invars, inputs, strict=True)
     ]
     outputs = equation.primitive.bind(*typed, **equation.primitive.get_bind_params(equation.params))
     outputs = outputs if equation.primitive.multiple_results else [outputs]
     return [
-        _on_host(output, _key_name(variable.aval)) for variable, output in zip(equation.outvars, outputs, strict=True)
+        _on_host(output, key_name(variable.aval)) for variable, output in zip(equation.outvars, outputs, strict=True)
     ]
 
 
@@ -83,23 +73,6 @@ def _on_host(output: Any, key_name: str | None) -> Any:
     if key_name is None:
         return np.asarray(output)
     return _pack(np.asarray(jax.random.key_data(output))) if key_name == "pcg" else output
-
-
-def _is_plain(atom: Any) -> bool:
-    """Return True if a value has a type that NumPy knows, or is a single key of `skdeep.core.random`."""
-    key = _key_name(atom.aval)
-    return atom.aval.dtype.kind in "biuf" if key is None else key == "pcg" and atom.aval.ndim == 0
-
-
-def _key_name(aval: Any) -> str | None:
-    """Return the name of a key's generator, or None for ordinary arrays."""
-    if not jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key):
-        return None
-    return "pcg" if "pcg" in str(aval.dtype) else str(aval.dtype)
-
-
-def _host_dtype(aval: Any) -> Any:
-    return np.uint64 if _key_name(aval) else aval.dtype
 
 
 def _pack(words: Any) -> Any:
@@ -171,8 +144,6 @@ def _odd(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _elementwise(function: Any) -> Rule:
     return lambda *inputs, **_: function(*inputs)
 
-
-_INLINED = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
 
 _RULES: dict[str, Rule] = {
     **{

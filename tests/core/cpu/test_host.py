@@ -316,9 +316,9 @@ def evaluated(monkeypatch):
     """Return a list to which the names of evaluated operations are appended, in order."""
     names = []
 
-    def apply(equation, inputs):
-        names.append(equation.primitive.name)
-        return original(equation, inputs)
+    def apply(operation, inputs):
+        names.append(operation.name)
+        return original(operation, inputs)
 
     original = host._apply
     monkeypatch.setattr(host, "_apply", apply)

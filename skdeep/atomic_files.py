@@ -1,0 +1,62 @@
+"""Write a file so that a reader finds the old bytes or the new ones, never a part."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import time
+from pathlib import Path
+
+_PREFIX = ".skdeep-"
+_STALE_SECONDS = 3600
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes, mode: int = 0o666) -> None:
+    """Write a file in one step: until it is complete, an earlier file of this name stays as it was.
+
+    The bytes are on the disk when this returns. If writing fails, no part is left behind. A new file gets `mode` without the bits
+    of the process's umask; an earlier file's mode is kept.
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist or cannot be written, or the disk is full.
+    """
+    target = Path(os.fsdecode(os.path.realpath(path)))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    remove_stale(target.parent)
+    part = target.parent / f"{_PREFIX}{secrets.token_hex(8)}.part"
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if target.exists():
+                os.chmod(part, stat.S_IMODE(target.stat().st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+        os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove parts that a killed process left in a folder more than an hour ago."""
+    for part in folder.glob(f"{_PREFIX}*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > _STALE_SECONDS:
+                part.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):  # elsewhere folders cannot be opened
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

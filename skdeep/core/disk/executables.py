@@ -1,0 +1,56 @@
+"""Compiled programs as bytes, and back. Loading runs the code in the bytes: read them only from the user's own folder."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import threading
+from typing import Any
+
+import jax
+from jax.experimental.serialize_executable import deserialize_and_load, serialize
+
+
+class _OfThisThread(threading.local):
+    n_hits = 0
+
+
+_jax_cache = _OfThisThread()
+
+
+def _count_hits(event: str, **_: Any) -> None:
+    _jax_cache.n_hits += event == "/jax/compilation_cache/cache_hits"
+
+
+jax.monitoring.register_event_listener(_count_hits)
+
+
+def compile_now(lowered: Any) -> tuple[Any, bool]:
+    """Return the compiled program, and True if it may be stored.
+
+    It must not be stored if JAX loaded it from JAX's own persistent cache: XLA writes loaded programs without a part of their code
+    (jaxlib 0.10), and they fail when they run.
+    """
+    n_hits = _jax_cache.n_hits
+    compiled = lowered.compile()
+    return compiled, _jax_cache.n_hits == n_hits
+
+
+def packed(compiled: Any) -> bytes | None:
+    """Return a compiled program as bytes, None if it cannot be stored: it holds constants, or the device has no such form."""
+    try:
+        return pickle.dumps(serialize(compiled))
+    except Exception:  # objects that cannot be pickled raise exceptions of any kind
+        return None
+
+
+def unpacked(data: bytes, device: Any) -> Any:
+    """Return the compiled program of these bytes, loaded onto a device.
+
+    Raises
+    ------
+    Exception
+        Of any kind, if this version of JAX or this processor cannot load it.
+    """
+    payload, in_tree, out_tree = pickle.load(io.BytesIO(data))
+    return deserialize_and_load(payload, in_tree, out_tree, device.client, [device])

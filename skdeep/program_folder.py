@@ -1,0 +1,111 @@
+"""The folder of compiled programs: it must belong to the user alone, and its size is bounded.
+
+Whoever can write a compiled program can run code in the process that loads it. So a folder of somebody else, or one that others can
+read or write, is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+SUFFIX = ".program"
+MAX_BYTES = 512 * 2**20
+"""After a program is stored, the least recently used ones are removed until all together have at most this size."""
+
+_PRIVATE = 0o700
+
+
+class StoredFile(NamedTuple):
+    """A file of the folder, with its size and the time of its last use in nanoseconds."""
+
+    path: Path
+    n_bytes: int
+    used: int
+
+
+def default_folder() -> Path:
+    """Return `skdeep/programs` in the user's folder for caches: $XDG_CACHE_HOME, or `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "skdeep" / "programs"
+
+
+def made_private(folder: Path) -> Path:
+    """Make a folder if there is none, and return it; missing parents are made with mode 0700 too.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, is not a folder, is a symbolic link, belongs to another user, or has a wider mode than 0700.
+    """
+    if not os.path.lexists(folder):
+        for missing in [path for path in (*reversed(folder.parents), folder) if not path.exists()]:
+            with contextlib.suppress(FileExistsError):  # another process made it
+                os.mkdir(missing, _PRIVATE)
+    check_private(folder)
+    return folder
+
+
+def check_private(folder: Path) -> None:
+    """Check that a folder belongs to this user, and that no other user can read or write it.
+
+    Raises
+    ------
+    OSError
+        If not; the message says why, and what to do.
+    """
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode):
+        kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a folder"
+        raise NotADirectoryError(
+            f"The folder of compiled programs must be a folder, not a link to one. {str(folder)!r} is {kind}. Give another folder."
+        )
+    if not hasattr(os, "geteuid"):  # Windows: the user's own folders are private by its access control
+        return
+    if found.st_uid != os.geteuid():
+        raise PermissionError(
+            "The folder of compiled programs must belong to the user who runs them, because loading a program runs its code. "
+            f"{str(folder)!r} belongs to the user with id {found.st_uid}, not {os.geteuid()}. Give a folder of your own."
+        )
+    if stat.S_IMODE(found.st_mode) & ~_PRIVATE:
+        raise PermissionError(
+            "The folder of compiled programs must have mode 0700, because whoever can write there can run code in your processes. "
+            f"{str(folder)!r} has mode {stat.S_IMODE(found.st_mode):04o}. Run `chmod 700`, or give a folder that is used for nothing else."
+        )
+
+
+def stored_files(folder: Path) -> list[StoredFile]:
+    """Return the files of compiled programs in a folder, the least recently used first; none if there is no folder."""
+    return sorted(_stored_files(folder), key=lambda file: file.used)
+
+
+def _stored_files(folder: Path) -> Iterator[StoredFile]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
+        for entry in found:
+            with contextlib.suppress(FileNotFoundError):  # another process removed it
+                if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+
+
+def remove_surplus(folder: Path, max_bytes: int | None = None) -> None:
+    """Remove the least recently used programs until the others have at most `max_bytes`, by default `MAX_BYTES`."""
+    files = stored_files(folder)
+    surplus = sum(file.n_bytes for file in files) - (MAX_BYTES if max_bytes is None else max_bytes)
+    for file in files:
+        if surplus <= 0:
+            break
+        file.path.unlink(missing_ok=True)
+        surplus -= file.n_bytes
+
+
+def remove_all(folder: Path) -> int:
+    """Remove all compiled programs of a folder, and return how many there were. Other files stay."""
+    files = stored_files(folder)
+    for file in files:
+        file.path.unlink(missing_ok=True)
+    return len(files)
