@@ -88,7 +88,15 @@ ESTIMATORS = {
 }
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+IN_THE_QUICK_RUN = ("validation", "processor", "settings")
+"""Each case starts two processes: of the others, the campaign does."""
+
+
+def cases(names):
+    return [name if name in IN_THE_QUICK_RUN else pytest.param(name, marks=pytest.mark.campaign) for name in names]
+
+
+@pytest.mark.parametrize("name", cases(ESTIMATORS))
 def test_results_have_the_same_bits(name, tmp_path):
     fit = f"np.random.seed(0)\n{ESTIMATORS[name]}"
     first = run(tmp_path / "programs", fit)
@@ -104,13 +112,14 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", cases(OTHERS))
 def test_nothing_is_loaded_elsewhere(filled, folder, name):
     case = OTHERS[name]
     counts = run(folder, before=case.get("before", ""), **case.get("variables", {}))[1]
     assert counts["train_block"] == [1, 1]
 
 
+@pytest.mark.campaign
 def test_the_second_of_two_devices(tmp_path):
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     fit = "with jax.default_device(jax.devices()[{}]):\n    model = skdeep.DeepClassifier(**settings).fit(X, y)"
@@ -129,6 +138,7 @@ def test_an_executable_that_cannot_be_loaded_is_replaced(filled, folder):
     assert run(folder)[:2] == [digest, {}]
 
 
+@pytest.mark.campaign
 def test_a_removed_executable_is_compiled_again(filled, folder):
     for file in stored_files(folder):
         if file.n_bytes > 50_000:
@@ -138,6 +148,7 @@ def test_a_removed_executable_is_compiled_again(filled, folder):
     assert counts["train_block"] == [1, 1]
 
 
+@pytest.mark.campaign
 def test_programs_of_jaxs_own_cache_are_not_stored(filled, folder, tmp_path):
     """XLA would write them without a part of their code."""
     variables = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
@@ -183,6 +194,7 @@ class Scaled(skdeep.losses.CrossEntropy):
 """
 
 
+@pytest.mark.campaign
 def test_an_edited_plugin(tmp_path):
     fit = "import acme\nmodel = skdeep.DeepClassifier(loss=acme.Scaled(), **settings).fit(X, y)"
     found = []
@@ -207,6 +219,7 @@ CrossEntropy.__module__ = "skdeep.losses"
     assert digest != filled[1][0]
 
 
+@pytest.mark.campaign
 def test_processes_share_a_folder(filled, tmp_path):
     """They compile at the same time, and write the same entries."""
     environment = {**os.environ, VARIABLE: str(tmp_path / "programs")}
@@ -331,14 +344,6 @@ def test_a_read_only_folder_is_read(on_disk, monkeypatch):
     program(X)
     monkeypatch.setattr(os, "utime", lambda *_: (_ for _ in ()).throw(PermissionError))
     assert called_after_forgetting(program, X)[1] == 0
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_write_permission_warns(on_disk):
-    on_disk.mkdir(mode=0o700)
-    on_disk.chmod(0o500)
-    with pytest.warns(RuntimeWarning, match="could not be stored"):
-        Program(lambda x: x + 1, "plus")(X)
 
 
 def refuse(x):
