@@ -14,26 +14,29 @@ _PREFIX = ".skdeep-"
 _STALE_SECONDS = 3600
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes, mode: int = 0o666) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], data: bytes, mode: int = 0o666, *, follows_links: bool = True
+) -> None:
     """Write a file in one step: until it is complete, an earlier file of this name stays as it was.
 
     The bytes are on the disk when this returns. If writing fails, no part is left behind. A new file gets `mode` without the bits
-    of the process's umask; an earlier file's mode is kept.
+    of the process's umask; an earlier file's mode is kept. A symbolic link stays and its target is written, or with
+    `follows_links=False` the file takes the place of the link.
 
     Raises
     ------
     OSError
         If the folder does not exist or cannot be written, or the disk is full.
     """
-    target = Path(os.fsdecode(os.path.realpath(path)))
-    if target.is_dir():
+    target = Path(os.fsdecode(os.path.realpath(path) if follows_links else os.path.abspath(path)))
+    if target.is_dir() and not (target.is_symlink() and not follows_links):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     remove_stale(target.parent)
     part = target.parent / f"{_PREFIX}{secrets.token_hex(8)}.part"
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         with os.fdopen(handle, "wb") as file:
-            if target.exists():
+            if target.exists() and not target.is_symlink():
                 os.chmod(part, stat.S_IMODE(target.stat().st_mode))
             file.write(data)
             file.flush()

@@ -62,6 +62,8 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if self.folder is not None and not isinstance(self.folder, str | os.PathLike):
             raise TypeError(f"The folder of Checkpoint must be a path or None. Got {self.folder!r} instead.")
+        if self.folder is not None and not os.fspath(self.folder):
+            raise ValueError("The folder of Checkpoint must not be empty. Give '.' for the current folder.")
         for name, kind, least in (("every_epochs", Integral, 1), ("every_seconds", Real, 0), ("keep", Integral, 1)):
             value = getattr(self, name)
             if value is None and name != "keep":
@@ -78,7 +80,7 @@ class Checkpoint:
         from skdeep.core.checkpoints import MEMORY
         from skdeep.persistence.checkpoints import FolderStore
 
-        return MEMORY if self.folder is None else FolderStore(Path(self.folder), int(self.keep))
+        return MEMORY if self.folder is None else FolderStore(Path(self.folder).absolute(), int(self.keep))
 
     def _interval(self) -> Interval:
         from skdeep.core.checkpoints import Interval

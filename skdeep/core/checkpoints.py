@@ -14,11 +14,14 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 
 from skdeep.core import stopping
+from skdeep.core.content import digest_of
+from skdeep.core.fingerprint import atoms_of
+from skdeep.core.identity import readable
 from skdeep.core.job import Job
 from skdeep.core.run import run
 from skdeep.core.watcher import Course, Watcher
@@ -29,6 +32,9 @@ LARGEST_SHARE = 0.02
 
 SECONDS_PER_BLOCK = 0.05
 """The length of blocks, the ends of which are the points that can be kept. Shorter fits then find a point near their last epoch."""
+
+SECONDS_BETWEEN_LOOKS = 0.2
+"""While one training waits for another, it looks so often whether it was cancelled."""
 
 MEMORY_BYTES = 2**29
 MOST_POINTS = 64
@@ -66,12 +72,15 @@ class Kept(Protocol):
 class Store(Protocol):
     """Keeps the snapshots of trainings by their identities."""
 
-    def opened(self, identity: str) -> AbstractContextManager[Kept]:
-        """Return what is kept of one training. Entering waits while another thread or process has it open."""
+    def opened(self, identity: str, watcher: Watcher) -> AbstractContextManager[Kept]:
+        """Return what is kept of one training.
+
+        Entering waits while another thread or process has it open, and raises KeyboardInterrupt if the watcher `is_cancelled` meanwhile.
+        """
         ...
 
 
-def run_kept(job: Job, watcher: Watcher, store: Store, interval: Interval) -> Outcome:
+def run_kept(job: Job, watcher: Watcher, store: Store, interval: Interval, callbacks: Any = None) -> Outcome:
     """Train a job as `run` does, from the newest snapshot in a store, and keep snapshots there.
 
     The outcome is that of `run`, to the bit. Trainings that a watcher stopped, or that diverged, are not kept to their end: the
@@ -83,13 +92,16 @@ def run_kept(job: Job, watcher: Watcher, store: Store, interval: Interval) -> Ou
     watcher : Watcher
     store : Store
     interval : Interval
+    callbacks : object, default=None
+        The objects by which the watcher may stop the training: with others, it is another training.
 
     Raises
     ------
     TypeError
-        If the job has no identity; see `Job.identity`.
+        If the job has no identity (see `Job.identity`), or the content of `callbacks` cannot be read.
     """
-    with store.opened(job.identity()) as kept:
+    identity = job.identity() if callbacks is None else stopped_by(job.identity(), callbacks)
+    with store.opened(identity, watcher) as kept:
         snapshot = kept.newest(job.start, job.last_epoch)
         if snapshot is not None:
             watcher.go_on(snapshot)
@@ -109,10 +121,15 @@ class Keeper(Watcher):
     def __init__(self, watcher: Watcher, kept: Kept, interval: Interval) -> None:
         self._watcher, self._kept, self._interval = watcher, kept, interval
         self.is_epoch_wise = watcher.is_epoch_wise or interval.epochs is not None
-        self.seconds_per_block = min(watcher.seconds_per_block, SECONDS_PER_BLOCK, interval.seconds or math.inf)
+        self.seconds_per_block = min(
+            watcher.seconds_per_block, SECONDS_PER_BLOCK, math.inf if interval.seconds is None else interval.seconds
+        )
         self._last = time.perf_counter()
         self._last_epoch: int | None = None
         self._copying = 0.0
+
+    def is_cancelled(self) -> bool:
+        return self._watcher.is_cancelled()
 
     def begin_epoch(self) -> None:
         self._watcher.begin_epoch()
@@ -183,13 +200,17 @@ class MemoryStore:
         """The memory of all snapshots."""
 
     @contextlib.contextmanager
-    def opened(self, identity: str) -> Iterator[_InMemory]:
-        """Yield what is kept of one training; wait while another thread has it open."""
+    def opened(self, identity: str, watcher: Watcher) -> Iterator[_InMemory]:
+        """Yield what is kept of one training; wait while another thread has it open, or until the watcher is cancelled."""
         with self._lock:
             training = self._trainings.get(identity) or self._open.get(identity) or _Training()
             self._open[identity] = training
-        with training.lock:
+        while not training.lock.acquire(timeout=SECONDS_BETWEEN_LOOKS):
+            raise_if_cancelled(watcher)
+        try:
             yield _InMemory(self, identity, training)
+        finally:
+            training.lock.release()
 
     def use(self, identity: str, training: _Training) -> None:
         """Note that a training was used, and forget others, or its own first points, while all take too much memory."""
@@ -259,6 +280,18 @@ class _InMemory:
 def place_of(snapshot: Snapshot) -> tuple[int, int]:
     """Return the number of finished epochs of a snapshot, and of finished steps of the next one."""
     return int(snapshot.state.epoch), int(snapshot.state.position)
+
+
+def raise_if_cancelled(watcher: Watcher) -> None:
+    """Raise KeyboardInterrupt if a training that waits for another was cancelled."""
+    if watcher.is_cancelled():
+        raise KeyboardInterrupt
+
+
+def stopped_by(identity: str, callbacks: Any) -> str:
+    """Return the identity of a training that these objects may stop."""
+    with readable():
+        return digest_of([identity, list(atoms_of(callbacks))])
 
 
 MEMORY = MemoryStore()

@@ -26,8 +26,13 @@ def digest_of(parts: Iterable[Any], digits: int = HEX_DIGITS) -> str:
 
 
 def array_digest(array: Any) -> Any:
-    """Return the shape, the dtype and a digest of the values of an array."""
+    """Return the shape, the dtype and a digest of the values of an array; objects count by their types and representations."""
     values = np.ascontiguousarray(array)
+    if values.dtype.hasobject:
+        found = hashlib.sha256()
+        for value in values.ravel().tolist():
+            found.update(f"{type(value).__qualname__}:{value!r};".encode("utf-8", "backslashreplace"))
+        return values.shape, str(values.dtype), found.hexdigest()[:HEX_DIGITS]
     # BLAKE2 reads about a gigabyte per second.
     return (
         values.shape,
@@ -68,7 +73,7 @@ def written(value: Any) -> Iterable[bytes]:
     TypeError
         If a value is of another kind and has no name by which other processes find it.
     """
-    if isinstance(value, bool | int | str | bytes | float | types.NoneType | types.EllipsisType):
+    if isinstance(value, bool | int | str | bytes | float | complex | types.NoneType | types.EllipsisType):
         yield f"{type(value).__name__}:{value!r}".encode()
     elif isinstance(value, enum.Enum):
         yield f"enum:{name_of(type(value))}.{value.name}".encode()
@@ -89,11 +94,24 @@ def written(value: Any) -> Iterable[bytes]:
         yield f"module:{value.__name__}:{version_of(value.__name__)}".encode()
     elif isinstance(value, np.dtype):
         yield f"dtype:{value}".encode()
+    elif (known := _global_name_of(value)) is not None:
+        yield f"global:{known}".encode()
     else:
         yield f"name:{name_of(value)}:{version_of(module_of(value))}".encode()
         if isinstance(value, types.FunctionType) and "<" in value.__qualname__:  # several lambdas share a name
             yield from _written_code(value.__code__)
             yield from written([value.__defaults__, value.__kwdefaults__])
+
+
+def _global_name_of(value: Any) -> str | None:
+    """Return the name of an object without a name of its own that pickle stores by a name, such as `pandas.NA`; None for others."""
+    if hasattr(value, "__name__") or hasattr(value, "__qualname__"):
+        return None
+    try:
+        reduced = value.__reduce_ex__(4)
+    except Exception:  # classes that cannot be pickled raise exceptions of any kind
+        return None
+    return f"{type(value).__module__}.{reduced}" if isinstance(reduced, str) else None
 
 
 def _written_code(code: types.CodeType) -> Iterable[bytes]:

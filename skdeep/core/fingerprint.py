@@ -13,6 +13,7 @@ import dis
 import enum
 import functools
 import hashlib
+import importlib.util
 import io
 import logging
 import os
@@ -203,13 +204,12 @@ class _Reader:
         start = len(self.atoms)
         self.atoms += (function.__code__, function.__defaults__ is None, function.__kwdefaults__ is None)
         self.read_from.add(str(function.__globals__.get("__name__")))
-        if function.__defaults__ is not None:
-            self.read(function.__defaults__)
-        if function.__kwdefaults__ is not None:
-            self.read(function.__kwdefaults__)
+        attributes = _names_in(function.__code__).attributes
+        for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()):
+            self._read_used(value, attributes)
         for cell in function.__closure__ or ():
             try:
-                self.read(cell.cell_contents)
+                self._read_used(cell.cell_contents, attributes)
             except ValueError:  # the cell is empty
                 self.atoms.append("empty")
         if not is_installed:
@@ -225,13 +225,19 @@ class _Reader:
         for name in names.loaded:
             if name in scope:
                 self.atoms.append(name)
-                self._read_global(scope[name], names.attributes)
+                self._read_used(scope[name], names.attributes)
         for name in names.imported:
             for module in (name, f"{scope.get('__package__')}.{name}"):
-                if module in sys.modules:
-                    self._read_global(sys.modules[module], names.attributes)
+                if (found := _user_module(module)) is not None:
+                    self._read_used(found, names.attributes)
 
-    def _read_global(self, value: Any, attributes: tuple[str, ...]) -> None:
+    def _read_used(self, value: Any, attributes: tuple[str, ...]) -> None:
+        """Read a value that code uses; of a module, the attributes that the code names."""
+        if type(value) is tuple:
+            self.atoms.append(tuple)
+            for item in value:
+                self._read_used(item, attributes)
+            return
         self.read(value)
         if not isinstance(value, types.ModuleType) or (value, attributes) in self._modules:
             return
@@ -240,7 +246,21 @@ class _Reader:
         for name in attributes:
             if name in scope:
                 self.atoms.append(name)
-                self._read_global(scope[name], attributes)
+                self._read_used(scope[name], attributes)
+
+    def read_enum(self, value: enum.Enum) -> None:
+        cls = type(value)
+        if _is_installed(cls.__module__):
+            self.atoms.append(value)
+            return
+        self.atoms += (enum.Enum, cls.__qualname__, value.name)
+        self.read(value.value)
+        self.read_items(member for member in vars(cls).values() if isinstance(member, types.FunctionType))
+
+    def read_ufunc(self, value: np.ufunc) -> None:
+        if value.__name__.endswith("(vectorized)"):  # numpy.frompyfunc holds a Python function that cannot be read
+            raise UnreadableError
+        self.atoms.append(value)
 
     def read_method(self, method: types.MethodType) -> None:
         self.read(method.__func__)
@@ -265,7 +285,10 @@ class _Reader:
 
     def read_partial(self, partial: functools.partial[Any]) -> None:
         self.atoms.append(type(partial))
-        self.read_items((partial.func, partial.args, partial.keywords))
+        code = getattr(partial.func, "__code__", None)
+        attributes = () if code is None else _names_in(code).attributes
+        self.read(partial.func)
+        self._read_used((partial.args, *partial.keywords.items()), attributes)
 
     def read_accessor(self, value: Any) -> None:
         self.atoms.append(type(value))
@@ -290,11 +313,14 @@ class _Reader:
         self.atoms.append(cls.__qualname__)
         self.read_items(cls.__bases__)
         self.read(type(cls))
-        for name, value in list(vars(cls).items()):
+        members = list(vars(cls).items())
+        methods = [value.__code__ for _, value in members if isinstance(value, types.FunctionType)]
+        attributes = tuple({name: None for code in methods for name in _names_in(code).attributes})
+        for name, value in members:
             if name in _NOT_CODE or isinstance(value, _SLOTS) or (name in _OFTEN_GENERATED and _is_generated(value)):
                 continue
             self.atoms.append(name)
-            self.read(value)
+            self._read_used(value, attributes)
 
     def read_instance(self, value: Any) -> None:
         cls: Any = type(value)
@@ -347,7 +373,9 @@ _NOT_CODE = {
 
 _READERS: list[tuple[Any, Callable[[_Reader, Any], None]]] = [
     (type, _Reader.read_class),
-    ((types.ModuleType, np.ufunc, np.dtype, enum.Enum, types.MethodDescriptorType, types.WrapperDescriptorType,
+    (enum.Enum, _Reader.read_enum),
+    (np.ufunc, _Reader.read_ufunc),
+    ((types.ModuleType, np.dtype, types.MethodDescriptorType, types.WrapperDescriptorType,
       types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType), _Reader.read_identity),
     (functools.partial, _Reader.read_partial),
     (types.MethodType, _Reader.read_method),
@@ -369,6 +397,22 @@ _READERS_OF_TYPES: dict[type, Callable[[_Reader, Any], None]] = {
     set: _Reader.read_set,
     frozenset: _Reader.read_set,
 }
+
+
+def _user_module(name: str) -> types.ModuleType | None:
+    """Return a module that code imports when it runs: one that is loaded, or one of the user, which is then loaded now.
+
+    Modules of installed packages that are not loaded yet are None: their content does not change.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    try:
+        spec = importlib.util.find_spec(name.partition(".")[0])  # the spec of a submodule would load its package
+        if spec is None or spec.origin is None or is_installed_file(spec.origin):
+            return None
+        return importlib.import_module(name)
+    except Exception:  # the code may never run this import, or raise then
+        return None
 
 
 def _is_generated(method: Any) -> bool:

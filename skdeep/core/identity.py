@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from skdeep.core.content import array_digest, digest_of, distribution_version, n
 from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.feed import form_of
 from skdeep.core.feeds.validation import validates_in_program
-from skdeep.core.fingerprint import UnreadableError, atoms_of
+from skdeep.core.fingerprint import MAX_ATOMS, UnreadableError, atoms_of
 from skdeep.core.inputs import arrays_of
 from skdeep.core.network import has_progress
 from skdeep.core.rows import WeightedRows, padded_size
@@ -31,27 +32,28 @@ PACKAGES = ("skdeep-flax", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 SETTINGS = (
     "jax_default_matmul_precision",
     "jax_default_prng_impl",
+    "jax_disable_most_optimizations",
     "jax_random_seed_offset",
     "jax_softmax_custom_jvp",
     "jax_threefry_partitionable",
 )
-"""The settings of JAX that may change the numbers of a training. The type of numbers is part of the placement."""
+"""The settings of JAX that may change the numbers of a training. The type of numbers is part of the placement, and XLA_FLAGS count too."""
 
 
 @contextlib.contextmanager
-def _reading() -> Iterator[None]:
+def readable() -> Iterator[None]:
     """Raise TypeError if the content of an object cannot be read."""
     try:
         yield
     except UnreadableError as err:
         raise TypeError(
-            "The identity and the signature of a job, which checkpoints need, are computed from the content of its components and its "
-            "scorer. One of them refers to an object whose content cannot be read, such as a generator or an open file. Leave that "
-            "object out, or train without checkpoint."
+            "The identity and the signature of a job, which checkpoints need, are computed from the content of its components, its scorer "
+            "and its callbacks. One of them refers to an object whose content cannot be read, such as a generator, or to more than "
+            f"{MAX_ATOMS:,} values. Leave that object out, hold many values in an array, or train without checkpoint."
         ) from err
 
 
-@_reading()
+@readable()
 def signature_of(job: Any) -> str:
     """Return a digest of everything that selects the program of a job, and of the shapes of the program's inputs."""
     shape = job.config.model.in_shape
@@ -69,7 +71,7 @@ def signature_of(job: Any) -> str:
     )
 
 
-@_reading()
+@readable()
 def identity_of(job: Any) -> str:
     """Return a digest of everything that decides the numbers of a training, except the epoch at which it ends."""
     config = job.config
@@ -90,6 +92,7 @@ def identity_of(job: Any) -> str:
             [array_digest(leaf) for leaf in jax.tree.leaves(job.start)],
             _versions(),
             [str(getattr(jax.config, name, None)) for name in SETTINGS],
+            sorted(os.environ.get("XLA_FLAGS", "").split()),
         ]
     )
 

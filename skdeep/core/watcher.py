@@ -50,6 +50,10 @@ class Watcher:
     def go_on(self, snapshot: Snapshot) -> None:
         """Called before all other methods if the training continues from a snapshot that was kept."""
 
+    def is_cancelled(self) -> bool:
+        """Asked from time to time while the training waits for another one. Return True to give it up."""
+        return False
+
     def begin_epoch(self) -> None:
         """Called before an epoch begins."""
 

@@ -27,7 +27,14 @@ def run_job(estimator: Any, job: Job, watcher: Watcher) -> Outcome:
     checkpoint = checkpoint_of(estimator)
     if checkpoint is None or job.origin.is_partial:
         return run(job, watcher)
-    return run_kept(job, watcher, checkpoint._store(), checkpoint._interval())
+    # The members of an ensemble have no callbacks.
+    return run_kept(job, watcher, checkpoint._store(), checkpoint._interval(), _that_may_stop(estimator))
+
+
+def _that_may_stop(estimator: Any) -> list[Any] | None:
+    """Return the callbacks of an estimator, None if there are none. Those of scikit-learn itself stop no training."""
+    callbacks = getattr(estimator, "_skl_callbacks", None) or []
+    return [each for each in callbacks if not type(each).__module__.startswith("sklearn.callback")] or None
 
 
 def checkpoint_of(estimator: Any) -> Checkpoint | None:

@@ -225,6 +225,9 @@ class _Stoppable(Watcher):
     def __init__(self, event: threading.Event) -> None:
         self._event = event
 
+    def is_cancelled(self) -> bool:
+        return self._event.is_set()
+
     def end_epochs(self, course: Course, n_new: int) -> bool:
         return self._event.is_set()
 

@@ -11,7 +11,11 @@ from sklearn.metrics import check_scoring
 
 from skdeep.core.rows import WeightedRows
 
-_WITHOUT_EFFECT_ON_SCORES = ("max_epochs", "verbose", "device", "checkpoint", "random_state", "warm_start", "scoring")
+_WITHOUT_EFFECT_ON_SCORES = (
+    *("max_epochs", "verbose", "device", "checkpoint", "random_state", "warm_start", "scoring"),
+    *("pretrain", "cv", "validation_fraction"),  # they decide the first parameters and the rows, which are read anyway
+)
+"""Parameters of estimators that are not read for the identity; so are components, which the configuration holds."""
 
 
 class ScoredRows(NamedTuple):
@@ -54,19 +58,24 @@ class EstimatorScore:
     def identity_parts(self) -> list[Any]:
         """Return the values that determine the score, for `Job.identity`.
 
-        Two trainings with equal rows and encoded targets may have other labels, or other limits of predictions, and then other scores.
+        Two trainings with equal rows and encoded targets may have other labels, or other parameters of `predict`, and then other scores.
         """
+        from skdeep.core.content import array_digest
         from skdeep.core.fingerprint import atoms_of
         from skdeep.core.identity import content_of
 
         estimator = self._estimator
-        plain = {
-            name: value
-            for name, value in estimator.get_params(deep=False).items()
-            if name not in _WITHOUT_EFFECT_ON_SCORES and isinstance(value, bool | int | float | str | None)
-        }
-        read = [list(atoms_of(value)) for value in (estimator.scoring, type(estimator), self._y, plain)]
-        return [*read, content_of(self._rows), sorted(self._weights)]
+        known = {*_WITHOUT_EFFECT_ON_SCORES, *estimator._components}
+        params = {name: value for name, value in estimator.get_params(deep=False).items() if name not in known}
+        classes = getattr(estimator, "classes_", [])
+        labels = [np.asarray(labels) for labels in (classes if isinstance(classes, list) else [classes])]
+        read = [list(atoms_of(value)) for value in (estimator.scoring, type(estimator), params)]
+        return [
+            *read,
+            [array_digest(each) for each in (self._y, *labels)],
+            content_of(self._rows),
+            sorted(self._weights),
+        ]
 
 
 def _not_a_number(estimator: Any, y: np.ndarray) -> str:

@@ -20,20 +20,24 @@ import jax
 import numpy as np
 
 from skdeep.atomic_files import write_atomically
-from skdeep.core.checkpoints import place_of
+from skdeep.core import stopping
+from skdeep.core.checkpoints import SECONDS_BETWEEN_LOOKS, place_of, raise_if_cancelled
 from skdeep.core.cpu.aligned import aligned_copy
 from skdeep.core.history import COLUMNS
+from skdeep.core.watcher import Watcher
 from skdeep.errors import CheckpointWarning, CorruptModelError, ModelFileError, UnserializableParameterError
 from skdeep.estimators.warn import warn_caller
 from skdeep.persistence.container import from_bytes, is_storable, to_bytes
 from skdeep.persistence.files import read_bounded
 from skdeep.records import Snapshot, TrainState
 
-MAX_BYTES = 64 * 2**30
+BYTES_BESIDE_STATE = 32 * 2**20
+"""The largest size of a file beside the arrays of its state and its history: the header."""
+
 SECONDS_UNTIL_WARNING = 10.0
 """Waiting for another process longer than this warns once."""
 
-_NAME = re.compile(r"epoch-(\d{8,})-step-(\d{8,})(-end)?\.checkpoint")
+_NAME = re.compile(r"epoch-([0-9]{8,})-step-([0-9]{8,})(-end)?\.checkpoint")
 _IDENTITY = re.compile("[0-9a-f]{32}")
 _LOCK = "lock"
 
@@ -52,8 +56,8 @@ class FolderStore:
         self._folder, self._n_newest = folder, n_newest
 
     @contextlib.contextmanager
-    def opened(self, identity: str) -> Iterator[KeptInFolder]:
-        """Yield what is kept of one training; wait while another thread or process has it open.
+    def opened(self, identity: str, watcher: Watcher) -> Iterator[KeptInFolder]:
+        """Yield what is kept of one training; wait while another thread or process has it open, or until the watcher is cancelled.
 
         Warns with CheckpointWarning if the folder cannot be written: the training is then not kept.
         """
@@ -62,7 +66,7 @@ class FolderStore:
             is_writable = True
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(_locked(folder / _LOCK))
+                stack.enter_context(_locked(folder / _LOCK, watcher))
             except OSError as err:
                 is_writable = False
                 _warn_unwritable(self._folder, err)
@@ -72,24 +76,27 @@ class FolderStore:
         """Remove all trainings from the folder, and no other file."""
         if self._folder.is_dir():
             for folder in self._folder.iterdir():
-                if _IDENTITY.fullmatch(folder.name) and folder.is_dir():
+                if _IDENTITY.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
                     shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, watcher: Watcher) -> Iterator[None]:
     from filelock import FileLock, Timeout  # an import of 50 ms, for those who keep checkpoints
 
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=SECONDS_UNTIL_WARNING)
-    except Timeout:
-        warn_caller(
-            f"Another thread or process does the same training, with checkpoints in {str(path.parent)!r}. Waiting until it ends, "
-            "to continue from there.",
-            CheckpointWarning,
-        )
-        lock.acquire()
+    lock, started, has_warned = FileLock(path), time.perf_counter(), False
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=SECONDS_BETWEEN_LOOKS)
+        except Timeout:
+            raise_if_cancelled(watcher)
+            if not has_warned and time.perf_counter() - started > SECONDS_UNTIL_WARNING:
+                has_warned = True
+                warn_caller(
+                    f"Another thread or process does the same training, with checkpoints in {str(path.parent)!r}. Waiting until it ends, "
+                    "to continue from there.",
+                    CheckpointWarning,
+                )
     try:
         yield
     finally:
@@ -132,7 +139,7 @@ class KeptInFolder:
                 continue
             path = self._folder / file.name
             try:
-                return _snapshot_in(read_bounded(path, MAX_BYTES), self._identity, file, start)
+                return _snapshot_in(read_bounded(path, _most_bytes(start, file)), self._identity, file, start)
             except (ModelFileError, OSError) as err:
                 warn_caller(
                     f"The checkpoint {str(path)!r} cannot be used: {err} Training continues from the one before, or from the beginning.",
@@ -157,16 +164,18 @@ class KeptInFolder:
             return
         try:
             writing.result()
-        except (OSError, UnserializableParameterError) as err:
+        except (OSError, MemoryError, UnserializableParameterError) as err:
             self._is_writable = False
             _warn_unwritable(self._folder, err)
 
     def _write(self, snapshot: Snapshot, is_end: bool) -> None:
         start = time.perf_counter()
         file = _File(*place_of(snapshot), is_end)
-        write_atomically(self._folder / file.name, _bytes_of(snapshot, self._identity))
+        data = _bytes_of(snapshot, self._identity)
+        write_atomically(self._folder / file.name, data, follows_links=False)  # a link may lead to any file of the user
         for old in self._superfluous(file):
-            (self._folder / old.name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it is not a file of ours
+                (self._folder / old.name).unlink(missing_ok=True)
         self._cost = time.perf_counter() - start
 
     def _superfluous(self, newest: _File) -> list[_File]:
@@ -177,8 +186,10 @@ class KeptInFolder:
         return earlier[: max(0, len(earlier) - n_kept)]
 
     def _files(self) -> list[_File]:
-        found = [_NAME.fullmatch(path.name) for path in self._folder.glob("*.checkpoint")]
-        return [_File(int(match[1]), int(match[2]), match[3] is not None) for match in found if match]
+        names = [path.name for path in self._folder.glob("*.checkpoint")]
+        matches = [match for match in map(_NAME.fullmatch, names) if match]
+        files = [_File(int(match[1]), int(match[2]), match[3] is not None) for match in matches]
+        return [file for file in files if file.name in names]  # a number may be written in several ways
 
 
 def _warn_unwritable(folder: Path, err: Exception) -> None:
@@ -219,17 +230,40 @@ def _snapshot_in(data: bytes, identity: str, file: _File, start: TrainState) -> 
     leaves, tree = jax.tree.flatten(start)
     try:
         found = [aligned_copy(arrays[f"state/{i}"]) for i in range(len(leaves))]
-        history = {name: arrays[f"history/{name}"].tolist() for name in COLUMNS}
+        columns = {name: arrays[f"history/{name}"] for name in COLUMNS}
         seconds = float(entry["seconds"])
     except (KeyError, TypeError, ValueError) as err:
         raise CorruptModelError("It does not hold a whole snapshot.") from err
     forms = [[(leaf.shape, leaf.dtype) for leaf in part] for part in (leaves, found)]
     if entry.get("tree") != str(tree) or forms[0] != forms[1] or len(arrays) != len(leaves) + len(COLUMNS):
         raise CorruptModelError("Its state has another form than that of this training.")
+    state = jax.tree.unflatten(tree, found)
+    if not (_goes_on_from(state, start, file) and _fits(columns, state, start) and math.isfinite(seconds)):
+        raise CorruptModelError("It does not fit this training, or its name and its content are of different places.")
+    history: dict[str, list[Any]] = {name: column.tolist() for name, column in columns.items()}
     history["epoch"] = [int(epoch) for epoch in history["epoch"]]
-    snapshot = Snapshot(jax.tree.unflatten(tree, found), history, seconds)
-    if place_of(snapshot) != (file.epoch, file.position) or {len(column) for column in history.values()} != {
-        len(history["epoch"])
-    }:
-        raise CorruptModelError("Its name and its content are of different places.")
-    return snapshot
+    return Snapshot(state, history, seconds)
+
+
+def _goes_on_from(state: TrainState, start: TrainState, file: _File) -> bool:
+    """Return True if a state can be one of the training that began with `start`, at the place that the file's name says."""
+    kept = ("key", "n_rows", "steps_per_epoch", "largest_batch")
+    return (
+        all(np.array_equal(getattr(state, name), getattr(start, name)) for name in kept)
+        and (int(state.epoch), int(state.position)) == (file.epoch, file.position)
+        and int(start.epoch) <= file.epoch
+        and file.position < int(state.steps_per_epoch)
+        and int(state.status) in (stopping.RUNNING, stopping.CONVERGED)
+    )
+
+
+def _fits(columns: dict[str, np.ndarray], state: TrainState, start: TrainState) -> bool:
+    """Return True if a history has the epochs between two states."""
+    epochs = np.arange(int(start.epoch), int(state.epoch), dtype=np.float64) + 1
+    are_plain = all(column.dtype == np.float64 and column.shape == epochs.shape for column in columns.values())
+    return are_plain and np.array_equal(columns["epoch"], epochs)
+
+
+def _most_bytes(start: TrainState, file: _File) -> int:
+    n_numbers = len(COLUMNS) * max(0, file.epoch - int(start.epoch))
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(start)) + 8 * n_numbers + BYTES_BESIDE_STATE

@@ -1,8 +1,11 @@
 """Checkpoints in a folder: found again by other processes, whole or passed over, and never in the way of a fit."""
 
+import contextlib
 import os
+import signal
 import stat
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -22,12 +25,17 @@ from skdeep import (
     SequenceGenerator,
     TabularClassifier,
 )
+from skdeep.callbacks import LossThreshold
 from skdeep.core import checkpoints
+from skdeep.core.watcher import Watcher
 from skdeep.errors import CheckpointWarning
+from skdeep.estimators.prepare import prepare
+from skdeep.estimators.training import FitData
 from skdeep.networks import MLP
 from skdeep.persistence import checkpoints as files
 from skdeep.persistence.container import from_bytes, to_bytes
 
+LIMIT = 600  # so that a fault does not hold up the tests
 RNG = np.random.RandomState(0)
 X = RNG.randn(60, 5).astype(np.float32)
 Y = np.digitize(X[:, 0] + X[:, 1], [-0.6, 0.6])
@@ -242,7 +250,7 @@ def test_waiting_for_another_process_warns(tmp_path, monkeypatch, epochs):
     is_locked, may_go = threading.Event(), threading.Event()
 
     def hold():
-        with files._locked(only_file(tmp_path).parent / "lock"):
+        with files._locked(only_file(tmp_path).parent / "lock", Watcher()):
             is_locked.set()
             may_go.wait()
 
@@ -259,6 +267,60 @@ def test_waiting_for_another_process_warns(tmp_path, monkeypatch, epochs):
         fitted(tmp_path)
     thread.join()
     assert epochs == [(0, 2), (2, 4)]
+
+
+# What stops a training
+
+CALLBACKS = pytest.mark.skipif(
+    not hasattr(DeepClassifier, "set_callbacks"), reason="scikit-learn < 1.9 has no callbacks"
+)
+
+
+@CALLBACKS
+def test_a_callback_that_stops_is_asked_in_every_epoch(tmp_path, epochs):
+    losses = fitted(max_epochs=8).history_.train_loss
+
+    def stopped(checkpoint, threshold):
+        model = DeepClassifier(**SMALL | {"max_epochs": 8}, checkpoint=checkpoint)
+        return model.set_callbacks(LossThreshold(threshold)).fit(X, Y)
+
+    checkpoint = Checkpoint(tmp_path, every_epochs=1)
+    fitted(checkpoint, max_epochs=8)
+    for n in (5, 3):
+        assert stopped(checkpoint, losses[n - 1]).n_iter_ == n
+    assert epochs == [(0, 8), (0, 5), (0, 3)]
+    assert stopped(checkpoint, losses[4]).n_iter_ == 5
+    assert epochs[-1] == (4, 5)
+
+
+def test_interrupting_an_ensemble_ends_its_waiting_threads(tmp_path):
+    """Its members wait for trainings that another thread has open."""
+    fitted(tmp_path, n_estimators=2)
+    locks = [path.parent / "lock" for path in Path(tmp_path).glob("*/*.checkpoint")]
+    is_locked, may_go, found = threading.Event(), threading.Event(), []
+
+    def hold():
+        with contextlib.ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(files._locked(lock, Watcher()))
+            is_locked.set()
+            may_go.wait(LIMIT)
+            found.append("released")
+
+    def interrupt():
+        time.sleep(1)
+        signal.raise_signal(signal.SIGINT)
+
+    holder, interrupter = threading.Thread(target=hold), threading.Thread(target=interrupt)
+    holder.start()
+    is_locked.wait()
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path, n_estimators=2)
+    assert found == []
+    may_go.set()
+    holder.join()
+    interrupter.join()
 
 
 # Damage
@@ -278,10 +340,25 @@ def of_another_training(data):
     return to_bytes({"checkpoint": manifest["checkpoint"]}, arrays)
 
 
-def of_another_place(data):
-    manifest, arrays = from_bytes(data)
-    arrays = {**arrays, **{name: array + 1 for name, array in arrays.items() if array.shape == () and array == 4}}
-    return to_bytes({"checkpoint": manifest["checkpoint"]}, arrays)
+def edited(**changes):
+    """Return a damage that changes arrays of a file, whose digests are then right again."""
+
+    def edit(data):
+        manifest, arrays = from_bytes(data)
+        paths = jax.tree_util.tree_leaves_with_path(start_of())
+        places = {jax.tree_util.keystr(path): f"state/{i}" for i, (path, _) in enumerate(paths)}
+        arrays = dict(arrays)
+        for name, value in changes.items():
+            place = places.get(f".{name}", f"history/{name}")
+            arrays[place] = np.asarray(value(arrays[place]))
+        return to_bytes({"checkpoint": manifest["checkpoint"]}, arrays)
+
+    edit.__name__ = "_".join(changes)
+    return edit
+
+
+def start_of():
+    return prepare(DeepClassifier(**SMALL), FitData(X, Y)).start
 
 
 def of_another_form(data):
@@ -305,7 +382,15 @@ DAMAGES = (
     flipped,
     lambda data: b"x" * 1000,
     of_another_training,
-    of_another_place,
+    edited(epoch=lambda epoch: epoch + 1),
+    edited(position=lambda position: position + 1),
+    edited(status=lambda status: status + np.int32(5)),  # it would be taken for Ctrl-C
+    edited(status=lambda status: status + np.int32(2)),
+    edited(n_rows=lambda n: n - 10),
+    edited(steps_per_epoch=lambda n: n - n + 1),
+    edited(train_loss=lambda losses: losses[:, None]),
+    edited(train_loss=lambda losses: losses[:2]),
+    edited(val_loss=lambda losses: losses.astype("f4")),
     of_another_form,
     without_an_array,
     with_another_tree,
@@ -324,6 +409,42 @@ def test_a_damaged_newest_file_falls_back_to_the_one_before(tmp_path, damage, ep
     assert epochs == [(0, 2), (2, 4), (2, 4)]
     fitted(tmp_path)  # the damaged file was written anew
     assert epochs[-1] == (4, 4)
+
+
+def test_a_huge_file_is_not_read(tmp_path, epochs):
+    fitted(tmp_path, max_epochs=2)
+    fitted(tmp_path)
+    with max(Path(tmp_path).glob("*/*.checkpoint")).open("r+b") as file:
+        file.truncate(2**40)  # takes no room on the disk
+    with pytest.warns(CheckpointWarning, match="bytes, more than"):
+        fitted(tmp_path)
+    assert epochs[-1] == (2, 4)
+
+
+def test_a_link_is_replaced_and_its_target_left_alone(tmp_path):
+    fitted(tmp_path / "runs", max_epochs=2)
+    (tmp_path / "victim").write_text("mine")
+    name = "epoch-00000004-step-00000000-end.checkpoint"
+    (only_file(tmp_path / "runs").parent / name).symlink_to(tmp_path / "victim")
+    with pytest.warns(CheckpointWarning):  # it is read first
+        fitted(tmp_path / "runs")
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert len(files_in(tmp_path / "runs")) == 2
+    (tmp_path / "runs" / ("0" * 32)).symlink_to(tmp_path)
+    Checkpoint(tmp_path / "runs").clear()
+    assert (tmp_path / "victim").exists()
+
+
+def test_odd_names_are_left_alone(tmp_path, epochs):
+    checkpoint = Checkpoint(tmp_path, every_epochs=100)
+    fitted(checkpoint, max_epochs=2)
+    folder = max(Path(tmp_path).glob("*/*.checkpoint")).parent
+    for name in ("epoch-00000000-step-00000001", "epoch-0000000009-step-00000000", "epoch-٠٠٠٠٠٠٠٣-step-00000000"):
+        (folder / f"{name}.checkpoint").mkdir()
+    with pytest.warns(CheckpointWarning, match="step-00000001"):
+        fitted(checkpoint, max_epochs=1)
+    fitted(checkpoint)
+    assert epochs == [(0, 2), (0, 1), (2, 4)]
 
 
 def test_if_all_files_are_damaged_training_starts_at_the_beginning(tmp_path, epochs):
@@ -359,6 +480,12 @@ def test_a_full_disk_keeps_the_earlier_file_and_warns_once(tmp_path, monkeypatch
     monkeypatch.setattr(os, "fsync", real)
     fitted(tmp_path, max_epochs=5)
     assert epochs == [(0, 2), (2, 5), (2, 5)]
+
+
+def test_memory_that_does_not_suffice_warns(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "to_bytes", lambda *_: (_ for _ in ()).throw(MemoryError("no room")))
+    with pytest.warns(CheckpointWarning, match="no room"):
+        assert_same_fit(fitted(tmp_path), fitted())
 
 
 @pytest.fixture
@@ -419,6 +546,21 @@ def test_a_folder_that_is_a_file_warns(tmp_path):
 def test_invalid_checkpoints_are_refused(params):
     with pytest.raises((TypeError, ValueError), match=f"The {next(iter(params))} of Checkpoint must be"):
         Checkpoint(**params)
+
+
+def test_a_relative_folder_stays_where_it_was_given(tmp_path, monkeypatch, epochs):
+    monkeypatch.chdir(tmp_path)
+    fitted(Checkpoint("runs"), max_epochs=2)
+    (tmp_path / "elsewhere").mkdir()
+
+    def moving(estimator, X, y):
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        return 0.0
+
+    for _ in range(2):
+        monkeypatch.chdir(tmp_path)
+        fitted("runs", early_stopping=True, scoring=moving)
+    assert epochs == [(0, 2), (0, 4), (4, 4)]
 
 
 def test_an_invalid_parameter_is_refused():

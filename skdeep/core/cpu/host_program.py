@@ -6,7 +6,9 @@ data holds only plain values and NumPy arrays, so that a file can hold it (`core
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -94,8 +96,12 @@ class _Writer:
         if name in INLINED:
             return self.write(params[INLINED[name]], inputs)
         outputs = tuple(self.new() for _ in equation.outvars)
-        has_rule = name in self.rules and all(map(_is_plain, (*equation.invars, *equation.outvars)))
         kept = {key: plain for key, value in params.items() if (plain := _as_plain(value)) is not _NOT_PLAIN}
+        has_rule = (
+            name in self.rules
+            and all(map(_is_plain, (*equation.invars, *equation.outvars)))
+            and not _names_read_by(self.rules[name]) & (params.keys() - kept.keys())
+        )
         dtype = host_dtype(equation.outvars[0].aval) if has_rule else None
         self.operations.append(
             Operation(name, kept if has_rule else {}, inputs, outputs, dtype, None if has_rule else equation)
@@ -128,7 +134,16 @@ def _as_plain(value: Any) -> Any:
     if isinstance(value, tuple | list | range):
         items = tuple(map(_as_plain, value))
         return _NOT_PLAIN if any(item is _NOT_PLAIN for item in items) else items
+    if isinstance(value, np.generic):
+        value = value.item()
     return value if value is None or isinstance(value, bool | int | float | str | np.dtype) else _NOT_PLAIN
+
+
+@functools.cache
+def _names_read_by(rule: Callable[..., Any]) -> frozenset[str]:
+    """Return the names of the parameters that a rule reads; it ignores all others."""
+    parameters = inspect.signature(rule).parameters.values() if inspect.isroutine(rule) else ()
+    return frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 def key_name(aval: Any) -> str | None:

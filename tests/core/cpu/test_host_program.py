@@ -63,3 +63,21 @@ def test_constants_and_literals_are_outputs_of_their_own():
 def test_operations_that_no_output_needs_are_left_out():
     program = as_program(jax.make_jaxpr(lambda x: (jnp.sin(x), x + 1)[1])(1.0))
     assert [operation.name for operation in program.operations] == ["add"]
+
+
+def test_parameters_may_be_numpy_numbers():
+    x = np.float32([1, 2])
+    program = as_program(jax.make_jaxpr(lambda x: jax.lax.concatenate([x, x], dimension=np.int64(0)))(x))
+    assert program.is_data
+    assert b"jax" not in pickle.dumps(program)
+    np.testing.assert_array_equal(run(program, [x])[0], [1, 2, 1, 2])
+
+
+def test_an_operation_whose_rule_misses_a_parameter_stays_jaxs(monkeypatch):
+    from skdeep.core.cpu import host_program
+
+    monkeypatch.setattr(host_program, "_as_plain", lambda value: host_program._NOT_PLAIN)
+    x = np.float32([1, 2])
+    program = as_program(jax.make_jaxpr(lambda x: jnp.reshape(x, (2, 1)) + 1)(x))
+    assert [operation.equation is None for operation in program.operations] == [False, True]
+    np.testing.assert_array_equal(run(program, [x])[0], [[2], [3]])
