@@ -17,7 +17,7 @@ class Checkpoint:
     """Keeps the state of trainings, so that a fit that was stopped, or that asks for more epochs, continues instead of starting again.
 
     Give it to an estimator as `checkpoint`. A training is found by all that decides its numbers: the rows, the parameters, the
-    random seed and the versions of packages. `max_epochs` is not part of it (unless the schedule looks at the end of training), nor
+    random seed and the versions of packages. `max_epochs` is not part of it (unless the schedule or the optimizer looks at the end), nor
     are `verbose`, `device` and `checkpoint` itself. So a fit continues what another fit with the same training, in this process or
     an earlier one, has reached, and ends with the same bits as if it had done all steps itself.
 
