@@ -29,6 +29,7 @@ from skdeep.core.rows import (
 from skdeep.core.step import continued_state, new_state
 from skdeep.core.stopping import Patience
 from skdeep.estimators.base import TrainedEstimator, n_parameters
+from skdeep.estimators.checkpointing import check_helps
 from skdeep.estimators.class_weight import check_some_class_weight
 from skdeep.estimators.continuing import (
     Form,
@@ -97,6 +98,8 @@ class DeepEstimator(TrainedEstimator):
 
     def _check_parameters(self, is_partial: bool) -> None:
         check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
+        if not is_partial:
+            check_helps(self)
 
     def _earlier(self, is_partial: bool) -> Earlier | None:
         if not hasattr(self, "params_") or not (is_partial or self.warm_start):

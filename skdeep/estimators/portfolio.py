@@ -19,7 +19,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from skdeep.core.greedy import greedy_counts
-from skdeep.estimators.checkpointing import check_helps
 from skdeep.estimators.members import copy_shared, folds
 from skdeep.estimators.validation_split import checked_groups
 from skdeep.tables.presets import PORTFOLIO
@@ -39,7 +38,9 @@ def train_portfolio(estimator: Any, data: Any) -> Any:
     data : FitData
     """
     with estimator._replaced_when_fitted() as new:
-        check_helps(estimator)
+        estimator._check_parameters(
+            is_partial=False
+        )  # the presets get seeds of their own, so they do not warn of a missing one
         rng = check_random_state(estimator.random_state)
         splits = _splits(estimator, data, rng)
         models = {}

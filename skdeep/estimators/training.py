@@ -7,7 +7,7 @@ from typing import Any
 
 from skdeep.core import stopping
 from skdeep.estimators.callbacks import EnsembleCallbacks, FitWatcher
-from skdeep.estimators.checkpointing import check_helps, run_job
+from skdeep.estimators.checkpointing import run_job
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.members import forget_members, train_members
 from skdeep.estimators.prepare import prepare
@@ -50,7 +50,6 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
     """
     with estimator._replaced_when_fitted() as new, traced_fields_named():
         forget_members(new)
-        check_helps(new)
         job = prepare(new, data, is_partial=is_partial)
         watcher = FitWatcher(new, data.seen_by_callbacks(), job, new._printer(job) if new.verbose else None)
         outcome = run_job(new, job, watcher)
@@ -66,7 +65,6 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
 def train_ensemble(estimator: Any, data: FitData) -> Any:
     """Train the members of an ensemble, and return the estimator. It calls the callbacks for the whole fit only."""
     with estimator._replaced_when_fitted() as new, traced_fields_named():
-        check_helps(new)
         callbacks = EnsembleCallbacks(new, data.seen_by_callbacks())
         trained = train_members(new, data)
     callbacks.end_fit(lambda: {"estimators_": new.estimators_})

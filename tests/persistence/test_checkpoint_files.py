@@ -177,6 +177,13 @@ def test_random_state_none_warns_once(tmp_path):
         assert record[0].filename == __file__
 
 
+def test_a_portfolio_without_a_seed_warns_once(tmp_path):
+    model = TabularClassifier(preset="portfolio", max_epochs=1, tol=None, cv=2, checkpoint=tmp_path)
+    with pytest.warns(CheckpointWarning, match="random_state=None") as record:
+        model.fit(X, Y)
+    assert len(record) == 1
+
+
 # Searches
 
 
