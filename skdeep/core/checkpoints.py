@@ -30,8 +30,8 @@ from skdeep.records import Outcome, Snapshot, TrainState
 LARGEST_SHARE = 0.02
 """Snapshots without a given interval take at most this share of the time of a training."""
 
-SECONDS_PER_BLOCK = 0.05
-"""The length of blocks, the ends of which are the points that can be kept. Shorter fits then find a point near their last epoch."""
+SECONDS_PER_BLOCK = 0.1
+"""The length of blocks without a given interval. A fit with fewer epochs then finds a point near its last one; shorter blocks cost time."""
 
 SECONDS_BETWEEN_LOOKS = 0.2
 """While one training waits for another, it looks so often whether it was cancelled."""
@@ -121,9 +121,8 @@ class Keeper(Watcher):
     def __init__(self, watcher: Watcher, kept: Kept, interval: Interval) -> None:
         self._watcher, self._kept, self._interval = watcher, kept, interval
         self.is_epoch_wise = watcher.is_epoch_wise or interval.epochs is not None
-        self.seconds_per_block = min(
-            watcher.seconds_per_block, SECONDS_PER_BLOCK, math.inf if interval.seconds is None else interval.seconds
-        )
+        wanted = SECONDS_PER_BLOCK if interval == Interval() else interval.seconds
+        self.seconds_per_block = min(watcher.seconds_per_block, math.inf if wanted is None else wanted)
         self._last = time.perf_counter()
         self._last_epoch: int | None = None
         self._copying = 0.0
