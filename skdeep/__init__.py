@@ -9,6 +9,7 @@ Follow `fit` through these files: `estimators/training.py` prepares, runs and ab
 from __future__ import annotations
 
 import importlib
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from skdeep.registry import register, unregister
 
 __version__ = "0.1.0"
+
+imported_at = time.time()
+"""When this process imported skdeep: files that changed later are not those that it runs (`core/disk`)."""
 
 _HOMES = {
     "Augmentation": "skdeep.contract",

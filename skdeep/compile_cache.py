@@ -77,12 +77,14 @@ def active_folder() -> Path | None:
     A folder that cannot be used gives a warning, once, and None: the variable is often set for many machines, and a fit must not fail
     because one of them has no place for a cache.
     """
-    folder = chosen_folder()
-    if folder is None:
-        return None
+    folder = Path()
     try:
+        found = chosen_folder()
+        if found is None:
+            return None
+        folder = found
         return made_private(folder)
-    except OSError as err:
+    except (OSError, RuntimeError) as err:  # a user without a home raises RuntimeError
         warn_once(folder, f"{VARIABLE} has no effect: {err}")
         return None
 

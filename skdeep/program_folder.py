@@ -71,7 +71,7 @@ def check_private(folder: Path) -> None:
             "The folder of compiled programs must belong to the user who runs them, because loading a program runs its code. "
             f"{str(folder)!r} belongs to the user with id {found.st_uid}, not {os.geteuid()}. Give a folder of your own."
         )
-    if stat.S_IMODE(found.st_mode) & ~_PRIVATE:
+    if stat.S_IMODE(found.st_mode) & 0o077:  # a folder may have the setgid bit from its parent
         raise PermissionError(
             "The folder of compiled programs must have mode 0700, because whoever can write there can run code in your processes. "
             f"{str(folder)!r} has mode {stat.S_IMODE(found.st_mode):04o}. Run `chmod 700`, or give a folder that is used for nothing else."
@@ -104,7 +104,7 @@ def remove_surplus(folder: Path, max_bytes: int | None = None) -> None:
 
 
 def remove_all(folder: Path) -> int:
-    """Remove all compiled programs of a folder, and return how many there were. Other files stay."""
+    """Remove all compiled programs of a folder, and return how many there were. Files of other kinds stay."""
     files = stored_files(folder)
     for file in files:
         file.path.unlink(missing_ok=True)

@@ -233,7 +233,7 @@ def test_importing_the_estimators_loads_neither_flax_nor_optax():
 
 
 # Files that are tested by running a whole job.
-TESTED_WITH_THE_JOB = {"run.py", "identity.py", "watcher.py", "drivers/steps.py"}
+TESTED_WITH_THE_JOB = {"run.py", "watcher.py", "drivers/steps.py"}
 
 
 def test_every_file_of_the_core_has_its_tests():

@@ -197,7 +197,8 @@ class _Reader:
             self.atoms += (type(array), values.shape, str(values.dtype), digest)
 
     def read_function(self, function: types.FunctionType) -> None:
-        is_installed = _is_installed_globals(function.__globals__)
+        # Code that is made at run time, such as sympy's lambdify does, may get the globals of an installed module.
+        is_installed = _is_installed_globals(function.__globals__) and _is_installed_code(function.__code__)
         if is_installed and function.__closure__ is None:
             self.atoms.append(function)
             return
@@ -205,8 +206,8 @@ class _Reader:
         self.atoms += (function.__code__, function.__defaults__ is None, function.__kwdefaults__ is None)
         self.read_from.add(str(function.__globals__.get("__name__")))
         attributes = _names_in(function.__code__).attributes
-        for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()):
-            self._read_used(value, attributes)
+        self._read_used(function.__defaults__ or (), attributes)
+        self._read_used(tuple((function.__kwdefaults__ or {}).items()), attributes)
         for cell in function.__closure__ or ():
             try:
                 self._read_used(cell.cell_contents, attributes)
@@ -234,7 +235,7 @@ class _Reader:
     def _read_used(self, value: Any, attributes: tuple[str, ...]) -> None:
         """Read a value that code uses; of a module, the attributes that the code names."""
         if type(value) is tuple:
-            self.atoms.append(tuple)
+            self.atoms += (tuple, len(value))
             for item in value:
                 self._read_used(item, attributes)
             return
@@ -268,6 +269,7 @@ class _Reader:
 
     def read_builtin(self, function: Any) -> None:
         self.atoms += (type(function), function.__qualname__, function.__module__)
+        self.read_from.add(function.__module__ or "builtins")
         if not isinstance(function.__self__, types.ModuleType):
             self.read(function.__self__)
 
@@ -288,7 +290,8 @@ class _Reader:
         code = getattr(partial.func, "__code__", None)
         attributes = () if code is None else _names_in(code).attributes
         self.read(partial.func)
-        self._read_used((partial.args, *partial.keywords.items()), attributes)
+        self._read_used(partial.args, attributes)
+        self._read_used(tuple(partial.keywords.items()), attributes)
 
     def read_accessor(self, value: Any) -> None:
         self.atoms.append(type(value))
@@ -466,6 +469,10 @@ def _is_installed(module: Any) -> bool:
 def _is_installed_globals(scope: dict[str, Any]) -> bool:
     file = scope.get("__file__")
     return is_installed_file(file) if isinstance(file, str) else scope.get("__name__") in sys.builtin_module_names
+
+
+def _is_installed_code(code: types.CodeType) -> bool:
+    return code.co_filename.startswith("<frozen ") or is_installed_file(code.co_filename)
 
 
 @functools.lru_cache(maxsize=4096)

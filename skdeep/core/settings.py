@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Hashable
 
 import jax
@@ -25,7 +26,13 @@ SETTINGS = [
 _read_settings = operator.attrgetter(*SETTINGS)
 
 
+def interceptors() -> tuple[int, ...]:
+    """Return the identities of the functions that intercept the methods of Flax's modules now (`flax.linen.intercept_methods`)."""
+    loaded = sys.modules.get("flax.linen.module")
+    return () if loaded is None else tuple(map(id, loaded._global_interceptor_stack))
+
+
 def current_settings() -> Hashable:
-    """Return the values of `SETTINGS` in this thread."""
+    """Return the values of `SETTINGS` in this thread, and who intercepts methods of modules."""
     values: Hashable = _read_settings(jax.config)
-    return values
+    return values, interceptors()

@@ -250,3 +250,19 @@ def test_memory_does_not_grow_with_the_number_of_structures():
     """The second 70 structures replace the first ones."""
     half, full, _ = megabytes(140)
     assert full - half < 50
+
+
+def test_intercepted_methods_are_another_program():
+    import flax.linen as nn
+
+    def doubled(call, args, kwargs, context):
+        found = call(*args, **kwargs)
+        return 2 * found if context.method_name == "__call__" and isinstance(context.module, nn.Dense) else found
+
+    x = np.arange(20, dtype=np.float32).reshape(10, 2)
+    model = skdeep.DeepRegressor(max_epochs=1, tol=None, random_state=0)
+    plain = model.fit(x, x[:, 0]).predict(x)
+    with nn.intercept_methods(doubled):
+        intercepted = model.fit(x, x[:, 0]).predict(x)
+    assert not np.allclose(plain, intercepted)
+    np.testing.assert_array_equal(model.fit(x, x[:, 0]).predict(x), plain)

@@ -7,9 +7,13 @@ import jax
 from skdeep.core.settings import SETTINGS, current_settings
 
 
+def settings():
+    return dict(zip(SETTINGS, current_settings()[0], strict=True))
+
+
 def test_a_setting_of_this_thread():
-    before = dict(zip(SETTINGS, current_settings(), strict=True))
+    before = settings()
     with jax.enable_x64(not before["jax_enable_x64"]):
-        after = dict(zip(SETTINGS, current_settings(), strict=True))
+        after = settings()
     assert {name for name in SETTINGS if before[name] != after[name]} == {"jax_enable_x64"}
-    assert dict(zip(SETTINGS, current_settings(), strict=True)) == before
+    assert settings() == before

@@ -164,7 +164,9 @@ _RULES: dict[str, Rule] = {
     "convert_element_type": _convert,
     "square": lambda x, **_: x * x,
     "integer_pow": lambda x, *, y, **_: x**y,
-    "reshape": lambda x, *, new_sizes, **_: np.reshape(x, new_sizes),
+    "reshape": lambda x, *, new_sizes, dimensions, **_: np.reshape(
+        x if dimensions is None else np.transpose(x, dimensions), new_sizes
+    ),
     "squeeze": lambda x, *, dimensions, **_: np.squeeze(x, tuple(dimensions)),
     "transpose": lambda x, *, permutation, **_: np.transpose(x, permutation),
     "slice": lambda x, *, start_indices, limit_indices, strides, **_: x[

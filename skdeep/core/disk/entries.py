@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 
 from skdeep.atomic_files import write_atomically
-from skdeep.program_folder import SUFFIX, remove_surplus
+from skdeep.program_folder import MAX_BYTES, SUFFIX, remove_surplus
 
 _MAGIC = b"skdeep compiled program 1\n"
 _DIGEST_BYTES = 32
@@ -25,7 +25,8 @@ def read_entry(folder: Path, key: str) -> bytes | None:
     path = path_of(folder, key)
     try:
         with os.fdopen(os.open(path, _FLAGS), "rb") as file:
-            data = file.read() if _is_own(os.fstat(file.fileno())) else b""
+            found = os.fstat(file.fileno())
+            data = file.read() if _is_own(found) and found.st_size <= MAX_BYTES else b""
     except OSError:  # there is no file, or a link
         return None
     content = _content_of(data, key)
@@ -43,6 +44,8 @@ def write_entry(folder: Path, key: str, content: bytes) -> None:
     OSError
         If the folder cannot be written, or the disk is full.
     """
+    if len(content) > MAX_BYTES:
+        return
     remove_entry(folder, key)  # a file that is replaced would pass on its mode
     rest = key.encode() + content
     write_atomically(path_of(folder, key), _MAGIC + hashlib.sha256(rest).digest() + rest, mode=0o600)

@@ -12,7 +12,6 @@ import importlib.util
 import os
 import platform
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,16 @@ import numpy as np
 import scipy
 from jaxlib import xla_client
 
+import skdeep
 from skdeep.core.content import distribution_version
 from skdeep.core.fingerprint import is_installed_file
 from skdeep.core.placement import Placement
-from skdeep.core.settings import current_settings
+from skdeep.core.settings import current_settings, interceptors
 
 FORMAT = 1
 """Raise it if stored programs of earlier versions must not be used."""
 
-_PREFIXES = ("XLA_", "PJRT_", "TF_", "LIBTPU_", "CUDA_", "NVIDIA_", "ROCM_", "HIP_")
+_PREFIXES = ("NPROC", "XLA_", "PJRT_", "TF_", "LIBTPU_", "CUDA_", "NVIDIA_", "ROCM_", "HIP_")
 _PREFIXES_WHEN_TRACED = ("FLAX_", "NNX_", "OPTAX_")
 _CPU_FIELDS = {
     "vendor_id", "cpu family", "model", "model name", "stepping", "flags",
@@ -43,7 +43,7 @@ _WITHOUT_EFFECT = (
     "jax_transfer_guard", "jax_distributed", "jax_platforms",
 )  # fmt: skip
 
-_imported_at = time.time()
+_imported_at = skdeep.imported_at
 
 
 def of_compiled(placement: Placement) -> list[Any]:
@@ -60,10 +60,14 @@ def of_traced() -> list[Any] | None:
     """Return the values that decide the trace of code of skdeep and of the packages that it uses; None if they are not known.
 
     They are not known if files of skdeep changed after this process imported skdeep, if one of the packages is not installed but
-    imported from a folder in which it may be edited, or if Flax's own settings were changed in this process.
+    imported from a folder in which it may be edited, if another version of it was installed meanwhile, or if Flax's own settings were
+    changed or its methods are intercepted in this process.
     """
-    source = source_digest()
-    if source is None or not _are_packages_installed() or not _has_flax_defaults():
+    try:
+        source = source_digest()
+    except OSError:  # skdeep is not a folder of files here, or was removed
+        return None
+    if source is None or not _are_packages_installed() or not _has_flax_defaults() or interceptors():
         return None
     return [source, _versions_when_traced(), _variables(_PREFIXES_WHEN_TRACED)]
 
@@ -111,6 +115,9 @@ def _versions_when_traced() -> list[str]:
 def _are_packages_installed() -> bool:
     """Return True if the packages whose versions are part of keys are those of their distributions, not editable folders."""
     for name in ("jax", "jaxlib", "flax", "optax", "numpy", "scipy"):
+        loaded = sys.modules.get(name)
+        if loaded is not None and getattr(loaded, "__version__", "") != distribution_version(name):
+            return False
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None or not is_installed_file(spec.origin):
             return False
@@ -162,5 +169,11 @@ def _stamps_of_source() -> list[tuple[str, int, int]]:
                     folders.append(entry.path)
                 elif entry.name.endswith(".py"):
                     status = entry.stat()
-                    found.append((os.path.relpath(entry.path, _SOURCE), status.st_size, status.st_mtime_ns))
+                    found.append(
+                        (
+                            os.path.relpath(entry.path, _SOURCE),
+                            status.st_size,
+                            max(status.st_mtime_ns, status.st_ctime_ns),
+                        )
+                    )
     return sorted(found)

@@ -89,7 +89,7 @@ def load_value(key: str | None) -> Any:
 def store_value(key: str | None, value: Any) -> None:
     """Store a value under a key, unless it is None or cannot be pickled."""
     if key is not None:
-        with contextlib.suppress(pickle.PicklingError, TypeError, AttributeError):
+        with contextlib.suppress(Exception):  # pickling raises exceptions of any kind
             _store(key, pickle.dumps(value))
 
 

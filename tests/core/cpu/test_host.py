@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 from skdeep.contract import call_arguments
 from skdeep.core.cpu import host
-from skdeep.core.cpu.host import evaluate
+from skdeep.core.cpu.host import as_program, evaluate, run
 from skdeep.core.network import functions_of
 from skdeep.core.random import key_of_seed, wrap_key
 from skdeep.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual
@@ -378,3 +378,9 @@ def test_outputs_that_are_constants_are_plain_arrays():
     assert [type(output) for output in outputs] == [np.ndarray] * 3
     assert not np.shares_memory(outputs[0], constant)
     assert_allclose(outputs[0], constant)
+
+
+def test_reshape_with_dimensions():
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    program = as_program(jax.make_jaxpr(lambda x: jax.lax.reshape(x, (6,), dimensions=(1, 0)))(x))
+    np.testing.assert_array_equal(run(program, [x])[0], [0, 3, 1, 4, 2, 5])

@@ -102,6 +102,7 @@ def source(monkeypatch, tmp_path):
         (tmp_path / name).write_text(f"# {name}")
         os.utime(tmp_path / name, (1, 1))
     monkeypatch.setattr(environment, "_SOURCE", tmp_path)
+    monkeypatch.setattr(environment, "_imported_at", time.time() + 5)
     monkeypatch.setattr(environment, "_first_stamps", [])
     environment._content_digest.cache_clear()
     yield tmp_path

@@ -14,6 +14,7 @@ import pytest
 
 import skdeep
 from skdeep.core.disk.structure import ForeignCodeError, written_structure
+from skdeep.core.fingerprint import fingerprint
 from skdeep.layers import Activation, Dense
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import CrossEntropy, Huber
@@ -131,7 +132,6 @@ def own_function(x):
         activated(jax.checkpoint(own_function)),
         (CrossEntropy(), (OwnLoss(),)),
     ],
-    ids=str,
 )
 def test_code_of_users_is_foreign(value):
     with pytest.raises(ForeignCodeError):
@@ -162,3 +162,26 @@ def test_a_class_that_pretends_to_be_builtin_is_foreign():
     for cls in (Fake, Renamed):
         with pytest.raises(ForeignCodeError):
             structure(activated(cls))
+
+
+def test_code_made_at_run_time_in_the_namespace_of_a_package_is_read():
+    made = [eval(f"lambda x: {code}", dict(vars(jnp))) for code in ("x * 2", "x ** 3")]
+    constants = [eval("lambda x: c * x", {**vars(jnp), "c": c}) for c in (1, 2)]
+    for pair in (made, constants):
+        for function in pair:
+            function.__name__ = function.__qualname__ = "_lambdifygenerated"
+        found = [fingerprint([activated(function)]) for function in pair]
+        assert found[0] != found[1]
+
+
+def test_nested_tuples_are_told_apart():
+    def function(*values):
+        return values
+
+    values = [
+        functools.partial(function, (1, 2)),
+        functools.partial(function, (1,), 2),
+        functools.partial(function, 1, ("k", 2)),
+        functools.partial(function, 1, k=2),
+    ]
+    assert len({fingerprint([activated(value)]) for value in values}) == 4
