@@ -560,8 +560,10 @@ def test_a_relative_folder_stays_where_it_was_given(tmp_path, monkeypatch, epoch
     fitted(Checkpoint("runs"), max_epochs=2)
     (tmp_path / "elsewhere").mkdir()
 
+    elsewhere = str(tmp_path / "elsewhere")
+
     def moving(estimator, X, y):
-        monkeypatch.chdir(tmp_path / "elsewhere")
+        os.chdir(elsewhere)
         return 0.0
 
     for _ in range(2):
