@@ -74,7 +74,7 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Forget all trainings that are kept in the folder, or in the memory of this process. Do not call it during a fit."""
-        self._store().clear()  # type: ignore[attr-defined]  # both stores have it
+        self._store().clear()
 
     def _store(self) -> Store:
         from skdeep.core.checkpoints import MEMORY

@@ -79,6 +79,10 @@ class Store(Protocol):
         """
         ...
 
+    def clear(self) -> None:
+        """Forget all trainings."""
+        ...
+
 
 def run_kept(job: Job, watcher: Watcher, store: Store, interval: Interval, callbacks: Any = None) -> Outcome:
     """Train a job as `run` does, from the newest snapshot in a store, and keep snapshots there.
