@@ -128,7 +128,7 @@ def test_objects_as_candidates_of_a_grid_share_a_program():
         "loss": [CrossEntropy(), CrossEntropy(label_smoothing=0.1)],
         "optimizer": [AdamW(), AdamW(b1=0.5)],
         "schedule": [WarmupCosine(), WarmupCosine(final=0.1)],
-        "network": [MLP(widths=(8,)), MLP(widths=(8,), dropout_rate=0.1)],
+        "network": [MLP(widths=(8,), dropout_rate=0.0), MLP(widths=(8,), dropout_rate=0.1)],
     }
     GridSearchCV(DeepClassifier(**SMALL), grid, cv=2, refit=False).fit(X, y)
     assert skdeep.compile_counts()["train_block"] == (1, 1)

@@ -153,7 +153,10 @@ def test_convolutions_have_a_bias_only_without_normalisation():
         (lambda: ResNet(depth=8.0), "'depth'.* Got 8.0 instead."),
         (lambda: ResNet(width=0), "The 'width' field of ResNet must be a positive int. Got 0 instead."),
         (lambda: ResNet(activation="reluu"), "Unknown activation 'reluu'. Did you mean 'relu'?"),
-        (lambda: ResNet(dropout_rate=1.0), r"The 'dropout_rate' field of ResNet must be in \[0, 1\). Got 1.0 instead."),
+        (
+            lambda: ResNet(dropout_rate=1.0),
+            r"The 'dropout_rate' field of ResNet must be None or in \[0, 1\). Got 1.0 instead.",
+        ),
         (
             lambda: ResNet(normalization="group"),
             r"of ResNet must be one of \[None, 'batch', 'layer'\]. Got 'group' instead.",
@@ -164,7 +167,10 @@ def test_convolutions_have_a_bias_only_without_normalisation():
         ),
         (lambda: CNN(hidden=(0,)), "The 'hidden' field of CNN must be a tuple of positive ints"),
         (lambda: CNN(kernel_size=0), "The 'kernel_size' field of CNN must be a positive int. Got 0 instead."),
-        (lambda: CNN(dropout_rate=-0.1), r"The 'dropout_rate' field of CNN must be in \[0, 1\). Got -0.1 instead."),
+        (
+            lambda: CNN(dropout_rate=-0.1),
+            r"The 'dropout_rate' field of CNN must be None or in \[0, 1\). Got -0.1 instead.",
+        ),
         (lambda: CNN(normalization="group"), r"of CNN must be one of \[None, 'batch', 'layer'\]. Got 'group' instead."),
     ],
 )

@@ -133,7 +133,7 @@ def test_kernel_init_has_the_variance_given_in_its_paper(kernel_init, variance):
             lambda: Dense(kernel_init="zeros"),
             r"The 'kernel_init' field of Dense must be one of \['he_normal', .* Got 'zeros'",
         ),
-        (lambda: Dropout(1.0), r"The 'rate' field of Dropout must be in \[0, 1\). Got 1.0 instead."),
+        (lambda: Dropout(1.0), r"The 'rate' field of Dropout must be None or in \[0, 1\). Got 1.0 instead."),
         (lambda: Dropout(float("nan")), "'rate'.* Got nan instead."),
         (lambda: Activation("rellu"), "Unknown activation 'rellu'. Did you mean 'relu'?.* Known: .*gelu.*tanh"),
     ],

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
 import skdeep
+from skdeep import DeepClassifier
 from skdeep.core.network import functions_of
 from skdeep.core.random import wrap_key
 from skdeep.errors import UnknownComponentError
@@ -191,6 +192,26 @@ def test_dropout_rate_is_traced():
     assert np.abs(without - dropped).max() > 1e-3
 
 
+def test_no_dropout_trains_as_dropout_of_rate_0():
+    fits = [
+        DeepClassifier(network=MLP((8,), dropout_rate=rate), max_epochs=3, tol=None, random_state=0).fit(
+            ROWS, [0, 1] * 3
+        )
+        for rate in (None, 0.0)
+    ]
+    assert_allclose(fits[0].predict_proba(ROWS), fits[1].predict_proba(ROWS), rtol=1e-6)
+
+
+def test_without_dropout_no_random_numbers_are_traced():
+    def operations(network):
+        network_functions = functions_of(network, (4,), 3)
+        apply = functools.partial(network_functions.apply, *init(network), ROWS, True)
+        return str(jax.make_jaxpr(lambda key: apply(key, jnp.ones(6))[0])(wrap_key(jnp.array(KEY))))
+
+    assert "random_bits" in operations(MLP((8,), dropout_rate=0.0))
+    assert "random_bits" not in operations(MLP((8,)))
+
+
 def test_inference_is_deterministic_and_training_is_not():
     network = MLP(widths=(16,), dropout_rate=0.5)
     variables = init(network)
@@ -220,7 +241,10 @@ def test_padding_does_not_change_running_statistics():
         ),
         (lambda: MLP(widths=8), "'widths'.* Got 8 instead."),
         (lambda: MLP(widths=(8.5,)), "'widths'"),
-        (lambda: MLP(dropout_rate=1.0), r"The 'dropout_rate' field of MLP must be in \[0, 1\). Got 1.0 instead."),
+        (
+            lambda: MLP(dropout_rate=1.0),
+            r"The 'dropout_rate' field of MLP must be None or in \[0, 1\). Got 1.0 instead.",
+        ),
         (
             lambda: MLP(normalization="group"),
             r"The 'normalization' field of MLP must be one of \[None, 'batch', 'layer'\]. Got 'group' instead.",

@@ -399,7 +399,7 @@ def test_learned_positions():
         (lambda: SelfAttention(head_features=0), "The 'head_features' field of SelfAttention"),
         (
             lambda: SelfAttention(dropout_rate=1.0),
-            r"The 'dropout_rate' field of SelfAttention must be in \[0, 1\). Got 1.0 instead.",
+            r"The 'dropout_rate' field of SelfAttention must be None or in \[0, 1\). Got 1.0 instead.",
         ),
         (lambda: TransformerBlock(0), "The 'n_heads' field of TransformerBlock"),
         (lambda: TransformerBlock(widths_factor=0), "The 'widths_factor' field of TransformerBlock"),

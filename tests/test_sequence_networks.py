@@ -213,7 +213,10 @@ def test_rows_with_too_many_axes_are_refused(network):
     [
         (lambda: LSTM(0), "The 'units' field of LSTM must be a positive int. Got 0 instead."),
         (lambda: GRU(n_layers=0), "The 'n_layers' field of GRU must be a positive int. Got 0 instead."),
-        (lambda: LSTM(dropout_rate=1.0), r"The 'dropout_rate' field of LSTM must be in \[0, 1\). Got 1.0 instead."),
+        (
+            lambda: LSTM(dropout_rate=1.0),
+            r"The 'dropout_rate' field of LSTM must be None or in \[0, 1\). Got 1.0 instead.",
+        ),
         (lambda: TCN(8), "The 'widths' field of TCN must be a tuple of one or more positive ints. Got 8 instead."),
         (lambda: TCN(()), r"The 'widths' field of TCN must be a tuple of one or more positive ints. Got \(\) instead."),
         (lambda: TCN(kernel_size=0), "The 'kernel_size' field of TCN must be a positive int. Got 0 instead."),

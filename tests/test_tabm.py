@@ -22,7 +22,7 @@ OURS = {"tabm-mini": "mini", "tabm": "full", "tabm-packed": "packed"}
 
 
 def module_of(name, n_outputs=(4, 3)):
-    network = TabM(n_members=4, ensemble=OURS[name], widths=(8, 8), dropout_rate=0.0, n_bins=6, numeric_features=3)
+    network = TabM(n_members=4, ensemble=OURS[name], widths=(8, 8), dropout_rate=None, n_bins=6, numeric_features=3)
     return network.build(SPECS, n_outputs)
 
 

@@ -28,7 +28,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from skdeep.component import Component
-from skdeep.core.cpu.rewriting import LeftAloneError
+from skdeep.core.cpu.compile_options import compile_options
+from skdeep.core.cpu.rewriting import LeftAloneError, noted_operations
 from skdeep.core.disk import programs_on_disk as disk
 from skdeep.core.disk.executables import compile_now
 from skdeep.core.fingerprint import fingerprint, user_functions
@@ -132,12 +133,21 @@ class Program:
         Name in `compile_counts`, by default the function's.
     donate : tuple of int
         The positions of arguments whose memory the outputs may reuse.
+    is_brief : callable, default=None
+        Takes the arguments and returns True if, by their shapes, the program is soon done (see `core/cpu/compile_options.py`).
     """
 
-    def __init__(self, function: Callable[..., Any], name: str | None = None, donate: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str | None = None,
+        donate: tuple[int, ...] = (),
+        is_brief: Callable[..., bool] | None = None,
+    ) -> None:
         self.name = name or function.__name__
         self.function = function
         self._donate = donate
+        self._is_brief = is_brief or (lambda *_: False)
         functools.update_wrapper(self, function)
 
     def __call__(self, *arguments: Any) -> Any:
@@ -232,31 +242,32 @@ class Program:
 
         flat.__name__ = self.name
         _count(self.name, 0)
-        with _code_version(_current_version(arguments)):
+        with _code_version(_current_version(arguments)), noted_operations() as operations:
             lowered = jax.jit(flat, donate_argnums=donated, keep_unused=True).lower(*map(_shape_of, leaves))
+        options = compile_options(operations, self._is_brief(*arguments))
         text = lowered.as_text()
         if "callback" in text:  # the text does not identify the Python function that is called back
-            return self._compiled(lowered)[0], out_trees[0]
-        digest = hashlib.sha256(text.encode()).digest()
-        compiled = _by_text.get(_text_key(digest), lambda: self._loaded_or_compiled(lowered, digest))
+            return self._compiled(lowered, options)[0], out_trees[0]
+        digest = hashlib.sha256(f"{options}\n{text}".encode()).digest()
+        compiled = _by_text.get(_text_key(digest), lambda: self._loaded_or_compiled(lowered, options, digest))
         disk.store_value(key, disk.Lowered(digest, out_trees[0]))
         return compiled, out_trees[0]
 
-    def _loaded_or_compiled(self, lowered: Any, digest: bytes) -> Any:
+    def _loaded_or_compiled(self, lowered: Any, options: dict[str, int | bool], digest: bytes) -> Any:
         if not disk.is_active():
-            return self._compiled(lowered)[0]
+            return self._compiled(lowered, options)[0]
         key = disk.text_key(digest)
         found = disk.load_executable(key)
         if found is None:
-            found, may_be_stored = self._compiled(lowered)
+            found, may_be_stored = self._compiled(lowered, options)
             if may_be_stored:
                 disk.store_executable(key, found)
         return found
 
-    def _compiled(self, lowered: Any) -> tuple[Any, bool]:
+    def _compiled(self, lowered: Any, options: dict[str, int | bool]) -> tuple[Any, bool]:
         """Return the compiled program, and True if it may be stored on disk."""
         _count(self.name, 1)
-        result = compile_now(lowered)
+        result = compile_now(lowered, options)
         if next(_compiles) % COMPILES_PER_RETURN == 0:
             _return_memory()
         return result
@@ -285,9 +296,11 @@ def _text_key(digest: bytes) -> Hashable:
     return digest, current_placement(), current_settings()
 
 
-def program(*, donate: tuple[int, ...] = ()) -> Callable[[Callable[..., Any]], Program]:
+def program(
+    *, donate: tuple[int, ...] = (), is_brief: Callable[..., bool] | None = None
+) -> Callable[[Callable[..., Any]], Program]:
     """Return a decorator that turns a function into a `Program`."""
-    return lambda function: Program(function, donate=donate)
+    return lambda function: Program(function, donate=donate, is_brief=is_brief)
 
 
 class TracedFunction:

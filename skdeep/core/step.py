@@ -30,6 +30,9 @@ from skdeep.records import Batch, Info, ModelState, Params, Rows, SparseRows, Tr
 
 EVALUATION_ROWS = 512
 EVALUATION_VALUES = 2**24
+BRIEF_STEPS, BRIEF_WORK = 4, 2**23
+"""A brief epoch has at most so many steps, and at most so many products of a row with a parameter."""
+
 _OPTIMIZER_SALT = 0x0971
 _MOST_STEPS = 2.0**31 - 128  # the largest float32 that int32 holds
 
@@ -167,7 +170,19 @@ def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: R
     return state, entries
 
 
-@program(donate=(1,))
+def _is_brief(config: Any, state: TrainState, rows: Rows, validation: Any, order: Any, n_steps: Any) -> bool:
+    """Return True if an epoch has so few and small steps that a thousand epochs take less time than compiling.
+
+    The work of a network is known if it uses each parameter once per row, as most networks for flat rows do.
+    """
+    if getattr(rows.x, "ndim", 0) != 2:
+        return False
+    n_rows = rows.weight.shape[0]
+    n_values = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    return bool(n_rows <= BRIEF_STEPS * order.shape[1] and n_rows * n_values <= BRIEF_WORK)
+
+
+@program(donate=(1,), is_brief=_is_brief)
 def train_block(
     config: FitConfig,
     state: TrainState,

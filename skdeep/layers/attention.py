@@ -19,7 +19,7 @@ class SelfAttention(Layer):
         Number of attention heads.
     head_features : int or None, default=None
         Features per head. None divides the input's features by `n_heads`, which must divide them.
-    dropout_rate : float, default=0.0
+    dropout_rate : float or None, default=None
         Share of the output values that is dropped in training, in [0, 1).
     causal : bool, default=False
         If True, each step attends to itself and to earlier steps only.
@@ -32,12 +32,12 @@ class SelfAttention(Layer):
     --------
     >>> from skdeep.layers import SelfAttention
     >>> SelfAttention(n_heads=2, causal=True)
-    SelfAttention(n_heads=2, head_features=None, dropout_rate=0.0, causal=True)
+    SelfAttention(n_heads=2, head_features=None, dropout_rate=None, causal=True)
     """
 
     n_heads: int = 4
     head_features: int | None = None
-    dropout_rate: float = 0.0
+    dropout_rate: float | None = None
     causal: bool = False
     example_shape: ClassVar[tuple[int, ...]] = (5, 8)
 
@@ -106,7 +106,7 @@ class TransformerBlock(Layer):
         Number of attention heads; must divide the input's features.
     widths_factor : int, default=4
         Width of the hidden dense layer, as a multiple of the input's features.
-    dropout_rate : float, default=0.0
+    dropout_rate : float or None, default=None
         Share of the values of each part's output that is dropped in training, in [0, 1).
     causal : bool, default=False
         If True, each step attends to itself and to earlier steps only.
@@ -125,7 +125,7 @@ class TransformerBlock(Layer):
 
     n_heads: int = 4
     widths_factor: int = 4
-    dropout_rate: float = 0.0
+    dropout_rate: float | None = None
     causal: bool = False
     example_shape: ClassVar[tuple[int, ...]] = (5, 8)
 

@@ -50,8 +50,9 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    rate : float, default=0.5
-        Probability that a value is dropped, in [0, 1).
+    rate : float or None, default=0.5
+        Probability that a value is dropped, in [0, 1). None leaves dropout out of the program, which then compiles sooner. Rates
+        are traced, so a search over numbers, 0 among them, compiles once.
     schedule : Schedule or None, default=None
         Factor of the rate over the training; None for a constant rate.
 
@@ -66,7 +67,7 @@ class Dropout(Layer):
     Dropout(rate=0.2, schedule=None)
     """
 
-    rate: float = 0.5
+    rate: float | None = 0.5
     schedule: Schedule | None = None
 
     def build(self) -> Any:

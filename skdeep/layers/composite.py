@@ -79,7 +79,7 @@ class Residual(Layer):
 
 
 def stack_layers(
-    widths: tuple[int, ...], activation: Any, dropout_rate: float, normalization: str | None, residual: bool
+    widths: tuple[int, ...], activation: Any, dropout_rate: float | None, normalization: str | None, residual: bool
 ) -> tuple[Layer, ...]:
     """Return the hidden layers of a multilayer perceptron: one block of dense, norm, activation, dropout per width.
 
@@ -89,7 +89,7 @@ def stack_layers(
         Widths of the hidden layers.
     activation : str or callable
         A name or a function, as in `Activation`.
-    dropout_rate : float
+    dropout_rate : float or None
         Share of the hidden values dropped in training, in [0, 1).
     normalization : {"batch", "layer"} or None
         Normalisation after each dense layer.

@@ -34,10 +34,10 @@ def check_widths(component: Component, *names: str, at_least: int = 0) -> None:
 
 
 def check_dropout_rate(component: Component, name: str = "dropout_rate") -> None:
-    """Raise ValueError unless the field is in [0, 1)."""
+    """Raise ValueError unless the field is None or in [0, 1)."""
     value = getattr(component, name)
-    if not 0 <= value < 1:
-        raise _wrong(component, name, "in [0, 1)", value)
+    if value is not None and not 0 <= value < 1:
+        raise _wrong(component, name, "None or in [0, 1)", value)
 
 
 def check_schedule(component: Component, name: str) -> None:

@@ -32,7 +32,7 @@ class CNN(Network):
     hidden : tuple of int, default=()
         Widths of the dense layers before the output layer.
     activation : str or callable, default="relu"
-    dropout_rate : float, default=0.0
+    dropout_rate : float or None, default=None
         Share of values dropped in training, in [0, 1): after each hidden dense layer, or before the output layer if
         `hidden` is empty.
     normalization : {"batch", "layer"} or None, default=None
@@ -54,7 +54,7 @@ class CNN(Network):
     pool: int = 2
     hidden: tuple[int, ...] = ()
     activation: str | Callable[[Any], Any] = "relu"
-    dropout_rate: float = 0.0
+    dropout_rate: float | None = None
     normalization: str | None = None
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
 
@@ -102,7 +102,7 @@ class ResNet(Network):
     activation : str or callable, default="relu"
     normalization : {"batch", "layer"} or None, default="batch"
         Normalisation after each convolution. With it, the convolutions have no bias.
-    dropout_rate : float, default=0.0
+    dropout_rate : float or None, default=None
         Share of values dropped before the output layer in training, in [0, 1).
 
     References
@@ -120,7 +120,7 @@ class ResNet(Network):
     width: int = 16
     activation: str | Callable[[Any], Any] = "relu"
     normalization: str | None = "batch"
-    dropout_rate: float = 0.0
+    dropout_rate: float | None = None
     example_shape: ClassVar[tuple[int, ...]] = (6, 5, 2)
 
     def build(self, in_shape: tuple[int, ...], n_outputs: int) -> Any:

@@ -22,7 +22,7 @@ class MLP(Network):
     widths : tuple of int, default=(128, 128)
         Widths of the hidden layers.
     activation : str or callable, default="relu"
-    dropout_rate : float, default=0.0
+    dropout_rate : float or None, default=None
         Share of the hidden values dropped in training, in [0, 1).
     normalization : {"batch", "layer"} or None, default=None
         Normalisation after each hidden dense layer, before the activation.
@@ -38,7 +38,7 @@ class MLP(Network):
 
     widths: tuple[int, ...] = (128, 128)
     activation: str | Callable[[Any], Any] = "relu"
-    dropout_rate: float = 0.0
+    dropout_rate: float | None = None
     normalization: str | None = None
     residual: bool = False
 

@@ -17,7 +17,7 @@ class _Recurrent(SequenceNetwork):
     units: int = 128
     n_layers: int = 1
     bidirectional: bool = False
-    dropout_rate: float = 0.0
+    dropout_rate: float | None = None
     mask_value: float | None = None
     n_tokens: int | None = None
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)
@@ -71,7 +71,7 @@ class LSTM(_Recurrent):
         Number of recurrent layers.
     bidirectional : bool, default=False
         If True, run each layer in both directions, with separate parameters, and concatenate the two outputs.
-    dropout_rate : float, default=0.0
+    dropout_rate : float or None, default=None
         Share of each layer's output values that is dropped in training, in [0, 1).
     mask_value : float or None, default=None
         Steps whose values (or id) all equal it are padding, at any position: they do not change the state.
@@ -87,7 +87,7 @@ class LSTM(_Recurrent):
     --------
     >>> from skdeep.networks import LSTM
     >>> LSTM(units=64, n_layers=2)
-    LSTM(units=64, n_layers=2, bidirectional=False, dropout_rate=0.0, mask_value=None, n_tokens=None)
+    LSTM(units=64, n_layers=2, bidirectional=False, dropout_rate=None, mask_value=None, n_tokens=None)
     """
 
     layer_class: ClassVar[Any] = layers.LSTM
@@ -107,7 +107,7 @@ class GRU(_Recurrent):
         Number of recurrent layers.
     bidirectional : bool, default=False
         If True, run each layer in both directions, with separate parameters, and concatenate the two outputs.
-    dropout_rate : float, default=0.0
+    dropout_rate : float or None, default=None
         Share of each layer's output values that is dropped in training, in [0, 1).
     mask_value : float or None, default=None
         Steps whose values (or id) all equal it are padding, at any position: they do not change the state.
@@ -123,7 +123,7 @@ class GRU(_Recurrent):
     --------
     >>> from skdeep.networks import GRU
     >>> GRU(mask_value=0.0)
-    GRU(units=128, n_layers=1, bidirectional=False, dropout_rate=0.0, mask_value=0.0, n_tokens=None)
+    GRU(units=128, n_layers=1, bidirectional=False, dropout_rate=None, mask_value=0.0, n_tokens=None)
     """
 
     layer_class: ClassVar[Any] = layers.GRU

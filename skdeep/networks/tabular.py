@@ -25,7 +25,7 @@ class RealMLP(Network):
         Widths of the hidden layers.
     activation : str or callable, default="selu"
         The function of the parametric activation; RealMLP has "selu" for classification and "mish" for regression.
-    dropout_rate : float, default=0.15
+    dropout_rate : float or None, default=0.15
         Share of the hidden values dropped in training, in [0, 1).
     dropout_schedule : Schedule or None, default=None
         Factor of the dropout rate over the training, "flat_cosine" in RealMLP; None for a constant rate.
@@ -57,7 +57,7 @@ class RealMLP(Network):
 
     widths: tuple[int, ...] = (256, 256, 256)
     activation: str | Callable[[Any], Any] = "selu"
-    dropout_rate: float = 0.15
+    dropout_rate: float | None = 0.15
     dropout_schedule: Schedule | None = None
     n_frequencies: int = 16
     numeric_features: int | None = 4
@@ -143,7 +143,7 @@ class TabM(Network):
         and outputs of each layer, and biases (batch ensembles). "packed": members share the embedding only.
     widths : tuple of int, default=(512, 512)
         Widths of the hidden layers of a member.
-    dropout_rate : float, default=0.1
+    dropout_rate : float or None, default=0.1
         Share of the hidden values dropped in training, in [0, 1).
     n_bins : int, default=48
         Number of bins of the embedding.
@@ -164,7 +164,7 @@ class TabM(Network):
     n_members: int = 32  # type: ignore[misc]  # a field here, a class variable of networks that are no ensembles
     ensemble: Literal["mini", "full", "packed"] = "mini"
     widths: tuple[int, ...] = (512, 512)
-    dropout_rate: float = 0.1
+    dropout_rate: float | None = 0.1
     n_bins: int = 48
     numeric_features: int | None = 16
     names_inputs: ClassVar[bool] = True

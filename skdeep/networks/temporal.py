@@ -21,7 +21,7 @@ class TCN(SequenceNetwork):
         Number of channels of each block. The receptive field is `1 + 2 (kernel_size - 1) (2^len(widths) - 1)` steps.
     kernel_size : int, default=3
         Number of steps of each kernel.
-    dropout_rate : float, default=0.0
+    dropout_rate : float or None, default=None
         Share of values dropped after each convolution in training, in [0, 1).
     mask_value : float or None, default=None
         Steps whose values (or id) all equal it are padding: they are set to zero before each convolution, and the output
@@ -39,12 +39,12 @@ class TCN(SequenceNetwork):
     --------
     >>> from skdeep.networks import TCN
     >>> TCN(widths=(32, 32))
-    TCN(widths=(32, 32), kernel_size=3, dropout_rate=0.0, mask_value=None, n_tokens=None)
+    TCN(widths=(32, 32), kernel_size=3, dropout_rate=None, mask_value=None, n_tokens=None)
     """
 
     widths: tuple[int, ...] = (64, 64, 64, 64)
     kernel_size: int = 3
-    dropout_rate: float = 0.0
+    dropout_rate: float | None = None
     mask_value: float | None = None
     n_tokens: int | None = None
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)

@@ -23,7 +23,7 @@ class Transformer(SequenceNetwork):
         Number of features per step inside the network; a multiple of `n_heads`.
     n_heads : int, default=4
         Number of attention heads.
-    dropout_rate : float, default=0.1
+    dropout_rate : float or None, default=0.1
         Share of values dropped in training, in [0, 1): after the position encoding, and in both parts of each block.
     mask_value : float or None, default=None
         Steps whose values (or id) all equal it are padding: no step attends to them, and the mean leaves them out.
@@ -46,7 +46,7 @@ class Transformer(SequenceNetwork):
     n_layers: int = 2
     features: int = 64
     n_heads: int = 4
-    dropout_rate: float = 0.1
+    dropout_rate: float | None = 0.1
     mask_value: float | None = None
     n_tokens: int | None = None
     example_shape: ClassVar[tuple[int, ...]] = (5, 3)

@@ -109,7 +109,7 @@ def fast(table: TableTask) -> dict[str, Any]:
     network = RealMLP(
         widths=(256, 256, 256),
         activation="mish" if table.is_regression else "selu",
-        dropout_rate=0.0,
+        dropout_rate=None,
         numeric_features=None,
         max_one_hot_levels=None,
         parametric=False,

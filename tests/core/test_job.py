@@ -34,6 +34,7 @@ from skdeep.estimators.prepare import prepare
 from skdeep.estimators.training import FitData
 from skdeep.layers import BatchNorm, Dense, Dropout
 from skdeep.networks import MLP
+from skdeep.optimizers import Adam
 from skdeep.registry import names
 
 rng = np.random.RandomState(0)
@@ -271,7 +272,8 @@ CHANGES = {
     "verbose": ({"verbose": 1}, {}, "neither"),
     "n_iter_no_change": ({"n_iter_no_change": 3}, {}, "identity"),
     "tol": ({"tol": 0.1}, {}, "both"),  # None and a number need different programs
-    "float field": ({"network": MLP(widths=(4,), dropout_rate=0.5)}, {}, "identity"),
+    "float field": ({"optimizer": Adam(b1=0.8)}, {}, "identity"),
+    "dropout": ({"network": MLP(widths=(4,), dropout_rate=0.5)}, {}, "both"),  # as with tol
     "width": ({"network": MLP(widths=(5,))}, {}, "both"),
     "optimizer": ({"optimizer": "sgd"}, {}, "both"),
     "loss": ({"loss": "hinge"}, {}, "both"),

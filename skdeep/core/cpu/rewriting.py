@@ -55,6 +55,20 @@ def inside_a_loop() -> Iterator[None]:
         _refuses.reset(token)
 
 
+_noted: ContextVar[set[str] | None] = ContextVar("_noted", default=None)
+
+
+@contextmanager
+def noted_operations() -> Iterator[set[str]]:
+    """Yield a set that gets the names of the operations, before rewriting, in all functions that the block traces."""
+    names: set[str] = set()
+    token = _noted.set(names)
+    try:
+        yield names
+    finally:
+        _noted.reset(token)
+
+
 def rewritten_for_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of pytrees of arrays with the same results, computed by operations that are fast on the device.
 
@@ -65,6 +79,9 @@ def rewritten_for_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
         if not current_placement().is_cpu or jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # made at run time
             return function(*arguments)
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+        noted = _noted.get()
+        if noted is not None:
+            noted.update(_names_in(closed))
         outputs = _evaluate(closed, jax.tree.leaves(arguments))
         return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
 
@@ -92,7 +109,7 @@ def _apply(equation: JaxprEqn, inputs: list[Any]) -> list[Any]:
         output = RULES[primitive.name](*inputs, **params)
         if output is not None:
             return [output]
-    elif not any(map(_is_rewritable, params.values())):
+    elif not _is_rewritable(params):
         return _bind(equation, inputs, params)
     elif primitive.name in _BODIES:
         return _BODIES[primitive.name](equation, inputs)
@@ -147,10 +164,18 @@ def _rewritten(bodies: Any) -> Any:
 
 def _is_rewritable(value: Any) -> bool:
     """Return True if a parameter of an operation is or contains a trace with operations that have a rule."""
+    return any(name in RULES for name in _names_in(value))
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    """Yield the names of all operations in a trace, or in the traces among the parameters of an operation."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
     if isinstance(value, tuple | list):
-        return any(map(_is_rewritable, value))
+        for part in value:
+            yield from _names_in(part)
     jaxpr = value.jaxpr if isinstance(value, ClosedJaxpr) else value
-    return isinstance(jaxpr, Jaxpr) and any(
-        equation.primitive.name in RULES or any(map(_is_rewritable, equation.params.values()))
-        for equation in jaxpr.eqns
-    )
+    if isinstance(jaxpr, Jaxpr):
+        for equation in jaxpr.eqns:
+            yield equation.primitive.name
+            yield from _names_in(equation.params)

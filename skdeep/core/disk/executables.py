@@ -25,15 +25,25 @@ def _count_hits(event: str, **_: Any) -> None:
 jax.monitoring.register_event_listener(_count_hits)
 
 
-def compile_now(lowered: Any) -> tuple[Any, bool]:
-    """Return the compiled program, and True if it may be stored.
+def compile_now(lowered: Any, options: dict[str, int | bool]) -> tuple[Any, bool]:
+    """Return the program compiled with these options of XLA, and True if it may be stored.
 
     It must not be stored if JAX loaded it from JAX's own persistent cache: XLA writes loaded programs without a part of their code
     (jaxlib 0.10), and they fail when they run.
     """
     n_hits = _jax_cache.n_hits
-    compiled = lowered.compile()
+    compiled = _compiled(lowered, options)
     return compiled, _jax_cache.n_hits == n_hits
+
+
+def _compiled(lowered: Any, options: dict[str, int | bool]) -> Any:
+    """Return the program compiled with these options, or with none if this version of XLA does not know one of them."""
+    try:
+        return lowered.compile(options)
+    except jax.errors.JaxRuntimeError as err:
+        if "No such compile option" not in str(err):
+            raise
+        return lowered.compile()
 
 
 def packed(compiled: Any) -> bytes | None:

@@ -17,7 +17,8 @@ class TracedDropout(nn.Module):
     """Dropout whose rate may be a tracer. Flax's Dropout needs a Python number, since it tests `rate == 0` in Python.
 
     With a schedule, the rate is multiplied by its factor at the progress of training. If the rate is 0, the compiled program
-    skips the drawing of random numbers.
+    skips the drawing of random numbers. If it is None, the program has no dropout: for a small network, dropout is a fifth of what
+    there is to compile.
     """
 
     rate: Any
@@ -26,6 +27,8 @@ class TracedDropout(nn.Module):
     @nn.compact
     def __call__(self, x: Any, train: bool) -> Any:
         rate = self.rate
+        if rate is None:
+            return x
         if self.schedule is not None:
             rate = rate * self.schedule(self.variable(PROGRESS, "dropout", jnp.zeros, ()).value)
         if not train:
