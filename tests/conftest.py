@@ -18,6 +18,7 @@ import jax
 import jaxtyping
 import pytest
 from beartype import beartype
+from fork_server import Forks
 
 # Most of the time of the tests is compiling small programs that run for a moment. XLA's older code generator compiles
 # them in half the time, no optimisation and code in one piece in half of that. An XLA that no longer knew one of the
@@ -104,6 +105,14 @@ def resident_bytes():
     """Return the resident memory of this process in bytes, or 0 if the system does not report it."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """A server of fresh processes: see `fork_server.py`."""
+    server = Forks()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -107,16 +104,10 @@ print("passed")
 """
 
 
-def test_checks_pass_under_global_switches():
+def test_checks_pass_under_global_switches(forks):
     """Both switches at once. All checks, single switches and other estimators are in test_campaigns.py."""
-    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
-    process = subprocess.Popen([sys.executable, "-c", SWITCHED], stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        output, _ = process.communicate(timeout=300)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    assert output.strip() == "passed"
+    done = forks.run(SWITCHED)
+    assert done.stdout.strip() == "passed", done.stderr
 
 
 def test_row_results_are_bit_equal_whatever_the_neighbours():

@@ -4,7 +4,6 @@ import enum
 import functools
 import json
 import os
-import subprocess
 import sys
 import types
 
@@ -178,19 +177,13 @@ def loss(raw, target):
 """
 
 
-def test_a_module_that_a_loss_imports_when_it_runs_is_seen(tmp_path):
+def test_a_module_that_a_loss_imports_when_it_runs_is_seen(forks, tmp_path):
     (tmp_path / "tests_of_identity.py").write_text(LOSS)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    variables = {"PYTHONPATH": tmp_path, "PYTHONDONTWRITEBYTECODE": "1"}
     found = []
     for scale in (1.0, 1.0, 20.0):
         (tmp_path / "scales_of_identity.py").write_text(f"SCALE = {scale}\n")
-        done = subprocess.run(
-            [sys.executable, "-c", IMPORTS], env=environment, capture_output=True, text=True, timeout=600, check=False
-        )
+        done = forks.run(IMPORTS, **variables)
         assert done.returncode == 0, done.stderr
         first, second = json.loads(done.stdout)
         assert first == second

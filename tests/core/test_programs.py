@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 
 import flax.linen as nn
@@ -213,7 +212,7 @@ def test_without_jit_a_module_sees_numbers():
 
 
 MEMORY = """
-import sys, warnings
+import warnings
 import numpy as np
 import skdeep
 from skdeep import MLPRegressor
@@ -224,7 +223,7 @@ def resident():
 warnings.simplefilter("ignore")
 X = np.random.default_rng(0).normal(size=(20, 2))
 sizes = []
-for width in range(1, int(sys.argv[1]) + 1):
+for width in range(1, {n_structures} + 1):
     MLPRegressor(hidden_layer_sizes=(width,), max_iter=1, batch_size=20, random_state=0).fit(X, X[:, 0])
     sizes.append(resident())
 skdeep.clear_cache()
@@ -232,23 +231,24 @@ print(sizes[len(sizes) // 2 - 1], sizes[-1], resident())
 """
 
 
-def megabytes(n_structures):
+def megabytes(forks, n_structures):
     """Return the megabytes of a process after half of the structures, after all of them, and after clear_cache()."""
-    output = subprocess.check_output([sys.executable, "-c", MEMORY, str(n_structures)], text=True)
-    return map(float, output.split())
+    done = forks.run(MEMORY.replace("{n_structures}", str(n_structures)))
+    assert done.returncode == 0, done.stderr
+    return map(float, done.stdout.split())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_clear_cache_returns_memory():
-    _, before, after = megabytes(6)
+def test_clear_cache_returns_memory(forks):
+    _, before, after = megabytes(forks, 6)
     assert after < before - 20
 
 
 @pytest.mark.campaign
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_memory_does_not_grow_with_the_number_of_structures():
+def test_memory_does_not_grow_with_the_number_of_structures(forks):
     """The second 70 structures replace the first ones."""
-    half, full, _ = megabytes(140)
+    half, full, _ = megabytes(forks, 140)
     assert full - half < 50
 
 

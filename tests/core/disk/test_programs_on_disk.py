@@ -43,19 +43,23 @@ print(json.dumps([digest, counts, sorted({{"flax", "optax"}} & set(sys.modules))
 DEFAULT = "model = skdeep.DeepClassifier(**settings).fit(X, y)"
 
 
-def run(folder, fit=DEFAULT, before="", cwd=None, **variables):
-    """Return the digest of the results, the counts of traces and compiles, and the packages that were loaded."""
-    environment = {**os.environ, VARIABLE: str(folder), **variables}
-    script = FIT.format(before=before, fit=fit)
-    command = [sys.executable, "-W", "error", "-c", script]
-    # After the limit, `run` kills with SIGKILL.
-    done = subprocess.run(command, env=environment, cwd=cwd, timeout=LIMIT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+@pytest.fixture(scope="module")
+def run(forks):
+    """Return a function that fits in a fresh process, with programs in a folder.
+
+    It returns the digest of the results, the counts of traces and compiles, and the packages that were loaded.
+    """
+
+    def run(folder, fit=DEFAULT, before="", **variables):
+        done = forks.run(FIT.format(before=before, fit=fit), **{VARIABLE: folder, **variables})
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
+def filled(run, tmp_path_factory):
     """Return a folder after a first fit, and the results of that fit; tests work on copies."""
     folder = tmp_path_factory.mktemp("filled") / "programs"
     return folder, run(folder)
@@ -70,7 +74,7 @@ def folder(filled, tmp_path):
     return copy
 
 
-def test_a_second_process_neither_traces_nor_compiles(filled, folder):
+def test_a_second_process_neither_traces_nor_compiles(run, filled, folder):
     digest, counts, loaded = filled[1]
     assert counts == {"new_state": [1, 0], "predict_blocks": [1, 1], "train_block": [1, 1]}
     assert loaded == ["flax", "optax"]
@@ -97,7 +101,7 @@ def cases(names):
 
 
 @pytest.mark.parametrize("name", cases(ESTIMATORS))
-def test_results_have_the_same_bits(name, tmp_path):
+def test_results_have_the_same_bits(run, name, tmp_path):
     fit = f"np.random.seed(0)\n{ESTIMATORS[name]}"
     first = run(tmp_path / "programs", fit)
     assert max(compiles for _, compiles in first[1].values()) == 1
@@ -113,14 +117,14 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", cases(OTHERS))
-def test_nothing_is_loaded_elsewhere(filled, folder, name):
+def test_nothing_is_loaded_elsewhere(run, filled, folder, name):
     case = OTHERS[name]
     counts = run(folder, before=case.get("before", ""), **case.get("variables", {}))[1]
     assert counts["train_block"] == [1, 1]
 
 
 @pytest.mark.campaign
-def test_the_second_of_two_devices(tmp_path):
+def test_the_second_of_two_devices(run, tmp_path):
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     fit = "with jax.default_device(jax.devices()[{}]):\n    model = skdeep.DeepClassifier(**settings).fit(X, y)"
     digest = run(tmp_path / "programs", fit.format(1), **flags)[0]
@@ -129,7 +133,7 @@ def test_the_second_of_two_devices(tmp_path):
         assert run(tmp_path / "programs", fit.format(index), **flags)[:2] == [digest, {}]
 
 
-def test_an_executable_that_cannot_be_loaded_is_replaced(filled, folder):
+def test_an_executable_that_cannot_be_loaded_is_replaced(run, filled, folder):
     """The digests are right, but the content is no program."""
     for file in stored_files(folder):
         entries.write_entry(folder, file.path.stem, b"\x80\x04\x8c\x01x\x94.")
@@ -139,7 +143,7 @@ def test_an_executable_that_cannot_be_loaded_is_replaced(filled, folder):
 
 
 @pytest.mark.campaign
-def test_a_removed_executable_is_compiled_again(filled, folder):
+def test_a_removed_executable_is_compiled_again(run, filled, folder):
     for file in stored_files(folder):
         if file.n_bytes > 50_000:
             file.path.unlink()
@@ -149,15 +153,16 @@ def test_a_removed_executable_is_compiled_again(filled, folder):
 
 
 @pytest.mark.campaign
-def test_programs_of_jaxs_own_cache_are_not_stored(filled, folder, tmp_path):
+def test_programs_of_jaxs_own_cache_are_not_stored(run, filled, folder, tmp_path):
     """XLA would write them without a part of their code."""
-    variables = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    before = f"jax.config.update('jax_compilation_cache_dir', {str(tmp_path / 'jax')!r})\n"
+    before += "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)"
     for directory, n_runs in ((tmp_path / "unused", 1), (folder, 2)):
         program_folder.made_private(directory)
         for file in stored_files(directory):
             file.path.unlink()
         for _ in range(n_runs):
-            assert run(directory, **variables)[0] == filled[1][0]
+            assert run(directory, before=before)[0] == filled[1][0]
 
 
 OWN = """
@@ -174,7 +179,7 @@ class Net(skdeep.Module):
 OWN_FIT = "model = skdeep.DeepClassifier(network=Net(), **settings).fit(X, y)"
 
 
-def test_code_of_users_is_traced_and_found_by_its_text(tmp_path):
+def test_code_of_users_is_traced_and_found_by_its_text(run, tmp_path):
     first = run(tmp_path / "programs", OWN_FIT, OWN.format(factor=1.0))
     assert first[1]["train_block"] == [1, 1]
     again = run(tmp_path / "programs", OWN_FIT, OWN.format(factor=1.0))
@@ -195,7 +200,7 @@ class Scaled(skdeep.losses.CrossEntropy):
 
 
 @pytest.mark.campaign
-def test_an_edited_plugin(tmp_path):
+def test_an_edited_plugin(run, tmp_path):
     fit = "import acme\nmodel = skdeep.DeepClassifier(loss=acme.Scaled(), **settings).fit(X, y)"
     found = []
     for factor in (1.0, 1.0, 3.0):
@@ -205,7 +210,7 @@ def test_an_edited_plugin(tmp_path):
     assert found[0][0] == found[1][0] != found[2][0]
 
 
-def test_a_changed_class_of_skdeep_is_not_mixed_up(filled, folder):
+def test_a_changed_class_of_skdeep_is_not_mixed_up(run, filled, folder):
     """A subclass in the user's code has the name of the class of skdeep."""
     before = """
 class CrossEntropy(skdeep.losses.CrossEntropy):
@@ -220,7 +225,7 @@ CrossEntropy.__module__ = "skdeep.losses"
 
 
 @pytest.mark.campaign
-def test_processes_share_a_folder(filled, tmp_path):
+def test_processes_share_a_folder(run, filled, tmp_path):
     """They compile at the same time, and write the same entries."""
     environment = {**os.environ, VARIABLE: str(tmp_path / "programs")}
     command = [sys.executable, "-W", "error", "-c", FIT.format(before="", fit=DEFAULT)]
@@ -378,7 +383,7 @@ def test_off(tmp_path, monkeypatch):
     assert list(Path(tmp_path).iterdir()) == []
 
 
-def test_fork_after_a_loaded_program_is_refused(filled, folder):
+def test_fork_after_a_loaded_program_is_refused(run, filled, folder):
     fit = (
         DEFAULT
         + "\nimport os\npid = os.fork()\nif pid == 0:\n    try:\n        skdeep.DeepClassifier(**settings).fit(X, y)\n"

@@ -5,9 +5,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 
@@ -89,36 +86,25 @@ def test_an_interrupt_is_delayed_until_the_block_ends():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def run_script(script):
-    """Run Python source in a fresh process that is killed after a limit."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+FORK = """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+import numpy as np
+from skdeep import DeepClassifier
+X, y = np.eye(8), np.arange(8) % 2
+model = DeepClassifier(max_epochs=1, tol=None).fit(X, y)
+pid = os.fork()
+if pid == 0:
     try:
-        return process.communicate(timeout=120)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
+        model.fit(X, y)
+    except RuntimeError as err:
+        print(err, flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
 
 
-def test_a_fit_in_a_forked_process_raises():
-    out, err = run_script(
-        """
-        import os, sys, warnings
-        warnings.simplefilter("ignore")
-        import numpy as np
-        from skdeep import DeepClassifier
-        X, y = np.eye(8), np.arange(8) % 2
-        model = DeepClassifier(max_epochs=1, tol=None).fit(X, y)
-        pid = os.fork()
-        if pid == 0:
-            try:
-                model.fit(X, y)
-            except RuntimeError as err:
-                print(err, flush=True)
-            os._exit(0)
-        os.waitpid(pid, 0)
-        """
-    )
-    assert "forked after JAX had started" in out, err
-    assert "'loky' (the default) or 'threading'" in out
+def test_a_fit_in_a_forked_process_raises(forks):
+    done = forks.run(FORK)
+    assert "forked after JAX had started" in done.stdout, done.stderr
+    assert "'loky' (the default) or 'threading'" in done.stdout
