@@ -61,10 +61,10 @@ DEFAULTS = [
     MLPRegressor(),
 ]
 LARGE_DEFAULTS = [TabularClassifier(), TabularRegressor()]
-# Three layers with the activations of the default networks.
+# With the activations of the default networks; their three layers are below, and in test_tabular_networks.py.
 SMALL = [
-    TabularClassifier(network=RealMLP(widths=(32, 32, 32)), max_epochs=64),
-    TabularRegressor(network=RealMLP(widths=(32, 32, 32), activation="mish"), max_epochs=64),
+    TabularClassifier(network=RealMLP(widths=(32,)), max_epochs=128),
+    TabularRegressor(network=RealMLP(widths=(32,), activation="mish"), max_epochs=128),
 ]
 VARIANTS = [
     DeepClassifier(early_stopping=True, batch_size=16, class_weight="balanced", learning_rate=0.01, max_epochs=60),

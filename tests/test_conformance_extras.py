@@ -34,7 +34,7 @@ ESTIMATORS = [
 SMALL = [
     *ESTIMATORS[:-2],
     *(pytest.param(estimator, marks=pytest.mark.campaign) for estimator in ESTIMATORS[-2:]),
-    *(cls(network=RealMLP(widths=(32, 32, 32)), max_epochs=64) for cls in (TabularClassifier, TabularRegressor)),
+    *(cls(network=RealMLP(widths=(32,)), max_epochs=128) for cls in (TabularClassifier, TabularRegressor)),
 ]
 # Counts of scikit-learn 1.9.1; a newer one may have more.
 AT_LEAST = {

@@ -23,7 +23,7 @@ import numpy as np
 import optax  # noqa: F401  # imported before the forks
 from sklearn.model_selection import GridSearchCV
 
-from skdeep import Checkpoint, DeepClassifier, save
+from skdeep import Checkpoint, DeepClassifier, enable_compile_cache, save
 from skdeep.errors import ModelFileError
 from skdeep.networks import MLP
 from skdeep.persistence.container import from_bytes
@@ -120,6 +120,7 @@ def seconds_until(condition: Callable[[], bool], pid: int) -> None:
 def main(what: str, root: Path, n_kills: int, seed: int) -> dict[str, Any]:
     """Return how many processes were killed, the result of one that was not, and the expected result."""
     function = {"fit": fit, "search": search, "save": save_often}[what]
+    enable_compile_cache(root / "programs")  # or most of the time is compiling, in each process again
     rng, n_killed, bad = random.Random(seed), 0, []
     assert ended(forked(function, None, root / "expected")) == 0
     expected = (root / "expected").read_text()
