@@ -92,12 +92,18 @@ def _seed(seed: Any) -> Any:
     return jnp.stack([low, jnp.zeros_like(low)])
 
 
+@jax.jit
+def _fold_in(key: Any, data: Any) -> Any:
+    """Call `fold_key`. The jit traces its 60 operations once per process; otherwise each program would trace them again."""
+    return fold_key(key, data.astype(np.uint32), jnp)
+
+
 PRNG = define_prng_impl(
     key_shape=(2,),
     seed=_seed,
     split=lambda key, shape: split_key(key, shape, jnp),
     random_bits=_random_bits,
-    fold_in=lambda key, data: fold_key(key, jnp.asarray(data).astype(np.uint32), jnp),
+    fold_in=_fold_in,
     name="skdeep_pcg",
     tag="pcg",
 )
