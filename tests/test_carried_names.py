@@ -93,21 +93,12 @@ RUN = """
 """
 
 
-def run(path, source, **options):
-    path.write_text(source)
-    return subprocess.run(
-        [sys.executable, "-W", "error::UserWarning:skdeep", str(path)],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-        **options,
-    )
-
-
 def test_search_in_two_loky_workers_over_names_of_all_origins(tmp_path):
     """In a script, whose `__main__` the workers cannot import: lambdas, classes, modules."""
-    child = run(tmp_path / "notebook.py", SEARCH + "\nif __name__ == '__main__':\n" + RUN)
+    path = tmp_path / "notebook.py"
+    path.write_text(SEARCH + "\nif __name__ == '__main__':\n" + RUN)
+    command = [sys.executable, "-W", "error::UserWarning:skdeep", str(path)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert child.stdout.strip() == "searched", child.stderr[-3000:]
 
 
@@ -398,7 +389,7 @@ MODELS = [
 ]
 
 
-def test_loading_a_model_without_its_plugin_names_the_package(install, tmp_path):
+def test_loading_a_model_without_its_plugin_names_the_package(forks, install, tmp_path):
     folder = install("acme", PLUGIN, version="1.3", **ENTRIES)
     fits = "\n".join(f"save({i}, DeepRegressor({model}, max_epochs=2, tol=None))" for i, model in enumerate(MODELS))
     source = f"""
@@ -413,7 +404,7 @@ def save(name, model):
         pickle.dump((model, X, model.predict(X)), file)
 {fits}
 """
-    child = run(tmp_path / "fit.py", source)
+    child = forks.run(source)
     assert child.returncode == 0, child.stderr
     saved = [(tmp_path / f"model{i}").read_bytes() for i in range(len(MODELS))]
     for data in tuple(saved):

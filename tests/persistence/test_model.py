@@ -3,8 +3,6 @@
 import hashlib
 import os
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -285,17 +283,20 @@ def test_inspect_reads_the_header_only(tmp_path):
         skdeep.load(path)
 
 
-def test_another_process_loads_it(tmp_path):
+LOAD = """
+import sys, numpy as np, skdeep
+info = skdeep.inspect("a")
+assert "flax" not in sys.modules and "optax" not in sys.modules
+np.save("p.npy", skdeep.load("a").predict_proba(np.load("x.npy")))
+"""
+
+
+def test_another_process_loads_it(forks, tmp_path):
     model = DeepClassifier(**SMALL).fit(X, Y)
     skdeep.save(model, tmp_path / "a")
     np.save(tmp_path / "x.npy", X)
-    code = (
-        "import sys, numpy as np, skdeep; info = skdeep.inspect(sys.argv[1] + '/a');"
-        "assert 'flax' not in sys.modules and 'optax' not in sys.modules;"
-        "model = skdeep.load(sys.argv[1] + '/a');"
-        "np.save(sys.argv[1] + '/p.npy', model.predict_proba(np.load(sys.argv[1] + '/x.npy')))"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=300)
+    done = forks.run(LOAD, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), model.predict_proba(X))
 
 
