@@ -1,5 +1,6 @@
 """Files with valid digests and hostile contents: refused with our errors, fast, and before anything large is allocated."""
 
+import functools
 import json
 import tracemalloc
 
@@ -17,13 +18,16 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 3))
 Y = np.arange(30) % 2
 SHORT = {"max_epochs": 1, "tol": None, "random_state": 0}
-FITTED = DeepClassifier(network=MLP(widths=(4,)), **SHORT).fit(X, Y)
-VALUES = DeepRegressor(network=MLP(widths=(4,)), **SHORT).fit(X, X[:, 0])
 
 
-def changed(change, model=FITTED):
-    """Return the model's file with another estimator node, and valid digests."""
-    manifest, arrays = from_bytes(dumped(model))
+@functools.cache
+def fitted(cls=DeepClassifier):
+    return cls(network=MLP(widths=(4,)), **SHORT).fit(X, Y if cls is DeepClassifier else X[:, 0])
+
+
+def changed(change, model=None):
+    """Return the file of a model, by default `fitted()`, with another estimator node, and valid digests."""
+    manifest, arrays = from_bytes(dumped(fitted() if model is None else model))
     node = json.loads(json.dumps(manifest["estimator"]))
     node = change(node) or node
     return to_bytes({"own": manifest["own"], "estimator": node}, arrays)
@@ -195,7 +199,7 @@ def test_names_in_fields_do_not_pass_the_policy():
 
 
 def test_the_unchanged_file_is_loaded():
-    for model in (FITTED, VALUES):
+    for model in (fitted(), fitted(DeepRegressor)):
         again = loaded(changed(lambda node: None, model), {}, "builtin")
         np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
@@ -203,7 +207,7 @@ def test_the_unchanged_file_is_loaded():
 def test_a_scale_of_another_size_is_refused():
     target = {"$record": "Values", "fields": {"n_outputs": 10**9, "is_1d": True, "scale": None, "limits": None}}
     with pytest.raises(ModelFileError):
-        loaded(changed(lambda n: encoding_of(n).update(target=target), VALUES), {}, "builtin")
+        loaded(changed(lambda n: encoding_of(n).update(target=target), fitted(DeepRegressor)), {}, "builtin")
 
 
 @pytest.mark.parametrize("n_layers", [20, 10**9])
@@ -236,7 +240,7 @@ def test_loading_changes_no_registry(fresh_registry):
     from skdeep import registry
 
     before = {kind: registry.names(kind) for kind in registry.discovery.GROUPS}
-    loaded(dumped(FITTED), {}, "installed")
+    loaded(dumped(fitted()), {}, "installed")
     assert {kind: registry.names(kind) for kind in registry.discovery.GROUPS} == before
 
 
