@@ -12,6 +12,8 @@ import importlib
 import time
 from typing import TYPE_CHECKING, Any
 
+import joblib
+
 if TYPE_CHECKING:
     from skdeep import plugins
     from skdeep.checkpoint import Checkpoint
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from skdeep.persistence.trusted import trusted_types
     from skdeep.records import InputSpec
     from skdeep.registry import register, unregister
+    from skdeep.search.many import fit_many
 
 __version__ = "0.1.0"
 
@@ -68,6 +71,7 @@ _HOMES = {
     "compile_counts": "skdeep.core.programs",
     "disable_compile_cache": "skdeep.compile_cache",
     "enable_compile_cache": "skdeep.compile_cache",
+    "fit_many": "skdeep.search.many",
     "inspect": "skdeep.persistence.model",
     "load": "skdeep.persistence.model",
     "network_functions": "skdeep.functions",
@@ -106,6 +110,7 @@ __all__ = [
     "compile_counts",
     "disable_compile_cache",
     "enable_compile_cache",
+    "fit_many",
     "inspect",
     "load",
     "network_functions",
@@ -116,6 +121,13 @@ __all__ = [
     "trusted_types",
     "unregister",
 ]
+
+
+def _backend(**parameters: Any) -> Any:
+    return importlib.import_module("skdeep.search.backend").SkdeepBackend(**parameters)
+
+
+joblib.register_parallel_backend("skdeep", _backend)
 
 
 def __getattr__(name: str) -> Any:

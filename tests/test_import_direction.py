@@ -88,6 +88,8 @@ FORBIDDEN = {
     "core/one_hot.py": ["flax", "optax", "sklearn", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
     "tables": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "core/raw.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/together.py": ["flax", "optax", "sklearn", "joblib", "skdeep.registry", "skdeep.estimators"],
+    "search": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/run.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/text_encoding.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/texts.py": ["jax", "flax", "optax", "sklearn", "scipy"],
@@ -233,7 +235,7 @@ def test_importing_the_estimators_loads_neither_flax_nor_optax():
 
 
 # Files that are tested by running a whole job.
-TESTED_WITH_THE_JOB = {"run.py", "watcher.py", "drivers/steps.py"}
+TESTED_WITH_THE_JOB = {"run.py", "watcher.py", "drivers/steps.py", "drivers/training.py"}
 
 
 def test_every_file_of_the_core_has_its_tests():

@@ -24,7 +24,7 @@ from skdeep.core.fingerprint import atoms_of
 from skdeep.core.identity import readable
 from skdeep.core.job import Job
 from skdeep.core.run import run
-from skdeep.core.watcher import Course, Watcher
+from skdeep.core.watcher import Course, Passing, Watcher
 from skdeep.records import Outcome, Snapshot, TrainState
 
 LARGEST_SHARE = 0.02
@@ -112,7 +112,7 @@ def run_kept(job: Job, watcher: Watcher, store: Store, interval: Interval, callb
         return run(job.replace(snapshot=snapshot), Keeper(watcher, kept, interval))
 
 
-class Keeper(Watcher):
+class Keeper(Passing):
     """Passes all calls on to another watcher, and keeps snapshots at the ends of blocks.
 
     Parameters
@@ -123,7 +123,8 @@ class Keeper(Watcher):
     """
 
     def __init__(self, watcher: Watcher, kept: Kept, interval: Interval) -> None:
-        self._watcher, self._kept, self._interval = watcher, kept, interval
+        super().__init__(watcher)
+        self._kept, self._interval = kept, interval
         self.is_epoch_wise = watcher.is_epoch_wise or interval.epochs is not None
         wanted = SECONDS_PER_BLOCK if interval == Interval() else interval.seconds
         self.seconds_per_block = min(watcher.seconds_per_block, math.inf if wanted is None else wanted)
@@ -131,17 +132,8 @@ class Keeper(Watcher):
         self._last_epoch: int | None = None
         self._copying = 0.0
 
-    def is_cancelled(self) -> bool:
-        return self._watcher.is_cancelled()
-
-    def begin_epoch(self) -> None:
-        self._watcher.begin_epoch()
-
-    def end_epochs(self, course: Course, n_new: int) -> bool:
-        return self._watcher.end_epochs(course, n_new)
-
     def end_block(self, course: Course) -> bool:
-        wants_stop = self._watcher.end_block(course)
+        wants_stop = super().end_block(course)
         is_end = course.status in (stopping.CONVERGED, stopping.OUT_OF_EPOCHS)
         if is_end or (course.status == stopping.RUNNING and not wants_stop and self._is_due(course)):
             self._keep(course, is_end)

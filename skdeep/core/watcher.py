@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol, runtime_checkable
 
 from skdeep.core.history import History
@@ -64,3 +65,40 @@ class Watcher:
     def end_block(self, course: Course) -> bool:
         """Called after each block of steps, wherever in an epoch it ended. Return True to stop the training."""
         return False
+
+
+class Passing(Watcher):
+    """Passes all calls on to another watcher; the base of watchers that add something to it."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self.is_epoch_wise, self.seconds_per_block = watcher.is_epoch_wise, watcher.seconds_per_block
+
+    def go_on(self, snapshot: Snapshot) -> None:
+        self._watcher.go_on(snapshot)
+
+    def is_cancelled(self) -> bool:
+        return self._watcher.is_cancelled()
+
+    def begin_epoch(self) -> None:
+        self._watcher.begin_epoch()
+
+    def end_epochs(self, course: Course, n_new: int) -> bool:
+        return self._watcher.end_epochs(course, n_new)
+
+    def end_block(self, course: Course) -> bool:
+        return self._watcher.end_block(course)
+
+
+class Stoppable(Passing):
+    """Stops a training at the end of a block if an event is set."""
+
+    def __init__(self, watcher: Watcher, stop: threading.Event) -> None:
+        super().__init__(watcher)
+        self._stop = stop
+
+    def is_cancelled(self) -> bool:
+        return self._stop.is_set() or super().is_cancelled()
+
+    def end_block(self, course: Course) -> bool:
+        return super().end_block(course) or self._stop.is_set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
-import os
-import threading
+import functools
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -18,7 +16,8 @@ from sklearn.utils import _safe_indexing
 from skdeep.core import stopping
 from skdeep.core.job import Job
 from skdeep.core.rows import WeightedRows
-from skdeep.core.watcher import Course, Watcher
+from skdeep.core.together import together
+from skdeep.core.watcher import Watcher
 from skdeep.estimators.checkpointing import run_job
 from skdeep.estimators.parameters import AT_LEAST_ONE
 from skdeep.estimators.prepare import Draft, begin, job_of
@@ -219,47 +218,20 @@ def _rows_of(data: Any, rows: np.ndarray, n: int) -> dict[str, Any]:
     return {name: _safe_indexing(getattr(data, name), rows) for name in names}
 
 
-class _Stoppable(Watcher):
-    """Stops a training at the end of an epoch if an event is set."""
-
-    def __init__(self, event: threading.Event) -> None:
-        self._event = event
-
-    def is_cancelled(self) -> bool:
-        return self._event.is_set()
-
-    def end_epochs(self, course: Course, n_new: int) -> bool:
-        return self._event.is_set()
-
-
 def _run_all(estimator: Any, jobs: list[Job]) -> list[Outcome]:
-    """Run the jobs of members, in threads if they run on a CPU. Raise KeyboardInterrupt after Ctrl-C."""
-    n_threads = min(len(jobs), _n_cores())
-    stop = threading.Event()
+    """Run the jobs of members at the same time. Raise KeyboardInterrupt after Ctrl-C."""
 
     def run_one(i: int) -> Outcome:
-        outcome = run_job(estimator, jobs[i], _Stoppable(stop))
+        outcome = run_job(estimator, jobs[i], Watcher())
         if estimator.verbose:
             print(f"member {i + 1} of {len(jobs)}: {outcome.n_epochs} epochs")
         return outcome
 
-    if not jobs[0].placement.is_cpu or n_threads == 1:
-        outcomes = list(map(run_one, range(len(jobs))))
-    else:
-        with concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
-            try:
-                outcomes = list(pool.map(run_one, range(len(jobs))))
-            except BaseException:
-                stop.set()
-                raise
+    calls = [functools.partial(run_one, i) for i in range(len(jobs))]
+    outcomes = together(calls, "threads" if jobs[0].placement.is_cpu else "lanes")
     if any(outcome.status == stopping.INTERRUPTED for outcome in outcomes):
         raise KeyboardInterrupt
     return outcomes
-
-
-def _n_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def copy_shared(estimator: Any, source: Any, members: list[Any]) -> None:

@@ -1,0 +1,1 @@
+"""Many fits at once: `fit_many`, and joblib's backend "skdeep"."""
