@@ -50,11 +50,11 @@ def together(calls: Sequence[Callable[[], Result]], mode: Mode = "auto") -> list
         current block, and KeyboardInterrupt is raised.
     """
     if is_run_by_another():
-        return [call() for call in calls]
+        return _in_order(calls)
     with_lanes = uses_lanes(mode)
     n_threads = min(len(calls), MOST_LANES if with_lanes else n_cores())
     if n_threads <= 1:
-        return [call() for call in calls]
+        return _in_order(calls)
     company = Company(with_lanes)
     with concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
         futures = [pool.submit(company.task(call)) for call in calls]
@@ -66,6 +66,20 @@ def together(calls: Sequence[Callable[[], Result]], mode: Mode = "auto") -> list
                 future.cancel()
             raise
     return [future.result() for future in futures]
+
+
+def _in_order(calls: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Return the results of functions that are called one after the other; raise the first exception after all were called."""
+    results: list[Result] = []
+    errors: list[Exception] = []
+    for call in calls:
+        try:
+            results.append(call())
+        except Exception as err:
+            errors.append(err)
+    if errors:
+        raise errors[0]
+    return results
 
 
 class Company:
@@ -237,9 +251,9 @@ def _run_group(group: list[_Ticket]) -> None:
         return
     try:
         outcomes = run_lanes([ticket.job for ticket in group], [ticket.watcher for ticket in group])
-    except (
-        Exception
-    ):  # of any kind: too little memory, an operation that cannot be stacked; alone, each raises its own error
+    except Exception as err:  # of any kind: too little memory, an operation that cannot be stacked
+        if not isinstance(err, NoLanesError):
+            _warn_of_halves(len(group), err)
         middle = len(group) // 2
         _run_group(group[:middle])
         _run_group(group[middle:])

@@ -85,7 +85,9 @@ def test_regression_with_weights():
 def test_each_lane_ends_at_its_own_epoch():
     """Lanes that stop early and lanes with fewer epochs leave the others as they are; three of four end before the last."""
     params = {"early_stopping": True, "n_iter_no_change": 1, "tol": 1e-4}
-    jobs = [job_of(learning_rate=rate, max_epochs=n, **params) for rate, n in [(0.3, 40), (0.01, 2), (0.01, 5), (0.001, 40)]]
+    jobs = [
+        job_of(learning_rate=rate, max_epochs=n, **params) for rate, n in [(0.3, 40), (0.01, 2), (0.01, 5), (0.001, 40)]
+    ]
     pairs = both(jobs)
     for pair in pairs:
         assert_equal(*pair, rtol=2e-3)
@@ -112,7 +114,11 @@ def test_lanes_are_packed_when_a_quarter_is_left(monkeypatch):
 def test_a_lane_that_diverges_fails_alone():
     jobs = [job_of(optimizer="sgd", learning_rate=rate) for rate in (0.01, 1e30, 0.02)]
     pairs = both(jobs)
-    assert [as_lane.status for as_lane, _ in pairs] == [stopping.OUT_OF_EPOCHS, stopping.NON_FINITE, stopping.OUT_OF_EPOCHS]
+    assert [as_lane.status for as_lane, _ in pairs] == [
+        stopping.OUT_OF_EPOCHS,
+        stopping.NON_FINITE,
+        stopping.OUT_OF_EPOCHS,
+    ]
     assert pairs[1][0].n_epochs == pairs[1][1].n_epochs
     for as_lane, alone in (pairs[0], pairs[2]):
         assert_equal(as_lane, alone)

@@ -50,6 +50,12 @@ def test_zeros_of_both_signs_and_nan_stay_as_they_are():
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.lists(arrays(np.float32, st.tuples(st.integers(1, 6), st.just(2)), elements=st.sampled_from([0, 1, 2])), min_size=1, max_size=4))
+@given(
+    st.lists(
+        arrays(np.float32, st.tuples(st.integers(1, 6), st.just(2)), elements=st.sampled_from([0, 1, 2])),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_any_sets(sets):
     assert_found_again([WeightedRows(x, x[:, 0].copy(), np.ones(len(x), np.float32)) for x in sets], (2,))
