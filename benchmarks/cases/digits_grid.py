@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -10,7 +11,7 @@ from functools import partial
 from benchmarks import data, peers
 from benchmarks.compiling import compile_clock
 from benchmarks.processes import run_child
-from benchmarks.runner import Case, Contender, Options, Prepared, Target, ratio
+from benchmarks.runner import Case, Contender, Options, Prepared, Target, Values, ratio
 
 SETUP = peers.Setup(widths=(100,), n_features=64, n_classes=10, batch_size=64, max_epochs=50)
 MAKERS = {
@@ -41,7 +42,7 @@ def child(library: str, backend: str | None, n_measured: int, epochs: int) -> di
     rates = np.geomspace(1e-4, 3e-2, N_RATES)[:: N_RATES // n_measured]
     search = GridSearchCV(model, {RATE_NAMES[library]: rates}, cv=N_FOLDS, refit=False, error_score="raise")
     begin = time.perf_counter()
-    jobs = joblib.parallel_config(backend, n_jobs=2) if backend else nullcontext()
+    jobs = joblib.parallel_config(backend, n_jobs=None if backend == "skdeep" else 2) if backend else nullcontext()
     with jobs, compile_clock() if library.startswith("skdeep") else nullcontext() as compiling:
         search.fit(x, y)
     measured = time.perf_counter() - begin
@@ -57,6 +58,17 @@ def child(library: str, backend: str | None, n_measured: int, epochs: int) -> di
     return result
 
 
+def _backend_to_sequential(values: Values) -> float | None:
+    """Return the ratio of the searches' times without compiling."""
+    times = []
+    for contender in ("skdeep_backend", "skdeep"):
+        parts = [values.get((contender, name)) for name in ("search_seconds", "compile_seconds")]
+        if None in parts:
+            return None
+        times.append(parts[0] - parts[1])
+    return times[0] / times[1]
+
+
 def _train_block_compiles() -> int:
     import skdeep
 
@@ -70,11 +82,18 @@ def prepare(
     backend: str | None = None,
     n_measured: int = N_RATES,
     threads: int | None = None,
+    on_disk: bool = False,
 ) -> Prepared:
-    """Every measurement is a whole process, so there is no warm-up. `threads` is the number of BLAS threads."""
+    """Every measurement is a whole process, so there is no warm-up. `threads` is the number of BLAS threads.
+
+    With `on_disk`, compiled programs are in a folder that an earlier process filled.
+    """
     epochs = options.epochs or SETUP.max_epochs
     arguments = {"library": library, "backend": backend, "n_measured": n_measured, "epochs": epochs}
     environment = {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")} if threads else {}
+    if on_disk:
+        environment["SKDEEP_COMPILE_CACHE"] = tempfile.mkdtemp()
+        run_child(CASE.name, arguments, environment)
 
     def measure() -> dict[str, float]:
         result = run_child(CASE.name, arguments, environment)
@@ -104,6 +123,16 @@ CASE = Case(
             "skdeep_threading",
             partial(prepare, library="skdeep", backend="threading"),
             notes="parallel_config('threading', n_jobs=2)",
+        ),
+        Contender(
+            "skdeep_backend",
+            partial(prepare, library="skdeep", backend="skdeep"),
+            notes="parallel_config('skdeep')",
+        ),
+        Contender(
+            "skdeep_backend_disk",
+            partial(prepare, library="skdeep", backend="skdeep", on_disk=True),
+            notes="the same with SKDEEP_COMPILE_CACHE, filled by an earlier process",
         ),
         Contender(
             "sklearn_loky",
@@ -140,6 +169,21 @@ CASE = Case(
             "two jobs: threads of skdeep, ratio to processes of MLPClassifier",
             ratio(("skdeep_threading", "process_seconds"), ("sklearn_loky", "process_seconds")),
             1 / 3,
+        ),
+        Target(
+            "search after compiling: joblib's backend of skdeep, ratio to one fit after the other",
+            _backend_to_sequential,
+            1 / 1.7,
+        ),
+        Target(
+            "the backend of skdeep, whole process, ratio to processes of MLPClassifier",
+            ratio(("skdeep_backend", "process_seconds"), ("sklearn_loky", "process_seconds")),
+            1 / 4,
+        ),
+        Target(
+            "the same with compiled programs on disk",
+            ratio(("skdeep_backend_disk", "process_seconds"), ("sklearn_loky", "process_seconds")),
+            1 / 6,
         ),
         Target("compiles of the training program", lambda values: values.get(("skdeep", "train_block_compiles")), 1),
     ),
