@@ -101,18 +101,21 @@ class Company:
             self._meeting.wake()
 
     def task(self, call: Callable[[], Result]) -> Callable[[], Result]:
-        """Return a function for one thread that calls another; the company waits for its training from now on."""
-        meeting = self._meeting
-        if meeting is not None:
-            meeting.expect()
+        """Return a function for one thread that calls another; while it runs, the company waits for its training.
+
+        Calls that have no thread yet are not waited for: they may get one only when others are done.
+        """
 
         def called() -> Result:
+            if self._meeting is None:
+                with run_by(self._run):
+                    return call()
+            self._meeting.expect()
             try:
                 with run_by(self._run):
                     return call()
             finally:
-                if meeting is not None:
-                    meeting.leave()
+                self._meeting.leave()
 
         return called
 

@@ -149,6 +149,13 @@ def test_groups_are_bounded_by_the_memory_of_the_device(groups, monkeypatch):
     assert groups == [2, 2]  # and one alone
 
 
+def test_more_fits_than_threads(groups, monkeypatch):
+    """Those that wait for a thread are not waited for."""
+    monkeypatch.setattr(module, "MOST_LANES", 2)
+    assert len(together(calls(*[0.1] * 5), "lanes")) == 5
+    assert max(groups) <= 2
+
+
 @BOTH
 def test_interrupts_end_all_trainings(mode):
     """Ctrl-C comes to the main thread, which waits; the trainings would take hours."""
@@ -162,9 +169,9 @@ def test_interrupts_end_all_trainings(mode):
 
 
 def test_those_who_wait_are_released_by_a_stop():
-    """One training is expected and never comes, as after joblib cancelled it."""
+    """One training is expected, and does not come before the stop."""
     company, raised = Company(True), []
-    company.task(lambda: None)
+    company._meeting.expect()
 
     def waiting():
         try:

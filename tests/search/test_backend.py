@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import joblib
+import numpy as np
 import pytest
 from joblib import Parallel, delayed, parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
@@ -120,6 +121,14 @@ def test_other_calls_of_joblib_work_too():
             9,
             16,
         ]
+
+
+def test_more_fits_than_threads():
+    model = clone(MODEL).set_params(max_epochs=1)
+    grid = {"learning_rate": list(np.geomspace(1e-4, 1e-2, 12))}
+    with parallel_config("skdeep", mode="lanes", n_jobs=2):
+        found = GridSearchCV(model, grid, cv=2, refit=False, pre_dispatch="all").fit(X, Y)
+    assert np.isfinite(found.cv_results_["mean_test_score"]).all()
 
 
 def test_an_unknown_mode():
