@@ -27,6 +27,7 @@ from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.feed import Batches
 from skdeep.core.feeds.padding import pad_rows
 from skdeep.core.feeds.validation import validates_in_program
+from skdeep.core.placement import current_placement
 from skdeep.core.programs import program
 from skdeep.core.step import finish_epoch, train_step
 from skdeep.core.watcher import Watcher
@@ -193,12 +194,13 @@ class _Given(NamedTuple):
 def _run_stack(lanes: list[Lane], rows: Rows) -> None:
     """Run blocks of these lanes until a quarter of them is left, or none."""
     size = padded_lanes(len(lanes))
-    given = _Given(
-        _stacked([lane.config for lane in lanes], size),
-        rows,
-        None if lanes[0].validation is None else _stacked([lane.validation.in_program for lane in lanes], size),  # type: ignore[union-attr]  # of all or of none
-    )
+    validation = None
+    if lanes[0].validation is not None:
+        validation = _stacked([lane.validation.in_program for lane in lanes], size)  # type: ignore[union-attr]  # of all or of none
+    given = _Given(_stacked([lane.config for lane in lanes], size), rows, validation)
     state = _stacked([lane.state for lane in lanes], size)
+    if not current_placement().is_cpu:
+        given, state = jax.device_put((given, state))
     n_epochs = epochs_per_block(lanes, size)
     run: Any = None
     live = lanes
