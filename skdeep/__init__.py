@@ -12,7 +12,7 @@ import importlib
 import time
 from typing import TYPE_CHECKING, Any
 
-import joblib
+from skdeep.search.registration import register_backend
 
 if TYPE_CHECKING:
     from skdeep import plugins
@@ -123,11 +123,7 @@ __all__ = [
 ]
 
 
-def _backend(**parameters: Any) -> Any:
-    return importlib.import_module("skdeep.search.backend").SkdeepBackend(**parameters)
-
-
-joblib.register_parallel_backend("skdeep", _backend)
+register_backend()
 
 
 def __getattr__(name: str) -> Any:

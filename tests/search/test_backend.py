@@ -181,8 +181,16 @@ def test_an_interrupt_ends_the_search(mode):
         assert GridSearchCV(PIPELINE, GRID, cv=2, refit=False).fit(X, Y).best_score_ > 0.1
 
 
-def test_importing_skdeep_registers_the_backend():
-    script = (
-        "import skdeep, joblib\nwith joblib.parallel_config('skdeep', n_jobs=3): print(joblib.effective_n_jobs(None))"
-    )
-    assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "3"
+CONFIGURED = "with joblib.parallel_config('skdeep', n_jobs=3): print(joblib.effective_n_jobs(None))"
+
+
+@pytest.mark.parametrize(
+    "imports", ["import skdeep, joblib", "import joblib, skdeep", "import skdeep, sklearn, joblib"]
+)
+def test_importing_skdeep_registers_the_backend(imports):
+    assert subprocess.check_output([sys.executable, "-c", f"{imports}\n{CONFIGURED}"], text=True).strip() == "3"
+
+
+def test_importing_skdeep_does_not_import_joblib():
+    script = "import skdeep, sys; print(sorted({'joblib', 'numpy', 'sklearn', 'jax'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skdeep
-from skdeep import DeepClassifier, DeepRegressor
+from skdeep import DeepAutoencoder, DeepClassifier, DeepRegressor, MLPClassifier, TabularClassifier
 from skdeep.networks import MLP
 
 rng = np.random.default_rng(0)
@@ -49,6 +49,23 @@ def test_estimators_of_several_kinds():
     for model in skdeep.fit_many(others, (X, Y), mode="lanes"):
         assert model.score(X, Y) > 0.3
     assert skdeep.fit_many([DeepRegressor(max_epochs=1, tol=None)], (X, X[:, 0]))[0].predict(X).shape == (40,)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rate: MLPClassifier((4,), learning_rate_init=rate, max_iter=3, random_state=0),
+        lambda rate: DeepAutoencoder(n_components=2, learning_rate=rate, max_epochs=3, tol=None, random_state=0),
+        lambda rate: TabularClassifier(preset="fast", learning_rate=rate, max_epochs=3, random_state=0),
+    ],
+    ids=["perceptron", "autoencoder", "table"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_other_estimators_as_lanes(make):
+    for model, rate in zip(skdeep.fit_many([make(0.01), make(0.02)], (X, Y), mode="lanes"), (0.01, 0.02), strict=True):
+        expected = make(rate).fit(X, Y)
+        name = "transform" if hasattr(model, "transform") else "predict_proba"
+        np.testing.assert_allclose(getattr(model, name)(X), getattr(expected, name)(X), rtol=1e-3, atol=1e-4)
 
 
 def test_nothing_to_fit():
