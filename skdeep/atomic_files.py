@@ -10,7 +10,7 @@ import stat
 import time
 from pathlib import Path
 
-_PREFIX = ".skdeep-"
+_PREFIX, _PART = ".skdeep-", ".part"
 _STALE_SECONDS = 3600
 
 
@@ -32,7 +32,7 @@ def write_atomically(
     if target.is_dir() and not (target.is_symlink() and not follows_links):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     remove_stale(target.parent)
-    part = target.parent / f"{_PREFIX}{secrets.token_hex(8)}.part"
+    part = target.parent / f"{_PREFIX}{secrets.token_hex(8)}{_PART}"
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -48,9 +48,14 @@ def write_atomically(
     _sync_folder(target.parent)
 
 
+def is_part(name: str) -> bool:
+    """Return True if a file has a name that `write_atomically` gives to unfinished files."""
+    return name.startswith(_PREFIX) and name.endswith(_PART)
+
+
 def remove_stale(folder: Path) -> None:
     """Remove parts that a killed process left in a folder more than an hour ago."""
-    for part in folder.glob(f"{_PREFIX}*.part"):
+    for part in folder.glob(f"{_PREFIX}*{_PART}"):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > _STALE_SECONDS:
                 part.unlink()

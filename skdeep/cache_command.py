@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from skdeep.compile_cache import VARIABLE, chosen_folder
-from skdeep.program_folder import MAX_BYTES, check_private, default_folder, remove_all, stored_files
+from skdeep.program_folder import MAX_BYTES, check_private, default_folder, remove_all, stored_files, unfinished_files
 
 
 def add_cache_command(commands: Any) -> None:
@@ -27,7 +27,7 @@ def run_info(options: argparse.Namespace) -> int:
     """Print the folder, the number of entries, their size, and whether programs are kept there."""
     folder = _folder()
     files = stored_files(folder)
-    n_bytes = sum(file.n_bytes for file in files)
+    n_bytes = sum(file.n_bytes for file in (*files, *unfinished_files(folder)))
     problem = _problem(folder)
     is_on = chosen_folder() is not None and not problem
     if options.json:

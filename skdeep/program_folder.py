@@ -9,13 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from skdeep.atomic_files import is_part
+from skdeep.folder_parents import check_parents
 
 SUFFIX = ".program"
 MAX_BYTES = 512 * 2**20
 """After a program is stored, the least recently used ones are removed until all together have at most this size."""
+
+UNFINISHED_SECONDS = 60.0
+"""A file that a process has not written to for so long is one of a killed process. Removing it too early costs only a compile."""
 
 _PRIVATE = 0o700
 
@@ -40,9 +47,11 @@ def made_private(folder: Path) -> Path:
     Raises
     ------
     OSError
-        If it cannot be made, is not a folder, is a symbolic link, belongs to another user, or has a wider mode than 0700.
+        If it cannot be made, is not a folder, is a symbolic link, belongs to another user, has a wider mode than 0700, or if
+        another user may replace it or one of its parents.
     """
     if not os.path.lexists(folder):
+        check_parents(folder)  # before a folder is made in a place that is refused afterwards
         for missing in [path for path in (*reversed(folder.parents), folder) if not path.exists()]:
             with contextlib.suppress(FileExistsError):  # another process made it
                 os.mkdir(missing, _PRIVATE)
@@ -51,7 +60,7 @@ def made_private(folder: Path) -> Path:
 
 
 def check_private(folder: Path) -> None:
-    """Check that a folder belongs to this user, and that no other user can read or write it.
+    """Check that a folder belongs to this user, and that no other user can read it, write it or replace it.
 
     Raises
     ------
@@ -76,36 +85,63 @@ def check_private(folder: Path) -> None:
             "The folder of compiled programs must have mode 0700, because whoever can write there can run code in your processes. "
             f"{str(folder)!r} has mode {stat.S_IMODE(found.st_mode):04o}. Run `chmod 700`, or give a folder that is used for nothing else."
         )
+    check_parents(folder)
 
 
 def stored_files(folder: Path) -> list[StoredFile]:
     """Return the files of compiled programs in a folder, the least recently used first; none if there is no folder."""
-    return sorted(_stored_files(folder), key=lambda file: file.used)
+    return _found(folder, lambda name: name.endswith(SUFFIX))
 
 
-def _stored_files(folder: Path) -> Iterator[StoredFile]:
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
-        for entry in found:
+def unfinished_files(folder: Path) -> list[StoredFile]:
+    """Return the files that processes write now, and those that killed processes left, the oldest first."""
+    return _found(folder, is_part)
+
+
+def _found(folder: Path, is_wanted: Callable[[str], bool]) -> list[StoredFile]:
+    found = []
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
             with contextlib.suppress(FileNotFoundError):  # another process removed it
-                if entry.name.endswith(SUFFIX) and entry.is_file(follow_symlinks=False):
+                if is_wanted(entry.name) and entry.is_file(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
-                    yield StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns)
+                    found.append(StoredFile(Path(entry.path), status.st_size, status.st_mtime_ns))
+    return sorted(found, key=lambda file: file.used)
 
 
 def remove_surplus(folder: Path, max_bytes: int | None = None) -> None:
-    """Remove the least recently used programs until the others have at most `max_bytes`, by default `MAX_BYTES`."""
+    """Remove the files of killed writers, and the least recently used programs until all files have at most `max_bytes`.
+
+    `max_bytes` is `MAX_BYTES` by default. A file that was not written to for `UNFINISHED_SECONDS` counts as one of a killed writer.
+    """
+    oldest = time.time_ns() - int(UNFINISHED_SECONDS * 1e9)
+    unfinished = unfinished_files(folder)
+    left = [file for file in unfinished if file.used < oldest]
+    _remove(left)
     files = stored_files(folder)
-    surplus = sum(file.n_bytes for file in files) - (MAX_BYTES if max_bytes is None else max_bytes)
+    surplus = _size(files) + _size(unfinished) - _size(left) - (MAX_BYTES if max_bytes is None else max_bytes)
     for file in files:
         if surplus <= 0:
             break
-        file.path.unlink(missing_ok=True)
+        _remove([file])
         surplus -= file.n_bytes
 
 
 def remove_all(folder: Path) -> int:
-    """Remove all compiled programs of a folder, and return how many there were. Files of other kinds stay."""
+    """Remove all compiled programs and unfinished files of a folder, and return how many programs there were.
+
+    Files of other kinds stay. A process that writes a program now does not store it.
+    """
     files = stored_files(folder)
+    _remove(files)
+    _remove(unfinished_files(folder))
+    return len(files)
+
+
+def _size(files: list[StoredFile]) -> int:
+    return sum(file.n_bytes for file in files)
+
+
+def _remove(files: list[StoredFile]) -> None:
     for file in files:
         file.path.unlink(missing_ok=True)
-    return len(files)

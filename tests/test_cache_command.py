@@ -59,6 +59,23 @@ def test_clear(folder, capsys):
     assert [path.name for path in folder.iterdir()] == ["notes.txt"]
 
 
+def test_unfinished_files(folder, capsys):
+    (folder / ".skdeep-0.part").write_bytes(bytes(300))
+    assert main(["cache", "info", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["entries"], found["bytes"]) == (2, 1500)
+    assert main(["cache", "clear"]) == 0
+    assert capsys.readouterr().out == f"Removed 2 entries from {folder}.\n"
+    assert list(folder.iterdir()) == []
+
+
+def test_clear_refuses_a_folder_that_others_may_replace(folder, capsys):
+    folder.parent.chmod(0o777)
+    assert main(["cache", "clear"]) == 1
+    assert "which other users can write (mode 0777)" in capsys.readouterr().err
+    assert len(list(folder.iterdir())) == 2
+
+
 def test_clear_refuses_an_unusable_folder(folder, capsys):
     folder.chmod(0o755)
     assert main(["cache", "clear"]) == 1

@@ -12,8 +12,9 @@ import os
 import stat
 from pathlib import Path
 
+from skdeep import program_folder
 from skdeep.atomic_files import write_atomically
-from skdeep.program_folder import MAX_BYTES, SUFFIX, remove_surplus
+from skdeep.program_folder import SUFFIX, remove_surplus
 
 _MAGIC = b"skdeep compiled program 1\n"
 _DIGEST_BYTES = 32
@@ -26,8 +27,8 @@ def read_entry(folder: Path, key: str) -> bytes | None:
     try:
         with os.fdopen(os.open(path, _FLAGS), "rb") as file:
             found = os.fstat(file.fileno())
-            data = file.read() if _is_own(found) and found.st_size <= MAX_BYTES else b""
-    except OSError:  # there is no file, or a link
+            data = file.read() if _is_own(found) and found.st_size <= program_folder.MAX_BYTES else b""
+    except (OSError, MemoryError):  # there is no file, or a link, or it is too large for this machine
         return None
     content = _content_of(data, key)
     if content is not None:
@@ -44,11 +45,14 @@ def write_entry(folder: Path, key: str, content: bytes) -> None:
     OSError
         If the folder cannot be written, or the disk is full.
     """
-    if len(content) > MAX_BYTES:
+    if (
+        len(_MAGIC) + _DIGEST_BYTES + len(key) + len(content) > program_folder.MAX_BYTES
+    ):  # it would push out all others, then itself
         return
     remove_entry(folder, key)  # a file that is replaced would pass on its mode
     rest = key.encode() + content
-    write_atomically(path_of(folder, key), _MAGIC + hashlib.sha256(rest).digest() + rest, mode=0o600)
+    with contextlib.suppress(FileNotFoundError):  # another process emptied the folder, as `skdeep cache clear` does
+        write_atomically(path_of(folder, key), _MAGIC + hashlib.sha256(rest).digest() + rest, mode=0o600)
     remove_surplus(folder)
 
 

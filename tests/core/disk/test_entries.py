@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 import pytest
 
 from skdeep.core.disk.entries import path_of, read_entry, remove_entry, write_entry
+from skdeep.program_folder import remove_all
 
 KEY, OTHER = "a" * 64, "b" * 64
 CONTENT = bytes(range(256)) * 4
@@ -94,3 +96,42 @@ def test_the_least_recently_used_entries_are_removed(folder, monkeypatch):
     assert read_entry(folder, KEY) == CONTENT
     write_entry(folder, "c" * 64, CONTENT)
     assert [read_entry(folder, key) is not None for key in (KEY, OTHER, "c" * 64)] == [True, False, True]
+
+
+def test_an_entry_that_is_larger_than_the_bound_is_not_written(folder, monkeypatch):
+    """It would push out all others, and then itself."""
+    size = path_of(folder, KEY).stat().st_size
+    monkeypatch.setattr("skdeep.program_folder.MAX_BYTES", size)
+    write_entry(folder, OTHER, bytes(len(CONTENT) + 1))
+    assert (read_entry(folder, KEY), read_entry(folder, OTHER)) == (CONTENT, None)
+    write_entry(folder, OTHER, bytes(len(CONTENT)))
+    assert (read_entry(folder, KEY), read_entry(folder, OTHER)) == (None, bytes(len(CONTENT)))
+
+
+def test_a_file_that_is_larger_than_the_bound_is_not_read(folder, monkeypatch):
+    path = path_of(folder, KEY)
+    monkeypatch.setattr("skdeep.program_folder.MAX_BYTES", path.stat().st_size)
+    assert read_entry(folder, KEY) == CONTENT
+    monkeypatch.setattr("skdeep.program_folder.MAX_BYTES", path.stat().st_size - 1)
+    assert read_entry(folder, KEY) is None
+
+
+def test_an_entry_that_is_larger_than_memory_is_not_read(folder, monkeypatch):
+    class TooLarge(io.FileIO):
+        def read(self, size=-1):
+            raise MemoryError
+
+    monkeypatch.setattr(os, "fdopen", TooLarge)
+    assert read_entry(folder, KEY) is None
+
+
+def test_a_folder_that_is_emptied_meanwhile(folder, monkeypatch):
+    replace = os.replace
+
+    def emptied(part, target):
+        remove_all(folder)
+        replace(part, target)
+
+    monkeypatch.setattr(os, "replace", emptied)
+    write_entry(folder, OTHER, CONTENT)
+    assert list(folder.iterdir()) == []
