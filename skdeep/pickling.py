@@ -55,7 +55,7 @@ def picklable(value: Any) -> Any:
         return value
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if isinstance(module, str) and isinstance(name, str) and found_by(module, name) is value:
-        return _ByName(module, name, origin)
+        return ByName(module, name, origin)
     return value
 
 
@@ -78,11 +78,15 @@ def reduced(value: Any, names: Iterable[str]) -> Any:
     return make, (picklable(type(value)), {name: picklable(getattr(value, name)) for name in names})
 
 
-class _ByName:
+class ByName:
     """Replaces an importable object in a pickle."""
 
     def __init__(self, module: str, name: str, origin: str | None) -> None:
         self._path = (module, name, origin)
+
+    def named(self) -> Any:
+        """Return the object that this one replaces."""
+        return import_name(*self._path)
 
     def __reduce__(self) -> Any:
         return import_name, self._path

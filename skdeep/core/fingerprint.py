@@ -28,11 +28,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from skdeep.component import Component
+from skdeep.core.content import bits_of
 from skdeep.core.jitted import JITTED, wrapped_by
+from skdeep.definition import dataclass_fields_of
 from skdeep.linen import constructor_fields, is_linen_class
+from skdeep.pickling import ByName
 
 MAX_ATOMS = 20_000
 """Code that refers to more values than this is not read at each lookup; its program is traced again in each fit instead."""
@@ -76,20 +80,23 @@ def atoms_of(value: Any) -> tuple[Any, ...]:
     UnreadableError
         If its state cannot be read.
     """
-    return atoms_and_modules_of(value)[0]
+    reader = _Reader()
+    reader.read(value)
+    return tuple(reader.atoms)
 
 
-def atoms_and_modules_of(value: Any) -> tuple[tuple[Any, ...], set[str]]:
-    """Return the atoms of any object, and the modules of those functions and classes that were read code by code.
+def installed_atoms_of(value: Any) -> tuple[tuple[Any, ...], set[str]]:
+    """Return the atoms of an object without code of users, and the modules of the functions that were read code by code.
 
-    Functions and classes of installed packages are atoms themselves, unless a function has a closure.
+    Functions and classes are atoms themselves, except functions with a closure. So are jitted functions, because their settings
+    cannot be read. No state is read from a pickle, because a pickle may hold the name of an object in place of the object.
 
     Raises
     ------
     UnreadableError
-        If its state cannot be read.
+        If it contains code of users, or an object whose state is not in attributes and items.
     """
-    reader = _Reader()
+    reader = _Reader(only_installed=True)
     reader.read(value)
     return tuple(reader.atoms), reader.read_from
 
@@ -116,12 +123,16 @@ class UnreadableError(Exception):
 
 
 class _Reader:
-    """Appends the content of objects to a list of hashable atoms. Each compound object is read once."""
+    """Appends the content of objects to a list of hashable atoms. Each compound object is read once.
 
-    def __init__(self) -> None:
+    With `only_installed`, it raises UnreadableError where `installed_atoms_of` says so.
+    """
+
+    def __init__(self, only_installed: bool = False) -> None:
+        self._only_installed = only_installed
         self.atoms: list[Any] = []
         self.functions: list[tuple[Any, int, int]] = []  # users' functions, each with the range of its atoms
-        self.read_from: set[str] = set()  # the modules of functions and classes that are atoms by their code
+        self.read_from: set[str] = set()  # the modules of functions whose code is an atom
         self._seen: dict[int, tuple[int, Any]] = {}  # by id; holds the objects, so that no id is reused
         self._modules: set[tuple[types.ModuleType, tuple[str, ...]]] = set()
 
@@ -149,8 +160,8 @@ class _Reader:
         if kind in _PLAIN:
             self.atoms += (kind, value)
             return
-        if kind in _BY_REPR:  # their equality is too coarse: 0.0 == -0.0
-            self.atoms += (kind, repr(value))
+        if kind in _BY_BITS:  # their equality is too coarse: 0.0 == -0.0, and NaN has many bit patterns
+            self.atoms += (kind, bits_of(value))
             return
         if id(value) in self._seen:
             self.atoms += ("seen", self._seen[id(value)][0])
@@ -175,26 +186,59 @@ class _Reader:
         self.read_items(items)
 
     def read_set(self, items: Any) -> None:
+        """Read the items of a set. Its order differs between processes, so later references to an item must not count it."""
         parts = []
         for item in items:
-            start = len(self.atoms)
+            start, n_seen, modules = len(self.atoms), len(self._seen), set(self._modules)
             self.read(item)
             parts.append(tuple(self.atoms[start:]))
             del self.atoms[start:]
+            while len(self._seen) > n_seen:
+                self._seen.popitem()
+            self._modules = modules
         self.atoms += (type(items), frozenset(parts))
 
+    def read_span(self, span: Any) -> None:
+        """Read a range or a slice. The parts of a slice may be objects of any kind."""
+        self.atoms.append(type(span))
+        self.read_items((span.start, span.stop, span.step))
+
     def read_array(self, array: Any) -> None:
+        if not _is_plain_array(array):  # it may hold more than its values, as a masked array does
+            self.read_instance(array)
+            return
+        self.read(type(array))
         try:
-            if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
-                array = jax.random.key_data(array)
+            if isinstance(array, jax.Array):
+                self._read_jax_type(array)
+                is_key = jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key)
+                array = jax.random.key_data(array) if is_key else array
             values = np.asarray(array)
         except (jax.errors.JAXTypeError, RuntimeError) as err:  # a tracer, or a donated array
             raise UnreadableError from err
+        self.atoms.append(values.shape)
+        self.read_dtype(values.dtype)
         if values.dtype.hasobject:
             self.read(values.tolist())
         else:
-            digest = hashlib.blake2b(values.tobytes(), digest_size=16).digest()
-            self.atoms += (type(array), values.shape, str(values.dtype), digest)
+            self.atoms.append(hashlib.blake2b(values.tobytes(), digest_size=16).digest())
+
+    def _read_jax_type(self, array: Any) -> None:
+        """Read the parts of an array's type that its values in NumPy do not have."""
+        if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+            self.read(tuple(array.dtype._impl))  # two generators may have keys of one shape
+        else:
+            self.atoms += (array.weak_type, str(array.sharding))
+
+    def read_dtype(self, dtype: np.dtype[Any]) -> None:
+        """Read a dtype. Its equality does not see metadata, and its text does not name the class of its scalars."""
+        self.atoms += (np.dtype, dtype.str, dtype.char, dtype.itemsize, dtype.alignment, dtype.isalignedstruct)
+        self.read(dtype.type)
+        self.read(None if dtype.metadata is None else dict(dtype.metadata))
+        self.read(dtype.subdtype)
+        self.read(None if dtype.fields is None else [(name, dtype.fields[name]) for name in dtype.names or ()])
+        self.read(getattr(dtype, "na_object", None))
+        self.atoms.append(hasattr(dtype, "na_object"))
 
     def read_function(self, function: types.FunctionType) -> None:
         # Code that is made at run time, such as sympy's lambdify does, may get the globals of an installed module.
@@ -202,9 +246,15 @@ class _Reader:
         if is_installed and function.__closure__ is None:
             self.atoms.append(function)
             return
-        start = len(self.atoms)
+        self._refuse_users(is_installed)
+        start, module = len(self.atoms), str(function.__globals__.get("__name__"))
         self.atoms += (function.__code__, function.__defaults__ is None, function.__kwdefaults__ is None)
-        self.read_from.add(str(function.__globals__.get("__name__")))
+        self.atoms += (
+            module,
+            function.__module__,
+            function.__qualname__,
+        )  # equal code uses the globals of its own module
+        self.read_from.add(module)
         attributes = _names_in(function.__code__).attributes
         self._read_used(function.__defaults__ or (), attributes)
         self._read_used(tuple((function.__kwdefaults__ or {}).items()), attributes)
@@ -218,6 +268,10 @@ class _Reader:
                 self.read(function.__dict__)
             self._read_names(function)
             self.functions.append((function, start, len(self.atoms)))
+
+    def _refuse_users(self, is_installed: bool) -> None:
+        if self._only_installed and not is_installed:
+            raise UnreadableError
 
     def _read_names(self, function: types.FunctionType) -> None:
         """Read the globals that a function's code names, and the attributes of the modules among them."""
@@ -250,13 +304,11 @@ class _Reader:
                 self._read_used(scope[name], attributes)
 
     def read_enum(self, value: enum.Enum) -> None:
-        cls = type(value)
-        if _is_installed(cls.__module__):
-            self.atoms.append(value)
-            return
-        self.atoms += (enum.Enum, cls.__qualname__, value.name)
+        """Read a member's class too: members of two classes are equal if they are also equal strings or ints."""
+        self.atoms.append(enum.Enum)
+        self.read(type(value))
+        self.atoms.append(value.name)
         self.read(value.value)
-        self.read_items(member for member in vars(cls).values() if isinstance(member, types.FunctionType))
 
     def read_ufunc(self, value: np.ufunc) -> None:
         if value.__name__.endswith("(vectorized)"):  # numpy.frompyfunc holds a Python function that cannot be read
@@ -268,12 +320,16 @@ class _Reader:
         self.read(method.__self__)
 
     def read_builtin(self, function: Any) -> None:
-        self.atoms += (type(function), function.__qualname__, function.__module__)
-        self.read_from.add(function.__module__ or "builtins")
-        if not isinstance(function.__self__, types.ModuleType):
-            self.read(function.__self__)
+        if function.__self__ is None or isinstance(function.__self__, types.ModuleType):
+            self.atoms.append(function)
+            return
+        self.atoms += (type(function), function.__qualname__)
+        self.read(function.__self__)
 
     def read_wrapped(self, function: Any) -> None:
+        if self._only_installed:
+            self.atoms.append(function)
+            return
         start = len(self.atoms)
         self.atoms.append(type(function))
         wrapped = wrapped_by(function)
@@ -281,7 +337,16 @@ class _Reader:
         if isinstance(wrapped, types.FunctionType) and not _is_installed_globals(wrapped.__globals__):
             self.functions.append((function, start, len(self.atoms)))
 
+    def read_ufunc_of_jax(self, value: Any) -> None:
+        if self._only_installed:
+            self.atoms.append(value)
+        else:
+            self.read_instance(value)
+
     def read_differentiable(self, function: Any) -> None:
+        if self._only_installed:
+            self.atoms.append(function)
+            return
         names = ("fun", "nondiff_argnums", "jvp", "fwd", "bwd", "symbolic_zeros", "optimize_remat")
         self.read_items(getattr(function, name, None) for name in names)
 
@@ -310,9 +375,9 @@ class _Reader:
 
     def read_class(self, cls: type) -> None:
         if _is_installed(cls.__module__):
-            self.atoms.append(cls)
+            self.atoms += (cls,) if type(cls) is type else (type(cls), cls)  # jnp.float32 == np.float32
             return
-        self.read_from.add(cls.__module__)
+        self._refuse_users(False)
         self.atoms.append(cls.__qualname__)
         self.read_items(cls.__bases__)
         self.read(type(cls))
@@ -325,6 +390,16 @@ class _Reader:
             self.atoms.append(name)
             self._read_used(value, attributes)
 
+    def read_component(self, component: Component) -> None:
+        """Read a component by its fields: its pickle would name functions and classes in place of their code."""
+        self.read(type(component))
+        for name in dataclass_fields_of(type(component)):
+            self.atoms.append(name)
+            self.read(getattr(component, name))
+
+    def read_named(self, reference: ByName) -> None:
+        self.read(reference.named())
+
     def read_instance(self, value: Any) -> None:
         cls: Any = type(value)
         self.read(cls)
@@ -336,7 +411,9 @@ class _Reader:
             return
         if isinstance(value, dict):
             self.read_dict(value)
-        elif isinstance(value, list | tuple | set | frozenset):
+        elif isinstance(value, set | frozenset):
+            self.read_set(value)
+        elif isinstance(value, list | tuple):
             self.read_items(value)
         slots = [name for base in cls.__mro__ for name in _slots_of(base)]
         if hasattr(value, "__dict__"):
@@ -350,6 +427,8 @@ class _Reader:
 
         An object that pickle stores by name counts as constant.
         """
+        if self._only_installed:
+            return False
         try:
             reduced = value.__reduce_ex__(4)
         except Exception:  # classes that cannot be pickled raise exceptions of any kind
@@ -365,7 +444,7 @@ class _Reader:
 
 
 _PLAIN = {bool, int, str, bytes, type(None), type(...), type(NotImplemented)}
-_BY_REPR = {float, complex, range, slice}
+_BY_BITS = {float, complex}
 _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _OFTEN_GENERATED = {"__eq__", "__hash__", "__repr__", "__replace__", "__setattr__", "__delattr__"}
 _NOT_CODE = {
@@ -377,14 +456,18 @@ _NOT_CODE = {
 _READERS: list[tuple[Any, Callable[[_Reader, Any], None]]] = [
     (type, _Reader.read_class),
     (enum.Enum, _Reader.read_enum),
+    (Component, _Reader.read_component),
+    (ByName, _Reader.read_named),
+    (np.dtype, _Reader.read_dtype),
     (np.ufunc, _Reader.read_ufunc),
-    ((types.ModuleType, np.dtype, types.MethodDescriptorType, types.WrapperDescriptorType,
+    ((types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType,
       types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType), _Reader.read_identity),
     (functools.partial, _Reader.read_partial),
     (types.MethodType, _Reader.read_method),
     ((types.BuiltinFunctionType, types.MethodWrapperType), _Reader.read_builtin),
     ((JITTED, type(functools.cache(len))), _Reader.read_wrapped),
     ((jax.custom_jvp, jax.custom_vjp), _Reader.read_differentiable),
+    (type(jnp.add), _Reader.read_ufunc_of_jax),
     ((np.ndarray, np.generic, jax.Array), _Reader.read_array),
     ((classmethod, staticmethod, property, functools.cached_property), _Reader.read_accessor),
     ((logging.Logger, io.IOBase, type(threading.Lock()), type(threading.RLock())), _Reader.read_type),
@@ -399,6 +482,8 @@ _READERS_OF_TYPES: dict[type, Callable[[_Reader, Any], None]] = {
     types.MappingProxyType: _Reader.read_dict,
     set: _Reader.read_set,
     frozenset: _Reader.read_set,
+    range: _Reader.read_span,
+    slice: _Reader.read_span,
 }
 
 
@@ -416,6 +501,13 @@ def _user_module(name: str) -> types.ModuleType | None:
         return importlib.import_module(name)
     except Exception:  # the code may never run this import, or raise then
         return None
+
+
+def _is_plain_array(array: Any) -> bool:
+    """Return True if an array's class adds nothing to its values and its type: it is no subclass made by others."""
+    if isinstance(array, np.generic):
+        return type(array) is array.dtype.type
+    return type(array) is np.ndarray or isinstance(array, jax.Array)
 
 
 def _is_generated(method: Any) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skdeep.compile_cache import active_folder, warn_once
-from skdeep.core.content import written
+from skdeep.core.content import framed, written
 from skdeep.core.cpu.host_program import HostProgram
 from skdeep.core.disk import environment
 from skdeep.core.disk.entries import read_entry, remove_entry, write_entry
@@ -52,7 +52,7 @@ def structure_key(
     if traced is None:
         return None
     try:
-        pieces = written_structure(function, tree)
+        pieces = written_structure(function, tree, [dtype for _, dtype in leaf_types])
     except ForeignCodeError:
         return None
     leaves = [(tuple(map(int, shape)), str(dtype)) for shape, dtype in leaf_types]
@@ -66,11 +66,7 @@ def text_key(text_digest: bytes) -> str:
 
 
 def _digest(pieces: Iterable[bytes]) -> str:
-    found = hashlib.sha256()
-    for piece in pieces:
-        found.update(len(piece).to_bytes(8, "little"))
-        found.update(piece)
-    return found.hexdigest()
+    return hashlib.sha256(framed(pieces)).hexdigest()
 
 
 def load_value(key: str | None) -> Any:
@@ -120,13 +116,13 @@ def _store(key: str, data: bytes) -> None:
         return
     try:
         write_entry(folder, key, data)
-    except OSError as err:
+    except (OSError, MemoryError) as err:
         _warn_unwritable(folder, err)
 
 
-def _warn_unwritable(folder: Path, err: OSError) -> None:
+def _warn_unwritable(folder: Path, err: Exception) -> None:
     warn_once(
         folder,
-        f"A compiled program could not be stored in {str(folder)!r}: {err}. Training goes on, and the next process compiles it again. "
-        "Free some space, or call skdeep.enable_compile_cache with a folder that you can write.",
+        f"A compiled program could not be stored in {str(folder)!r}: {str(err) or type(err).__name__}. Training goes on, and the next "
+        "process compiles it again. Free some space, or call skdeep.enable_compile_cache with a folder that you can write.",
     )
