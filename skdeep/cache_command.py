@@ -24,8 +24,10 @@ def add_cache_command(commands: Any) -> None:
 
 
 def run_info(options: argparse.Namespace) -> int:
-    """Print the folder, the number of entries, their size, and whether programs are kept there."""
-    folder = _folder()
+    """Print the folder, the number of entries, their size, and whether programs are kept there; return 1 if there is no folder."""
+    folder = _folder_or_none()
+    if folder is None:
+        return 1
     files = stored_files(folder)
     n_bytes = sum(file.n_bytes for file in (*files, *unfinished_files(folder)))
     problem = _problem(folder)
@@ -45,7 +47,9 @@ def run_info(options: argparse.Namespace) -> int:
 
 def run_clear(options: argparse.Namespace) -> int:
     """Remove all compiled programs, and print how many there were; return 1 if the folder is not the user's own."""
-    folder = _folder()
+    folder = _folder_or_none()
+    if folder is None:
+        return 1
     problem = _problem(folder)
     if problem:
         print(problem, file=sys.stderr)
@@ -54,9 +58,16 @@ def run_clear(options: argparse.Namespace) -> int:
     return 0
 
 
-def _folder() -> Path:
-    """Return the folder that is in use, or the one that would be used if it were switched on."""
-    return chosen_folder() or default_folder()
+def _folder_or_none() -> Path | None:
+    """Return the folder that is in use, or the one that would be used if it were switched on.
+
+    Print why to stderr and return None if there is none.
+    """
+    try:
+        return chosen_folder() or default_folder()
+    except FileNotFoundError as err:
+        print(err, file=sys.stderr)
+        return None
 
 
 def _problem(folder: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from skdeep.program_folder import default_folder, made_private
+from skdeep.program_folder import absolute, default_folder, made_private
 
 VARIABLE = "SKDEEP_COMPILE_CACHE"
 _ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -22,7 +22,8 @@ def enable_compile_cache(folder: str | os.PathLike[str] | None = None) -> Path:
     Parameters
     ----------
     folder : path, default=None
-        A folder that only you can read and write (mode 0700), because loading a program runs its code. It is made if there is none.
+        A folder that only you can read and write (mode 0700), because loading a program runs its code. Only you and root may be able
+        to write its parents, except those with the sticky bit, such as /tmp. It is made if there is none.
         By default `skdeep/programs` in `$XDG_CACHE_HOME` or `~/.cache`.
 
     Returns
@@ -33,7 +34,8 @@ def enable_compile_cache(folder: str | os.PathLike[str] | None = None) -> Path:
     Raises
     ------
     OSError
-        If the folder cannot be made, is a symbolic link, belongs to another user, or has a wider mode than 0700.
+        If the folder cannot be made, is a symbolic link, belongs to another user, has a wider mode than 0700, or if another user
+        may replace one of its parents; also if you have no home and give no folder.
 
     Examples
     --------
@@ -47,7 +49,7 @@ def enable_compile_cache(folder: str | os.PathLike[str] | None = None) -> Path:
     '0'
     >>> os.environ["SKDEEP_COMPILE_CACHE"] = before
     """
-    path = default_folder() if folder is None else _absolute(os.fspath(folder))
+    path = default_folder() if folder is None else absolute(os.fspath(folder))
     made_private(path)
     os.environ[VARIABLE] = str(path)
     return path
@@ -68,7 +70,7 @@ def chosen_folder() -> Path | None:
     value = os.environ.get(VARIABLE, "").strip()
     if value.lower() in _OFF:
         return None
-    return default_folder() if value.lower() in _ON else _absolute(value)
+    return default_folder() if value.lower() in _ON else absolute(value)
 
 
 def active_folder() -> Path | None:
@@ -84,7 +86,7 @@ def active_folder() -> Path | None:
             return None
         folder = found
         return made_private(folder)
-    except (OSError, RuntimeError) as err:  # a user without a home raises RuntimeError
+    except OSError as err:
         warn_once(folder, f"{VARIABLE} has no effect: {err}")
         return None
 
@@ -99,7 +101,3 @@ def warn_once(folder: Path, message: str) -> None:
         from skdeep.estimators.warn import warn_caller  # only where it is needed
 
         warn_caller(message, RuntimeWarning)
-
-
-def _absolute(folder: str) -> Path:
-    return Path(os.path.abspath(os.path.expanduser(folder)))

@@ -36,9 +36,32 @@ class StoredFile(NamedTuple):
 
 
 def default_folder() -> Path:
-    """Return `skdeep/programs` in the user's folder for caches: $XDG_CACHE_HOME, or `~/.cache`."""
+    """Return `skdeep/programs` in the user's folder for caches: $XDG_CACHE_HOME, or `~/.cache`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the user has no home, as in some containers.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "skdeep" / "programs"
+    return (Path(base) if os.path.isabs(base) else absolute("~/.cache")) / "skdeep" / "programs"
+
+
+def absolute(folder: str) -> Path:
+    """Return the absolute path of a folder that a user gave; `~` stands for the home.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the user has no home, as in some containers.
+    """
+    expanded = os.path.expanduser(folder)
+    if expanded.startswith("~"):
+        raise FileNotFoundError(
+            f"The folder of compiled programs is {folder!r}, but there is no home for '~': HOME is not set, and the system knows no "
+            "such user. Give an absolute path, or set HOME or XDG_CACHE_HOME."
+        )
+    return Path(os.path.abspath(expanded))
 
 
 def made_private(folder: Path) -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 import skdeep
 from skdeep import compile_cache
+from skdeep.__main__ import main
 from skdeep.compile_cache import VARIABLE, active_folder, chosen_folder
 from skdeep.program_folder import default_folder
 
@@ -78,4 +79,44 @@ def test_the_variable_with_an_unusable_folder_warns_once(tmp_path, monkeypatch):
         assert active_folder() is None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        assert active_folder() is None
+
+
+@pytest.fixture
+def without_home(monkeypatch):
+    def fail(_):
+        raise KeyError
+
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", fail)
+
+
+def test_a_user_without_a_home(without_home, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        FileNotFoundError, match="there is no home for '~'.*Give an absolute path, or set HOME or XDG_CACHE_HOME"
+    ):
+        skdeep.enable_compile_cache()
+    for value in ("1", "~/programs"):
+        monkeypatch.setenv(VARIABLE, value)
+        monkeypatch.setattr(compile_cache, "_warned", set())
+        with pytest.warns(RuntimeWarning, match="SKDEEP_COMPILE_CACHE has no effect: .* there is no home"):
+            assert active_folder() is None
+    assert list(tmp_path.iterdir()) == []  # no folder with the name "~"
+    assert skdeep.enable_compile_cache(tmp_path / "given") == tmp_path / "given"
+
+
+def test_commands_for_a_user_without_a_home(without_home, capsys):
+    for command in ("info", "clear"):
+        assert main(["cache", command]) == 1
+        assert "there is no home for '~'" in capsys.readouterr().err
+
+
+def test_a_parent_that_others_can_write(monkeypatch, tmp_path):
+    tmp_path.chmod(0o777)
+    with pytest.raises(PermissionError, match="which other users can write"):
+        skdeep.enable_compile_cache(tmp_path / "a")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "a"))
+    with pytest.warns(RuntimeWarning, match="has no effect: No other user may be able to replace"):
         assert active_folder() is None

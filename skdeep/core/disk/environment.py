@@ -12,13 +12,13 @@ import importlib.util
 import os
 import platform
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jax
 import jaxlib.version
 import numpy as np
-import scipy
 from jaxlib import xla_client
 
 import skdeep
@@ -43,6 +43,12 @@ _WITHOUT_EFFECT = (
     "jax_transfer_guard", "jax_distributed", "jax_platforms",
 )  # fmt: skip
 
+PACKAGES_OF_TRACES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "ml_dtypes", "opt_einsum")
+"""The packages whose code runs while a program is traced and lowered, and decides its text."""
+
+_OPTIONAL = ("chex",)
+"""Optax uses it up to version 0.2.6."""
+
 _imported_at = skdeep.imported_at
 
 
@@ -53,6 +59,7 @@ def of_compiled(placement: Placement) -> list[Any]:
         FORMAT, _of_machine(), placement.platform, placement.index, placement.dtype, device.device_kind,
         str(getattr(device.client, "platform_version", "")), jax.local_device_count(), jax.process_count(),
         repr(current_settings()), _other_settings(), _variables(_PREFIXES), n_threads(),
+        [] if placement.platform == "cpu" else _versions_of_plugins(),
     ]  # fmt: skip
 
 
@@ -67,7 +74,8 @@ def of_traced() -> list[Any] | None:
         source = source_digest()
     except OSError:  # skdeep is not a folder of files here, or was removed
         return None
-    if source is None or not _are_packages_installed() or not _has_flax_defaults() or interceptors():
+    are_known = source is not None and _are_packages_installed() and _are_loaded_versions_known()
+    if not are_known or not _has_flax_defaults() or interceptors():
         return None
     return [source, _versions_when_traced(), _variables(_PREFIXES_WHEN_TRACED)]
 
@@ -107,21 +115,36 @@ def _other_settings() -> list[Any]:
 
 
 @functools.cache
-def _versions_when_traced() -> list[str]:
-    return [distribution_version("flax"), distribution_version("optax"), scipy.__version__]
+def _versions_of_plugins() -> list[tuple[str, str]]:
+    """Return name and version of each package that brings a compiler to JAX, such as the one for CUDA."""
+    found = metadata.entry_points(group="jax_plugins")
+    return sorted((point.name, point.dist.version if point.dist else "") for point in found)
+
+
+@functools.cache
+def _versions_when_traced() -> list[tuple[str, str]]:
+    return [(name, distribution_version(name)) for name in (*PACKAGES_OF_TRACES, *_OPTIONAL)]
 
 
 @functools.cache
 def _are_packages_installed() -> bool:
     """Return True if the packages whose versions are part of keys are those of their distributions, not editable folders."""
-    for name in ("jax", "jaxlib", "flax", "optax", "numpy", "scipy"):
-        loaded = sys.modules.get(name)
-        if loaded is not None and getattr(loaded, "__version__", "") != distribution_version(name):
-            return False
+    for name in (*PACKAGES_OF_TRACES, *_OPTIONAL):
         spec = importlib.util.find_spec(name)
+        if spec is None and name in _OPTIONAL:
+            continue
         if spec is None or spec.origin is None or not is_installed_file(spec.origin):
             return False
     return True
+
+
+def _are_loaded_versions_known() -> bool:
+    """Return True if the loaded packages have the versions that are part of keys.
+
+    Not cached: Flax and Optax may be replaced and then loaded while a process runs.
+    """
+    loaded = ((sys.modules.get(name), version) for name, version in _versions_when_traced())
+    return all(module is None or getattr(module, "__version__", "") == version for module, version in loaded)
 
 
 def _has_flax_defaults() -> bool:

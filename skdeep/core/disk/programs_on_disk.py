@@ -83,8 +83,11 @@ def load_value(key: str | None) -> Any:
 
 
 def store_value(key: str | None, value: Any) -> None:
-    """Store a value under a key, unless it is None or cannot be pickled."""
-    if key is not None:
+    """Store a value under a key by structure, unless the key is None or the value cannot be pickled.
+
+    It is not stored either if files or packages changed since the key was computed, because they may have changed the trace.
+    """
+    if key is not None and environment.of_traced() is not None:
         with contextlib.suppress(Exception):  # pickling raises exceptions of any kind
             _store(key, pickle.dumps(value))
 

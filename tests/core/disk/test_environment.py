@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import sys
 import time
 import types
 
 import flax
 import jax
+import numpy as np
 import pytest
 
+import skdeep
 from skdeep.core.disk import environment
 from skdeep.core.placement import Placement
+from skdeep.core.programs import Program, TracedFunction
 
 CPU = Placement("cpu", 0)
 
@@ -22,7 +27,7 @@ def test_equal_in_one_process():
     assert environment.of_traced() == environment.of_traced() is not None
 
 
-@pytest.mark.parametrize("name", ["XLA_FLAGS", "PJRT_NPROC", "TF_XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE"])
+@pytest.mark.parametrize("name", ["XLA_FLAGS", "NPROC", "PJRT_NPROC", "TF_XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE"])
 def test_variables_of_compiled_programs(monkeypatch, name):
     before = environment.of_compiled(CPU)
     monkeypatch.setenv(name, "1")
@@ -164,14 +169,71 @@ def test_changed_settings_of_flax():
     assert environment.of_traced() is not None
 
 
-def test_packages_that_may_be_edited(monkeypatch, tmp_path):
-    (tmp_path / "optax.py").write_text("")
-    spec = types.SimpleNamespace(origin=str(tmp_path / "optax.py"))
+@pytest.mark.parametrize("package", environment.PACKAGES_OF_TRACES)
+def test_packages_that_may_be_edited(monkeypatch, tmp_path, package):
+    spec = types.SimpleNamespace(origin=str(tmp_path / "package.py"))
     find = environment.importlib.util.find_spec
-    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: spec if name == "optax" else find(name))
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: spec if name == package else find(name))
     assert not environment._are_packages_installed.__wrapped__()
     monkeypatch.undo()
     assert environment._are_packages_installed.__wrapped__()
+
+
+@pytest.mark.parametrize("package", environment.PACKAGES_OF_TRACES)
+def test_a_package_that_was_replaced_while_it_is_loaded(monkeypatch, package):
+    """The version that runs is not the installed one, which is part of the key."""
+    assert environment.of_traced() is not None
+    monkeypatch.setattr(importlib.import_module(package), "__version__", "0.0.1")
+    assert environment.of_traced() is None
+
+
+@pytest.mark.parametrize("package", [*environment.PACKAGES_OF_TRACES, "chex"])
+def test_versions_of_traces(monkeypatch, package):
+    before, version = environment._versions_when_traced(), environment.distribution_version
+    monkeypatch.setattr(environment, "distribution_version", lambda name: "0.0.1" if name == package else version(name))
+    assert environment._versions_when_traced.__wrapped__() != before
+
+
+def test_versions_of_plugins_of_jax(monkeypatch):
+    point = types.SimpleNamespace(name="cuda", dist=types.SimpleNamespace(version="1"))
+    monkeypatch.setattr(environment.metadata, "entry_points", lambda group: [point] if group == "jax_plugins" else [])
+    assert environment._versions_of_plugins.__wrapped__() == [("cuda", "1")]
+
+
+# Logging, decorators that return the function, and a finder of imports.
+WITHOUT_EFFECT = {"absl", "typing_extensions.py", "_distutils_hack"}
+OF_TESTS = {"beartype", "jaxtyping", "_pytest", "pluggy"}
+
+
+def test_packages_that_run_while_programs_are_traced(monkeypatch):
+    """All that decide the text of a program are part of the key of traces."""
+    names = set()
+
+    def note(frame, event, _):
+        found = re.search(r"site-packages/([^/]+)", frame.f_code.co_filename)
+        if event == "call" and found:
+            names.add(found[1])
+
+    def noted(function):
+        def call(*arguments):
+            before = sys.getprofile()
+            sys.setprofile(note)
+            try:
+                return function(*arguments)
+            finally:
+                sys.setprofile(before)
+
+        return call
+
+    monkeypatch.setattr(Program, "_compile", noted(Program._compile))
+    monkeypatch.setattr(TracedFunction, "_trace", noted(TracedFunction._trace))
+    skdeep.clear_cache()
+    X, y = np.eye(16), np.arange(16) % 2
+    for network, optimizer in (("mlp", "muon"), ("transformer", "adam"), ("realmlp", "adamw")):
+        rows = X.reshape(16, 4, 4) if network == "transformer" else X
+        skdeep.DeepClassifier(network=network, optimizer=optimizer, max_epochs=1, tol=None).fit(rows, y)
+    assert {"jax", "flax", "optax", "opt_einsum", "ml_dtypes"} <= names
+    assert names - OF_TESTS - WITHOUT_EFFECT <= {*environment.PACKAGES_OF_TRACES, "chex"}
 
 
 def test_versions(monkeypatch):
