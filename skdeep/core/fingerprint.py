@@ -249,11 +249,8 @@ class _Reader:
         self._refuse_users(is_installed)
         start, module = len(self.atoms), str(function.__globals__.get("__name__"))
         self.atoms += (function.__code__, function.__defaults__ is None, function.__kwdefaults__ is None)
-        self.atoms += (
-            module,
-            function.__module__,
-            function.__qualname__,
-        )  # equal code uses the globals of its own module
+        # Equal code uses the globals of its own module.
+        self.atoms += (module, function.__module__, function.__qualname__)
         self.read_from.add(module)
         attributes = _names_in(function.__code__).attributes
         self._read_used(function.__defaults__ or (), attributes)

@@ -45,9 +45,8 @@ def write_entry(folder: Path, key: str, content: bytes) -> None:
     OSError
         If the folder cannot be written, or the disk is full.
     """
-    if (
-        len(_MAGIC) + _DIGEST_BYTES + len(key) + len(content) > program_folder.MAX_BYTES
-    ):  # it would push out all others, then itself
+    size = len(_MAGIC) + _DIGEST_BYTES + len(key) + len(content)
+    if size > program_folder.MAX_BYTES:  # it would push out all others, then itself
         return
     remove_entry(folder, key)  # a file that is replaced would pass on its mode
     rest = key.encode() + content

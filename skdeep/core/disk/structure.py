@@ -82,9 +82,8 @@ def _check_named(atom: Any) -> None:
         _check_module(atom.__name__)
         is_distinct = sys.modules[atom.__name__] is atom
     elif isinstance(atom, types.FunctionType):
-        _check_module(
-            str(atom.__globals__.get("__name__"))
-        )  # `functools.wraps` copies `__module__` from another function
+        # Not `__module__`, which `functools.wraps` copies from another function.
+        _check_module(str(atom.__globals__.get("__name__")))
         is_distinct = _is_distinct(atom)
     else:
         is_distinct = atom in _TYPES_WITHOUT_NAME or has_its_name(atom)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from skdeep.core.content import digest_of
-from skdeep.core.disk.structure import ForeignCodeError, written_structure
+from skdeep.core.disk.structure import ForeignCodeError, _check_atoms, written_structure
 from skdeep.core.fingerprint import atoms_of
 from skdeep.layers import Activation, Dense
 from skdeep.losses import CrossEntropy, Huber
@@ -235,3 +235,21 @@ def test_values_that_programs_often_hold_have_a_key():
 def test_values_with_code_of_users_or_hidden_settings_have_no_key(value):
     assert key_on_disk(value) is None
     assert key_on_disk((1, (value,))) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [CONTAINERS[-7], *CONTAINERS[-5:], np.random.default_rng(0), datetime.date(1970, 1, 2), np.ma.array([1])],
+    ids=repr,
+)
+def test_values_whose_state_only_a_pickle_shows_have_no_key(value):
+    """A pickle may name code in place of the code."""
+    assert key_on_disk(value) is None
+
+
+@pytest.mark.parametrize(
+    "atom", [Text("a"), Number(1), Real(1.0), Text1.A, Pair(1, 2), (1, (Text("a"),)), frozenset({Number(1)})], ids=repr
+)
+def test_atoms_of_subclasses_are_refused(atom):
+    with pytest.raises((ForeignCodeError, TypeError)):
+        _check_atoms([atom])

@@ -19,7 +19,7 @@ import skdeep
 from skdeep import compile_cache, program_folder
 from skdeep.compile_cache import VARIABLE
 from skdeep.core.cpu.rewriting import LeftAloneError
-from skdeep.core.disk import entries
+from skdeep.core.disk import entries, programs_on_disk
 from skdeep.core.programs import Program, TracedFunction
 from skdeep.program_folder import stored_files
 
@@ -357,8 +357,6 @@ def refuse(x):
 
 def test_the_refusal_of_a_program(on_disk, monkeypatch):
     """It is stored only with a key by structure, so the test gives this function one."""
-    from skdeep.core.disk import programs_on_disk
-
     monkeypatch.setattr(programs_on_disk, "structure_key", lambda *_: "f" * 64)
     program = Program(refuse, "refuse")
     assert program.prepared(X) is None
@@ -368,6 +366,26 @@ def test_the_refusal_of_a_program(on_disk, monkeypatch):
     assert "refuse" not in skdeep.compile_counts()
     with pytest.raises(LeftAloneError, match="conv"):
         program(X)
+
+
+def test_nothing_is_stored_under_a_structure_if_packages_changed_since(on_disk, monkeypatch):
+    """The trace may be of code that is not part of the key, for example if Flax was replaced before it was loaded."""
+    key = "f" * 64
+    with monkeypatch.context() as changed:
+        changed.setattr(programs_on_disk.environment, "of_traced", lambda: None)
+        programs_on_disk.store_value(key, 1)
+        assert programs_on_disk.load_value(key) is None
+    programs_on_disk.store_value(key, 1)
+    assert programs_on_disk.load_value(key) == 1
+
+
+def test_memory_that_is_too_small_warns(on_disk, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(entries, "write_atomically", fail)
+    with pytest.warns(RuntimeWarning, match="could not be stored in .*: MemoryError. Training goes on"):
+        np.testing.assert_array_equal(called_after_forgetting(Program(lambda x: x + 1, "plus"), X)[0], X + 1)
 
 
 def test_a_traced_function_of_users_is_not_stored(on_disk):
