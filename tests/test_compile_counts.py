@@ -205,15 +205,6 @@ def test_partial_fit_and_early_stopping_compile_once_each():
     assert skdeep.compile_counts()["train_block"] == (1, 1)
 
 
-def test_the_cache_is_bounded():
-    from skdeep.core import programs
-
-    cache = programs._Cache(2)
-    made = [cache.get(key, lambda key=key: key * 10) for key in (1, 2, 1, 3, 2)]
-    assert made == [10, 20, 10, 30, 20]
-    assert len(cache._values) == 2
-
-
 def test_programs_with_host_callbacks_are_never_matched_by_text():
     import jax
 

@@ -89,6 +89,8 @@ FORBIDDEN = {
     "core/one_hot.py": ["flax", "optax", "sklearn", "skdeep.networks", "skdeep.registry", "skdeep.estimators"],
     "tables": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "core/raw.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/bounded_cache.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
+    "core/program_keys.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/together.py": ["flax", "optax", "sklearn", "joblib", "skdeep.registry", "skdeep.estimators"],
     "search": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/run.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

@@ -18,29 +18,25 @@ import itertools
 import os
 import sys
 import threading
-import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from skdeep.component import Component
+from skdeep.core.bounded_cache import BoundedCache
 from skdeep.core.cpu.compile_options import compile_options
 from skdeep.core.cpu.rewriting import LeftAloneError, noted_operations
 from skdeep.core.disk import programs_on_disk as disk
 from skdeep.core.disk.executables import compile_now
-from skdeep.core.fingerprint import fingerprint, user_functions
 from skdeep.core.placement import current_placement
+from skdeep.core.program_keys import abstract, code_version, current_version, key_of
 from skdeep.core.settings import current_settings
 
 MAX_PROGRAMS = 64
 COMPILES_PER_RETURN = 8
 """Freed memory is returned to the system after every so many compiles."""
-
-Value = TypeVar("Value")
 
 
 class Counts(NamedTuple):
@@ -50,44 +46,9 @@ class Counts(NamedTuple):
     compiles: int
 
 
-class _Cache:
-    """A bounded cache that drops the least recently used value. If several threads need a missing value, one makes it."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[Hashable, Any] = OrderedDict()
-        self._pending: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]  # type: ignore[no-any-return]  # values have the type of their key's maker
-            pending = self._pending.setdefault(key, threading.Lock())
-        with pending:
-            with self._lock:
-                if key in self._values:
-                    return self._values[key]  # type: ignore[no-any-return]  # as above
-            try:
-                value = make()
-                with self._lock:
-                    self._values[key] = value
-                    while len(self._values) > self._size:
-                        self._values.popitem(last=False)
-            finally:
-                with self._lock:
-                    self._pending.pop(key, None)
-            return value
-
-    def clear(self) -> None:
-        with self._lock:
-            self._values.clear()
-
-
-_by_structure = _Cache(MAX_PROGRAMS)
-_by_text = _Cache(MAX_PROGRAMS)
-_traced = _Cache(MAX_PROGRAMS)
+_by_structure = BoundedCache(MAX_PROGRAMS)
+_by_text = BoundedCache(MAX_PROGRAMS)
+_traced = BoundedCache(MAX_PROGRAMS)
 _counts: dict[str, list[int]] = {}
 _counts_lock = threading.Lock()
 _forked_after_use = False
@@ -202,7 +163,7 @@ class Program:
     def _look_up(self, arguments: tuple[Any, ...]) -> Any:
         _refuse_fork()
         leaves, tree = jax.tree.flatten(arguments)
-        key = _key(self, arguments, leaves, tree)
+        key = key_of(self, arguments, leaves, tree)
         found = _by_structure.get(key, lambda: self._compiled_or_refused(arguments, leaves, tree))
         if isinstance(found, LeftAloneError):
             raise LeftAloneError(*found.args)
@@ -211,7 +172,7 @@ class Program:
     def _compiled_or_refused(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
         """Return the compiled program, or the LeftAloneError that its trace raised. The cache keeps either."""
         donated = self._donated_leaves(arguments)
-        key = disk.structure_key(self.name, self.function, donated, tree, list(map(_abstract, leaves)))
+        key = disk.structure_key(self.name, self.function, donated, tree, list(map(abstract, leaves)))
         stored = disk.load_value(key)
         if isinstance(stored, LeftAloneError):
             return stored
@@ -242,7 +203,7 @@ class Program:
 
         flat.__name__ = self.name
         _count(self.name, 0)
-        with _code_version(_current_version(arguments)), noted_operations() as operations:
+        with code_version(current_version(arguments)), noted_operations() as operations:
             lowered = jax.jit(flat, donate_argnums=donated, keep_unused=True).lower(*map(_shape_of, leaves))
         options = compile_options(operations, self._is_brief(*arguments))
         text = lowered.as_text()
@@ -318,13 +279,13 @@ class TracedFunction:
         if _is_eager():
             return jax.tree.map(np.asarray, self.function(*_on_device(arguments)))
         leaves, tree = jax.tree.flatten(arguments)
-        key = _key(self, arguments, leaves, tree)
+        key = key_of(self, arguments, leaves, tree)
         traced, out_tree = _traced.get(key, lambda: self._loaded_or_traced(arguments, leaves, tree))
         outputs = run(traced, [np.asarray(leaf) for leaf in leaves])
         return jax.tree.unflatten(out_tree, outputs)
 
     def _loaded_or_traced(self, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Any:
-        key = disk.structure_key(self.name, self.function, (), tree, list(map(_abstract, leaves)))
+        key = disk.structure_key(self.name, self.function, (), tree, list(map(abstract, leaves)))
         stored = disk.load_value(key)
         if isinstance(stored, disk.Traced):
             return stored
@@ -340,7 +301,7 @@ class TracedFunction:
             return self.function(*jax.tree.unflatten(tree, flat_arguments))
 
         _count(self.name, 0)
-        with _code_version(_current_version(arguments)):
+        with code_version(current_version(arguments)):
             closed, shapes = jax.make_jaxpr(flat, return_shape=True)(*map(_shape_of, leaves))
         return disk.Traced(as_program(closed), jax.tree.structure(shapes))
 
@@ -354,52 +315,6 @@ def _on_device(arguments: tuple[Any, ...]) -> Any:
     return jax.tree.map(jnp.asarray, arguments)
 
 
-class _Same:
-    """A hashable tuple of objects that are compared by identity."""
-
-    def __init__(self, values: tuple[Any, ...]) -> None:
-        self._values = values
-
-    def __hash__(self) -> int:
-        return hash(tuple(map(id, self._values)))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and all(a is b for a, b in zip(self._values, other._values, strict=True))
-
-
-def _key(program: Any, arguments: tuple[Any, ...], leaves: list[Any], tree: Any) -> Hashable:
-    """Return the key of a program in the cache.
-
-    If users' code cannot be read, the components in the arguments are part of the key by identity. The program is then found
-    again only with the same component objects, that is within one fit.
-    """
-    read = fingerprint(arguments)
-    same = _Same(tuple(argument for argument in arguments if isinstance(argument, Component)))
-    leaf_types = tuple(map(_abstract, leaves))
-    return program, tree, read if read.is_complete else same, leaf_types, current_placement(), current_settings()
-
-
-_code_version = jax.make_user_context(0)
-_versions: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-_n_changes = 0
-
-
-def _current_version(arguments: tuple[Any, ...]) -> int:
-    """Return a number that grows if a user's function, or a value that it uses, changed since its last trace.
-
-    JAX caches the traces of functions that are jitted or passed to `lax.scan` and similar operations, with the function object
-    as key. With this number in the user context, the number is part of the key.
-    """
-    global _n_changes
-    with _counts_lock:
-        has_changed = not fingerprint(arguments).is_complete
-        for function, version in user_functions(arguments):
-            has_changed |= _versions.setdefault(function, version) != version
-            _versions[function] = version
-        _n_changes += has_changed
-        return _n_changes
-
-
 _compiles = itertools.count(1)
 
 
@@ -408,10 +323,6 @@ def _return_memory() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
-
-
-def _abstract(leaf: Any) -> tuple[tuple[int, ...], Any]:
-    return leaf.shape, leaf.dtype
 
 
 def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
