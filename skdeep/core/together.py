@@ -24,7 +24,9 @@ Result = TypeVar("Result")
 MODES = ("auto", "threads", "lanes")
 MOST_LANES = 128
 SECONDS_OF_LINGERING = 0.05
-"""How long trainings wait for others after the last one came: longer than it takes to begin another fit."""
+"""How long trainings wait after the last one came, if all are there: longer than it takes to begin another fit."""
+SECONDS_OF_PATIENCE = 2.0
+"""How long they wait for those who do not come: one may wait for them, for example for the lock of its checkpoint."""
 
 
 def uses_lanes(mode: Mode) -> bool:
@@ -150,8 +152,8 @@ class _Ticket:
 class Meeting:
     """Where the trainings of several threads wait for each other, until one thread runs all of them as lanes.
 
-    A thread that is expected either comes with a training, or leaves. When all who are still there wait, those whose jobs stack become
-    lanes of one program, and the others run alone.
+    A thread that is expected either comes with a training, or leaves. When all who are still there wait, or nobody came for a while,
+    those whose jobs stack become lanes of one program, and the others run alone.
 
     Parameters
     ----------
@@ -210,14 +212,15 @@ class Meeting:
                 if self._stop.is_set() and not ticket.is_taken:
                     self._waiting.remove(ticket)
                     raise KeyboardInterrupt
-                left = self._last_change + SECONDS_OF_LINGERING - time.monotonic()
-                is_complete = not ticket.is_taken and len(self._waiting) >= self._n_expected
-                if is_complete and left <= 0:
+                is_complete = len(self._waiting) >= self._n_expected
+                patience = SECONDS_OF_LINGERING if is_complete else SECONDS_OF_PATIENCE
+                left = self._last_change + patience - time.monotonic()
+                if not ticket.is_taken and left <= 0:
                     tickets, self._waiting = self._waiting, []
                     for each in tickets:
                         each.is_taken = True
                     return tickets
-                self._changed.wait(left if is_complete else None)
+                self._changed.wait(None if ticket.is_taken else left)
         return []
 
     @contextmanager

@@ -157,6 +157,16 @@ def test_more_fits_than_threads(groups, monkeypatch):
 
 
 @BOTH
+def test_trainings_of_one_checkpoint_do_not_wait_for_each_other_for_ever(mode, monkeypatch):
+    """They differ in `max_epochs`, so the second waits for the lock of the first, which waits for the second to come."""
+    monkeypatch.setattr(module, "SECONDS_OF_PATIENCE", 0.2)
+    checkpoint = skdeep.Checkpoint(every_seconds=60)
+    found = together([functools.partial(fit_with, 0.1, max_epochs=n, checkpoint=checkpoint) for n in (2, 3, 4)], mode)
+    checkpoint.clear()
+    assert [model.n_iter_ for model in found] == [2, 3, 4]
+
+
+@BOTH
 def test_interrupts_end_all_trainings(mode):
     """Ctrl-C comes to the main thread, which waits; the trainings would take hours."""
 
