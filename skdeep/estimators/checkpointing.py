@@ -32,9 +32,18 @@ def run_job(estimator: Any, job: Job, watcher: Watcher) -> Outcome:
 
 
 def _that_may_stop(estimator: Any) -> list[Any] | None:
-    """Return the callbacks of an estimator, None if there are none. Those of scikit-learn itself stop no training."""
+    """Return the callbacks that decide where a training ends; None if there are none.
+
+    Those of scikit-learn itself stop no training, and `OptunaPruning` ends one by an exception only.
+    """
     callbacks = getattr(estimator, "_skl_callbacks", None) or []
-    return [each for each in callbacks if not type(each).__module__.startswith("sklearn.callback")] or None
+    return [
+        each
+        for each in callbacks
+        if not (
+            type(each).__module__.startswith("sklearn.callback") or getattr(each, "ends_training_by_raising", False)
+        )
+    ] or None
 
 
 def checkpoint_of(estimator: Any) -> Checkpoint | None:
