@@ -96,11 +96,22 @@ def learn_column(name: Any, read: Read, weight: Float[np.ndarray, " n"], *, is_c
         return Column(name, read.kind, has_missing=has_missing)
     codes, levels = pd.factorize(as_levels(values))
     size = np.bincount(codes[codes >= 0], weights=used[codes >= 0], minlength=len(levels))
+    return category(name, read.kind, levels, size, has_missing)
+
+
+def category(
+    name: Any,
+    kind: Kind,
+    levels: Shaped[np.ndarray, " levels"],
+    size: Float[np.ndarray, " levels"],
+    has_missing: bool,
+) -> Column:
+    """Return a category of these levels, or of the heaviest of them; `size` is the weight of each."""
     if len(levels) <= MOST_LEVELS:
-        return Column(name, read.kind, _sorted_levels(levels), 0, has_missing)
+        return Column(name, kind, _sorted_levels(levels), 0, has_missing)
     heaviest = np.lexsort((np.argsort(np.argsort(levels)), -size))[:MOST_LEVELS]
     kept = heaviest[size[heaviest] >= SMALLEST_SHARE * size.sum()]
-    return Column(name, read.kind, _sorted_levels(levels[kept]), N_BUCKETS, has_missing)
+    return Column(name, kind, _sorted_levels(levels[kept]), N_BUCKETS, has_missing)
 
 
 def as_levels(values: Shaped[np.ndarray, "n ..."]) -> Shaped[np.ndarray, " n"]:

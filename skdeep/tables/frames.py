@@ -63,6 +63,14 @@ def as_frame(x: Any) -> nw.DataFrame[Any] | None:
     return nw.from_native(x, eager_only=True)
 
 
+def as_table(x: Any) -> nw.DataFrame[Any]:
+    """Return a table of a library that narwhals knows; raise TypeError for anything else."""
+    frame = as_frame(x)
+    if frame is None:
+        raise TypeError(f"X must be a table, as its first rows are. Got {type(x).__name__}.")
+    return frame
+
+
 def frame_of_array(x: Shaped[np.ndarray, "n columns"]) -> nw.DataFrame[Any]:
     """Return an array as a table, with scikit-learn's names for columns without names: "x0", "x1" and so on."""
     frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(x.shape[1])])

@@ -50,16 +50,26 @@ def learn_table(
         learn_column(name, read, weight, is_category=bool(is_one))
         for name, read, is_one in zip(frame.columns, reads, is_category, strict=True)
     )
+    check_has_values(columns)
+    check_no_text(columns, categorical_features)
+    table = Table(columns, scaling, dtype)
+    return Learned(table, table.read_columns(reads), _warnings(columns, reads))
+
+
+def check_has_values(columns: tuple[Column, ...]) -> None:
+    """Raise ValueError if all values of all columns are missing."""
     if all(column.kind == "empty" for column in columns):
         raise ValueError("X has no column with values: all values are missing.")
+
+
+def check_no_text(columns: tuple[Column, ...], categorical_features: Any) -> None:
+    """Raise TypeError if a column of text is no category."""
     for column in columns:
         if column.kind == "text" and not column.is_category:
             raise TypeError(
                 f"The column {column.name!r} of X holds text, but categorical_features={categorical_features!r} does not name it. "
                 "Add it, leave the column out, or set categorical_features='from_dtype'."
             )
-    table = Table(columns, scaling, dtype)
-    return Learned(table, table.read_columns(reads), _warnings(columns, reads))
 
 
 def categories_given(frame: nw.DataFrame[Any], reads: list[Read], given: Any) -> Bool[np.ndarray, " columns"]:
@@ -102,11 +112,7 @@ def _position(item: Any, names: list[Any]) -> int:
 
 
 def _warnings(columns: tuple[Column, ...], reads: list[Read]) -> list[str]:
-    found = []
-    if empty := [repr(column.name) for column in columns if column.kind == "empty"]:
-        found.append(
-            f"All values are missing in {_columns(empty)} of X, which {'is' if len(empty) == 1 else 'are'} not used."
-        )
+    found = empty_columns_warning(columns)
     identifiers = [
         repr(column.name)
         for column, read in zip(columns, reads, strict=True)
@@ -118,6 +124,14 @@ def _warnings(columns: tuple[Column, ...], reads: list[Read]) -> list[str]:
             "like an identifier. Such a category says nothing of new rows: leave it out."
         )
     return found
+
+
+def empty_columns_warning(columns: tuple[Column, ...]) -> list[str]:
+    """Return the sentence of a warning that names the columns without values; nothing if there are none."""
+    empty = [repr(column.name) for column in columns if column.kind == "empty"]
+    if not empty:
+        return []
+    return [f"All values are missing in {_columns(empty)} of X, which {'is' if len(empty) == 1 else 'are'} not used."]
 
 
 def _share_of_distinct(read: Read) -> float:
