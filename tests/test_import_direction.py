@@ -58,6 +58,7 @@ FORBIDDEN = {
     "core/rows.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/repeated.py": ["jax", "flax", "optax", "sklearn", "scipy"],
     "core/batch.py": ["flax", "optax", "sklearn", "skdeep.registry"],
+    "core/streamed_rows.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "sources": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "core/sparse_rows.py": ["flax", "optax", "sklearn", "scipy", "skdeep.registry", "skdeep.estimators"],
     "core/augment.py": ["flax", "optax", "sklearn", "skdeep.registry"],

@@ -25,6 +25,7 @@ from skdeep.core.fingerprint import MAX_ATOMS, UnreadableError, atoms_of
 from skdeep.core.inputs import arrays_of
 from skdeep.core.network import has_progress
 from skdeep.core.rows import WeightedRows, padded_size
+from skdeep.core.streamed_rows import StreamedRows
 
 PACKAGES = ("skdeep-flax", "jax", "jaxlib", "flax", "optax", "numpy", "scipy")
 """The packages whose versions may change the numbers of a training."""
@@ -136,10 +137,12 @@ def _form_of_validation(rows: WeightedRows | None) -> Any:
     return padded_size(len(rows.target)) if validates_in_program(rows) else "on the host"
 
 
-def content_of(rows: WeightedRows | None) -> Any:
+def content_of(rows: Any) -> Any:
     """Return digests of the arrays in which rows are stored."""
     if rows is None:
         return None
+    if isinstance(rows, StreamedRows):
+        return rows.content()
     x = rows.x
     parts = [x.data, x.indices, x.indptr, x.shape] if is_sparse(x) else arrays_of(x)
     return [array_digest(np.asarray(part)) for part in (*parts, rows.target, rows.weight)]

@@ -13,6 +13,7 @@ from skdeep.core.history import History
 from skdeep.core.identity import identity_of, signature_of
 from skdeep.core.placement import Placement
 from skdeep.core.rows import WeightedRows
+from skdeep.core.streamed_rows import StreamedRows
 from skdeep.core.watcher import Watcher
 from skdeep.records import ModelState, Outcome, Params, Snapshot, TrainState
 
@@ -49,7 +50,7 @@ class Job:
     ----------
     config : FitConfig
         Network, loss, optimizer and the other components; their numbers are Python's.
-    rows : WeightedRows
+    rows : WeightedRows or StreamedRows
         The rows to train on: X encoded for the network, encoded targets, weights.
     order : EpochOrder
         The order of these rows in each epoch.
@@ -81,7 +82,7 @@ class Job:
     """
 
     config: FitConfig
-    rows: WeightedRows
+    rows: WeightedRows | StreamedRows
     order: EpochOrder
     batch_size: int
     start: TrainState

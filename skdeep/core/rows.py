@@ -28,6 +28,20 @@ class WeightedRows(NamedTuple):
     target: Shaped[np.ndarray, "n ..."]
     weight: Float[np.ndarray, " n"]
 
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.target)
+
+    def sample(self, n: int) -> WeightedRows:
+        """Return all rows: they are in memory. Rows that are not return some."""
+        return self
+
+    def target_range(self) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."]]:
+        """Return the smallest and the largest value of each output, of the rows of positive weight."""
+        known = self.target[self.weight > 0]
+        return known.min(axis=0), known.max(axis=0)
+
     def take(self, index: Shaped[np.ndarray, " m"]) -> WeightedRows:
         """Return the rows at these positions."""
         return WeightedRows(self.x[index], self.target[index], self.weight[index])

@@ -141,14 +141,23 @@ def fit_scale(loss: Loss, y: Float[np.ndarray, "n outputs"], weight: Float[np.nd
     n_outputs = y.shape[1]
     if loss.scaling == "none":
         return TargetScale(np.zeros(n_outputs), np.ones(n_outputs))
-    mean, deviation = mean_and_deviation(y, weight)
+    return scale_of(loss, *mean_and_deviation(y, weight), np.abs(y).max())
+
+
+def scale_of(
+    loss: Loss, mean: Float[np.ndarray, " outputs"], deviation: Float[np.ndarray, " outputs"], largest_value: Any
+) -> TargetScale:
+    """Return the scale that `scaling` of the loss asks for, from the mean and deviation of y; see `fit_scale`."""
+    n_outputs = len(mean)
+    if loss.scaling == "none":
+        return TargetScale(np.zeros(n_outputs), np.ones(n_outputs))
     if loss.scaling == "mean":
         mean, scale = np.zeros(n_outputs), np.where(mean > 0, mean, 1.0)
     else:
         scale = np.where(deviation > 0, deviation, 1.0)
     largest = np.finfo(np.float64).max / LARGEST_ENCODED
     if not (scale < largest).all():
-        raise ValueError(f"Input y contains values too large for dtype('float64'): up to {np.abs(y).max()!r}. Scale y.")
+        raise ValueError(f"Input y contains values too large for dtype('float64'): up to {largest_value!r}. Scale y.")
     return TargetScale(mean, scale)
 
 

@@ -109,7 +109,7 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         """Return the state before the first step; the numbers of `config` are cast to the training dtype already."""
 
     @abstractmethod
-    def _order(self, n: int, draft: Draft) -> EpochOrder:
+    def _order(self, train: Any, draft: Draft) -> EpochOrder:
         """Return the order of the rows in each epoch."""
 
     @property

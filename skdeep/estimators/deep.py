@@ -12,7 +12,7 @@ from skdeep.component import components_in
 from skdeep.config import FitConfig, Model
 from skdeep.contract import Loss
 from skdeep.core import stopping
-from skdeep.core.feeds import EpochOrder, epoch_order
+from skdeep.core.feeds import EpochOrder, order_of
 from skdeep.core.history import History
 from skdeep.core.job import Job
 from skdeep.core.link import has_built_in_link
@@ -51,6 +51,8 @@ from skdeep.estimators.scoring import EstimatorScore, ScoredRows
 from skdeep.estimators.validation_split import distinct, held_out
 from skdeep.losses import CrossEntropy, SquaredError, ZeroOne
 from skdeep.records import Outcome, Task, TrainState
+
+_ROWS_FOR_HINTS = 4096  # of rows that are read in blocks; of others, all are looked at
 
 
 def trains_epoch_by_epoch(estimator: Any) -> bool:
@@ -215,7 +217,7 @@ class DeepEstimator(TrainedEstimator):
         if not is_measured or decays or draft.is_partial:
             return None
         task = draft.encoding.task
-        n_values = len(split.train.target) * (task.n_targets if task.kind in ("multilabel", "regression") else 1)
+        n_values = split.train.n * (task.n_targets if task.kind in ("multilabel", "regression") else 1)
         return draft.resolved.network.auto_l2(n_values)
 
     def _config(self, draft: Draft, split: Split, monitor: Any) -> FitConfig:
@@ -270,8 +272,8 @@ class DeepEstimator(TrainedEstimator):
         state: TrainState = new_state(config, key, *beginning)
         return state
 
-    def _order(self, n: int, draft: Draft) -> EpochOrder:
-        return epoch_order(n, draft.key, bool(self.shuffle))
+    def _order(self, train: Any, draft: Draft) -> EpochOrder:
+        return order_of(train, draft.key, bool(self.shuffle))
 
     @property
     def _max_epochs(self) -> int:
@@ -317,7 +319,11 @@ class DeepEstimator(TrainedEstimator):
         return {"params_": self.params_, "model_state_": self.model_state_}
 
     def _report(self, job: Job, outcome: Outcome) -> None:
-        hint = None if outcome.status == stopping.INTERRUPTED else training_hint(self, job.rows.x, outcome)
+        hint = (
+            None
+            if outcome.status == stopping.INTERRUPTED
+            else training_hint(self, job.rows.sample(_ROWS_FOR_HINTS).x, outcome)
+        )
         raise_or_warn(self, outcome, hint)
 
     def __sklearn_tags__(self) -> Any:

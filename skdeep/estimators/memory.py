@@ -55,7 +55,7 @@ class Memory(NamedTuple):
 def memory_of(job: Job, outcome: Outcome, *, keeps_optimizer: bool, keeps_stopping: bool) -> Memory:
     """Return the memory of a training, with the optimizer's and the stopping rule's parts if asked for."""
     record = outcome.state.stopping
-    largest = max(int(job.start.largest_batch), min(job.batch_size, len(job.rows.target)))
+    largest = max(int(job.start.largest_batch), min(job.batch_size, job.rows.n))
     seen = [np.array(value) for value in (record.best, record.n_stale, record.rate_factor)]
     return Memory(
         key=np.array(job.start.key),

@@ -173,7 +173,7 @@ def _refuse_open_losses(owner: str, loss: Loss, task: Any) -> None:
 
 def _job(estimator: Any, draft: Draft, split: Split) -> Job:
     """Return the job: batch size, configuration, placement, and the state before the first step."""
-    n, encoding = len(split.train.target), draft.encoding
+    n, encoding = split.train.n, draft.encoding
     is_full = draft.resolved.optimizer.full_batch
     batch_size = padded_size(n) if is_full else min(_wanted_batch_size(estimator, n), padded_size(n))
     config = estimator._config(draft, split, _monitored(estimator, split))
@@ -187,7 +187,7 @@ def _job(estimator: Any, draft: Draft, split: Split) -> Job:
     return Job(
         config=config,
         rows=split.train,
-        order=estimator._order(n, draft),
+        order=estimator._order(split.train, draft),
         batch_size=batch_size,
         start=start._replace(largest_batch=np.asarray(before, np.int32)),
         placement=placement,

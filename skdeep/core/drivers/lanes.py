@@ -29,6 +29,7 @@ from skdeep.core.feeds.padding import pad_rows
 from skdeep.core.feeds.validation import validates_in_program
 from skdeep.core.placement import current_placement
 from skdeep.core.programs import program
+from skdeep.core.rows import WeightedRows
 from skdeep.core.step import finish_epoch, train_step
 from skdeep.core.watcher import Watcher
 from skdeep.records import Info, Outcome, Rows, TrainState
@@ -41,13 +42,14 @@ SHARE_OF_MEMORY = 0.7
 def suits_lanes(job: Any, watcher: Watcher) -> bool:
     """Return True if a job can be a lane.
 
-    Its rows and validation rows must be dense, nothing may be judged or called back between two epochs, and it must stand at the
+    Its rows and validation rows must be dense and in memory, nothing may be judged or called back between two epochs, and it must stand at the
     beginning of an epoch.
     """
     state = job.start if job.snapshot is None else job.snapshot.state
     validates = job.validation is None or validates_in_program(job.validation)
     return (
         isinstance(job.driver, Steps)
+        and isinstance(job.rows, WeightedRows)
         and not (is_sparse(job.rows.x) or watcher.is_epoch_wise)
         and job.score is None
         and validates

@@ -28,6 +28,8 @@ class Steps(Component):
             _run_blocks(training)
         except KeyboardInterrupt:
             training.status = stopping.INTERRUPTED
+        finally:
+            training.feed.close()
         return outcome_of(training)
 
 

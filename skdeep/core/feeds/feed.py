@@ -6,13 +6,15 @@ import math
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt32
 
 from skdeep.core.encode import is_sparse
-from skdeep.core.feeds.orders import EpochOrder
+from skdeep.core.feeds.block_order import block_order
+from skdeep.core.feeds.orders import EpochOrder, epoch_order
 from skdeep.core.inputs import InShape, arrays_of, specs_of
-from skdeep.core.rows import WeightedRows, padded_size
+from skdeep.core.rows import padded_size
 from skdeep.core.sparse_rows import most_entries, stays_on_host
+from skdeep.core.streamed_rows import StreamedRows
 from skdeep.records import Rows
 
 MAX_INDEX_ENTRIES = 2**18
@@ -46,30 +48,53 @@ class Feed(Protocol):
         """Return the rows of the next `n_steps` steps, and the positions `(max_steps, batch_size)` of each batch in them."""
         ...
 
+    def close(self) -> None:
+        """End what the feed does beside the caller, such as reading ahead. It may be used again after `seek`."""
+        ...
 
-def feed_of(rows: WeightedRows, in_shape: InShape, batch_size: int, order: EpochOrder) -> Feed:
+
+def order_of(rows: Any, key: UInt32[np.ndarray, "2"], shuffle: bool) -> EpochOrder:
+    """Return the order of rows in each epoch: of `StreamedRows` a `BlockOrder`, else what `epoch_order` returns."""
+    if isinstance(rows, StreamedRows):
+        return block_order(rows.edges, rows.rows_per_block, key if shuffle else None)
+    return epoch_order(rows.n, key, shuffle)
+
+
+def feed_of(rows: Any, in_shape: InShape, batch_size: int, order: EpochOrder) -> Feed:
     """Return a feed of these rows, at the start of the first epoch.
 
     Parameters
     ----------
-    rows : WeightedRows
+    rows : WeightedRows or StreamedRows
         All rows to train on; X may be sparse.
     in_shape : InShape
         Shape of a row for the network, or the `InputSpec`s of its inputs.
     batch_size : int
     order : EpochOrder
-        The order of the rows in each epoch, for example from `epoch_order`.
+        The order of the rows in each epoch, for example from `order_of`; a `BlockOrder` for `StreamedRows`.
     """
     from skdeep.core.feeds.gathered import GatheredFeed
     from skdeep.core.feeds.resident import ResidentFeed
+    from skdeep.core.feeds.streamed import StreamedFeed
 
+    if isinstance(rows, StreamedRows):
+        return StreamedFeed(rows, in_shape, batch_size, order)  # type: ignore[arg-type]  # a BlockOrder
     kind = GatheredFeed if stays_on_host(rows.x) else ResidentFeed
     return kind(rows, in_shape, batch_size, order)
 
 
-def form_of(rows: WeightedRows, in_shape: InShape, batch_size: int) -> tuple[Any, ...]:
+def form_of(rows: Any, in_shape: InShape, batch_size: int) -> tuple[Any, ...]:
     """Return the properties of a feed on which its program depends. They are equal for row counts of one padded size."""
-    n = len(rows.target)
+    n = rows.n
+    if isinstance(rows, StreamedRows):
+        return (
+            "streamed",
+            padded_size(n),
+            batch_size,
+            str(specs_of(in_shape)),
+            rows.encoding.dtype,
+            str(rows.encoding.task),
+        )
     of_target = rows.target.shape[1:], str(rows.target.dtype)
     types = tuple(str(array.dtype) for array in arrays_of(rows.x))
     common = (padded_size(n), batch_size, str(specs_of(in_shape)), types, of_target)

@@ -34,6 +34,9 @@ class GatheredFeed:
         """Let the next block begin at step `position` of an epoch, both counted from 0."""
         self._batches.seek(epoch, position)
 
+    def close(self) -> None:
+        """Do nothing: this feed does nothing beside the caller."""
+
     def next_block(self, n_steps: int) -> BlockRows:
         """Return the rows of the next `n_steps` steps, batch by batch; rows after them are padding."""
         rows = self._rows

@@ -24,6 +24,9 @@ class ResidentFeed:
         """Let the next block begin at step `position` of an epoch, both counted from 0."""
         self._batches.seek(epoch, position)
 
+    def close(self) -> None:
+        """Do nothing: this feed does nothing beside the caller."""
+
     def next_block(self, n_steps: int) -> BlockRows:
         """Return all rows, and the positions of the batches of the next `n_steps` steps in them."""
         return BlockRows(self._rows, self._batches.next_steps(n_steps, self.max_steps))

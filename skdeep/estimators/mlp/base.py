@@ -287,10 +287,10 @@ class Perceptron(PerceptronWeights, ArrayReader):
         memory = None if draft.earlier is None else draft.earlier.memory
         return resumed(state, memory, config, keeps_optimizer=draft.is_partial)
 
-    def _order(self, n: int, draft: Draft) -> EpochOrder:
+    def _order(self, train: Any, draft: Draft) -> EpochOrder:
         if not self.shuffle or self._is_lbfgs:
-            return InOrder(n)
-        return CumulativeShuffles(n, draft.rng.get_state(legacy=False))
+            return InOrder(train.n)
+        return CumulativeShuffles(train.n, draft.rng.get_state(legacy=False))
 
     @property
     def _max_epochs(self) -> int:
@@ -334,7 +334,7 @@ class Perceptron(PerceptronWeights, ArrayReader):
         if isinstance(job.order, CumulativeShuffles) and not isinstance(self.random_state, Integral):
             job.order.advance(check_random_state(self.random_state), outcome.n_epochs)
         self._memory = memory_of(job, outcome, keeps_optimizer=True, keeps_stopping=True)
-        self.t_ += len(job.rows.target) * outcome.n_epochs
+        self.t_ += job.rows.n * outcome.n_epochs
         self._keep_curves(job, outcome, np.array(outcome.state.stopping.best))
 
     def _keep_curves(self, job: Job, outcome: Outcome, best: np.ndarray) -> None:
