@@ -16,6 +16,7 @@ from skdeep.core.rows import WeightedRows
 from skdeep.core.target import check_same_form, fit_label_codes
 from skdeep.errors import ComponentError
 from skdeep.estimators.availability import available_if
+from skdeep.estimators.by_blocks import by_blocks, for_score
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.class_weight import class_weigher
 from skdeep.estimators.deep import trains_epoch_by_epoch
@@ -44,7 +45,9 @@ from skdeep.estimators.parameter_types import (
 )
 from skdeep.estimators.parameters import StrOptions
 from skdeep.estimators.resolve import resolve_ready
+from skdeep.estimators.streaming import check_in_memory
 from skdeep.estimators.supervised import SupervisedEstimator
+from skdeep.estimators.target_summary import LabelSummary
 from skdeep.estimators.training import FitData, train
 from skdeep.estimators.warn import warn_caller
 
@@ -341,9 +344,11 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite.
         """
+        check_in_memory(self, X)
         classes = None if classes is None else np.unique(classes)
         return train(self, FitData(X, y, sample_weight, classes=classes), is_partial=True)
 
+    @by_blocks
     def decision_function(self, X: Any) -> np.ndarray:
         """Return decision scores, which agree with `predict`: by their sign, or by the largest for multiclass.
 
@@ -364,6 +369,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         loss, raw = self._loss_and_raw(X)
         return decision_scores(loss, self._cut(raw, loss), self._task, np.float64)
 
+    @by_blocks
     def predict(self, X: Any) -> np.ndarray:
         """Return the predicted labels.
 
@@ -382,6 +388,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         return self._encoding.decode(loss, self._cut(raw, loss), np.float64)
 
     @available_if(_gives_probabilities)
+    @by_blocks
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of classes or labels.
 
@@ -402,6 +409,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         return class_probabilities(loss, self._cut(raw, loss), self._task, np)
 
     @available_if(_gives_probabilities)
+    @by_blocks
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the natural logarithms of the probabilities, in the shape of `predict_proba`.
 
@@ -424,6 +432,20 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         loss, raw = self._loss_and_raw(X)
         probability = class_probabilities(loss, self._cut(raw, loss), self._task, np)
         return log_probabilities(loss, raw, self._task, probability)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of the predicted labels; for multilabel y, the share of rows of which all labels are right.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+        sample_weight : array-like (n,), default=None
+
+        Returns
+        -------
+        float
+        """
+        return float(super().score(*for_score(X, y, sample_weight)))
 
     def _loss_and_raw(self, X: Any) -> tuple[Any, Any]:
         """Return the loss whose link gives predictions, and its raw outputs; of an ensemble, those of all members."""
@@ -498,6 +520,9 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         """The sorted labels; for multilabel y the numbers of its columns."""
         classes: np.ndarray = self._learned("classes_").target.classes
         return classes
+
+    def _target_summary(self) -> LabelSummary:
+        return LabelSummary(type(self).__name__)
 
     def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
         labels = labels_given(y)

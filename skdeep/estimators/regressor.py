@@ -15,6 +15,7 @@ from skdeep.core.link import has_score, n_predicted
 from skdeep.core.rows import WeightedRows
 from skdeep.core.target import check_domain, fit_scale
 from skdeep.estimators.availability import available_if
+from skdeep.estimators.by_blocks import by_blocks, for_score
 from skdeep.estimators.callbacks import with_callbacks
 from skdeep.estimators.deep import trains_epoch_by_epoch
 from skdeep.estimators.given_targets import check_n_outputs, columns_of
@@ -40,7 +41,9 @@ from skdeep.estimators.parameter_types import (
     ValidationLike,
 )
 from skdeep.estimators.prepare import Draft, Split
+from skdeep.estimators.streaming import check_in_memory
 from skdeep.estimators.supervised import SupervisedEstimator
+from skdeep.estimators.target_summary import ValueSummary
 from skdeep.estimators.training import FitData, train
 
 
@@ -187,8 +190,10 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         NonFiniteLossError
             If the loss becomes NaN or infinite.
         """
+        check_in_memory(self, X)
         return train(self, FitData(X, y, sample_weight), is_partial=True)
 
+    @by_blocks
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return predictions, in the shape and units of y; `(n,)` if the loss predicts one number from several columns of y.
 
@@ -262,6 +267,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
             If the loss defines no score and predicts other columns than those of y, so that there is no R^2.
         """
         check_is_fitted(self)
+        X, y, sample_weight = for_score(X, y, sample_weight)
         loss, target = self.loss_, self._encoding.target
         if has_score(loss):
             return self._score_of_loss(X, y, sample_weight)
@@ -270,18 +276,26 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
                 f"The loss {type(loss).__name__} predicts {n_predicted(loss, target.task)} outputs of a y of {target.n_outputs} columns, "
                 "so there is no R^2. Define 'score' in the loss, or judge predictions by a function of your own ('scoring')."
             )
-        points = over_members(self, lambda member: member._points(X))
+        points = self._all_points(X)
         return float(r2_score(columns_of(y), points, sample_weight=sample_weight))
 
     def _score_of_loss(self, X: Any, y: Any, sample_weight: Any) -> float:
         values = _numbers(columns_of(y))
         values = values.reshape(len(values), -1)
         check_n_outputs(type(self).__name__, values.shape[1], self._encoding.target.n_outputs)
-        prediction = over_members(self, lambda m: m._encoding.target.point(m.loss_, m._raw(X)[0]))
+        prediction = self._all_target_points(X)
         check_consistent_length(prediction, values)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, values, dtype=np.float64)
         return float(self.loss_.score(prediction, values, sample_weight))
+
+    @by_blocks
+    def _all_points(self, X: Any) -> np.ndarray:
+        return over_members(self, lambda member: member._points(X))
+
+    @by_blocks
+    def _all_target_points(self, X: Any) -> np.ndarray:
+        return over_members(self, lambda m: m._encoding.target.point(m.loss_, m._raw(X)[0]))
 
     def _oof(self, X: Any) -> np.ndarray:
         return self._points(X)
@@ -296,6 +310,9 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
     def _validated(self, X: Any, y: Any, known: Encoding | None) -> tuple[Any, Any]:
         return super()._validated(X, columns_of(y), known)
 
+    def _target_summary(self) -> ValueSummary:
+        return ValueSummary(type(self).__name__)
+
     def _read_target(self, y: Any, weight: np.ndarray, known: Any, classes: Any) -> tuple[Any, np.ndarray]:
         y = _numbers(y)
         if y.ndim > 2:
@@ -306,12 +323,11 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         check_n_outputs(type(self).__name__, values.shape[1], known.n_outputs)
         return known, values
 
-    def _split(self, given: WeightedRows, data: Any, draft: Draft) -> tuple[Draft, Split]:
+    def _split(self, given: Any, data: Any, draft: Draft) -> tuple[Draft, Split]:
         """Return what the base class does, with the limits of predictions: none in `partial_fit`, which knows only some of y."""
         limits = None
         if self.clip_predictions and not draft.is_partial:
-            known = given.target[given.weight > 0]
-            limits = known.min(axis=0), known.max(axis=0)
+            limits = given.target_range()
         return super()._split(given, data, dataclasses.replace(draft, encoding=draft.encoding.with_limits(limits)))
 
     def _with_scale(self, encoding: Any, train: WeightedRows, loss: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
 from skdeep.config import FitConfig
-from skdeep.contract import Augmentation
+from skdeep.contract import Augmentation, Network
 from skdeep.core.composed import regrouped
 from skdeep.core.encoding import Encoding
 from skdeep.core.link import check_link
@@ -18,14 +19,17 @@ from skdeep.core.members import loss_for
 from skdeep.core.one_hot import with_one_hot
 from skdeep.core.rows import WeightedRows
 from skdeep.core.step import continued_state
+from skdeep.core.streamed_rows import Sources, StreamedRows
 from skdeep.estimators.members import MEMBERS_CONSTRAINTS, is_ensemble
 from skdeep.estimators.named_columns import inputs_from
 from skdeep.estimators.named_inputs import forget_columns, validated_inputs, validated_target
 from skdeep.estimators.parameters import CONSTRAINTS, NETWORK, StrOptions
-from skdeep.estimators.prepare import Beginning, Draft
+from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split
 from skdeep.estimators.pretraining import check_pretrain, network_on_top, pretrained_row_shape, with_encoder_of
 from skdeep.estimators.resolve import Resolved, resolve_all
+from skdeep.estimators.streaming import read_stream, split_stream, streamed
 from skdeep.estimators.tables import TABLE_CONSTRAINTS, TableReader
+from skdeep.estimators.target_summary import TargetSummary
 from skdeep.estimators.training import FitData, train, train_ensemble
 from skdeep.inputs import Inputs
 from skdeep.records import Task, TrainState
@@ -35,6 +39,8 @@ class SupervisedEstimator(TableReader):
     """Base of the estimators that learn y from X."""
 
     _trains_losses = True
+    _streams: ClassVar[bool] = True
+    """Whether `fit` takes rows that are read block by block."""
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "network": NETWORK,
         "augmentation": [None, str, list, tuple, Augmentation, callable],
@@ -51,8 +57,27 @@ class SupervisedEstimator(TableReader):
 
     def _trained(self, data: FitData) -> Self:
         """Train one network, or the members of an ensemble."""
+        data = streamed(self, data)
         fitted: Self = train_ensemble(self, data) if is_ensemble(self) else train(self, data)
         return fitted
+
+    @abstractmethod
+    def _target_summary(self) -> TargetSummary:
+        """Return what learns the target encoding from blocks of rows."""
+
+    def _read(self, data: Any, earlier: Earlier | None) -> tuple[Encoding, Any]:
+        return read_stream(self, data) if isinstance(data.X, Sources) else super()._read(data, earlier)
+
+    def _encoded_for(self, network: Network, encoding: Encoding, given: Any) -> tuple[Encoding, Any]:
+        if not isinstance(given, StreamedRows):
+            return super()._encoded_for(network, encoding, given)
+        encoding = encoding.for_network(network)
+        return encoding, given.replace(encoding=encoding, network=network)
+
+    def _split(self, given: Any, data: Any, draft: Draft) -> tuple[Draft, Split]:
+        if isinstance(given, StreamedRows):
+            return split_stream(self, given, data, draft)
+        return super()._split(given, data, draft)
 
     def _check_parameters(self, is_partial: bool) -> None:
         if self.pretrain is not None:

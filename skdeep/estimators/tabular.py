@@ -76,6 +76,7 @@ class TabularEstimator(SupervisedEstimator):
     """Base of the estimators with presets: `fit` sets the parameters that are "auto", in the copy that it trains."""
 
     _accepts_sparse: ClassVar[Any] = False
+    _streams: ClassVar[bool] = False
     _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
     augmentation: ClassVar[Any] = None
     input_shape: ClassVar[Any] = None
