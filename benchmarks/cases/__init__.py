@@ -26,6 +26,7 @@ from benchmarks.cases import (
     saving,
     scaling,
     small_calls,
+    streaming,
     wide_data,
 )
 
@@ -47,6 +48,7 @@ CASES = {
         small_calls,
         wide_data,
         memory,
+        streaming,
         many_structures,
         many_small_fits,
         scaling,

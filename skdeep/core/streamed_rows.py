@@ -26,7 +26,7 @@ from skdeep.sources.source import Source
 from skdeep.tables.frames import as_table
 
 BLOCK_BYTES = 2**23
-MOST_BLOCK_ROWS = 2**17
+MOST_BLOCK_ROWS = 2**16
 _SAMPLED_PLACES = 16
 
 
@@ -144,10 +144,10 @@ class StreamedRows:
 
     @property
     def rows_per_block(self) -> int:
-        """Number of rows of a block: about `BLOCK_BYTES` in float32."""
+        """Number of rows of a block: at most `BLOCK_BYTES` in float32."""
         specs = specs_of(self.encoding.in_shape)
         shapes = [spec.shape for spec in (specs.values() if isinstance(specs, dict) else [specs])]
-        return max(1, min(MOST_BLOCK_ROWS, BLOCK_BYTES // (4 * max(1, sum(map(math.prod, shapes))))))
+        return rows_per_block_of(4 * sum(map(math.prod, shapes)))
 
     @property
     def edges(self) -> tuple[int, ...]:
@@ -226,6 +226,19 @@ class StreamedRows:
             )
         weight = np.ones(len(target)) if block.weight is None else validated_weight(block.weight, block.start)
         return WeightedRows(x, target, self.weighing(weight, target))
+
+
+def rows_per_block_of(bytes_per_row: int) -> int:
+    """Return how many rows make a block: a power of two, since files are best read in batches of such numbers of rows.
+
+    Examples
+    --------
+    >>> from skdeep.core.streamed_rows import rows_per_block_of
+    >>> rows_per_block_of(80)
+    65536
+    """
+    most = max(1, min(MOST_BLOCK_ROWS, BLOCK_BYTES // max(1, bytes_per_row)))
+    return 1 << (most.bit_length() - 1)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from skdeep.core.feeds.read_ahead import ReadAhead
 from skdeep.core.streamed_rows import located
-from skdeep.estimators.streaming import Sources, arguments_as_sources, rows_per_block_of
+from skdeep.estimators.streaming import Sources, arguments_as_sources, rows_per_block_like
 from skdeep.inputs import Inputs
 from skdeep.sources import Source, TableSource, source_of
 from skdeep.sources.blocks import labels_of, read_block
@@ -71,7 +71,7 @@ def _joined(source: Source, function: Callable[[Any], Any]) -> Any:
 
 def _blocks(source: Source) -> Iterator[tuple[int, Any]]:
     """Yield the first row of each block, and the block, which is read in a thread."""
-    size = rows_per_block_of(read_block(source, 0, 1, "X"))
+    size = rows_per_block_like(read_block(source, 0, 1, "X"))
 
     def blocks(is_closed: Callable[[], bool]) -> Iterator[Any]:
         return ((start, read_block(source, start, stop, "X")) for start, stop in Sources(source, source).blocks(size))

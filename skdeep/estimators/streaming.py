@@ -16,7 +16,7 @@ from skdeep.core.feeds.read_ahead import ReadAhead
 from skdeep.core.inputs import columns_of, float_dtype, hashable_specs
 from skdeep.core.random import host_generator
 from skdeep.core.rows import WeightedRows, bounded_weights
-from skdeep.core.streamed_rows import BLOCK_BYTES, MOST_BLOCK_ROWS, RawBlock, Sources, StreamedRows, Weighing
+from skdeep.core.streamed_rows import RawBlock, Sources, StreamedRows, Weighing, rows_per_block_of
 from skdeep.estimators.members import is_ensemble
 from skdeep.estimators.prepare import Draft, Split
 from skdeep.estimators.target_summary import WeightSummary
@@ -142,7 +142,7 @@ def read_stream(estimator: Any, data: Any) -> tuple[Encoding, StreamedRows]:
     if sources.n == 0:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     state = sources.state()
-    rows_per_block = rows_per_block_of(read_block(sources.x, 0, 1, "X"))
+    rows_per_block = rows_per_block_like(read_block(sources.x, 0, 1, "X"))
     first = read_block(sources.x, 0, min(sources.n, _FIRST_ROWS, rows_per_block), "X")
     frame = as_frame(first)
     validate_data(estimator, first if frame is None else frame.to_native(), reset=True, skip_check_array=True)
@@ -175,11 +175,11 @@ def _blocks(sources: Sources, rows_per_block: int) -> Iterator[RawBlock]:
         ahead.close()
 
 
-def rows_per_block_of(first: Any) -> int:
+def rows_per_block_like(first: Any) -> int:
     """Return how many rows like these make a block of `BLOCK_BYTES`."""
     frame = as_frame(first)
     bytes_per_row = 8 * len(frame.columns) if frame is not None else np.asarray(first[:1]).nbytes
-    return max(1, min(MOST_BLOCK_ROWS, BLOCK_BYTES // max(1, bytes_per_row)))
+    return rows_per_block_of(bytes_per_row)
 
 
 def _encoding_of(estimator: Any, first: Any, summary: TableSummary | None, target: Any) -> Encoding:

@@ -29,6 +29,10 @@ class Moments(NamedTuple):
     @classmethod
     def of(cls, values: Float[np.ndarray, "n columns"], weight: Float[np.ndarray, " n"]) -> Moments:
         """Return the moments of rows."""
+        if _is_finite(values):
+            total = weight.sum()
+            mean = (weight @ values) / (total or 1.0)
+            return cls(np.full(values.shape[1], total), mean, weight @ (values - mean) ** 2)
         known = ~np.isnan(values)
         w = weight[:, None] * known
         total = w.sum(axis=0)
@@ -72,8 +76,8 @@ class _ColumnSummary:
         self.kind = self.kind if self.kind == "number" else read.kind
         self.is_category |= is_listed
         used = weight > 0
-        missing = pd.isna(read.values[used]).reshape(int(used.sum()), -1)
-        self.has_missing |= bool(missing.any())
+        if not _is_finite(read.values):
+            self.has_missing |= bool(pd.isna(read.values[used]).any())
         if is_listed or read.kind == "text":
             self._count(as_levels(read.values)[used], weight[used])
         else:
@@ -91,9 +95,8 @@ class _ColumnSummary:
 
     def _add_moments(self, read: Any, weight: Float[np.ndarray, " n"], start: int) -> None:
         values = as_numbers(read.values, len(DATE_PARTS) if read.kind == "date" else 1)
-        is_infinite = np.isinf(values)
-        if is_infinite.any():
-            row = int(np.argwhere(is_infinite)[0][0])
+        if not _is_finite(values) and np.isinf(values).any():
+            row = int(np.argwhere(np.isinf(values))[0][0])
             raise ValueError(
                 f"Input X contains infinity or a value too large in row {start + row} of the column {self.name!r}. Replace it, for example "
                 "by a missing value."
@@ -110,6 +113,12 @@ class _ColumnSummary:
         levels = np.empty(len(self.levels), dtype=object)
         levels[:] = list(self.levels)
         return category(self.name, self.kind, levels, np.array(list(self.levels.values())), self.has_missing)
+
+
+def _is_finite(values: Any) -> bool:
+    """Return True if these are floats without NaN and infinities, as far as their sum tells: it may overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.dtype.kind == "f" and bool(np.isfinite(values.sum()))
 
 
 class TableSummary:

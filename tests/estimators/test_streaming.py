@@ -51,9 +51,8 @@ class Rows:
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    """Read blocks of about 80 rows, and stream memory maps and PyArrow tables however small."""
+    """Read blocks of 64 rows, and stream memory maps and PyArrow tables however small."""
     monkeypatch.setattr("skdeep.core.streamed_rows.MOST_BLOCK_ROWS", 80)
-    monkeypatch.setattr("skdeep.estimators.streaming.MOST_BLOCK_ROWS", 80)
     monkeypatch.setattr(recognise, "IN_MEMORY_BYTES", 0)
     yield
     assert [thread for thread in threading.enumerate() if thread.name == "skdeep-read-ahead"] == []
@@ -148,8 +147,7 @@ def test_regression(weight, parquet):
 
 
 def test_bits_of_a_regression_in_one_block(monkeypatch):
-    monkeypatch.setattr("skdeep.core.streamed_rows.MOST_BLOCK_ROWS", N)
-    monkeypatch.setattr("skdeep.estimators.streaming.MOST_BLOCK_ROWS", N)
+    monkeypatch.setattr("skdeep.core.streamed_rows.MOST_BLOCK_ROWS", 1024)
     assert_same(DeepRegressor(**KEYS).fit(Rows(X), VALUES, WEIGHT), DeepRegressor(**KEYS).fit(X, VALUES, WEIGHT))
 
 
@@ -233,10 +231,10 @@ def test_resuming_gives_the_same_bits(tmp_path):
 def test_the_largest_block_that_is_read():
     source = Rows(X)
     model = DeepClassifier(**KEYS | {"shuffle": True}).fit(source, Y)
-    assert source.largest == 80
+    assert source.largest == 64
     source.largest = 0
     model.predict(source)
-    assert source.largest == 80
+    assert source.largest == 64
 
 
 @pytest.mark.parametrize(
@@ -253,7 +251,7 @@ def test_the_row_of_a_value_that_is_not_finite(value, message, parquet):
         with pytest.raises(ValueError, match="infinity or a value too large in row 777 of the column 'c2'"):
             model.fit(parquet(frame=pd.DataFrame(x, columns=NAMES), y=Y), "y")
     fitted = DeepClassifier(**KEYS).fit(Rows(X), Y)
-    with pytest.raises(ValueError, match=r"In the rows 720 to 799, whose first is counted as row 0 here"):
+    with pytest.raises(ValueError, match=r"In the rows 768 to 831, whose first is counted as row 0 here"):
         fitted.predict(Rows(x))
 
 
@@ -310,7 +308,7 @@ def test_types_that_do_not_stream(parquet):
 def test_a_change_during_the_fit_is_found():
     class Growing(Rows):
         def __getitem__(self, index):
-            if index.start == 0 and index.stop == 80:
+            if index.start == 0 and index.stop == 64:
                 self.n_epochs = getattr(self, "n_epochs", 0) + 1
             return super().__getitem__(index)
 
