@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator
 from itertools import pairwise
@@ -206,9 +207,13 @@ class StreamedRows:
 
     def positions(self, rows: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
         """Return the positions in the whole data of rows that are trained on."""
-        before = self.left_out - np.arange(len(self.left_out))
-        found: Int[np.ndarray, " m"] = rows + np.searchsorted(before, rows, side="right")
+        found: Int[np.ndarray, " m"] = rows + np.searchsorted(self._kept_before, rows, side="right")
         return found
+
+    @functools.cached_property
+    def _kept_before(self) -> Int[np.ndarray, " m"]:
+        """The number of rows to train on before each row that is left out."""
+        return self.left_out - np.arange(len(self.left_out))
 
     def _encoded(self, block: RawBlock) -> WeightedRows:
         encoding = self.encoding

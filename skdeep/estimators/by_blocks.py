@@ -14,6 +14,7 @@ from skdeep.estimators.streaming import Sources, arguments_as_sources, rows_per_
 from skdeep.inputs import Inputs
 from skdeep.sources import Source, TableSource, source_of
 from skdeep.sources.blocks import labels_of, read_block
+from skdeep.sources.source import selected
 
 
 def by_blocks(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,7 +48,7 @@ def _of_fit(estimator: Any, source: Source) -> Source:
     names = getattr(estimator, "feature_names_in_", None)
     if names is None or not isinstance(source, TableSource):
         return source
-    return source.select([str(name) for name in names])
+    return selected(source, [str(name) for name in names])
 
 
 def _joined(source: Source, function: Callable[[Any], Any]) -> Any:
@@ -56,28 +57,25 @@ def _joined(source: Source, function: Callable[[Any], Any]) -> Any:
         raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
     found: list[np.ndarray] = []
     is_tuple = False
-    for start, block in _blocks(source):
-        with located(start, len(block)):
-            results = function(block)
-        is_tuple = isinstance(results, tuple)
-        results = results if is_tuple else (results,)
-        found = found or [np.empty((source.n, *part.shape[1:]), part.dtype) for part in results]
-        for i, part in enumerate(results):
-            if not np.can_cast(part.dtype, found[i].dtype):  # a prediction that needs float64, or a longer label
-                found[i] = found[i].astype(np.result_type(found[i], part))
-            found[i][start : start + len(part)] = part
+    with _blocks(source) as blocks:
+        for start, block in blocks:
+            with located(start, len(block)):
+                results = function(block)
+            is_tuple = isinstance(results, tuple)
+            results = results if is_tuple else (results,)
+            found = found or [np.empty((source.n, *part.shape[1:]), part.dtype) for part in results]
+            for i, part in enumerate(results):
+                if not np.can_cast(part.dtype, found[i].dtype):  # a prediction that needs float64, or a longer label
+                    found[i] = found[i].astype(np.result_type(found[i], part))
+                found[i][start : start + len(part)] = part
     return tuple(found) if is_tuple else found[0]
 
 
-def _blocks(source: Source) -> Iterator[tuple[int, Any]]:
-    """Yield the first row of each block, and the block, which is read in a thread."""
+def _blocks(source: Source) -> ReadAhead:
+    """Return an iterator over pairs of the first row of a block and the block, which is read in a thread."""
     size = rows_per_block_like(read_block(source, 0, 1, "X"))
 
     def blocks(is_closed: Callable[[], bool]) -> Iterator[Any]:
         return ((start, read_block(source, start, stop, "X")) for start, stop in Sources(source, source).blocks(size))
 
-    ahead = ReadAhead(blocks)
-    try:
-        yield from ahead
-    finally:
-        ahead.close()
+    return ReadAhead(blocks)

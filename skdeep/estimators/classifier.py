@@ -293,7 +293,9 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix (n, features), or array (n, ...)
+        X : array-like or sparse matrix (n, features), or array (n, ...), or rows that are read in blocks
+            A path of a Parquet file or folder, a large `numpy.memmap` or PyArrow table, a Dask collection, or an object with slicing
+            is read in blocks: see the page `streaming.md`. y and sample_weight may then name columns of X.
         y : array-like (n,) of labels of any kind, or array-like or sparse matrix (n, labels) of 0 and 1
             Two other numbers may be used for absent (the smaller one) and present; `predict` then returns these.
         sample_weight : array-like (n,), default=None

@@ -143,7 +143,9 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix (n, features), or array (n, ...)
+        X : array-like or sparse matrix (n, features), or array (n, ...), or rows that are read in blocks
+            A path of a Parquet file or folder, a large `numpy.memmap` or PyArrow table, a Dask collection, or an object with slicing
+            is read in blocks: see the page `streaming.md`. y and sample_weight may then name columns of X.
         y : array-like (n,) or (n, outputs), or structured array (n,)
         sample_weight : array-like (n,), default=None
             Non-negative; weights the training loss and the loss of held-out rows.

@@ -25,7 +25,7 @@ from skdeep.inputs import Inputs
 from skdeep.sources import TableSource, source_of
 from skdeep.sources.blocks import joined, labels_of, numbers_of, read_block
 from skdeep.sources.sliced import SlicedSource
-from skdeep.sources.source import Source
+from skdeep.sources.source import Source, selected
 from skdeep.tables.frames import as_frame, as_table
 from skdeep.tables.summary import TableSummary
 
@@ -107,7 +107,7 @@ def _beside(x: Source, given: Any, name: str) -> Source | None:
     if given is None:
         return None
     if names := _named(given):
-        return x.select(names)  # type: ignore[attr-defined]  # a TableSource
+        return selected(x, names)  # type: ignore[arg-type]  # a TableSource, as `arguments_as_sources` has checked
     source = source_of(given)
     if source is None:
         source = SlicedSource(given if isinstance(given, np.ndarray) else np.asarray(given))
@@ -152,27 +152,24 @@ def read_stream(estimator: Any, data: Any) -> tuple[Encoding, StreamedRows]:
         else TableSummary(frame.columns, estimator.categorical_features)
     )
     target, weights = estimator._target_summary(), WeightSummary()
-    for block in _blocks(sources if table is not None else dataclasses.replace(sources, x=sources.y), rows_per_block):
-        weight = weights.update(block)
-        target.update(block, weight)
-        if table is not None:
-            table.update(as_table(block.x), weight, block.start)
+    with _blocks(sources if table is not None else dataclasses.replace(sources, x=sources.y), rows_per_block) as blocks:
+        for block in blocks:
+            weight = weights.update(block)
+            target.update(block, weight)
+            if table is not None:
+                table.update(as_table(block.x), weight, block.start)
     zeros = weights.zeros
     encoding = _encoding_of(estimator, first, table, target.target())
     return encoding, StreamedRows(sources, encoding, state, zeros, target, Weighing(weights.exponent))
 
 
-def _blocks(sources: Sources, rows_per_block: int) -> Iterator[RawBlock]:
-    """Yield all blocks, which are read in a thread."""
+def _blocks(sources: Sources, rows_per_block: int) -> ReadAhead:
+    """Return an iterator over all blocks, which are read in a thread."""
 
     def blocks(is_closed: Callable[[], bool]) -> Iterator[RawBlock]:
         return (sources.read(start, stop) for start, stop in sources.blocks(rows_per_block))
 
-    ahead = ReadAhead(blocks)
-    try:
-        yield from ahead
-    finally:
-        ahead.close()
+    return ReadAhead(blocks)
 
 
 def rows_per_block_like(first: Any) -> int:

@@ -17,7 +17,7 @@ from skdeep.estimators.class_weight import check_some_class_weight
 from skdeep.estimators.given_targets import check_n_outputs, kind_of_labels
 from skdeep.sources.blocks import labels_of, numbers_of
 
-_MOST_UNIQUE = 10_000
+_MOST_INSPECTED = 1000
 
 
 class WeightSummary:
@@ -88,6 +88,9 @@ class LabelSummary(TargetSummary):
         used = labels[weight > 0]
         self._kind = used.dtype if self._kind is None else np.result_type(self._kind, used.dtype)
         codes, found = pd.factorize(used.ravel())
+        if width is None and used.dtype.kind == "f":
+            # Raises for continuous y, before each value counts as a class. Values that occur once would look continuous.
+            kind_of_labels(np.repeat(found[:_MOST_INSPECTED], 3))
         sizes = np.bincount(codes, weights=np.repeat(weight[weight > 0], width or 1), minlength=len(found))
         for label, size in zip(found.tolist(), sizes, strict=True):
             self._weights[label] = self._weights.get(label, 0.0) + float(size)
@@ -98,7 +101,6 @@ class LabelSummary(TargetSummary):
         labels = np.unique(np.array(list(self._weights), dtype=self._kind))
         if self._n_labels is not None:
             return Labels(self._n_labels, fit_label_codes(labels.reshape(1, -1)))
-        kind_of_labels(labels[:_MOST_UNIQUE])  # raises for continuous y
         if len(labels) < 2:
             raise ValueError(
                 f"{self._owner} needs at least 2 classes in the rows of positive weight. "

@@ -13,6 +13,7 @@ from skdeep.sources.arrow import ArrowSource
 from skdeep.sources.dask import DaskSource
 from skdeep.sources.parquet import BATCH_ROWS, ParquetSource
 from skdeep.sources.sliced import SlicedSource
+from skdeep.sources.source import OPEN_PARTS, selected
 from skdeep.tables.frames import as_frame
 
 N = 1000
@@ -60,8 +61,10 @@ def test_tables_return_the_rows_that_are_asked_for(kind, tmp_path):
         found = as_frame(source.read(start, stop))
         assert found["a"].to_list() == FRAME["a"][start:stop].tolist()
         assert found["c"].to_list() == FRAME["c"][start:stop].tolist()
-    chosen = source.select(["c", "a"])
+    chosen = selected(source, ["c", "a"])
     assert as_frame(chosen.read(3, 5)).columns == ["c", "a"]
+    with pytest.raises(ValueError, match="X has no column 'z'. Its columns are 'a', 'b', 'c'."):
+        selected(source, ["a", "z"])
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "dask"])
@@ -84,9 +87,9 @@ def test_a_row_group_is_read_once_if_its_blocks_come_in_order(tmp_path, monkeypa
     read = ParquetSource._opened
     monkeypatch.setattr(ParquetSource, "_opened", lambda self, part: opened.append(part) or read(self, part))
     for start in range(0, 130, 10):
-        for part in range(4):  # four row groups in turn
+        for part in range(OPEN_PARTS):
             source.read(130 * part + start, 130 * part + start + 10)
-    assert opened == [0, 1, 2, 3]
+    assert opened == list(range(OPEN_PARTS))
 
 
 def test_row_groups_larger_than_a_batch(tmp_path):

@@ -18,8 +18,8 @@ class ReadAhead:
     Examples
     --------
     >>> from skdeep.core.feeds.read_ahead import ReadAhead
-    >>> ahead = ReadAhead(lambda is_closed: iter([1, 2]))
-    >>> list(ahead)
+    >>> with ReadAhead(lambda is_closed: iter([1, 2])) as ahead:
+    ...     list(ahead)
     [1, 2]
     """
 
@@ -42,6 +42,12 @@ class ReadAhead:
         found, self._found = self._found, None
         self._start()
         return found
+
+    def __enter__(self) -> ReadAhead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Stop reading, and wait for the thread to end."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from skdeep.core.feeds import EpochOrder
 from skdeep.core.feeds.block_order import BlockOrder, block_order
 from skdeep.core.random import key_of_seed
+from skdeep.sources.source import OPEN_PARTS
 
 KEYS = st.one_of(st.none(), st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)))
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=12)
@@ -62,9 +63,10 @@ def test_orders_depend_on_the_key_and_the_epoch():
 
 def test_blocks_of_parts_come_in_turn():
     """So data that is sorted by class does not give windows of one class."""
-    order = BlockOrder((0, 100, 200, 300, 400), block_rows=10, buffer_rows=40, key=(0, 0))
+    edges = tuple(range(0, 100 * OPEN_PARTS + 1, 100))
+    order = BlockOrder(edges, block_rows=10, buffer_rows=10 * OPEN_PARTS, key=(0, 0))
     first = order.windows_from(0, 0)[0][0]
-    assert sorted(first[:, 0].tolist()) == [0, 100, 200, 300]
+    assert sorted(first[:, 0].tolist()) == list(edges[:-1])
 
 
 def test_without_shuffle_there_is_no_key():
