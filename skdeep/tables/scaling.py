@@ -145,9 +145,10 @@ def _robust(values: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"]) ->
 
 
 def _standard(values: Float[np.ndarray, " n"], weight: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    mean = np.average(values, weights=weight)
-    std = np.sqrt(np.average((values - mean) ** 2, weights=weight))
-    return float(mean), 1 / float(std) if std > 0 else 1.0
+    mean = float(np.average(values, weights=weight))
+    std = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
+    # A deviation that is no larger than rounding errors counts as 0: with weights, the mean of equal values is not quite the value.
+    return mean, 1 / std if std > 10 * np.finfo(np.float64).eps * abs(mean) else 1.0
 
 
 def _n_quantiles(n_rows: int) -> int:

@@ -90,6 +90,14 @@ def test_a_constant_column_becomes_zero(method):
     np.testing.assert_array_equal(scale(x), 0)
 
 
+def test_a_constant_column_with_uneven_weights_keeps_its_scale():
+    """The weighted mean of equal numbers differs from them in the last digits, which are no spread."""
+    weight = np.random.default_rng(0).uniform(0.1, 3, 1000)
+    scale = fit_scale("standard", np.full((1000, 1), 2024.1), weight, np.ones(1, bool))
+    assert scale.factor[0] == 1
+    np.testing.assert_allclose(scale(np.array([[2024.1], [2025.1]]))[:, 0], [0, 1], atol=1e-9)
+
+
 def test_equal_quartiles_use_the_range():
     x = np.array([3.0] * 18 + [1.0, 7.0])[:, None]
     scale = fit_scale("robust", x, np.ones(20), np.zeros(1, bool))
