@@ -69,7 +69,7 @@ def pytest_make_parametrize_id(val):
     """Return the name of a case from its value, equal in every worker: sets are sorted, addresses are removed."""
     if isinstance(val, set | frozenset):
         return str(sorted(map(str, val)))
-    return re.sub(r" at 0x[0-9a-f]+", "", str(val))
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", str(val))
 
 
 class Memory:

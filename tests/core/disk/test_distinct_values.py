@@ -230,7 +230,6 @@ def test_values_that_programs_often_hold_have_a_key():
         *MEMBERS[:12],
         jax.jit(jnp.tanh, inline=True),
     ],
-    ids=repr,
 )
 def test_values_with_code_of_users_or_hidden_settings_have_no_key(value):
     assert key_on_disk(value) is None
@@ -240,7 +239,6 @@ def test_values_with_code_of_users_or_hidden_settings_have_no_key(value):
 @pytest.mark.parametrize(
     "value",
     [CONTAINERS[-7], *CONTAINERS[-5:], np.random.default_rng(0), datetime.date(1970, 1, 2), np.ma.array([1])],
-    ids=repr,
 )
 def test_values_whose_state_only_a_pickle_shows_have_no_key(value):
     """A pickle may name code in place of the code."""
@@ -248,7 +246,7 @@ def test_values_whose_state_only_a_pickle_shows_have_no_key(value):
 
 
 @pytest.mark.parametrize(
-    "atom", [Text("a"), Number(1), Real(1.0), Text1.A, Pair(1, 2), (1, (Text("a"),)), frozenset({Number(1)})], ids=repr
+    "atom", [Text("a"), Number(1), Real(1.0), Text1.A, Pair(1, 2), (1, (Text("a"),)), frozenset({Number(1)})]
 )
 def test_atoms_of_subclasses_are_refused(atom):
     with pytest.raises((ForeignCodeError, TypeError)):

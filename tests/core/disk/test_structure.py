@@ -108,7 +108,6 @@ def test_traced_numbers_are_not_part_of_the_structure():
         (range(2), range(3)),
         (slice(1), slice(2)),
     ],
-    ids=repr,
 )
 def test_static_values(first, second):
     assert static(first) != static(second)
