@@ -28,11 +28,11 @@ class SkdeepBackend(ParallelBackendBase):
     >>> from joblib import parallel_config
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import GridSearchCV
-    >>> model = skdeep.DeepClassifier(max_epochs=5, tol=None, random_state=0)
+    >>> model = skdeep.DeepClassifier(max_epochs=50, tol=None, random_state=0)
     >>> with parallel_config("skdeep"):
-    ...     search = GridSearchCV(model, {"learning_rate": [0.001, 0.01]}, cv=2).fit(*load_iris(return_X_y=True))
-    >>> search.best_params_
-    {'learning_rate': 0.01}
+    ...     search = GridSearchCV(model, {"learning_rate": [0.003, 0.01]}, cv=2).fit(*load_iris(return_X_y=True))
+    >>> bool(search.best_score_ > 0.8)
+    True
     """
 
     default_n_jobs = -1

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import skdeep
 from skdeep import DeepClassifier, DeepRegressor, MLPRegressor
 from skdeep.core import programs
+from skdeep.core.bounded_cache import BoundedCache
 from skdeep.core.cpu.aligned import ALIGNMENT, SMALL_BYTES
 from skdeep.networks import MLP
 
@@ -109,7 +110,7 @@ def test_changed_parameters_are_used_by_the_next_prediction():
 
 def test_programs_that_the_cache_dropped_are_freed(monkeypatch):
     for name in ("_by_structure", "_by_text"):
-        monkeypatch.setattr(programs, name, programs._Cache(2))
+        monkeypatch.setattr(programs, name, BoundedCache(2))
     double = programs.Program(lambda x: 2 * x, "double")
     kept = []
     for n in range(1, 6):
