@@ -72,7 +72,8 @@ def _backend_to_sequential(values: Values) -> float | None:
 def _train_block_compiles() -> int:
     import skdeep
 
-    return skdeep.compile_counts()["train_block"].compiles
+    counts = skdeep.compile_counts().get("train_block")  # None if it was loaded from disk
+    return 0 if counts is None else counts.compiles
 
 
 def prepare(
