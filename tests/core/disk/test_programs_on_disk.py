@@ -202,10 +202,11 @@ class Scaled(skdeep.losses.CrossEntropy):
 @pytest.mark.campaign
 def test_an_edited_plugin(run, tmp_path):
     fit = "import acme\nmodel = skdeep.DeepClassifier(loss=acme.Scaled(), **settings).fit(X, y)"
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     found = []
     for factor in (1.0, 1.0, 3.0):
         (tmp_path / "acme.py").write_text(PLUGIN.format(factor=factor))
-        found.append(run(tmp_path / "programs", fit, PYTHONPATH=f"{tmp_path}:{os.environ['PYTHONPATH']}"))
+        found.append(run(tmp_path / "programs", fit, PYTHONPATH=path))
     assert [counts["train_block"] for _, counts, _ in found] == [[1, 1], [1, 0], [1, 1]]
     assert found[0][0] == found[1][0] != found[2][0]
 
