@@ -99,7 +99,10 @@ class Rows(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The rows of one step. A row with `mask` 0 fills up the last batch of an epoch: it repeats another row, with weight 0."""
+    """The rows of one step. A row with `mask` 0 fills up the last batch of an epoch: it repeats another row, with weight 0.
+
+    The batches of several steps have a leading axis of steps; their mask may be None as long as it is not known.
+    """
 
     x: X
     target: Shaped[Array, "batch ..."]

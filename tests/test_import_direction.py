@@ -75,6 +75,8 @@ FORBIDDEN = {
     "core/inputs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "inputs.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "core/job.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "core/processes.py": ["flax", "optax", "sklearn", "skdeep"],
+    "core/sharding.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/placement.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/members.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],
     "core/loss_parameters.py": [

@@ -13,6 +13,7 @@ from skdeep.component import Component
 from skdeep.core.fingerprint import fingerprint, user_functions
 from skdeep.core.placement import current_placement
 from skdeep.core.settings import current_settings
+from skdeep.core.sharding import split_of
 
 
 class _Same:
@@ -64,6 +65,6 @@ def current_version(arguments: tuple[Any, ...]) -> int:
         return _n_changes
 
 
-def abstract(leaf: Any) -> tuple[tuple[int, ...], Any]:
-    """Return the shape and the dtype of an array."""
-    return leaf.shape, leaf.dtype
+def abstract(leaf: Any) -> tuple[tuple[int, ...], Any, Any]:
+    """Return the shape and the dtype of an array, and how it is split over several devices."""
+    return leaf.shape, leaf.dtype, split_of(leaf)

@@ -33,6 +33,7 @@ from skdeep.core.disk.executables import compile_now
 from skdeep.core.placement import current_placement
 from skdeep.core.program_keys import abstract, code_version, current_version, key_of
 from skdeep.core.settings import current_settings
+from skdeep.core.sharding import of_results, sharding_of
 
 MAX_PROGRAMS = 64
 COMPILES_PER_RETURN = 8
@@ -204,7 +205,8 @@ class Program:
         flat.__name__ = self.name
         _count(self.name, 0)
         with code_version(current_version(arguments)), noted_operations() as operations:
-            lowered = jax.jit(flat, donate_argnums=donated, keep_unused=True).lower(*map(_shape_of, leaves))
+            jitted = jax.jit(flat, donate_argnums=donated, keep_unused=True, out_shardings=of_results())
+            lowered = jitted.lower(*map(_split_shape_of, leaves))
         options = compile_options(operations, self._is_brief(*arguments))
         text = lowered.as_text()
         if "callback" in text:  # the text does not identify the Python function that is called back
@@ -327,6 +329,10 @@ def _return_memory() -> None:
 
 def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+
+
+def _split_shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding_of(leaf))
 
 
 def _count(name: str, index: int) -> None:

@@ -33,6 +33,10 @@ class WeightedRows(NamedTuple):
         """Number of rows."""
         return len(self.target)
 
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch."""
+        return -(-self.n // batch_size)
+
     def sample(self, n: int) -> WeightedRows:
         """Return all rows: they are in memory. Rows that are not return some."""
         return self

@@ -15,7 +15,7 @@ from skdeep.config import FitConfig, Model
 from skdeep.contract import Loss
 from skdeep.core import stopping
 from skdeep.core.augment import augment, losses_of_batch
-from skdeep.core.batch import batch_of_step, gather_steps, gathered_steps
+from skdeep.core.batch import batch_of_step, chunks_of
 from skdeep.core.cpu.rewriting import inside_a_loop
 from skdeep.core.inputs import example_of, row_shapes
 from skdeep.core.network import functions_of, weighted_by_rows, with_progress, without_losses
@@ -25,6 +25,7 @@ from skdeep.core.programs import TracedFunction, program
 from skdeep.core.random import wrap_key
 from skdeep.core.raw import total_width
 from skdeep.core.rows import SMALLEST_SIZE
+from skdeep.core.sharding import neighbours
 from skdeep.core.sparse_rows import made_dense
 from skdeep.records import Batch, Info, ModelState, Params, Rows, SparseRows, TrainState
 
@@ -127,9 +128,7 @@ def weighted_loss(model: Model, loss: Loss, params: Params, model_state: ModelSt
     size = min(rows.weight.shape[0], evaluation_rows(total_width(model.n_raw)))
 
     def add_chunk(i: Int[Array, ""], total: Float[Array, ""]) -> Float[Array, ""]:
-        x, target, weight = jax.tree.map(
-            lambda a: lax.dynamic_slice_in_dim(a, i * size, size), (rows.x, rows.target, rows.weight)
-        )
+        x, target, weight = neighbours((rows.x, rows.target, rows.weight), i * size, size)
         raw, _ = network.apply(params, model_state, x, False, None, jnp.ones(size, weight.dtype))
         return total + jnp.sum(jnp.where(weight > 0, row_losses(loss, raw, target, weight) * weight, 0.0))
 
@@ -175,33 +174,35 @@ def _is_brief(config: Any, state: TrainState, rows: Rows, validation: Any, order
 
     The work of a network is known if it uses each parameter once per row, as most networks for flat rows do.
     """
-    if getattr(rows.x, "ndim", 0) != 2:
+    if getattr(rows.x, "ndim", 0) - rows.weight.ndim != 1:
         return False
-    n_rows = rows.weight.shape[0]
+    n_rows, batch_size = rows.weight.size, (rows.weight if order is None else order).shape[1]
     n_values = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    return bool(n_rows <= BRIEF_STEPS * order.shape[1] and n_rows * n_values <= BRIEF_WORK)
+    return bool(n_rows <= BRIEF_STEPS * batch_size and n_rows * n_values <= BRIEF_WORK)
 
 
 @program(donate=(1,), is_brief=_is_brief)
 def train_block(
     config: FitConfig,
     state: TrainState,
-    rows: Rows,
+    rows: Rows | Batch,
     validation: Rows | None,
-    order: Int[Array, "steps batch"],
+    order: Int[Array, "steps batch"] | None,
     n_steps: Int[Array, ""],
 ) -> tuple[TrainState, Info]:
     """Return the state after `n_steps` steps, or fewer if training ends, and the history of the epochs that ended.
 
-    A block may be part of an epoch or several epochs; the state holds the position in the epoch. If `order` has one step, the
-    program has no loop, since some operations are slow in loops on a CPU.
+    `order` are the positions of each batch in the rows; without it, `rows` are the batches, with a leading axis of steps. A block may be
+    part of an epoch or several epochs; the state holds the position in the epoch. If a block has one step, the program has no loop, since
+    some operations are slow in loops on a CPU.
 
     Raises
     ------
     LeftAloneError
         If the program has a loop with an operation that is slow there and cannot be rewritten.
     """
-    unused = jnp.zeros(order.shape[0], rows.weight.dtype)
+    chunks = chunks_of(rows, order)
+    unused = jnp.zeros(chunks.n_steps, rows.weight.dtype)
     info = Info(unused, unused, unused, jnp.int32(0))
 
     def finish_if_complete(state: TrainState, info: Info) -> Any:
@@ -213,11 +214,9 @@ def train_block(
             info,
         )
 
-    if order.shape[0] == 1:
-        batch = batch_of_step(gather_steps(rows, order), 0, state.position, state.n_rows)
+    if chunks.n_steps == 1:
+        batch = batch_of_step(chunks.read(0), 0, state.position, state.n_rows)
         return finish_if_complete(train_step(config, state, batch)[0], info)  # type: ignore[no-any-return]  # of cond
-
-    chunk_size = gathered_steps(rows, order)
 
     def is_running(carry: Any) -> Any:
         state, _, done = carry
@@ -225,9 +224,9 @@ def train_block(
 
     def run_chunk(carry: Any) -> Any:
         state, info, done = carry
-        first = jnp.minimum(done, order.shape[0] - chunk_size)
-        chunk = gather_steps(rows, lax.dynamic_slice_in_dim(order, first, chunk_size))
-        stop = jnp.minimum(jnp.minimum(n_steps, first + chunk_size), done + state.steps_per_epoch - state.position)
+        first = jnp.minimum(done, chunks.n_steps - chunks.size)
+        chunk = chunks.read(first)
+        stop = jnp.minimum(jnp.minimum(n_steps, first + chunks.size), done + state.steps_per_epoch - state.position)
         state = lax.fori_loop(
             done,
             stop,

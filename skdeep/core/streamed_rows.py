@@ -118,6 +118,9 @@ class StreamedRows:
         Checks encoded rows if it is given.
     loss : Loss or None
         Checks targets if it is given.
+    counts : tuple of int, default=()
+        If JAX runs in several processes, of which each has its own rows: the number of rows to train on of each. All else is about the
+        rows of this process.
     """
 
     sources: Sources
@@ -128,6 +131,7 @@ class StreamedRows:
     weighing: Weighing = _UNWEIGHTED
     network: Network | None = None
     loss: Loss | None = None
+    counts: tuple[int, ...] = ()
 
     def replace(self, **changes: Any) -> StreamedRows:
         """Return the rows with some fields changed."""
@@ -135,8 +139,19 @@ class StreamedRows:
 
     @property
     def n(self) -> int:
-        """Number of rows to train on."""
+        """Number of rows to train on, of all processes."""
+        return sum(self.counts) if self.counts else self.n_own
+
+    @property
+    def n_own(self) -> int:
+        """Number of rows to train on of this process."""
         return self.sources.n - len(self.left_out)
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return the number of batches of an epoch; of several processes, each has an equal share of each batch."""
+        if not self.counts:
+            return math.ceil(self.n / batch_size)
+        return math.ceil(max(self.counts) / (batch_size // len(self.counts)))
 
     def target_range(self) -> tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."]]:
         """Return the smallest and the largest value of each output."""
@@ -155,7 +170,7 @@ class StreamedRows:
         """The first row of each part that is best read from its start on, and `n`, without the rows that are left out."""
         found = self.sources.x.edges
         if found is None:
-            return *range(0, self.n, self.rows_per_block), self.n
+            return *range(0, self.n_own, self.rows_per_block), self.n_own
         kept = np.unique(found - np.searchsorted(self.left_out, found))
         return tuple(int(edge) for edge in kept)
 
@@ -183,10 +198,10 @@ class StreamedRows:
     def sample(self, n: int) -> WeightedRows:
         """Return at most `n` encoded rows, and at most as many as a block has, from several places; all rows if there are no more."""
         n = min(n, self.rows_per_block)
-        if self.n <= n:
-            return self.read(0, self.n)
+        if self.n_own <= n:
+            return self.read(0, self.n_own)
         length = max(1, n // _SAMPLED_PLACES)
-        starts = np.linspace(0, self.n - length, min(n, _SAMPLED_PLACES)).astype(np.int64)
+        starts = np.linspace(0, self.n_own - length, min(n, _SAMPLED_PLACES)).astype(np.int64)
         return joined_rows([self.read(int(start), int(start) + length) for start in starts])
 
     def check_unchanged(self) -> None:
@@ -200,8 +215,8 @@ class StreamedRows:
     def content(self) -> Any:
         """Return digests of all rows, which are read once for this."""
         digests = []
-        for start in range(0, self.n, self.rows_per_block):
-            rows = self.read(start, min(start + self.rows_per_block, self.n))
+        for start in range(0, self.n_own, self.rows_per_block):
+            rows = self.read(start, min(start + self.rows_per_block, self.n_own))
             digests.append([array_digest(part) for part in (*arrays_of(rows.x), rows.target, rows.weight)])
         return digests
 

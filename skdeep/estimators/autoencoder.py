@@ -94,7 +94,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     warm_start : bool, default=False
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
-    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    device : {"auto", "all", "cpu", "gpu", "tpu"}, int or list of int, default="auto"
     checkpoint : path-like, Checkpoint or None, default=None
 
     Attributes

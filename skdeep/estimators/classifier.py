@@ -144,8 +144,10 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         Seed of the parameter initialisation, the validation split, shuffling, dropout and augmentation.
     verbose : int, default=0
         Above 0, print one line per epoch.
-    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
-        The device to train and predict on; "auto" is JAX's default device.
+    device : {"auto", "all", "cpu", "gpu", "tpu"}, int or list of int, default="auto"
+        The device to train and predict on; "auto" is JAX's default device. Training can use several: all, the first few, or those with
+        these numbers, counted from 0. Each then has its share of the rows and of each batch. The result is that of one device, within
+        rounding. Predictions are computed on the first of them.
     checkpoint : path-like, Checkpoint or None, default=None
         Keep the state of the training in this folder, or as `skdeep.Checkpoint` says, so that a fit that was stopped continues, and
         one with more `max_epochs` starts where another ended. Needs a `random_state` other than None. `partial_fit` ignores it.

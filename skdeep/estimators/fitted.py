@@ -20,8 +20,8 @@ from skdeep.core.inference import predict_raw
 from skdeep.core.inputs import columns_of, float_dtype
 from skdeep.core.placement import Placement
 from skdeep.estimators.availability import AvailableMethod
+from skdeep.estimators.devices import placement_named
 from skdeep.estimators.named_inputs import validated_inputs
-from skdeep.estimators.parameters import placement_named
 from skdeep.inputs import Inputs
 from skdeep.records import Task
 
@@ -113,8 +113,8 @@ class FittedNetwork(BaseEstimator):
             )
 
     def _placement(self, dtype: Any = np.float32) -> Placement:
-        """Return the device and dtype of predictions."""
-        return placement_named(type(self).__name__, self.device, dtype)
+        """Return the device and dtype of predictions, which are computed on the first device if there are several."""
+        return placement_named(type(self).__name__, self.device, dtype).on_first()
 
     def _params_for(self, X: Any) -> tuple[Any, np.dtype[Any]]:
         """Return the parameters for predictions on X, and the dtype to compute in."""

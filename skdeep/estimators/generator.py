@@ -98,7 +98,7 @@ class SequenceGenerator(DeepEstimator):
         Continue from the parameters of the last fit, with its vocabulary.
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
-    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    device : {"auto", "all", "cpu", "gpu", "tpu"}, int or list of int, default="auto"
     checkpoint : path-like, Checkpoint or None, default=None
 
     Attributes

@@ -53,7 +53,7 @@ RandomState: TypeAlias = int | np.random.RandomState | None
 Penalty: TypeAlias = float | Literal["auto"] | None
 BatchSize: TypeAlias = int | Literal["auto"]
 Coalesce: TypeAlias = bool | Literal["auto"]
-Device: TypeAlias = Literal["auto", "cpu", "gpu", "tpu"]
+Device: TypeAlias = Literal["auto", "all", "cpu", "gpu", "tpu"] | int | list[int]
 CheckpointLike: TypeAlias = str | os.PathLike[str] | Checkpoint | None
 """A folder, or where and how often the state of a training is kept."""
 Pretrained: TypeAlias = FrozenEstimator | None

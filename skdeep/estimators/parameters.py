@@ -6,8 +6,6 @@ import os
 from numbers import Integral, Real
 from typing import Any
 
-import jax
-import numpy as np
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -19,7 +17,7 @@ from sklearn.utils._param_validation import (
 
 from skdeep.checkpoint import Checkpoint
 from skdeep.contract import Loss, Network, Optimizer, Schedule
-from skdeep.core.placement import Placement, default_placement, placement_of
+from skdeep.estimators.devices import DEVICE, placement_named
 from skdeep.estimators.resolve import Unresolved
 
 
@@ -62,7 +60,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "warm_start": ["boolean"],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
-    "device": [StrOptions({"auto", "cpu", "gpu", "tpu"})],
+    "device": DEVICE,
     "checkpoint": [None, str, os.PathLike, Checkpoint],
 }
 
@@ -79,26 +77,6 @@ def check_parameters(owner: str, constraints: dict[str, list[Any]], params: dict
         raise InvalidParameterError(
             f"The 'input_shape' parameter of {owner} must be None or a tuple of positive ints. Got {shape!r} instead."
         )
-
-
-def placement_named(owner: str, device: str, dtype: Any = np.float32) -> Placement:
-    """Return the placement on the first device of a platform, or on JAX's default device for "auto".
-
-    Raises
-    ------
-    InvalidParameterError
-        If JAX has no such device here; the message lists the available devices.
-    """
-    if device == "auto":
-        return default_placement(dtype)
-    try:
-        return placement_of(jax.devices(device)[0], dtype)
-    except RuntimeError as err:
-        available = ", ".join(f"{found.platform!r} ({found})" for found in jax.devices())
-        raise InvalidParameterError(
-            f"The 'device' parameter of {owner} must be a device that JAX has here: {available}. Got {device!r} instead. "
-            f"Choose one of these or 'auto', or install a JAX with support for {device!r}."
-        ) from err
 
 
 def refuse_built_optax(owner: str, name: str, value: Any, rate: str = "learning_rate") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,12 +17,14 @@ from skdeep.core.initial_rows import initial_rows
 from skdeep.core.job import Job, Origin
 from skdeep.core.link import n_predicted
 from skdeep.core.loss_parameters import has_parameters, model_for
+from skdeep.core.processes import of_first
 from skdeep.core.rows import WeightedRows, padded_size
+from skdeep.estimators.devices import placement_named
 from skdeep.estimators.memory import Memory
 from skdeep.estimators.missing import check_not_missing
-from skdeep.estimators.parameters import placement_named
 from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scoring import ScoredRows
+from skdeep.estimators.several_processes import batch_size_of_processes, spans_processes
 
 AUTO_BATCH_SIZE = 200
 
@@ -122,6 +123,7 @@ def begin(estimator: Any, data: Any, *, is_partial: bool = False) -> tuple[Draft
     model = model_for(resolved.network, encoding.in_shape, resolved.loss, encoding.task)
     estimator._check_goes_on(encoding, resolved, model, earlier)
     rng = check_random_state(estimator.random_state)
+    rng = of_first(rng) if spans_processes(estimator) else rng
     return Draft(encoding, resolved, model, rng, np.zeros(2, np.uint32), earlier, is_partial), given
 
 
@@ -178,10 +180,14 @@ def _job(estimator: Any, draft: Draft, split: Split) -> Job:
     batch_size = padded_size(n) if is_full else min(_wanted_batch_size(estimator, n), padded_size(n))
     config = estimator._config(draft, split, _monitored(estimator, split))
     placement = placement_named(type(estimator).__name__, estimator.device, encoding.dtype)
+    if placement.spans_processes:
+        batch_size = batch_size_of_processes(estimator, split.train, batch_size)
     x = initial_rows(draft.model.network, split.train, encoding.in_shape, draft.key)
-    beginning = Beginning(np.int32(n), np.int32(math.ceil(n / batch_size)), x)
+    beginning = Beginning(np.int32(n), np.int32(split.train.steps_per_epoch(batch_size)), x)
     with placement.active():
         start = estimator._start_state(as_traced(config, encoding.dtype), beginning, draft)
+    if placement.spans_processes:
+        start = of_first(start)  # the first parameters may depend on the rows of a process
     before = draft.earlier.memory.largest_batch if draft.goes_on and draft.earlier.memory else 0  # type: ignore[union-attr]
     n_epochs = 1 if draft.is_partial else estimator._max_epochs
     return Job(

@@ -1,4 +1,7 @@
-"""Fit on rows that are read block by block: which arguments stream, one pass that learns the encoding, and the split."""
+"""Fit on rows that are read block by block: which arguments stream, one pass that learns the encoding, and the split.
+
+Rows of several processes (`estimators/several_processes.py`) take this path too, since no process has all of them either.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,19 @@ from skdeep.core.encoding import Encoding
 from skdeep.core.feeds.read_ahead import ReadAhead
 from skdeep.core.inputs import columns_of, float_dtype, hashable_specs
 from skdeep.core.random import host_generator
-from skdeep.core.rows import WeightedRows, bounded_weights
+from skdeep.core.rows import WeightedRows, bounded_weights, scaled_by_power_of_two, weight_exponent
 from skdeep.core.streamed_rows import RawBlock, Sources, StreamedRows, Weighing, rows_per_block_of
 from skdeep.estimators.members import is_ensemble
 from skdeep.estimators.prepare import Draft, Split
+from skdeep.estimators.several_processes import (
+    check_one_encoding,
+    check_validation,
+    joined_summaries,
+    own_validation,
+    source_in_memory,
+    spans_processes,
+    with_counts,
+)
 from skdeep.estimators.target_summary import WeightSummary
 from skdeep.estimators.warn import warn_caller
 from skdeep.inputs import Inputs
@@ -44,6 +56,8 @@ def streamed(estimator: Any, data: Any) -> Any:
     """
     x = None if isinstance(data.X, Inputs) else source_of(data.X)
     data = _with_validation_in_memory(data)
+    if x is None and spans_processes(estimator):
+        x = source_in_memory(type(estimator).__name__, data.X)
     if x is None:
         return data
     _check_can_stream(estimator, data)
@@ -158,9 +172,15 @@ def read_stream(estimator: Any, data: Any) -> tuple[Encoding, StreamedRows]:
             target.update(block, weight)
             if table is not None:
                 table.update(as_table(block.x), weight, block.start)
+    if spans_processes(estimator):
+        weights, target, table = joined_summaries(sources.n, (weights, target, table))
     zeros = weights.zeros
     encoding = _encoding_of(estimator, first, table, target.target())
-    return encoding, StreamedRows(sources, encoding, state, zeros, target, Weighing(weights.exponent))
+    rows = StreamedRows(sources, encoding, state, zeros, target, Weighing(weights.exponent))
+    if spans_processes(estimator):
+        check_one_encoding(encoding)
+        rows = with_counts(rows)
+    return encoding, rows
 
 
 def _blocks(sources: Sources, rows_per_block: int) -> ReadAhead:
@@ -218,6 +238,7 @@ def split_stream(estimator: Any, given: StreamedRows, data: Any, draft: Draft) -
         raise ValueError("y_val or sample_weight_val was given without X_val. Give X_val too.")
     if data.X_val is None and estimator.early_stopping:
         data, given = _held_out(estimator, given, data, draft, owner)
+        given = with_counts(given) if given.counts else given
     encoding = given.summary.scaled(draft.encoding, loss)
     weighing = given.summary.weighing(estimator, encoding, given.weighing.exponent)
     draft = dataclasses.replace(draft, encoding=encoding)
@@ -226,12 +247,17 @@ def split_stream(estimator: Any, given: StreamedRows, data: Any, draft: Draft) -
         return draft, Split(train)  # type: ignore[arg-type]  # in the place of WeightedRows
     validation, position = estimator._given_validation(data, draft)
     scored = estimator._scored(validation, data.X_val, position, data.sample_weight_val is not None)
+    if given.counts:
+        check_validation(estimator, scored)
     validation = estimator._finished(validation, encoding, loss)
     factors = weighing.factors
     weight = bounded_weights(validation.weight)
     weight = weight if factors is None else weight * factors[validation.target]
     x = validation.x if encoding.table is None else encoding.encode(validation.x)
+    exponent = weight_exponent(validation.weight)
     validation = estimator._weighed(WeightedRows(x, validation.target, weight), "validates on")
+    if given.counts:
+        validation = own_validation(validation, scaled_by_power_of_two(weight.mean(), exponent))
     return draft, Split(train, validation, scored)  # type: ignore[arg-type]  # in the place of WeightedRows
 
 
@@ -243,7 +269,7 @@ def _held_out(estimator: Any, given: StreamedRows, data: Any, draft: Draft, owne
             f"{owner} reads X in blocks, so that validation_fraction must be a share or a number of rows. Got {fraction!r}. Other "
             "validation rows can be given as X_val."
         )
-    n = given.n
+    n = given.n_own
     n_wanted = int(fraction) if isinstance(fraction, Integral) else max(1, round(float(fraction) * n))
     if not 0 < n_wanted < n:
         raise ValueError(

@@ -164,7 +164,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     warm_start : bool, default=False
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
-    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    device : {"auto", "all", "cpu", "gpu", "tpu"}, int or list of int, default="auto"
     checkpoint : path-like, Checkpoint or None, default=None
         As in `DeepClassifier`.
 
@@ -284,7 +284,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     warm_start : bool, default=False
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
-    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    device : {"auto", "all", "cpu", "gpu", "tpu"}, int or list of int, default="auto"
     checkpoint : path-like, Checkpoint or None, default=None
         As in `DeepRegressor`.
 

@@ -21,10 +21,10 @@ _MOST_INSPECTED = 1000
 
 
 class WeightSummary:
-    """The largest weight, the sum of weights, and the positions of rows of weight 0."""
+    """The largest weight, and the positions of rows of weight 0."""
 
     def __init__(self) -> None:
-        self._largest = self._sum = 0.0
+        self._largest = 0.0
         self._zeros: list[np.ndarray] = []
 
     def update(self, block: Any) -> np.ndarray:
@@ -36,6 +36,10 @@ class WeightSummary:
             self._zeros.append(block.start + np.flatnonzero(weight == 0))
         self._largest = max(self._largest, float(weight.max(initial=0.0)))
         return weight
+
+    def add(self, other: WeightSummary) -> None:
+        """Add what another process learned of its rows. The positions of rows stay those of this one."""
+        self._largest = max(self._largest, other._largest)
 
     @property
     def zeros(self) -> np.ndarray:
@@ -55,6 +59,10 @@ class TargetSummary(ABC):
     @abstractmethod
     def update(self, block: Any, weight: np.ndarray) -> None:
         """Add the targets of a `RawBlock`; rows of weight 0 do not count."""
+
+    @abstractmethod
+    def add(self, other: Any, offset: int) -> None:
+        """Add what another process learned of its rows, which are counted from `offset` on in the whole data."""
 
     @abstractmethod
     def target(self) -> Any:
@@ -96,6 +104,16 @@ class LabelSummary(TargetSummary):
             self._weights[label] = self._weights.get(label, 0.0) + float(size)
         self._total += float(weight.sum())
         self._n += int((weight > 0).sum())
+
+    def add(self, other: LabelSummary, offset: int) -> None:
+        if other._n_labels != self._n_labels:
+            raise ValueError(
+                f"y has another number of columns from row {offset} of all processes on. All rows must have the same."
+            )
+        self._kind = np.result_type(self._kind, other._kind)
+        for label, weight in other._weights.items():
+            self._weights[label] = self._weights.get(label, 0.0) + weight
+        self._total, self._n = self._total + other._total, self._n + other._n
 
     def target(self) -> Any:
         labels = np.unique(np.array(list(self._weights), dtype=self._kind))
@@ -155,13 +173,26 @@ class ValueSummary(TargetSummary):
         self._total += float(weight.sum())
         self._n += len(values)
 
+    def add(self, other: ValueSummary, offset: int) -> None:
+        if not other._extremes:
+            return
+        if not self._extremes:
+            self._extremes, self._places = other._extremes, [place + offset for place in other._places]
+        check_n_outputs(self._owner, len(other._extremes[0]), len(self._extremes[0]))
+        self._is_1d &= other._is_1d
+        for side in (0, 1):
+            self._note_extreme(side, other._extremes[side], other._places[side] + offset)
+        self._join(*other._moments)  # type: ignore[misc]  # set with the extremes
+        self._total, self._n = self._total + other._total, self._n + other._n
+
     def _note_extremes(self, values: np.ndarray, places: np.ndarray) -> None:
-        at = values.argmin(axis=0), values.argmax(axis=0)
-        for side, (rows, is_beyond) in enumerate(zip(at, (np.less, np.greater), strict=True)):
-            found = values[rows, np.arange(values.shape[1])]
-            is_new = is_beyond(found, self._extremes[side])
-            self._extremes[side] = np.where(is_new, found, self._extremes[side])
-            self._places[side] = np.where(is_new, places[rows], self._places[side])
+        for side, rows in enumerate((values.argmin(axis=0), values.argmax(axis=0))):
+            self._note_extreme(side, values[rows, np.arange(values.shape[1])], places[rows])
+
+    def _note_extreme(self, side: int, found: np.ndarray, places: np.ndarray) -> None:
+        is_new = (np.less, np.greater)[side](found, self._extremes[side])
+        self._extremes[side] = np.where(is_new, found, self._extremes[side])
+        self._places[side] = np.where(is_new, places, self._places[side])
 
     def _join(self, total: float, mean: np.ndarray, deviation: np.ndarray) -> None:
         if self._moments is None:

@@ -131,13 +131,13 @@ def as_numbers(values: Shaped[np.ndarray, "n ..."], n_numbers: int) -> Float[np.
     return numbers
 
 
-def check_kind(column: Column, read: Read) -> None:
+def check_kind(column: Column, kind: Kind) -> None:
     """Raise TypeError if a column holds values of another kind than in `fit`."""
-    kinds = {read.kind, column.kind}
+    kinds = {kind, column.kind}
     if len(kinds) == 1 or "empty" in kinds or (kinds == {"number", "boolean"}):
         return
     raise TypeError(
-        f"The column {column.name!r} of X held {_WORDS[column.kind]} in fit, but holds {_WORDS[read.kind]} now. "
+        f"The column {column.name!r} of X held {_WORDS[column.kind]} in fit, but holds {_WORDS[kind]} now. "
         "Give it in the form that it had in fit."
     )
 

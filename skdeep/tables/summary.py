@@ -72,7 +72,7 @@ class _ColumnSummary:
             self.has_missing |= bool((weight > 0).any())
             return
         if self.kind != "empty":
-            check_kind(Column(self.name, self.kind), read)
+            check_kind(Column(self.name, self.kind), read.kind)
         self.kind = self.kind if self.kind == "number" else read.kind
         self.is_category |= is_listed
         used = weight > 0
@@ -83,12 +83,28 @@ class _ColumnSummary:
         else:
             self._add_moments(read, weight, start)
 
+    def add(self, other: _ColumnSummary) -> None:
+        """Add what was learned of other rows of the column."""
+        self.has_missing |= other.has_missing
+        if other.kind == "empty":
+            return
+        check_kind(Column(self.name, self.kind), other.kind)
+        self.kind = self.kind if self.kind == "number" else other.kind
+        self.is_category |= other.is_category
+        self.has_forgotten |= other.has_forgotten
+        self._add_levels(other.levels)
+        if other.moments is not None:
+            self.moments = other.moments if self.moments is None else self.moments.joined(other.moments)
+
     def _count(self, values: Any, weight: Float[np.ndarray, " n"]) -> None:
         codes, levels = pd.factorize(values)
         known = codes >= 0
         sizes = np.bincount(codes[known], weights=weight[known], minlength=len(levels))
-        for level, size in zip(levels, sizes, strict=True):
-            self.levels[level] = self.levels.get(level, 0.0) + float(size)
+        self._add_levels(dict(zip(levels, sizes.tolist(), strict=True)))
+
+    def _add_levels(self, weights: dict[Any, float]) -> None:
+        for level, weight in weights.items():
+            self.levels[level] = self.levels.get(level, 0.0) + weight
         if len(self.levels) > MOST_COUNTED:
             heaviest = sorted(self.levels.items(), key=lambda item: -item[1])[: MOST_COUNTED // 2]
             self.levels, self.has_forgotten = dict(heaviest), True
@@ -159,6 +175,12 @@ class TableSummary:
                 read_column(frame[name], name, is_category=True) if is_one else read, weight, start, bool(is_one)
             )
         self._is_all_numbers &= all(t.is_numeric() or t == nw.Boolean for t in frame.schema.values())
+
+    def add(self, other: TableSummary) -> None:
+        """Add what was learned of other rows of the table, which has the same columns."""
+        for column, others in zip(self._columns, other._columns, strict=True):
+            column.add(others)
+        self._is_all_numbers &= other._is_all_numbers
 
     def table(self, scaling: Scaling | None) -> tuple[Table, list[str]]:
         """Return the table with the scale of its numbers, and sentences for warnings."""

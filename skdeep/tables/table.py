@@ -99,7 +99,7 @@ class Table:
         for column, read in zip(self.columns, reads, strict=True):
             if column.kind == "empty":
                 continue
-            check_kind(column, read)
+            check_kind(column, read.kind)
             if column.is_category:
                 ids.append(column.ids(read.values))
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -54,8 +55,8 @@ def packed(compiled: Any) -> bytes | None:
         return None
 
 
-def unpacked(data: bytes, device: Any) -> Any:
-    """Return the compiled program of these bytes, loaded onto a device.
+def unpacked(data: bytes, devices: Sequence[Any]) -> Any:
+    """Return the compiled program of these bytes, loaded onto devices.
 
     Raises
     ------
@@ -63,4 +64,4 @@ def unpacked(data: bytes, device: Any) -> Any:
         Of any kind, if this version of JAX or this processor cannot load it.
     """
     payload, in_tree, out_tree = pickle.load(io.BytesIO(data))
-    return deserialize_and_load(payload, in_tree, out_tree, device.client, [device])
+    return deserialize_and_load(payload, in_tree, out_tree, devices[0].client, devices)

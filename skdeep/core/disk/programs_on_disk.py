@@ -43,7 +43,7 @@ def is_active() -> bool:
 
 
 def structure_key(
-    name: str, function: Any, donated: Sequence[int], tree: Any, leaf_types: Sequence[tuple[Any, Any]]
+    name: str, function: Any, donated: Sequence[int], tree: Any, leaf_types: Sequence[tuple[Any, Any, Any]]
 ) -> str | None:
     """Return the key of a program by its structure, None if programs are not kept on disk or if it has no such key."""
     if active_folder() is None:
@@ -52,10 +52,10 @@ def structure_key(
     if traced is None:
         return None
     try:
-        pieces = written_structure(function, tree, [dtype for _, dtype in leaf_types])
+        pieces = written_structure(function, tree, [dtype for _, dtype, _ in leaf_types])
     except ForeignCodeError:
         return None
-    leaves = [(tuple(map(int, shape)), str(dtype)) for shape, dtype in leaf_types]
+    leaves = [(tuple(map(int, shape)), str(dtype), str(split)) for shape, dtype, split in leaf_types]
     own = written([name, list(donated), leaves, traced, environment.of_compiled(current_placement())])
     return _digest([b"structure", *pieces, *own])
 
@@ -99,7 +99,7 @@ def load_executable(key: str) -> Any:
     if folder is None or data is None:
         return None
     try:
-        return unpacked(data, current_placement().device)
+        return unpacked(data, current_placement().devices)
     except Exception:  # XLA and JAX raise exceptions of many kinds
         remove_entry(folder, key)
         return None

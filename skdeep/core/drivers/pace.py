@@ -16,7 +16,7 @@ GUESSED_SECONDS_PER_PRODUCT = 3e-10
 
 
 class Pace:
-    """Chooses the number of steps per block by the time that the steps of the last block took.
+    """Chooses the number of steps per block by `seconds_per_step`, the time that each step of the last block took.
 
     Parameters
     ----------
@@ -28,17 +28,17 @@ class Pace:
 
     def __init__(self, params: Any, batch_size: int, in_shape: InShape, seconds_per_block: float) -> None:
         n_products = sum(leaf.size for leaf in jax.tree.leaves(params)) * batch_size
-        self._seconds_per_step: float = GUESSED_SECONDS_PER_STEP + GUESSED_SECONDS_PER_PRODUCT * n_products
+        self.seconds_per_step: float = GUESSED_SECONDS_PER_STEP + GUESSED_SECONDS_PER_PRODUCT * n_products
         if most_axes(in_shape) > 1:
             # Images and sequences may use a weight many times per row, so measure a block of one step first.
-            self._seconds_per_step = SECONDS_PER_BLOCK
+            self.seconds_per_step = SECONDS_PER_BLOCK
         self._seconds_per_block = seconds_per_block
 
     def n_steps(self, remaining: int, max_steps: int) -> int:
         """Return the number of steps in the next block: at least 1, at most `remaining` and `max_steps`."""
-        affordable = math.ceil(self._seconds_per_block / self._seconds_per_step)
+        affordable = math.ceil(self._seconds_per_block / self.seconds_per_step)
         return max(1, min(remaining, affordable, max_steps))
 
     def note(self, seconds_per_step: float) -> None:
         """Use the measured time per step of a block for the next one."""
-        self._seconds_per_step = max(seconds_per_step, 1e-7)
+        self.seconds_per_step = max(seconds_per_step, 1e-7)

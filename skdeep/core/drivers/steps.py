@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 
 from skdeep.component import Component
 from skdeep.core import stopping
+from skdeep.core.drivers.in_step import all_have_rows, in_step
 from skdeep.core.drivers.interrupts import held_back_interrupt
 from skdeep.core.drivers.pace import Pace
 from skdeep.core.drivers.training import Training, all_finite, outcome_of, record_epochs
@@ -42,22 +44,32 @@ def _run_blocks(training: Training) -> None:
     pace = Pace(training.state.params, job.batch_size, job.config.model.in_shape, watcher.seconds_per_block)
     run = _compiled(training)
     watcher.begin_epoch()
+    if job.placement.spans_processes:
+        in_step(training, pace, partial(_one_block, training, pace, run))
     while training.status == stopping.RUNNING:
-        n_epochs_left = 1 if training.is_epoch_wise else job.last_epoch - training.epoch
-        n_steps_left = n_epochs_left * training.feed.steps_per_epoch - training.position
-        n_steps = pace.n_steps(n_steps_left, training.feed.max_steps)
-        with held_back_interrupt():  # so that state and history are of the same step
-            info, seconds_per_step = _run_block(training, run, n_steps)
-        pace.note(seconds_per_step)
-        if info.n_epochs:
-            _end_epochs(training)
-        if watcher.end_block(training) and training.status == stopping.RUNNING:
-            training.status = stopping.STOPPED_BY_CALLBACK
+        _one_block(training, pace, run)
+
+
+def _one_block(training: Training, pace: Pace, run: Any) -> None:
+    """Run one block of steps, then what follows it on the host."""
+    n_epochs_left = 1 if training.is_epoch_wise else training.job.last_epoch - training.epoch
+    n_steps_left = n_epochs_left * training.feed.steps_per_epoch - training.position
+    n_steps = pace.n_steps(n_steps_left, training.feed.max_steps)
+    with held_back_interrupt():  # so that state and history are of the same step
+        info, seconds_per_step = _run_block(training, run, n_steps)
+    pace.note(seconds_per_step)
+    if info.n_epochs:
+        _end_epochs(training)
+    if training.watcher.end_block(training) and training.status == stopping.RUNNING:
+        training.status = stopping.STOPPED_BY_CALLBACK
 
 
 def _run_block(training: Training, run: Any, n_steps: int) -> tuple[Info, float]:
     position, start = training.position, time.perf_counter()
-    training.state, info = run(training.config, training.state, *_arguments(training, n_steps))
+    arguments = _arguments(training, n_steps)
+    if training.job.placement.spans_processes:
+        all_have_rows()
+    training.state, info = run(training.config, training.state, *arguments)
     info = jax.device_get(jax.block_until_ready(info))
     seconds_per_step = (time.perf_counter() - start) / n_steps
     training.status = int(training.state.status)

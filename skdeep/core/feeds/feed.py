@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int, UInt32
+from jaxtyping import Float, Int, UInt32
 
 from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.block_order import block_order
@@ -15,16 +15,19 @@ from skdeep.core.inputs import InShape, arrays_of, specs_of
 from skdeep.core.rows import padded_size
 from skdeep.core.sparse_rows import most_entries, stays_on_host
 from skdeep.core.streamed_rows import StreamedRows
-from skdeep.records import Rows
+from skdeep.records import Batch, Rows
 
 MAX_INDEX_ENTRIES = 2**18
 
 
 class BlockRows(NamedTuple):
-    """The input of one block of steps: rows, and for each step the positions of its batch in them."""
+    """The input of one block of steps: rows, and for each step the positions of its batch in them.
 
-    rows: Rows
-    order: Int[np.ndarray, "steps batch"]
+    A feed that gathers batches itself returns these, with a leading axis of steps, and no order.
+    """
+
+    rows: Rows | Batch
+    order: Int[np.ndarray, "steps batch"] | None
 
 
 @runtime_checkable
@@ -45,7 +48,10 @@ class Feed(Protocol):
         ...
 
     def next_block(self, n_steps: int) -> BlockRows:
-        """Return the rows of the next `n_steps` steps, and the positions `(max_steps, batch_size)` of each batch in them."""
+        """Return the rows of the next `n_steps` steps, and the positions `(max_steps, batch_size)` of each batch in them.
+
+        Batches that the feed gathered have `max_steps` steps too.
+        """
         ...
 
     def close(self) -> None:
@@ -104,7 +110,10 @@ def form_of(rows: Any, in_shape: InShape, batch_size: int) -> tuple[Any, ...]:
 
 
 class Batches:
-    """Returns the positions of the rows in the batches of consecutive steps, across epochs."""
+    """Returns the positions of the rows in the batches of consecutive steps, across epochs.
+
+    `position` is the number of the next step in its epoch.
+    """
 
     def __init__(self, n: int, batch_size: int, order: EpochOrder) -> None:
         self.batch_size, self.steps_per_epoch = batch_size, math.ceil(n / batch_size)
@@ -113,7 +122,7 @@ class Batches:
 
     def seek(self, epoch: int, position: int) -> None:
         """Continue at step `position` of an epoch, both counted from 0."""
-        self._epoch, self._position = epoch, position
+        self._epoch, self.position = epoch, position
         self._of_epoch: Int[np.ndarray, "steps batch"] | None = None  # the epoch's batches, made when first needed
 
     def next_steps(self, n_steps: int, size: int) -> Int[np.ndarray, "size batch"]:
@@ -121,13 +130,21 @@ class Batches:
         order = np.zeros((size, self.batch_size), dtype=np.int32)
         filled = 0
         while filled < n_steps:
-            if self._position == self.steps_per_epoch:
+            if self.position == self.steps_per_epoch:
                 self.seek(self._epoch + 1, 0)
             if self._of_epoch is None:
                 # The last batch is filled with the epoch's first rows. The program gives them weight 0.
                 self._of_epoch = np.resize(self._order.rows_of(self._epoch), (self.steps_per_epoch, self.batch_size))
-            take = min(n_steps - filled, self.steps_per_epoch - self._position)
-            order[filled : filled + take] = self._of_epoch[self._position : self._position + take]
-            self._position += take
+            take = min(n_steps - filled, self.steps_per_epoch - self.position)
+            order[filled : filled + take] = self._of_epoch[self.position : self.position + take]
+            self.position += take
             filled += take
         return order
+
+
+def masks_of(feed: Feed, position: int, n_steps: int, dtype: Any) -> Float[np.ndarray, "steps batch"]:
+    """Return the masks of the batches of `n_steps` steps from step `position` of an epoch on, padded with zeros to `max_steps`."""
+    mask = np.zeros((feed.max_steps, feed.batch_size), dtype)
+    steps = (position + np.arange(n_steps)) % feed.steps_per_epoch
+    mask[:n_steps] = steps[:, None] * feed.batch_size + np.arange(feed.batch_size) < feed.n
+    return mask

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from skdeep.core.encode import dense_block
-from skdeep.core.feeds.feed import MAX_INDEX_ENTRIES, Batches, BlockRows
+from skdeep.core.feeds.feed import MAX_INDEX_ENTRIES, Batches, BlockRows, masks_of
 from skdeep.core.feeds.orders import EpochOrder
 from skdeep.core.feeds.resident import largest_block
 from skdeep.core.inputs import InShape, row_shapes
 from skdeep.core.rows import WeightedRows
-from skdeep.records import Rows
+from skdeep.core.sharding import with_batches_split
+from skdeep.records import Batch
 
 MAX_BLOCK_VALUES = 2**24
 
@@ -38,13 +38,12 @@ class GatheredFeed:
         """Do nothing: this feed does nothing beside the caller."""
 
     def next_block(self, n_steps: int) -> BlockRows:
-        """Return the rows of the next `n_steps` steps, batch by batch; rows after them are padding."""
-        rows = self._rows
-        index = self._batches.next_steps(n_steps, self.max_steps).ravel()
-        n_read = n_steps * self.batch_size
-        x = np.zeros((len(index), *self._shape), dtype=rows.x.dtype)
-        x[:n_read] = dense_block(rows.x, index[:n_read], self._in_shape)
-        weight = rows.weight[index].astype(rows.x.dtype)
-        parts: list[Any] = [x, rows.target[index], weight, np.int32(self.n)]
-        order = np.arange(index.size, dtype=np.int32).reshape(self.max_steps, self.batch_size)
-        return BlockRows(Rows(*parts), order)
+        """Return the batches of the next `n_steps` steps; those after them are padding."""
+        rows, dtype = self._rows, self._rows.x.dtype
+        mask = masks_of(self, self._batches.position, n_steps, dtype)
+        index = self._batches.next_steps(n_steps, self.max_steps)
+        x = np.zeros((*index.shape, *self._shape), dtype)
+        read = dense_block(rows.x, index[:n_steps].ravel(), self._in_shape)
+        x[:n_steps] = read.reshape(n_steps, self.batch_size, *self._shape)
+        batches = Batch(x, rows.target[index], rows.weight[index].astype(dtype), mask)  # type: ignore[arg-type]  # of NumPy
+        return BlockRows(with_batches_split(batches), None)

@@ -11,22 +11,21 @@ from jaxtyping import Shaped
 from skdeep.core.cpu.aligned import ALIGNMENT, aligned_empty
 from skdeep.core.encode import is_sparse
 from skdeep.core.inputs import InShape, float_dtype, in_shape_for
-from skdeep.core.placement import current_placement
 from skdeep.core.rows import WeightedRows, padded_size
+from skdeep.core.sharding import divisible, with_rows_split
 from skdeep.core.sparse_rows import entries_of, most_entries
 from skdeep.records import Rows
 
 
 def pad_rows(rows: WeightedRows, in_shape: InShape) -> Rows:
-    """Return rows padded to `padded_size`, sparse rows as their stored entries. On an accelerator they are on the device."""
+    """Return rows padded to `padded_size`, sparse rows as their stored entries, in the memory of the device or devices."""
     n = len(rows.target)
-    size = padded_size(n)
+    size = divisible(padded_size(n))
     x = entries_of(rows.x, most_entries(rows.x)) if is_sparse(rows.x) else in_shape_for(rows.x, in_shape)
     x = jax.tree.map(lambda values: _padded(values, size, values.dtype), x)
     target = _padded(rows.target, size, rows.target.dtype)
     weight = _padded(rows.weight, size, float_dtype(rows.x))
-    arrays = (x, target, weight)
-    parts: list[Any] = [*(arrays if current_placement().is_cpu else jax.device_put(arrays)), np.int32(n)]
+    parts: list[Any] = [*with_rows_split((x, target, weight)), np.int32(n)]
     return Rows(*parts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, NamedTuple
@@ -13,13 +12,14 @@ from jaxtyping import Int
 
 from skdeep.core.cpu.aligned import aligned_empty
 from skdeep.core.feeds.block_order import BlockOrder
-from skdeep.core.feeds.feed import BlockRows
+from skdeep.core.feeds.feed import BlockRows, masks_of
 from skdeep.core.feeds.read_ahead import ReadAhead
 from skdeep.core.feeds.resident import largest_block
 from skdeep.core.inputs import InShape, in_shape_for
 from skdeep.core.rows import WeightedRows
+from skdeep.core.sharding import with_batches_split
 from skdeep.core.streamed_rows import StreamedRows
-from skdeep.records import Rows
+from skdeep.records import Batch
 
 
 class _Window(NamedTuple):
@@ -39,11 +39,14 @@ class _Window(NamedTuple):
 
 
 class StreamedFeed:
-    """Hands out blocks of rows that are read from sources. Two windows of rows are in memory: one in use, one that is read ahead."""
+    """Hands out blocks of rows that are read from sources. Two windows of rows are in memory: one in use, one that is read ahead.
+
+    If each of several processes has its own rows, `n` and `batch_size` are the numbers of this one's rows, in all and in each batch.
+    """
 
     def __init__(self, rows: StreamedRows, in_shape: InShape, batch_size: int, order: BlockOrder) -> None:
-        self.n, self.batch_size = rows.n, batch_size
-        self.steps_per_epoch = math.ceil(rows.n / batch_size)
+        self.n, self.batch_size = rows.n_own, batch_size // max(1, len(rows.counts))
+        self.steps_per_epoch = rows.steps_per_epoch(batch_size)
         self.max_steps = most_steps(rows, batch_size)
         self._rows, self._in_shape, self._order = rows, in_shape, order
         self._epoch, self._position = 0, 0
@@ -63,30 +66,29 @@ class StreamedFeed:
         self._ahead = self._window = self._tree = None
 
     def next_block(self, n_steps: int) -> BlockRows:
-        """Return the rows of the next `n_steps` steps, batch by batch; rows after them are padding."""
-        size = self.max_steps * self.batch_size
-        parts = self._empty(size)
+        """Return the batches of the next `n_steps` steps; those after them are padding."""
+        parts = self._empty(self.max_steps * self.batch_size)
+        mask = masks_of(self, self._position, n_steps, self._rows.encoding.dtype)
         filled = 0
         while n_steps:
             if self._position == self.steps_per_epoch:
                 self._epoch, self._position = self._epoch + 1, 0
             steps = min(n_steps, self.steps_per_epoch - self._position)
             first, last = (step * self.batch_size for step in (self._position, self._position + steps))
-            end = filled + min(last, self.n) - first
+            end = filled + max(0, min(last, self.n) - first)
             self._fill(parts, filled, first, min(last, self.n))
             filled += last - first
-            for (
-                part
-            ) in parts:  # an epoch's last batch is filled up with its last row, to which the program gives weight 0
-                part[end:filled] = part[end - 1 : end]
+            # An epoch's last batch is filled up with its last row, and batches that only other processes have rows for with any row.
+            for part, of_window in zip(parts, self._window.parts, strict=True):  # type: ignore[union-attr]  # of _empty
+                part[end:filled] = part[end - 1 : end] if end else of_window[:1]
             self._position += steps
             n_steps -= steps
         for part in parts:
             part[filled:] = 0
-        x, target, weight = jax.tree.unflatten(self._tree, parts)
-        order = np.arange(size, dtype=np.int32).reshape(self.max_steps, self.batch_size)
-        n: Any = np.int32(self.n)
-        return BlockRows(Rows(x, target, weight, n), order)
+        in_steps = [part.reshape(self.max_steps, self.batch_size, *part.shape[1:]) for part in parts]
+        x, target, weight = jax.tree.unflatten(self._tree, in_steps)
+        batches = Batch(x, target, weight, mask)  # type: ignore[arg-type]  # of NumPy
+        return BlockRows(with_batches_split(batches), None)
 
     def _empty(self, size: int) -> list[Any]:
         window = self._window or self._next_window()

@@ -10,13 +10,22 @@ from skdeep.config import FitConfig
 from skdeep.core.encode import ROWS_PER_BLOCK, dense_block, is_sparse
 from skdeep.core.feeds.padding import pad_rows
 from skdeep.core.inputs import InShape, float_dtype
+from skdeep.core.placement import current_placement
+from skdeep.core.processes import gathered
 from skdeep.core.rows import WeightedRows
 from skdeep.records import ModelState, Params, Rows
 
 
+class OwnRows(WeightedRows):
+    """The validation rows of one of several processes, of which each has its own. Their weights have mean 1 over all processes."""
+
+
 def validates_in_program(rows: WeightedRows) -> bool:
-    """Return True if the training program computes the loss of these rows at the end of each epoch: if they are dense."""
-    return not is_sparse(rows.x)
+    """Return True if the training program computes the loss of these rows at the end of each epoch.
+
+    Sparse rows, and those of several processes, are evaluated by the host.
+    """
+    return not (is_sparse(rows.x) or isinstance(rows, OwnRows))
 
 
 class Validation:
@@ -30,7 +39,18 @@ class Validation:
         self.in_program: Rows | None = pad_rows(rows, in_shape) if validates_in_program(rows) else None
 
     def loss(self, config: FitConfig, params: Params, model_state: ModelState) -> float:
-        """Return the weighted mean loss of the rows, which are made dense block by block."""
+        """Return the weighted mean loss of the rows, which are made dense block by block.
+
+        If they are `OwnRows`, it is the mean of all processes, which must all call it.
+        """
+        if not isinstance(self._rows, OwnRows):
+            return self._loss_sum(config, params, model_state) / self._rows.n
+        with current_placement().on_first().active():
+            own = self._loss_sum(config, params, model_state), self._rows.n
+        total, n = np.array(gathered(own, "validation loss")).sum(axis=0)
+        return float(total / n)
+
+    def _loss_sum(self, config: FitConfig, params: Params, model_state: ModelState) -> float:
         from skdeep.core.step import weighted_loss
 
         loss = config.loss if config.validation_loss is None else config.validation_loss
@@ -42,4 +62,4 @@ class Validation:
             x = dense_block(rows.x, index, self._in_shape)
             parts: list[Any] = [x, rows.target[index], weight.astype(float_dtype(rows.x)), np.int32(size)]
             total += float(weighted_loss(config.model, loss, params, model_state, Rows(*parts)))
-        return total / n
+        return total

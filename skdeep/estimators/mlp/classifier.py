@@ -107,7 +107,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     class_weight : dict, list of dicts, "balanced" or None, default=None
         Weights of classes, as in `DeepClassifier`. For multilabel y, a list with one dict per column; the weight of a row
         is the product of its labels' weights, so that with "balanced" a row with several rare labels has a large weight.
-    device : {"auto", "cpu", "gpu", "tpu"}, default="auto"
+    device : {"auto", "all", "cpu", "gpu", "tpu"}, int or list of int, default="auto"
 
     Attributes
     ----------

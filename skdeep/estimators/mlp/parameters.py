@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_parameter_constraints
 
 from skdeep.contract import Loss, Optimizer
-from skdeep.estimators.parameters import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, placement_named, refuse_built_optax
+from skdeep.estimators.devices import DEVICE, placement_named
+from skdeep.estimators.parameters import AT_LEAST_ONE, NON_NEGATIVE, POSITIVE, refuse_built_optax
 from skdeep.estimators.resolve import Unresolved
 
 BELOW_ONE = Interval(Real, 0, 1, closed="left")
@@ -41,7 +42,7 @@ MLP_CONSTRAINTS: dict[str, list[Any]] = {
     "max_fun": [AT_LEAST_ONE],
     "dropout": [None, BELOW_ONE],
     "normalization": [None, StrOptions({"batch", "layer"})],
-    "device": [StrOptions({"auto", "cpu", "gpu", "tpu"})],
+    "device": DEVICE,
 }
 
 

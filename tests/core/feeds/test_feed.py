@@ -46,18 +46,37 @@ def test_the_kind_of_feed_depends_on_the_rows(x, kind):
     assert isinstance(made.next_block(1).rows.x, SparseRows) == (x is ENTRIES)
 
 
+def steps_of(made, n_steps):
+    """Return the x, target and weight of each of the next steps."""
+    rows, order = made.next_block(n_steps)
+    arrays = [np.asarray(part) for part in rows[:3]]
+    if order is not None:
+        assert order.shape == (made.max_steps, BATCH)
+        arrays = [part[order] for part in arrays]
+    assert all(part.shape[:2] == (made.max_steps, BATCH) for part in arrays)
+    return list(zip(*arrays, strict=True))[:n_steps]
+
+
 @pytest.mark.parametrize("x", [X, FULL], ids=["dense", "gathered"])
 @pytest.mark.parametrize("blocks", [(1, 1, 1), (3, 4, 6), (12,), (0, 7)])
 def test_blocks_hold_the_rows_of_consecutive_steps(x, blocks):
     made, step = feed(x), 0
     for n_steps in blocks:
-        rows, order = made.next_block(n_steps)
-        assert order.shape == (made.max_steps, BATCH)
-        for batch, expected in zip(order[:n_steps], expected_batches(step, n_steps), strict=True):
-            np.testing.assert_array_equal(np.asarray(rows.x)[batch], X[expected])
-            np.testing.assert_array_equal(np.asarray(rows.target)[batch], expected)
-            np.testing.assert_array_equal(np.asarray(rows.weight)[batch], np.array(expected) + 1)
+        found = steps_of(made, n_steps)
+        for (x_of_step, target, weight), expected in zip(found, expected_batches(step, n_steps), strict=True):
+            np.testing.assert_array_equal(x_of_step, X[expected])
+            np.testing.assert_array_equal(target, expected)
+            np.testing.assert_array_equal(weight, np.array(expected) + 1)
         step += n_steps
+
+
+def test_gathered_batches_have_masks():
+    made = feed(FULL)
+    made.seek(0, 3)
+    batches, order = made.next_block(3)  # the last two steps of an epoch, and the first of the next one
+    assert order is None
+    assert batches.mask[:4].sum(axis=1).tolist() == [BATCH, N - 4 * BATCH, BATCH, 0]
+    assert batches.mask[1].tolist() == [1.0] * (N - 4 * BATCH) + [0.0] * (5 * BATCH - N)
 
 
 @pytest.mark.parametrize("x", [X, FULL], ids=["dense", "gathered"])
@@ -66,9 +85,8 @@ def test_seek_goes_to_any_step(x):
     made.next_block(8)
     for epoch, position in ((0, 3), (2, 0), (1, 4)):
         made.seek(epoch, position)
-        rows, order = made.next_block(4)
-        for batch, expected in zip(order[:4], expected_batches(5 * epoch + position, 4), strict=True):
-            np.testing.assert_array_equal(np.asarray(rows.target)[batch], expected)
+        for (_, target, _), expected in zip(steps_of(made, 4), expected_batches(5 * epoch + position, 4), strict=True):
+            np.testing.assert_array_equal(target, expected)
 
 
 def test_positions_after_the_requested_steps_are_0():

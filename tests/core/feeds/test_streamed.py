@@ -71,17 +71,18 @@ def test_blocks_hold_the_rows_of_consecutive_steps(
     position %= made.steps_per_epoch
     made.seek(epoch, position)
     for n_steps in (min(n, made.max_steps) for n in blocks):
-        rows, where = made.next_block(n_steps)
-        assert where.shape == (made.max_steps, batch_size)
-        for batch in where[:n_steps]:
+        batches, where = made.next_block(n_steps)
+        assert where is None
+        assert batches.weight.shape == (made.max_steps, batch_size)
+        for x, found, weight, mask in zip(*(part[:n_steps] for part in batches), strict=True):
             if position == made.steps_per_epoch:
                 epoch, position = epoch + 1, 0
             expected = order.rows_of(epoch)[position * batch_size : (position + 1) * batch_size]
-            found = np.asarray(rows.target)[batch]
             np.testing.assert_array_equal(found[: len(expected)], expected)
             assert (found[len(expected) :] == expected[-1]).all()
-            np.testing.assert_array_equal(np.asarray(rows.x)[batch], X[found])
-            np.testing.assert_array_equal(np.asarray(rows.weight)[batch], found + 1)
+            assert mask.tolist() == [1.0] * len(expected) + [0.0] * (batch_size - len(expected))
+            np.testing.assert_array_equal(x, X[found])
+            np.testing.assert_array_equal(weight, found + 1)
             position += 1
     made.close()
     assert threads() == []
@@ -91,11 +92,28 @@ def test_rows_may_be_left_out():
     left_out = [0, 7, 8, 9, 52]
     made = feed(BlockOrder((0, N - 5), 6, 20, (1, 2)), left_out=left_out)
     assert (made.n, made.steps_per_epoch) == (N - 5, 10)
-    rows, where = made.next_block(10)
+    batches, _ = made.next_block(10)
     made.close()
-    assert sorted(np.asarray(rows.target)[where[:10].ravel()[: N - 5]].tolist()) == sorted(
-        set(range(N)) - set(left_out)
-    )
+    assert sorted(batches.target[batches.mask > 0].tolist()) == sorted(set(range(N)) - set(left_out))
+
+
+def test_batches_without_own_rows_have_no_weight():
+    """Another process has more rows, so that an epoch has more steps than this one's rows make batches."""
+    rows = rows_of(X).replace(counts=(N, 2 * N))
+    made = feed_of(rows, (4,), 2 * BATCH, BlockOrder((0, N), 6, 12, None))
+    assert (made.n, made.batch_size, made.steps_per_epoch) == (N, BATCH, -(-2 * N // BATCH))
+    found = []
+    for n_steps in (3, 4, 15, 9, 20):
+        made.max_steps = max(made.max_steps, n_steps)
+        batches, _ = made.next_block(n_steps)
+        assert np.isin(batches.target[:n_steps], range(N)).all()
+        found += [
+            target[mask > 0].tolist() for target, mask in zip(batches.target[:n_steps], batches.mask, strict=False)
+        ]
+    made.close()
+    epoch = [list(range(N))[i : i + BATCH] for i in range(0, N, BATCH)]
+    epoch += [[]] * (made.steps_per_epoch - len(epoch))
+    assert found == (epoch * 3)[: len(found)]
 
 
 def test_the_kind_of_feed_and_of_order():
@@ -140,7 +158,6 @@ def test_max_steps_may_be_lowered():
     made = feed(BlockOrder((0, N), 6, 12, None))
     made.next_block(0)
     made.max_steps = 1
-    rows, order = made.next_block(1)
+    batches, _ = made.next_block(1)
     made.close()
-    assert order.shape == (1, BATCH)
-    assert np.asarray(rows.target).tolist() == [0, 1, 2, 3, 4]
+    assert batches.target.tolist() == [[0, 1, 2, 3, 4]]

@@ -1,0 +1,140 @@
+"""Fit on rows of several processes: what they learn of their rows is joined, so that all of them prepare the same training."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import jax
+import numpy as np
+
+from skdeep.core.encode import is_sparse
+from skdeep.core.feeds.validation import OwnRows
+from skdeep.core.processes import failing_together, gathered, n_processes
+from skdeep.core.rows import WeightedRows
+from skdeep.core.streamed_rows import StreamedRows
+from skdeep.inputs import Inputs
+from skdeep.sources.frame import FrameSource
+from skdeep.sources.sliced import SlicedSource
+from skdeep.sources.source import Source
+from skdeep.tables.frames import as_frame
+
+
+def spans_processes(estimator: Any) -> bool:
+    """Return True if an estimator trains on the devices of several processes."""
+    return isinstance(estimator.device, str) and estimator.device == "all" and n_processes() > 1
+
+
+def failing_together_of(estimator: Any) -> AbstractContextManager[None]:
+    """Return a context in which a process that fails tells the others, if the estimator trains in several."""
+    return failing_together() if spans_processes(estimator) else nullcontext()
+
+
+def source_in_memory(owner: str, X: Any) -> Source:
+    """Return a source of an X in memory.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse, or has several inputs.
+    """
+    if isinstance(X, Inputs) or is_sparse(X):
+        raise TypeError(
+            f"{owner} trains in several processes here, and takes an array or a table then, not {type(X).__name__}. Give one of these, or "
+            "train in one process."
+        )
+    frame = as_frame(X)
+    return SlicedSource(np.asarray(X)) if frame is None else FrameSource(frame.to_native())
+
+
+def joined_summaries(n: int, own: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """Return what all processes learned of the weights, y and X of their rows, of which this one has `n`.
+
+    The weights keep the positions of this process's rows.
+    """
+    weights, target, table = own
+    number = jax.process_index()
+    found = gathered((n, weights, target, table), "what the rows tell")
+    if any((of_others is None) != (table is None) for *_, of_others in found):
+        raise ValueError("X is a table in some processes and an array in others. Give all processes the same kind.")
+    _, _, target, table = found[0]
+    offset = found[0][0]
+    for n_others, _, of_y, of_x in found[1:]:
+        target.add(of_y, offset)
+        if table is not None:
+            table.add(of_x)
+        offset += n_others
+    for i, (_, of_others, _, _) in enumerate(found):
+        if i != number:
+            weights.add(of_others)
+    return weights, target, table
+
+
+def check_one_encoding(encoding: Any) -> None:
+    """Raise ValueError if the rows of processes differ in their shape, type or names of columns."""
+    found = gathered((encoding.columns, encoding.x_dtype, encoding.names), "form of X")
+    for number, other in enumerate(found):
+        for what, of_first, value in zip(("shape of rows", "type", "names of columns"), found[0], other, strict=True):
+            if value != of_first:
+                raise ValueError(
+                    f"X has the {what} {of_first} in process 0, but {value} in process {number}. Rows of all processes must be alike."
+                )
+
+
+def with_counts(rows: StreamedRows) -> StreamedRows:
+    """Return the rows with the number of rows of each process.
+
+    Raises
+    ------
+    ValueError
+        If a process has none.
+    """
+    counts = tuple(gathered(rows.n_own, "number of rows"))
+    if 0 in counts:
+        raise ValueError(
+            f"Process {counts.index(0)} has no rows to train on. Give each process some, about as many as the others."
+        )
+    return rows.replace(counts=counts)
+
+
+def batch_size_of_processes(estimator: Any, rows: Any, batch_size: int) -> int:
+    """Return a batch size of which each device has an equal share.
+
+    Raises
+    ------
+    TypeError
+        If the estimator cannot train in several processes, or this is a call of `partial_fit`.
+    ValueError
+        If the user gave a batch size without equal shares, or a checkpoint.
+    """
+    owner = type(estimator).__name__
+    if not isinstance(rows, StreamedRows):
+        raise TypeError(
+            f"JAX runs in {n_processes()} processes here (jax.distributed), and only fit of DeepClassifier and DeepRegressor trains in all of "
+            f"them. Train {owner} in one process: device='auto'."
+        )
+    if getattr(estimator, "checkpoint", None) is not None:
+        raise ValueError(f"{owner} keeps no checkpoints of trainings in several processes. Set checkpoint to None.")
+    n_devices = jax.device_count()
+    if estimator.batch_size != "auto" and batch_size % n_devices:
+        raise ValueError(
+            f"batch_size={batch_size} of {owner} has no equal shares for {n_devices} devices of {n_processes()} processes. Give a multiple of "
+            f"{n_devices}."
+        )
+    return -(-batch_size // n_devices) * n_devices
+
+
+def check_validation(estimator: Any, scored: Any) -> None:
+    """Raise ValueError if the validation rows of all processes would have to be scored together."""
+    if scored is not None:
+        raise ValueError(
+            f"scoring={estimator.scoring!r} of {type(estimator).__name__} needs all validation rows at once, but each process has its own. Set "
+            "it to None: early stopping then watches the validation loss."
+        )
+
+
+def own_validation(rows: WeightedRows, mean: float) -> OwnRows:
+    """Return the validation rows of this process, with weights whose mean over all processes is 1; `mean` is that of the given weights."""
+    found = np.array(gathered((rows.n, float(mean)), "validation weights"))
+    of_all = float(found[:, 0] @ (found[:, 1] / mean)) / found[:, 0].sum()
+    return OwnRows(*rows._replace(weight=rows.weight / of_all))
