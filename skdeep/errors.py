@@ -80,6 +80,10 @@ class NonFiniteLossError(ArithmeticError, ValueError):
     """The loss or the parameters became NaN or infinite in training. A ValueError, which scikit-learn raises for this."""
 
 
+class ProcessFailedError(RuntimeError):
+    """Another process of a training in several processes failed, ended, or cannot be reached."""
+
+
 class ModelFileError(ValueError):
     """A model file could not be loaded; base of the errors below."""
 

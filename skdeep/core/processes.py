@@ -16,12 +16,10 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
+from skdeep.errors import ProcessFailedError
+
 SHORT = 1024
 """Messages of at most so many bytes are exchanged at once, longer ones after their lengths."""
-
-
-class ProcessFailedError(RuntimeError):
-    """Another process of this training failed, ended, or cannot be reached."""
 
 
 _OF_CONNECTIONS = ("UNKNOWN: Gloo", "UNAVAILABLE", "INTERNAL: NCCL", "ABORTED", "DEADLINE_EXCEEDED", "CANCELLED")

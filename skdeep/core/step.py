@@ -169,7 +169,7 @@ def finish_epoch(config: FitConfig, state: TrainState, info: Info, validation: R
     return state, entries
 
 
-def _is_brief(config: Any, state: TrainState, rows: Rows, validation: Any, order: Any, n_steps: Any) -> bool:
+def _is_brief(config: Any, state: TrainState, rows: Rows | Batch, validation: Any, order: Any, n_steps: Any) -> bool:
     """Return True if an epoch has so few and small steps that a thousand epochs take less time than compiling.
 
     The work of a network is known if it uses each parameter once per row, as most networks for flat rows do.

@@ -25,6 +25,11 @@ def spans_processes(estimator: Any) -> bool:
     return isinstance(estimator.device, str) and estimator.device == "all" and n_processes() > 1
 
 
+def prints(estimator: Any) -> bool:
+    """Return True if this process prints the epochs of a training: of several that train together, only the first one does."""
+    return bool(estimator.verbose) and not (spans_processes(estimator) and jax.process_index() != 0)
+
+
 def failing_together_of(estimator: Any) -> AbstractContextManager[None]:
     """Return a context in which a process that fails tells the others, if the estimator trains in several."""
     return failing_together() if spans_processes(estimator) else nullcontext()

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import jax
-
 from skdeep.core import stopping
 from skdeep.estimators.callbacks import EnsembleCallbacks, FitWatcher
 from skdeep.estimators.checkpointing import run_job
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.members import forget_members, train_members
 from skdeep.estimators.prepare import prepare
-from skdeep.estimators.several_processes import failing_together_of
+from skdeep.estimators.several_processes import failing_together_of, prints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +52,7 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
     with estimator._replaced_when_fitted() as new, traced_fields_named(), failing_together_of(new):
         forget_members(new)
         job = prepare(new, data, is_partial=is_partial)
-        prints = new.verbose and jax.process_index() == 0
-        watcher = FitWatcher(new, data.seen_by_callbacks(), job, new._printer(job) if prints else None)
+        watcher = FitWatcher(new, data.seen_by_callbacks(), job, new._printer(job) if prints(new) else None)
         outcome = run_job(new, job, watcher)
         watcher.end_training(outcome)
         new._absorb(job, outcome)

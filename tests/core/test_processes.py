@@ -9,13 +9,13 @@ import pytest
 from skdeep.core import processes
 from skdeep.core.processes import (
     SHORT,
-    ProcessFailedError,
     failing_together,
     gathered,
     lost_processes_named,
     n_processes,
     of_first,
 )
+from skdeep.errors import ProcessFailedError
 
 
 def test_one_process_exchanges_with_itself():

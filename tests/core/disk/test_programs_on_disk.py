@@ -211,6 +211,18 @@ def test_an_edited_plugin(run, tmp_path):
     assert found[0][0] == found[1][0] != found[2][0]
 
 
+def test_a_program_for_several_devices(run, tmp_path):
+    before = "import jax; jax.config.update('jax_num_cpu_devices', 4)"
+    found = {}
+    for devices in ("[0, 1]", "[0, 1]", "[2, 1]"):
+        fit = f"model = skdeep.DeepClassifier(**settings, device={devices}).fit(X, y)"
+        digest, counts, _ = run(tmp_path / "programs", fit, before)
+        found.setdefault(devices, []).append((digest, counts.get("train_block")))
+    first, again = found["[0, 1]"]
+    assert first[0] == again[0] == found["[2, 1]"][0][0]
+    assert (first[1], again[1], found["[2, 1]"][0][1]) == ([1, 1], None, [1, 1])
+
+
 def test_a_changed_class_of_skdeep_is_not_mixed_up(run, filled, folder):
     """A subclass in the user's code has the name of the class of skdeep."""
     before = """
