@@ -12,13 +12,14 @@ The same arithmetic in NumPy gives the same bits; it initialises parameters on t
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import define_prng_impl
-from jaxtyping import UInt32
+from jaxtyping import Shaped, UInt32
 
 _MULTIPLIER = np.uint32(1664525)
 _INCREMENT = np.uint32(1013904223)
@@ -122,4 +123,31 @@ def key_of_seed(seed: int) -> UInt32[np.ndarray, "2"]:
 
 def host_generator(key: UInt32[np.ndarray, "2"], number: int) -> np.random.Generator:
     """Return a NumPy generator that depends on a key and on a number, such as the epoch of a shuffle."""
-    return np.random.Generator(np.random.Philox(key=[int(key[0]) | int(key[1]) << 32, number]))
+    return np.random.Generator(np.random.Philox(key=_philox_key(key, number)))
+
+
+def shuffle(values: Shaped[np.ndarray, " n"], key: UInt32[np.ndarray, "2"], number: int) -> None:
+    """Shuffle values in place as `host_generator(key, number).shuffle` does, without making a generator each time."""
+    bits = _of_thread.bits
+    bits.state = {
+        **_of_thread.first,
+        "state": {"counter": _ZEROS, "key": np.array(_philox_key(key, number), np.uint64)},
+    }
+    _of_thread.generator.shuffle(values)
+
+
+def _philox_key(key: UInt32[np.ndarray, "2"], number: int) -> list[int]:
+    return [int(key[0]) | int(key[1]) << 32, number]
+
+
+class _OfThread(threading.local):
+    """A generator of each thread, whose state `shuffle` sets."""
+
+    def __init__(self) -> None:
+        self.bits = np.random.Philox(0)
+        self.first = self.bits.state
+        self.generator = np.random.Generator(self.bits)
+
+
+_of_thread = _OfThread()
+_ZEROS = np.zeros(4, np.uint64)

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from skdeep.core.random import PRNG, fold_key, host_generator, key_of_seed, random_words, split_key, wrap_key
+from skdeep.core.random import PRNG, fold_key, host_generator, key_of_seed, random_words, shuffle, split_key, wrap_key
 
 SEEDS = [0, 1, 12345, 2**32 - 1, 2**32, 2**40 + 7]
 N_WORDS = 50_000
@@ -213,6 +213,16 @@ def test_distributions(sample, distribution):
     assert abs(values.mean() - distribution.mean()) < 4 * deviation
     assert_allclose(values.std(), distribution.std(), rtol=0.03)
     assert stats.kstest(values, distribution.cdf).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("number", [0, 3, 2**63 + 5])
+def test_shuffles_are_those_of_the_host_generator(number):
+    for seed in (0, 2**40 + 7):
+        for n in (1, 5, 1000):
+            expected, found = np.arange(n), np.arange(n)
+            host_generator(key_of_seed(seed), number).shuffle(expected)
+            shuffle(found, key_of_seed(seed), number)
+            assert_array_equal(found, expected)
 
 
 def test_host_generator_depends_on_key_and_number():

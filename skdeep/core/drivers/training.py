@@ -77,22 +77,26 @@ class Training:
 def record_epochs(training: Training, info: Info, position: int, n_steps: int, seconds_per_step: float) -> None:
     """Append the epochs that a block finished to the history. All steps of the block count as equally long."""
     has_validation = training.validation is not None and training.validation.in_program is not None
-    n_epochs = int(info.n_epochs)
-    for i in range(n_epochs):
-        steps_here = training.feed.steps_per_epoch - position
-        line = (
-            training.epoch - n_epochs + i + 1,
-            float(info.train_loss[i]),
-            float(info.val_loss[i]) if has_validation else math.nan,
-            math.nan,
-            float(info.learning_rate[i]),
-            training.seconds + steps_here * seconds_per_step,
-        )
-        for name, value in zip(COLUMNS, line, strict=True):
-            training.history[name].append(value)
-        position, training.seconds = 0, 0.0
-        n_steps -= steps_here
-    training.seconds += n_steps * seconds_per_step
+    n_epochs, last = int(info.n_epochs), training.epoch
+    unknown = [math.nan] * n_epochs
+    steps = [training.feed.steps_per_epoch] * n_epochs
+    if n_epochs:
+        steps[0] -= position
+    seconds = [n * seconds_per_step for n in steps]
+    if n_epochs:
+        seconds[0] += training.seconds
+        training.seconds = 0.0
+    columns = (
+        range(last - n_epochs + 1, last + 1),
+        np.asarray(info.train_loss)[:n_epochs].tolist(),
+        np.asarray(info.val_loss)[:n_epochs].tolist() if has_validation else unknown,
+        unknown,
+        np.asarray(info.learning_rate)[:n_epochs].tolist(),
+        seconds,
+    )
+    for name, values in zip(COLUMNS, columns, strict=True):
+        training.history[name].extend(values)
+    training.seconds += (n_steps - sum(steps)) * seconds_per_step
 
 
 def outcome_of(training: Training) -> Outcome:

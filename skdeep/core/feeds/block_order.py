@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Int, UInt32
 
-from skdeep.core.random import host_generator
+from skdeep.core.random import shuffle
 from skdeep.sources.source import OPEN_PARTS
 
 BLOCKS_IN_BUFFER = 8
@@ -53,7 +53,7 @@ class BlockOrder:
         parts = np.arange(len(self.edges) - 1)
         if self.key is None:
             return np.concatenate([self._blocks_in(int(part)) for part in parts])
-        host_generator(_words(self.key), epoch).shuffle(parts)
+        shuffle(parts, _words(self.key), epoch)
         turns = [self._in_turn(parts[i : i + OPEN_PARTS]) for i in range(0, len(parts), OPEN_PARTS)]
         return np.concatenate(turns)
 
@@ -79,7 +79,7 @@ class BlockOrder:
         order = np.arange(n_rows)
         if self.key is not None:
             # The number of the shuffle of parts is the epoch alone, so the windows are counted from 1 in the upper half.
-            host_generator(_words(self.key), (number + 1) << 32 | epoch).shuffle(order)
+            shuffle(order, _words(self.key), (number + 1) << 32 | epoch)
         return order
 
     def _blocks_in(self, part: int) -> Int[np.ndarray, "blocks 2"]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, UInt32
 
-from skdeep.core.random import host_generator
+from skdeep.core.random import shuffle
 
 
 @runtime_checkable
@@ -46,7 +46,7 @@ class Shuffled:
     def rows_of(self, epoch: int) -> Int[np.ndarray, " n"]:
         """Return the positions of the rows in this epoch."""
         order = np.arange(self.n, dtype=np.int32)
-        host_generator(np.array(self.key, np.uint32), epoch).shuffle(order)
+        shuffle(order, np.array(self.key, np.uint32), epoch)
         return order
 
 
