@@ -18,6 +18,7 @@ from benchmarks.accelerator.summary import is_failure, lines_of_parts, lines_of_
 from benchmarks.report import print_report, read_results
 from benchmarks.runner import MissingError, Options
 
+ORDER = ["passed", "failed", "skipped", "error"]
 FIRST, SECOND = Part("first", 3, 20, 0.5), Part("second", 1, 30)
 
 
@@ -148,23 +149,30 @@ def test_a_contender_that_fails_leaves_the_others():
         or_missing(missing, Options())
 
 
+@pytest.mark.parametrize(("usable", "expected"), [(1, []), (3, []), (5, ["-n", "2"]), (64, ["-n", "6"])])
+def test_tests_run_in_several_processes_on_a_machine_with_several_cores(monkeypatch, usable, expected):
+    monkeypatch.setattr(command, "machine", lambda: {"usable_cpus": usable})
+    assert command.worker_arguments() == expected
+
+
 def test_unknown_parts_are_named():
     with pytest.raises(SystemExit, match="Unknown part: accelerator_dens. Known: tests, accelerator_lanes, "):
         command.run(argparse.Namespace(parts=["accelerator_dens"]))
 
 
-def run_tests(tmp_path, source, deadline):
+def run_tests(tmp_path, source, deadline, *arguments):
     """Run a file of tests with the plugin that records outcomes, and return the records."""
     (tmp_path / "test_some.py").write_text(source)
     out = tmp_path / "out.jsonl"
     command_line = [sys.executable, "-m", "pytest", "-q", "-p", "benchmarks.accelerator.recording", "-c", os.devnull]
     environment = {**os.environ, OUT: str(out), DEADLINE: str(deadline)}
-    arguments = [*command_line, "--rootdir", str(tmp_path), str(tmp_path / "test_some.py")]
+    arguments = [*command_line, *arguments, "--rootdir", str(tmp_path), str(tmp_path / "test_some.py")]
     subprocess.run(arguments, cwd=packages.ROOT, env=environment, capture_output=True, check=False)
     return outcomes_in(out)
 
 
-def test_each_test_is_recorded_with_its_outcome(tmp_path):
+@pytest.mark.parametrize("arguments", [[], ["-n", "2"]], ids=["one process", "workers"])
+def test_each_test_is_recorded_with_its_outcome(tmp_path, arguments):
     source = (
         "import pytest\n"
         "def test_good(): pass\n"
@@ -174,8 +182,8 @@ def test_each_test_is_recorded_with_its_outcome(tmp_path):
         "def broken(): raise OSError('no device')\n"
         "def test_broken(broken): pass\n"
     )
-    records = run_tests(tmp_path, source, 1e12)
-    assert [record["outcome"] for record in records] == ["passed", "failed", "skipped", "error"]
+    records = sorted(run_tests(tmp_path, source, 1e12, *arguments), key=lambda record: ORDER.index(record["outcome"]))
+    assert [record["outcome"] for record in records] == ORDER
     lines = list(lines_of_tests(records))
     assert lines[0].startswith("## tests: 1 passed, 1 failed, 1 skipped, 1 error, ")
     assert "assert 1 == 2" in lines[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.util
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 from benchmarks.accelerator.budget import DEADLINE, OUT, Budget, Part
 from benchmarks.accelerator.packages import ROOT, check_packages
 from benchmarks.accelerator.summary import is_failure, outcomes_in, print_outcomes
+from benchmarks.environment import machine
 
 TESTS = Part("tests", weight=4, least_seconds=20, largest_share=0.5)
 PARTS = (
@@ -32,6 +34,7 @@ SMALL_TESTS = "two_lanes or memory_map or linear or (float64 and adam) or (MLPCl
 SHARE_OF_REPEATS = 0.8
 """No repeat and no test begins after this share of a part's limit, so that the last one ends before the part is stopped."""
 SHARE_OF_MEMORY = "0.45"
+MOST_WORKERS = 6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +95,7 @@ def run_parts(parts: Sequence[Part], options: argparse.Namespace) -> None:
 def run_part(part: Part, limit: float, options: argparse.Namespace) -> tuple[str, str]:
     """Run one part in a process, and return its outcome and a note."""
     arguments = test_arguments(options.small) if part is TESTS else case_arguments(part, limit, options)
-    code = exit_code([sys.executable, *arguments], environment_of(limit, options.out), limit)
+    code = exit_code([sys.executable, *arguments], environment_of(part, limit, options.out), limit)
     if code is None:
         return "stopped", f"after its limit of {limit:.0f} s; the lines it wrote before are kept"
     if code == 0:
@@ -110,7 +113,14 @@ def test_arguments(small: bool) -> list[str]:
     files = [f"tests/accelerator/test_accelerator_{name}.py" for name in FILES]
     settings = ["-o", "addopts=", "--strict-markers", "--confcutdir", "tests/accelerator", "-W", "default"]
     plugins = ["-p", "no:cacheprovider", "-p", "benchmarks.accelerator.recording"]
-    return ["-m", "pytest", "-q", "--tb=short", *settings, *plugins, *(["-k", SMALL_TESTS] if small else []), *files]
+    chosen = ["-k", SMALL_TESTS] if small else []
+    return ["-m", "pytest", "-q", "--tb=short", *settings, *plugins, *worker_arguments(), *chosen, *files]
+
+
+def worker_arguments() -> list[str]:
+    """Return the options for several processes, if pytest-xdist is installed: nearly all of the time is compiling, on the CPU."""
+    n_workers = min(MOST_WORKERS, machine()["usable_cpus"] // 2)
+    return ["-n", str(n_workers)] if n_workers > 1 and importlib.util.find_spec("xdist") else []
 
 
 def case_arguments(part: Part, limit: float, options: argparse.Namespace) -> list[str]:
@@ -121,10 +131,15 @@ def case_arguments(part: Part, limit: float, options: argparse.Namespace) -> lis
     return ["-m", "benchmarks", "accelerator", part.name, "--inside", *given]
 
 
-def environment_of(limit: float, out: Path) -> dict[str, str]:
-    """Return the environment of a part; JAX reserves less than half of the device's memory, so that PyTorch has as much."""
+def environment_of(part: Part, limit: float, out: Path) -> dict[str, str]:
+    """Return the environment of a part.
+
+    JAX reserves less than half of the device's memory, so that PyTorch has as much; in tests nothing, for they may be several processes.
+    """
     deadline = str(time.time() + SHARE_OF_REPEATS * limit)
     memory = {"XLA_PYTHON_CLIENT_MEM_FRACTION": SHARE_OF_MEMORY}
+    if part is TESTS:
+        memory = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     return {**memory, **os.environ, DEADLINE: deadline, OUT: str(out)}
 
 

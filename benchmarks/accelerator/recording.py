@@ -13,6 +13,13 @@ import pytest
 from benchmarks.accelerator.budget import DEADLINE, OUT
 
 _seconds: dict[str, float] = {}
+_is_worker = False
+
+
+def pytest_configure(config: Any) -> None:
+    """Note whether this is a worker of pytest-xdist, whose outcomes the controller writes."""
+    global _is_worker
+    _is_worker = hasattr(config, "workerinput")
 
 
 def pytest_runtest_setup(item: Any) -> None:
@@ -32,16 +39,14 @@ def pytest_runtest_logreport(report: Any) -> None:
             "seconds": round(_seconds[report.nodeid], 3),
             "notes": note_of(report),
         }
-        with Path(os.environ[OUT]).open("a") as file:
-            print(json.dumps(record), file=file)
+        _write(record)
 
 
 def pytest_collectreport(report: Any) -> None:
     """Write an outcome for a file that could not be imported."""
     if report.failed:
         record = {"test": report.nodeid, "outcome": "error", "seconds": 0.0, "notes": str(report.longrepr)[-2000:]}
-        with Path(os.environ[OUT]).open("a") as file:
-            print(json.dumps(record), file=file)
+        _write(record)
 
 
 def note_of(report: Any) -> str:
@@ -50,3 +55,9 @@ def note_of(report: Any) -> str:
         return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
     crash = getattr(report.longrepr, "reprcrash", None)
     return "" if report.outcome == "passed" else str(crash or report.longrepr)[:2000]
+
+
+def _write(record: dict[str, Any]) -> None:
+    if not _is_worker:
+        with Path(os.environ[OUT]).open("a") as file:
+            print(json.dumps(record), file=file)
