@@ -105,8 +105,8 @@ def run_case(
 ) -> None:
     """Warm up every contender, then measure each of them once per repeat.
 
-    `device` names the device of the measurements, if it is not the processor. No repeat after the first one begins when `has_time`
-    returns False.
+    `device` names the device of the measurements, if it is not the processor. `has_time` is called before each repeat; no repeat
+    but the first one begins after it returned False.
     """
     common = {
         "run": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -126,7 +126,7 @@ def run_case(
         for metric, value in prepared.once.items():
             write(_record(common, contender, 0, metric, value))
     for repeat in range(1, (repeats or case.repeats) + 1):
-        if repeat > 1 and not has_time():
+        if not has_time() and repeat > 1:
             break
         for contender, prepared in ready:
             for metric, value in prepared.measure().items():

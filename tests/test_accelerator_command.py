@@ -12,7 +12,7 @@ from importlib import metadata
 import pytest
 
 from benchmarks.accelerator import command, packages
-from benchmarks.accelerator.budget import DEADLINE, OUT, Budget, Part
+from benchmarks.accelerator.budget import DEADLINE, OUT, Budget, Pace, Part
 from benchmarks.accelerator.cases import cases, or_missing
 from benchmarks.accelerator.summary import is_failure, lines_of_parts, lines_of_tests, outcomes_in
 from benchmarks.report import print_report, read_results
@@ -55,6 +55,15 @@ def test_the_last_part_gets_all_that_is_left(clock):
     budget = Budget(100, clock)
     clock.now = 12
     assert budget.limit_of(SECOND, []) == budget.left == 88
+
+
+def test_a_repeat_begins_only_if_one_as_long_as_the_longest_fits(clock):
+    pace = Pace(100, clock)
+    answers = []
+    for now in (10, 40, 45, 70, 71):  # repeats of 30, 5, 25 and 1 seconds
+        clock.now = now
+        answers.append(pace.has_time())
+    assert answers == [True, True, True, True, False]
 
 
 def test_the_tests_get_at_most_half_and_all_parts_fit_into_the_default_budget(clock):

@@ -51,3 +51,21 @@ class Budget:
             return None
         share = self.left * part.weight / (part.weight + sum(each.weight for each in later))
         return min(most, max(share, part.least_seconds))
+
+
+class Pace:
+    """Tells whether another repeat fits into a number of seconds, if it takes as long as the longest one before it."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+        self._last: float | None = None
+        self._longest = 0.0
+
+    def has_time(self) -> bool:
+        """Return True if the next repeat fits; call it before each repeat, the first one included."""
+        now = self._clock()
+        if self._last is not None:
+            self._longest = max(self._longest, now - self._last)
+        self._last = now
+        return now + self._longest <= self._end

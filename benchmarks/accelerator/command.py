@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accelerator.budget import DEADLINE, OUT, Budget, Part
+from benchmarks.accelerator.budget import DEADLINE, OUT, Budget, Pace, Part
 from benchmarks.accelerator.packages import ROOT, check_packages
 from benchmarks.accelerator.summary import is_failure, outcomes_in, print_outcomes
 from benchmarks.environment import machine
@@ -31,8 +31,8 @@ PARTS = (
 )
 FILES = ("lanes", "predictions", "training", "conformance")
 SMALL_TESTS = "two_lanes or memory_map or linear or (float64 and adam) or (MLPClassifier and n_features)"
-SHARE_OF_REPEATS = 0.8
-"""No repeat and no test begins after this share of a part's limit, so that the last one ends before the part is stopped."""
+SHARE_OF_TESTS, SHARE_OF_REPEATS = 0.85, 0.95
+"""No test begins, and no repeat should end, after this share of a part's limit, so that the part need not be stopped."""
 SHARE_OF_MEMORY = "0.45"
 MOST_WORKERS = 6
 
@@ -136,7 +136,7 @@ def environment_of(part: Part, limit: float, out: Path) -> dict[str, str]:
 
     JAX reserves less than half of the device's memory, so that PyTorch has as much; in tests nothing, for they may be several processes.
     """
-    deadline = str(time.time() + SHARE_OF_REPEATS * limit)
+    deadline = str(time.time() + SHARE_OF_TESTS * limit)
     memory = {"XLA_PYTHON_CLIENT_MEM_FRACTION": SHARE_OF_MEMORY}
     if part is TESTS:
         memory = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -158,7 +158,7 @@ def exit_code(command: list[str], environment: dict[str, str], limit: float) -> 
 
 def measure(options: argparse.Namespace) -> None:
     """Measure one case in this process, on JAX's default device."""
-    end = time.monotonic() + options.seconds
+    pace = Pace(options.seconds)
     import jax
 
     from benchmarks.accelerator.cases import FAILED, cases, options_of
@@ -175,10 +175,7 @@ def measure(options: argparse.Namespace) -> None:
             failed.append(record["contender"])
         print(*(record[key] for key in ("case", "contender", "repeat", "metric", "value")), file=sys.stderr, flush=True)
 
-    def has_time() -> bool:
-        return time.monotonic() < end
-
-    run_case(case, options_of(options.small), options.repeats, write, device=name, has_time=has_time)
+    run_case(case, options_of(options.small), options.repeats, write, device=name, has_time=pace.has_time)
     if failed:
         raise SystemExit(f"Failed: {', '.join(failed)}.")
 
