@@ -69,6 +69,8 @@ def run(options: argparse.Namespace) -> None:
     run_parts([known[name] for name in options.parts or known], options)
     records = outcomes_in(options.out)
     print_report(options.out)
+    if options.small:
+        print("This was a rehearsal with tiny sizes: neither times nor targets mean anything.")
     print(options.out)
     if is_failure(records):
         raise SystemExit(1)
