@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.accelerator.command import add_arguments as add_accelerator_arguments
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -42,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--plot", type=Path, metavar="FILE.png")
     report.add_argument("--markdown", action="store_true")
     report.set_defaults(do=_report)
+    accelerator = commands.add_parser(
+        "accelerator", help="tests and measurements on JAX's default device, in 8 minutes"
+    )
+    add_accelerator_arguments(accelerator)
     child = commands.add_parser("child", help="internal: `run` starts it in fresh processes")
     child.add_argument("case")
     child.add_argument("arguments", type=json.loads)
@@ -94,10 +100,12 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    from benchmarks.accelerator.summary import print_outcomes
     from benchmarks.report import print_report, read_results
 
     results = read_results(options.file)
     print_report(results, markdown=options.markdown)
+    print_outcomes(options.file)
     if options.plot:
         from benchmarks.plot import save_plot
 

@@ -25,6 +25,28 @@ def fashion_mnist_test() -> tuple[np.ndarray, np.ndarray]:
     return _fashion_mnist("t10k", None)
 
 
+def has_fashion_mnist() -> bool:
+    """Return True if the training images of Fashion-MNIST are on this machine."""
+    return _path_of("train-images-idx3-ubyte.gz").exists()
+
+
+def images_or_noise(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images of Fashion-MNIST, or uniform noise of the same shape with random classes if they are not on this machine."""
+    import numpy as np
+
+    if has_fashion_mnist():
+        return fashion_mnist(rows)
+    rng = np.random.default_rng(0)
+    return rng.random((rows, 784), dtype=np.float32), rng.integers(0, 10, rows)
+
+
+def padded_to_32(images: np.ndarray) -> np.ndarray:
+    """Return flat images of 28x28 with two pixels of zeros at each side, flat again."""
+    import numpy as np
+
+    return np.pad(images.reshape(-1, 28, 28), ((0, 0), (2, 2), (2, 2))).reshape(len(images), 32 * 32)
+
+
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """Return scikit-learn's 1,797 digits of 64 values, scaled to [0, 1], and their classes."""
     import numpy as np
@@ -53,10 +75,14 @@ def _fashion_mnist(part: str, rows: int | None) -> tuple[np.ndarray, np.ndarray]
 def _read_idx(name: str, header_bytes: int) -> np.ndarray:
     import numpy as np
 
-    path = Path(os.environ.get("FASHION_MNIST", FASHION_FOLDER)) / name
+    path = _path_of(name)
     if not path.exists():
         raise MissingError(
             f"The file {path} does not exist. Install Fashion-MNIST (Debian, Ubuntu: apt-get install dataset-fashion-mnist), "
             "or set FASHION_MNIST to the folder of its gzipped idx files."
         )
     return np.frombuffer(gzip.decompress(path.read_bytes()), dtype=np.uint8, offset=header_bytes)
+
+
+def _path_of(name: str) -> Path:
+    return Path(os.environ.get("FASHION_MNIST", FASHION_FOLDER)) / name

@@ -8,7 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("skdeep-flax", "numpy", "scikit-learn", "jax", "jaxlib", "flax", "optax", "joblib", "torch", "skorch")
+PACKAGES = (
+    *("skdeep-flax", "numpy", "scikit-learn", "jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda13-plugin"),
+    *("flax", "optax", "joblib", "torch", "skorch"),
+)
 
 
 def versions() -> dict[str, str]:

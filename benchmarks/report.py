@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
+from benchmarks.accelerator.cases import cases
 from benchmarks.cases import CASES
 from benchmarks.runner import Target, unit_of
 
@@ -55,6 +56,8 @@ def read_results(path: Path) -> list[Result]:
     results: dict[tuple[str, str], Result] = {}
     for line in path.read_text().splitlines():
         record = json.loads(line)
+        if "outcome" in record:  # of a test or a part, see `accelerator/summary.py`
+            continue
         result = results.setdefault((record["run"], record["case"]), Result(record["case"], record, [], {}, []))
         if record["load"] is not None:
             result.loads.append(record["load"])
@@ -88,10 +91,13 @@ def _sample_of(result: Result, record: dict[str, Any]) -> Sample:
 
 
 def _lines(result: Result, markdown: bool) -> Iterator[str]:
-    case, machine = CASES.get(result.case), result.first["machine"]
+    machine = result.first["machine"]
+    case = CASES.get(result.case) or cases(small=False).get(result.case)
     yield f"## {result.case}" + (f": {case.summary}" if case else "")
     yield ""
     yield f"{result.first['run']}, {machine['usable_cpus']} of {machine['cpus']} CPUs, {machine['model']}, {machine['system']}"
+    if "device" in machine:
+        yield f"on {machine['device']}"
     if sizes := {name: size for name, size in result.first["options"].items() if size}:
         yield f"sizes set by options: {sizes}; the targets hold for the default sizes of the case"
     if result.loads:

@@ -94,13 +94,25 @@ def value_of(contender: str, metric: str) -> Callable[[Values], float | None]:
     return lambda values: values.get((contender, metric))
 
 
-def run_case(case: Case, options: Options, repeats: int | None, write: Callable[[dict[str, Any]], None]) -> None:
-    """Warm up every contender, then measure each of them once per repeat."""
+def run_case(
+    case: Case,
+    options: Options,
+    repeats: int | None,
+    write: Callable[[dict[str, Any]], None],
+    *,
+    device: str | None = None,
+    has_time: Callable[[], bool] = lambda: True,
+) -> None:
+    """Warm up every contender, then measure each of them once per repeat.
+
+    `device` names the device of the measurements, if it is not the processor. `has_time` is called before each repeat; no repeat
+    but the first one begins after it returned False.
+    """
     common = {
         "run": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "case": case.name,
         "options": {"rows": options.rows, "epochs": options.epochs},
-        "machine": machine(),
+        "machine": machine() | ({} if device is None else {"device": device}),
         "versions": versions(),
     }
     ready: list[tuple[Contender, Prepared]] = []
@@ -114,6 +126,8 @@ def run_case(case: Case, options: Options, repeats: int | None, write: Callable[
         for metric, value in prepared.once.items():
             write(_record(common, contender, 0, metric, value))
     for repeat in range(1, (repeats or case.repeats) + 1):
+        if not has_time() and repeat > 1:
+            break
         for contender, prepared in ready:
             for metric, value in prepared.measure().items():
                 write(_record(common, contender, repeat, metric, value))

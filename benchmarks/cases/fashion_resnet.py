@@ -25,8 +25,27 @@ def torch_network() -> Any:
     """
     from torch import nn
 
+    return nn.Sequential(
+        *torch_convolution(1, WIDTHS[0]),
+        nn.ReLU(),
+        torch_residual(WIDTHS[0], WIDTHS[0], 1),
+        nn.ReLU(),
+        torch_residual(WIDTHS[0], WIDTHS[1], 2),
+        nn.ReLU(),
+        torch_residual(WIDTHS[1], WIDTHS[2], 2),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(WIDTHS[2], 10),
+    )
+
+
+def torch_residual(n_channels: int, width: int, strides: int) -> Any:
+    """Return a block of two convolutions beside a shortcut, which is a convolution of kernel size 1 if the shapes differ."""
+    from torch import nn
+
     class Residual(nn.Module):
-        def __init__(self, n_channels: int, width: int, strides: int) -> None:
+        def __init__(self) -> None:
             super().__init__()
             first = (*torch_convolution(n_channels, width, strides), nn.ReLU())
             self.layers = nn.Sequential(*first, *torch_convolution(width, width))
@@ -36,19 +55,7 @@ def torch_network() -> Any:
         def forward(self, x: Any) -> Any:
             return self.shortcut(x) + self.layers(x)
 
-    return nn.Sequential(
-        *torch_convolution(1, WIDTHS[0]),
-        nn.ReLU(),
-        Residual(WIDTHS[0], WIDTHS[0], 1),
-        nn.ReLU(),
-        Residual(WIDTHS[0], WIDTHS[1], 2),
-        nn.ReLU(),
-        Residual(WIDTHS[1], WIDTHS[2], 2),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(WIDTHS[2], 10),
-    )
+    return Residual()
 
 
 def torch_convolution(n_channels: int, width: int, strides: int = 1) -> tuple[Any, Any]:

@@ -28,8 +28,9 @@ _read_settings = operator.attrgetter(*SETTINGS)
 
 def interceptors() -> tuple[int, ...]:
     """Return the identities of the functions that intercept the methods of Flax's modules now (`flax.linen.intercept_methods`)."""
-    loaded = sys.modules.get("flax.linen.module")
-    return () if loaded is None else tuple(map(id, loaded._global_interceptor_stack))
+    # The module has no stack yet while another thread imports it, and nobody can have set an interceptor.
+    stack = getattr(sys.modules.get("flax.linen.module"), "_global_interceptor_stack", ())
+    return tuple(map(id, stack))
 
 
 def current_settings() -> Hashable:
