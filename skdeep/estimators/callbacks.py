@@ -89,6 +89,17 @@ class FitWatcher(Watcher):
             )
         )
 
+    def end_block(self, course: Course) -> bool:
+        """Show how far training is."""
+        if self._printer is not None:
+            self._printer.at(course)
+        return False
+
+    def close(self) -> None:
+        """End what the printer shows, also after an error."""
+        if self._printer is not None:
+            self._printer.close()
+
     def end_training(self, outcome: Outcome) -> None:
         """Print why training ended, if the printer does."""
         if self._printer is not None:

@@ -143,7 +143,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     random_state : int, RandomState or None, default=None
         Seed of the parameter initialisation, the validation split, shuffling, dropout and augmentation.
     verbose : int, default=0
-        Above 0, print one line per epoch.
+        1 prints a table with one line per epoch. 2 shows a live bar instead, if the output is a terminal or a notebook (rich, in the extra
+        `progress`).
     device : {"auto", "all", "cpu", "gpu", "tpu"}, int or list of int, default="auto"
         The device to train and predict on; "auto" is JAX's default device. Training can use several: all, the first few, or those with
         these numbers, counted from 0. Each then has its share of the rows and of each batch. The result is that of one device, within

@@ -304,7 +304,18 @@ class DeepEstimator(TrainedEstimator):
         self.n_parameters_ = n_parameters(job.start.params)
 
     def _printer(self, job: Job) -> EpochPrinter:
-        return EpochPrinter(job.last_epoch)
+        keeps_latest = bool(job.config.keeps_latest)
+        if self.verbose < 2:
+            return EpochPrinter(job.last_epoch, keeps_latest=keeps_latest)
+        from skdeep.estimators.live import LivePrinter
+
+        return LivePrinter(
+            int(job.start.epoch),
+            job.last_epoch,
+            keeps_latest=keeps_latest,
+            steps_per_epoch=int(job.start.steps_per_epoch),
+            rows_per_epoch=job.rows.n,
+        )
 
     def _absorb(self, job: Job, outcome: Outcome) -> None:
         check_outcome(self, outcome)

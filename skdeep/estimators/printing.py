@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from skdeep.core import stopping
+from skdeep.core.watcher import Course
 from skdeep.records import Outcome
+
+_BEST = (("val_score", -1), ("val_loss", 1), ("train_loss", 1))
+"""The column by which epochs are compared is the first that has values; scores are better if they are greater."""
 
 
 class EpochPrinter:
-    """Prints one line per epoch: its number, the last epoch's number, and the losses and the score that are not NaN."""
+    """Prints a table with a line per epoch: losses and the score that are not NaN, a star at the best epoch so far, and seconds.
 
-    def __init__(self, last_epoch: int) -> None:
-        self._last_epoch = last_epoch
+    Parameters
+    ----------
+    last_epoch : int
+    keeps_latest : bool
+        The latest of equally good epochs is the best, else the first.
+    """
+
+    SHOWN: ClassVar[dict[str, str]] = {"train_loss": "train loss", "val_loss": "val loss", "val_score": "val score"}
+
+    def __init__(self, last_epoch: int, *, keeps_latest: bool = False) -> None:
+        self._last_epoch, self._keeps_latest = last_epoch, keeps_latest
+        self._columns: list[str] = []
+        self._best = math.inf
 
     def goes_on(self, epoch: int) -> None:
         """Print that training continues from a checkpoint."""
@@ -20,15 +36,47 @@ class EpochPrinter:
 
     def __call__(self, line: dict[str, float]) -> None:
         """Print the history of one epoch."""
-        shown = [name for name in ("train_loss", "val_loss", "val_score") if not math.isnan(line[name])]
-        print(f"Epoch {line['epoch']}/{self._last_epoch}", *(f"{name} = {line[name]:.6f}" for name in shown), sep="  ")
+        width = 2 * len(str(self._last_epoch)) + 1
+        is_first = not self._columns
+        columns = self._columns_of(line)
+        if is_first:
+            names = "".join(f"{self.SHOWN[name]:>13}" for name in columns)
+            print(f"{'epoch':>{max(5, width)}}{names}{'seconds':>12}")
+        values = "".join(f"{line[name]:>13.6f}" for name in columns)
+        epoch = f"{line['epoch']:.0f}/{self._last_epoch}"
+        print(f"{epoch:>{max(5, width)}}{values} {self._mark(line)}{line['seconds']:>10.3f}")
+
+    def at(self, course: Course) -> None:
+        """Show nothing between two epochs."""
+
+    def _columns_of(self, line: dict[str, float]) -> list[str]:
+        """Return the names of the columns, which are those that have a value in the first epoch."""
+        self._columns = self._columns or [name for name in self.SHOWN if not math.isnan(line[name])] or ["train_loss"]
+        return self._columns
+
+    def _mark(self, line: dict[str, float]) -> str:
+        """Return a star if no epoch was better so far."""
+        name, sign = next((name, sign) for name, sign in _BEST if name in self._columns)
+        if not (sign * line[name] < self._best or (self._keeps_latest and sign * line[name] == self._best)):
+            return " "
+        self._best = sign * line[name]
+        return "*"
 
     def ended(self, outcome: Outcome) -> None:
         """Print nothing more."""
 
+    def close(self) -> None:
+        """Do nothing: there is no display to end."""
+
 
 class IterationPrinter:
     """Prints one line per iteration of L-BFGS, worded as in scikit-learn."""
+
+    def at(self, course: Course) -> None:
+        """Show nothing between two iterations."""
+
+    def close(self) -> None:
+        """Do nothing: there is no display to end."""
 
     def __call__(self, line: dict[str, float]) -> None:
         """Print the history of one iteration."""

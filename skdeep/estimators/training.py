@@ -53,8 +53,11 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
         forget_members(new)
         job = prepare(new, data, is_partial=is_partial)
         watcher = FitWatcher(new, data.seen_by_callbacks(), job, new._printer(job) if prints(new) else None)
-        outcome = run_job(new, job, watcher)
-        watcher.end_training(outcome)
+        try:
+            outcome = run_job(new, job, watcher)
+            watcher.end_training(outcome)
+        finally:
+            watcher.close()
         new._absorb(job, outcome)
     watcher.end_fit(estimator._fitted_attributes)
     if is_partial and outcome.status != stopping.INTERRUPTED:

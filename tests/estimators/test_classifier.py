@@ -324,8 +324,9 @@ def test_components_are_found_in_the_fitted_attributes():
 def test_verbose_prints_a_line_per_epoch(capsys):
     DeepClassifier(**SMALL, verbose=1).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 5
-    assert lines[0].startswith("Epoch 1/5  train_loss = ")
+    assert lines[0].split() == ["epoch", "train", "loss", "seconds"]
+    assert [line.split()[0] for line in lines[1:]] == [f"{i}/5" for i in range(1, 6)]
+    assert len({len(line) for line in lines}) == 1  # the columns are aligned
 
 
 def test_seeds():

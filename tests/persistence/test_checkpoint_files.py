@@ -594,7 +594,7 @@ def test_verbose_says_where_training_continues(tmp_path, capsys):
     fitted(tmp_path, verbose=1)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Continuing after epoch 2/4 from a checkpoint"
-    assert [line.split()[1] for line in lines[1:]] == ["3/4", "4/4"]
+    assert [line.split()[0] for line in lines[2:]] == ["3/4", "4/4"]
 
 
 def test_no_warning_without_a_checkpoint():
