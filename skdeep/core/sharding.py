@@ -35,9 +35,10 @@ def with_rows_split(arrays: Any) -> Any:
 def with_batches_split(arrays: Any) -> Any:
     """Return arrays `(steps, batch, ...)` in the memory of the devices, each with its share of each batch; on one CPU, as they are.
 
-    In several processes, each gives its share of the batches.
+    Batches that have no equal shares are copied to each device. In several processes, each gives its share of the batches.
     """
-    return _placed(arrays, _BATCHES)
+    has_shares = all(leaf.shape[1] % current_placement().n_devices == 0 for leaf in jax.tree.leaves(arrays))
+    return _placed(arrays, _BATCHES if has_shares or current_placement().spans_processes else _COPIES)
 
 
 def _placed(arrays: Any, spec: P) -> Any:
