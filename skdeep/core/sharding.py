@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -77,9 +78,10 @@ def _exchanged(own: Array, index: Int[Array, "steps batch"]) -> Array:
     place = index - lax.axis_index(AXIS) * n_own
     is_own = (place >= 0) & (place < n_own)
     found = own.at[jnp.where(is_own, place, 0)].get(mode="promise_in_bounds")
+    found = found.astype(np.uint8) if own.dtype == bool else found  # truth values have no sum
     found = jnp.where(is_own.reshape(*is_own.shape, *(1,) * (found.ndim - 2)), found, 0)
     batches: Array = lax.psum_scatter(found, AXIS, scatter_dimension=1, tiled=True)
-    return batches
+    return batches.astype(own.dtype)
 
 
 def sharding_of(leaf: Any) -> Any:
