@@ -126,9 +126,4 @@ def main(names):
 
 
 if __name__ == "__main__":
-    import warnings
-
-    warnings.simplefilter(
-        "ignore", skdeep.errors.ConvergenceWarning if hasattr(skdeep.errors, "ConvergenceWarning") else Warning
-    )
     main(sys.argv[1:])
