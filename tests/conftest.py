@@ -32,6 +32,9 @@ if jax.__version_info__ < (0, 11):
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *QUICK])
 
 
+collect_ignore = ["in_several_processes.py"]
+"""Programs that read their arguments when they are imported."""
+
 LARGEST_BYTES = 2**30
 
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from skdeep import DeepClassifier, DeepRegressor, MLPClassifier
+from skdeep import DeepClassifier, DeepRegressor, MLPClassifier, TabularClassifier
 
 NUMBER, N, PORT, WHAT = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 BATCH = 24 // N * N
@@ -155,6 +155,7 @@ OUTCOMES = {
         own(X), np.full(len(own(X)), f"class {NUMBER}")
     ),
     "one stops": lambda: fit(max_epochs=6, callback=Stopping("stops")),
+    "one has a callback": lambda: fit(max_epochs=6, callback=Stopping("stops") if NUMBER else None),
     "NaN in one": with_nan,
     "other columns in one": other_columns,
     "perceptron": lambda: MLPClassifier(device="all").fit(own(X), own(Y)),
@@ -162,6 +163,15 @@ OUTCOMES = {
     "batch size": lambda: fit(batch_size=BATCH + 1),
     "scoring": lambda: fit(early_stopping=True, scoring="accuracy"),
     "some devices": lambda: fit(device=2),
+    "parameters differ": lambda: fit(learning_rate=0.01 * (NUMBER + 1), max_epochs=3 + NUMBER),
+    "estimators differ": lambda: fit(kind=DeepRegressor, y=VALUES) if NUMBER else fit(),
+    "columns differ": lambda: fit(TABLE.assign(more=1.0) if NUMBER else TABLE),
+    "categories in one": lambda: fit(
+        TABLE.assign(colour=np.arange(len(X)) % 4).astype({"colour": "category"} if NUMBER else {})
+    ),
+    "ensemble": lambda: fit(n_estimators=2),
+    "tabular": lambda: TabularClassifier(device="all").fit(own(X), own(Y)),
+    "lists": lambda: DeepClassifier(**COMMON, device="all").fit(own(X).tolist(), own(Y).tolist()),
     "after errors": lambda: fit(),
 }
 
@@ -177,6 +187,7 @@ def main():
     found = {name: case() for name, case in EQUAL.items()}
     if WHAT == "all":
         found |= {name: outcome(case) for name, case in OUTCOMES.items()} | {"one is interrupted": interrupted()}
+        found["without seeds"] = [outcome(lambda: fit(random_state=None)) for _ in range(2)]
     return found
 
 

@@ -82,6 +82,7 @@ CASES = {
     "sequences": lambda device: classifier(device, IMAGES[..., 0], LABELS[:90], network=LSTM(8)),
     "entries of sparse rows": lambda device: classifier(device, SPARSE, LABELS[:120]),
     "sparse rows made dense": lambda device: classifier(device, DENSER, LABELS[:120], early_stopping=True),
+    "batches without equal shares": lambda device: classifier(device, DENSER, LABELS[:120], batch_size=25),
     "rows in blocks": lambda device: classifier(device, Rows(X), LABELS, early_stopping=True),
     "one step per block": lambda device: classifier(device, batch_size=203),
     "ensemble": lambda device: classifier(device, n_estimators=2, max_epochs=1),
@@ -125,9 +126,4 @@ def main(names):
 
 
 if __name__ == "__main__":
-    import warnings
-
-    warnings.simplefilter(
-        "ignore", skdeep.errors.ConvergenceWarning if hasattr(skdeep.errors, "ConvergenceWarning") else Warning
-    )
     main(sys.argv[1:])

@@ -75,7 +75,7 @@ FORBIDDEN = {
     "core/inputs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "inputs.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "core/job.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
-    "core/processes.py": ["flax", "optax", "sklearn", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
+    "core/processes.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/sharding.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/placement.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/members.py": ["flax", "optax", "sklearn", "skdeep.losses", "skdeep.registry", "skdeep.estimators"],

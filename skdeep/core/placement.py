@@ -106,14 +106,14 @@ class _Active:
     def __enter__(self) -> None:
         placement = self._placement
         device = placement.device
-        self._token = _active.set(placement)
         self._settings = contextlib.ExitStack()
+        if placement.n_devices > 1:
+            self._settings.enter_context(_several_devices)  # first: Ctrl-C while waiting leaves nothing set
+        self._token = _active.set(placement)
         if placement.dtype == "float64":
             self._settings.enter_context(jax.enable_x64(True))
         if device != _default_device():
             self._settings.enter_context(jax.default_device(device))
-        if placement.n_devices > 1:
-            self._settings.enter_context(_several_devices)
 
     def __exit__(self, *_: Any) -> None:
         self._settings.close()

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
+from skdeep.core.drivers.interrupts import held_back_interrupt
 from skdeep.errors import ProcessFailedError
 
 SHORT = 1024
@@ -57,8 +58,10 @@ def gathered(value: Any, topic: str) -> list[Any]:
 
 
 def of_first(value: Any) -> Any:
-    """Return the value of process 0 in all processes."""
-    return gathered(value if jax.process_index() == 0 else None, "value of process 0")[0]
+    """Return the value of process 0 in all processes; process 0 itself gets the same object, so that its generators go on."""
+    is_first = jax.process_index() == 0
+    found = gathered(value if is_first else None, "value of process 0")[0]
+    return value if is_first else found
 
 
 @contextlib.contextmanager
@@ -92,6 +95,11 @@ def lost_processes_named() -> Iterator[None]:
 
 def _exchanged(value: Any) -> list[Any]:
     message = pickle.dumps(value)
+    with held_back_interrupt():  # between the parts of a long message, the others wait for the second one
+        return [pickle.loads(each) for each in _exchanged_bytes(message)]
+
+
+def _exchanged_bytes(message: bytes) -> list[bytes]:
     first = np.zeros(8 + SHORT, np.uint8)
     first[:8] = np.frombuffer(len(message).to_bytes(8, "little"), np.uint8)
     if len(message) <= SHORT:
@@ -102,8 +110,8 @@ def _exchanged(value: Any) -> list[Any]:
         padded = np.zeros(1 << (max(lengths) - 1).bit_length(), np.uint8)
         padded[: len(message)] = np.frombuffer(message, np.uint8)
         long = _all_of(padded)
-        return [pickle.loads(part[:length].tobytes()) for part, length in zip(long, lengths, strict=True)]
-    return [pickle.loads(part[8 : 8 + length].tobytes()) for part, length in zip(parts, lengths, strict=True)]
+        return [part[:length].tobytes() for part, length in zip(long, lengths, strict=True)]
+    return [part[8 : 8 + length].tobytes() for part, length in zip(parts, lengths, strict=True)]
 
 
 def _all_of(message: UInt8[np.ndarray, " bytes"]) -> UInt8[np.ndarray, "processes bytes"]:

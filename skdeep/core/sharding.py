@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -35,9 +36,10 @@ def with_rows_split(arrays: Any) -> Any:
 def with_batches_split(arrays: Any) -> Any:
     """Return arrays `(steps, batch, ...)` in the memory of the devices, each with its share of each batch; on one CPU, as they are.
 
-    In several processes, each gives its share of the batches.
+    Batches that have no equal shares are copied to each device. In several processes, each gives its share of the batches.
     """
-    return _placed(arrays, _BATCHES)
+    has_shares = all(leaf.shape[1] % current_placement().n_devices == 0 for leaf in jax.tree.leaves(arrays))
+    return _placed(arrays, _BATCHES if has_shares or current_placement().spans_processes else _COPIES)
 
 
 def _placed(arrays: Any, spec: P) -> Any:
@@ -76,9 +78,10 @@ def _exchanged(own: Array, index: Int[Array, "steps batch"]) -> Array:
     place = index - lax.axis_index(AXIS) * n_own
     is_own = (place >= 0) & (place < n_own)
     found = own.at[jnp.where(is_own, place, 0)].get(mode="promise_in_bounds")
+    found = found.astype(np.uint8) if own.dtype == bool else found  # truth values have no sum
     found = jnp.where(is_own.reshape(*is_own.shape, *(1,) * (found.ndim - 2)), found, 0)
     batches: Array = lax.psum_scatter(found, AXIS, scatter_dimension=1, tiled=True)
-    return batches
+    return batches.astype(own.dtype)
 
 
 def sharding_of(leaf: Any) -> Any:

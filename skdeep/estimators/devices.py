@@ -54,7 +54,7 @@ def placement_named(owner: str, device: Any, dtype: Any = np.float32) -> Placeme
     if not all(0 <= number < len(found) for number in numbers):
         raise InvalidParameterError(
             f"The 'device' parameter of {owner} asks for devices that JAX does not have. Got {device!r}, but there are "
-            f"{len(found)} here, counted from 0: {_listed(found)}."
+            f"{len(found)} here, counted from 0: {_listed(found)}. Set device to some of these, or to 'auto'."
         )
     return placement_on(tuple(found[int(number)] for number in numbers), dtype)
 

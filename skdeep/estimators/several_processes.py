@@ -8,8 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from skdeep.core.content import digest_of
 from skdeep.core.encode import is_sparse
 from skdeep.core.feeds.validation import OwnRows
+from skdeep.core.fingerprint import UnreadableError, atoms_of
 from skdeep.core.processes import failing_together, gathered, n_processes
 from skdeep.core.rows import WeightedRows
 from skdeep.core.streamed_rows import StreamedRows
@@ -35,14 +37,65 @@ def failing_together_of(estimator: Any) -> AbstractContextManager[None]:
     return failing_together() if spans_processes(estimator) else nullcontext()
 
 
-def source_in_memory(owner: str, X: Any) -> Source:
+def check_same_parameters(estimator: Any, is_partial: bool) -> None:
+    """Raise ValueError if the estimators of the processes are not alike. Seeds, `verbose` and callbacks may differ.
+
+    Parameters whose content cannot be read, such as users' objects that hold generators, are not compared.
+    """
+    _check_equal_numbers_of_devices()
+    goes_on = hasattr(estimator, "params_") and (is_partial or estimator.warm_start)
+    alike = ("partial_fit" if is_partial else "fit", type(estimator).__name__, "fitted before" if goes_on else "new")
+    found = gathered((alike, _digests_of(estimator)), "parameters")
+    first, digests = found[0]
+    for number, (other, others) in enumerate(found):
+        if other != first:
+            raise ValueError(
+                f"Process 0 trains by {first[0]} of {first[1]} ({first[2]}), but process {number} by {other[0]} of {other[1]} ({other[2]}). "
+                "All processes must call the same methods in the same order."
+            )
+        differing = [
+            name for name, digest in digests.items() if None not in (digest, others[name]) and digest != others[name]
+        ]
+        if differing:
+            raise ValueError(
+                f"{first[1]} has another {' and another '.join(map(repr, differing))} in process {number} than in process 0. The parameters of "
+                "all processes must be alike, except 'random_state' and 'verbose'."
+            )
+
+
+def _check_equal_numbers_of_devices() -> None:
+    """Raise ValueError if the processes do not have equal numbers of devices. Each of them knows all devices."""
+    numbers = np.bincount([device.process_index for device in jax.devices()], minlength=n_processes())
+    if len(set(numbers)) > 1:
+        raise ValueError(
+            f"The processes have {', '.join(map(str, numbers))} devices, but a training in several processes needs as many in each. Give each "
+            "process the same number, for example by CUDA_VISIBLE_DEVICES."
+        )
+
+
+def _digests_of(estimator: Any) -> dict[str, str | None]:
+    """Return digests of the parameters that must be alike, None where the content cannot be read."""
+    digests: dict[str, str | None] = {}
+    for name, value in estimator.get_params(deep=False).items():
+        if name not in ("random_state", "verbose"):
+            try:
+                digests[name] = digest_of(atoms_of(value))
+            except (UnreadableError, TypeError):
+                digests[name] = None
+    return digests
+
+
+def source_in_memory(estimator: Any, X: Any) -> Source:
     """Return a source of an X in memory.
 
     Raises
     ------
     TypeError
-        If X is sparse, or has several inputs.
+        If the estimator cannot train in several processes, or X is sparse, or has several inputs.
     """
+    owner = type(estimator).__name__
+    if not estimator._streams:
+        raise _cannot_span(owner)
     if isinstance(X, Inputs) or is_sparse(X):
         raise TypeError(
             f"{owner} trains in several processes here, and takes an array or a table then, not {type(X).__name__}. Give one of these, or "
@@ -114,19 +167,23 @@ def batch_size_of_processes(estimator: Any, rows: Any, batch_size: int) -> int:
     """
     owner = type(estimator).__name__
     if not isinstance(rows, StreamedRows):
-        raise TypeError(
-            f"JAX runs in {n_processes()} processes here (jax.distributed), and only fit of DeepClassifier and DeepRegressor trains in all of "
-            f"them. Train {owner} in one process: device='auto'."
-        )
+        raise _cannot_span(owner)
     if getattr(estimator, "checkpoint", None) is not None:
         raise ValueError(f"{owner} keeps no checkpoints of trainings in several processes. Set checkpoint to None.")
     n_devices = jax.device_count()
-    if estimator.batch_size != "auto" and batch_size % n_devices:
+    if estimator.batch_size != "auto" and estimator.batch_size % n_devices:
         raise ValueError(
-            f"batch_size={batch_size} of {owner} has no equal shares for {n_devices} devices of {n_processes()} processes. Give a multiple of "
-            f"{n_devices}."
+            f"batch_size={estimator.batch_size} of {owner} has no equal shares for {n_devices} devices of {n_processes()} processes. Give a "
+            f"multiple of {n_devices}."
         )
     return -(-batch_size // n_devices) * n_devices
+
+
+def _cannot_span(owner: str) -> TypeError:
+    return TypeError(
+        f"JAX runs in {n_processes()} processes here (jax.distributed), and only fit of DeepClassifier and DeepRegressor trains in all of "
+        f"them. Train {owner} in one process: device='auto'."
+    )
 
 
 def check_validation(estimator: Any, scored: Any) -> None:

@@ -57,7 +57,8 @@ def streamed(estimator: Any, data: Any) -> Any:
     x = None if isinstance(data.X, Inputs) else source_of(data.X)
     data = _with_validation_in_memory(data)
     if x is None and spans_processes(estimator):
-        x = source_in_memory(type(estimator).__name__, data.X)
+        x = source_in_memory(estimator, data.X)
+        data = dataclasses.replace(data, y=_as_array(data.y), sample_weight=_as_array(data.sample_weight))
     if x is None:
         return data
     _check_can_stream(estimator, data)
@@ -100,12 +101,20 @@ def _check_can_stream(estimator: Any, data: Any) -> None:
         f"numeric_scaling={estimator.numeric_scaling!r}, which needs quantiles": estimator.numeric_scaling
         in ("robust", "quantile"),
     }
+    how, instead = "reads this X in blocks", "Give X in memory"
+    if spans_processes(estimator):
+        how, instead = "trains in several processes here", "Train in one process"
     for obstacle, is_there in obstacles.items():
         if is_there:
             raise ValueError(
-                f"{owner} reads this X in blocks, which does not go together with {obstacle}. Give X in memory, or leave it out"
+                f"{owner} {how}, which does not go together with {obstacle}. {instead}, or leave it out"
                 f"{' (numeric_scaling=' + repr('standard') + ' works)' if 'quantiles' in obstacle else ''}."
             )
+
+
+def _as_array(given: Any) -> Any:
+    """Return a list as an array: beside rows in memory, its strings are labels and no names of columns."""
+    return np.asarray(given) if isinstance(given, list | tuple) else given
 
 
 def _named(given: Any) -> list[str]:

@@ -11,7 +11,7 @@ from skdeep.estimators.checkpointing import run_job
 from skdeep.estimators.diagnose import traced_fields_named
 from skdeep.estimators.members import forget_members, train_members
 from skdeep.estimators.prepare import prepare
-from skdeep.estimators.several_processes import failing_together_of, prints
+from skdeep.estimators.several_processes import check_same_parameters, failing_together_of, prints, spans_processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +51,8 @@ def train(estimator: Any, data: FitData, *, is_partial: bool = False) -> Any:
     """
     with estimator._replaced_when_fitted() as new, traced_fields_named(), failing_together_of(new):
         forget_members(new)
+        if spans_processes(new):
+            check_same_parameters(new, is_partial)
         job = prepare(new, data, is_partial=is_partial)
         watcher = FitWatcher(new, data.seen_by_callbacks(), job, new._printer(job) if prints(new) else None)
         try:

@@ -89,6 +89,10 @@ class _ColumnSummary:
         if other.kind == "empty":
             return
         check_kind(Column(self.name, self.kind), other.kind)
+        if self.kind != "empty" and self.is_category != other.is_category:
+            raise ValueError(
+                f"The column {self.name!r} of X is a category in some processes, but not in others. Give it one type in all of them."
+            )
         self.kind = self.kind if self.kind == "number" else other.kind
         self.is_category |= other.is_category
         self.has_forgotten |= other.has_forgotten
@@ -177,7 +181,13 @@ class TableSummary:
         self._is_all_numbers &= all(t.is_numeric() or t == nw.Boolean for t in frame.schema.values())
 
     def add(self, other: TableSummary) -> None:
-        """Add what was learned of other rows of the table, which has the same columns."""
+        """Add what was learned of other rows of the table; raise ValueError if these have other columns."""
+        names, others_names = ([column.name for column in each._columns] for each in (self, other))
+        if names != others_names:
+            raise ValueError(
+                f"X has the columns {', '.join(map(repr, names))} in some processes, but {', '.join(map(repr, others_names))} in others. "
+                "Give all processes the same columns in the same order."
+            )
         for column, others in zip(self._columns, other._columns, strict=True):
             column.add(others)
         self._is_all_numbers &= other._is_all_numbers

@@ -36,6 +36,23 @@ def test_a_placement_is_active_in_its_block_and_reset_after_errors():
     assert current_placement() == default_placement()
 
 
+def test_ctrl_c_while_waiting_for_several_devices_leaves_nothing_set(monkeypatch):
+    class Interrupted:
+        def __enter__(self):
+            raise KeyboardInterrupt
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr("skdeep.core.placement._several_devices", Interrupted())
+    monkeypatch.setattr(Placement, "n_devices", 2)
+    with pytest.raises(KeyboardInterrupt), Placement("cpu", 0, "float64").active():
+        pass
+    assert current_placement() == default_placement()
+    assert jnp.zeros(1).dtype == np.float32
+    assert not jax.config.jax_enable_x64
+
+
 def test_a_device_that_does_not_exist_raises():
     with pytest.raises(
         RuntimeError, match=r"There is no cpu device number 99 in this process, which has \d+, counted from 0\."

@@ -7,27 +7,26 @@ from typing import Any
 
 from skdeep.core import stopping
 from skdeep.core.drivers.interrupts import held_back_interrupt
-from skdeep.core.drivers.pace import Pace
 from skdeep.core.processes import gathered
 
 
-def in_step(training: Any, pace: Pace, run_block: Callable[[], None]) -> None:
+def in_step(training: Any, next_steps: Callable[[], int], run_block: Callable[[int], None]) -> None:
     """Run blocks until training ends in one of the processes, and give its status to all.
 
-    The pace is that of the slowest. Ctrl-C in one process ends training in all at the end of the block.
+    A block has the fewest steps that one of the processes wants (`next_steps`): the slowest, or one whose callbacks are called after each
+    epoch. Ctrl-C in one process ends training in all at the end of the block.
     """
-    while True:
+    ended: list[int] = []
+    while not ended:
         try:
             with held_back_interrupt():
-                found = gathered((training.status, pace.seconds_per_step), "status")
-                pace.note(max(seconds for _, seconds in found))
+                found = gathered((training.status, next_steps()), "status")
                 ended = [status for status, _ in found if status != stopping.RUNNING]
-                if ended:
-                    training.status = ended[0]
-                    return
-                run_block()
-        except KeyboardInterrupt:
+                if not ended:
+                    run_block(min(n_steps for _, n_steps in found))
+        except KeyboardInterrupt:  # if training has ended in all, it is too late to tell the others
             training.status = stopping.INTERRUPTED
+    training.status = ended[0]
 
 
 def all_have_rows() -> None:

@@ -45,16 +45,23 @@ def _run_blocks(training: Training) -> None:
     run = _compiled(training)
     watcher.begin_epoch()
     if job.placement.spans_processes:
-        in_step(training, pace, partial(_one_block, training, pace, run))
+        pace.note(
+            watcher.seconds_per_block
+        )  # how long exchanges take is not known, so measure a block of one step first
+        in_step(training, partial(_next_steps, training, pace), partial(_one_block, training, pace, run))
     while training.status == stopping.RUNNING:
-        _one_block(training, pace, run)
+        _one_block(training, pace, run, _next_steps(training, pace))
 
 
-def _one_block(training: Training, pace: Pace, run: Any) -> None:
-    """Run one block of steps, then what follows it on the host."""
+def _next_steps(training: Training, pace: Pace) -> int:
+    """Return the number of steps of the next block."""
     n_epochs_left = 1 if training.is_epoch_wise else training.job.last_epoch - training.epoch
     n_steps_left = n_epochs_left * training.feed.steps_per_epoch - training.position
-    n_steps = pace.n_steps(n_steps_left, training.feed.max_steps)
+    return pace.n_steps(n_steps_left, training.feed.max_steps)
+
+
+def _one_block(training: Training, pace: Pace, run: Any, n_steps: int) -> None:
+    """Run one block of steps, then what follows it on the host."""
     with held_back_interrupt():  # so that state and history are of the same step
         info, seconds_per_step = _run_block(training, run, n_steps)
     pace.note(seconds_per_step)
