@@ -37,6 +37,7 @@ def test_several_devices_equal_one(differences, case):
     ("device", "message"),
     [
         (0, "must be a str among .* an int in the range \\[1, inf\\)"),
+        (True, "must be a number of devices. Got True instead."),
         ([], "must be a list of different numbers of devices, counted from 0, such as \\[0, 1\\]. Got \\[\\] instead."),
         ([0, 0], "must be a list of different numbers of devices"),
         (["cpu"], "must be a list of different numbers of devices"),

@@ -38,6 +38,10 @@ def placement_named(owner: str, device: Any, dtype: Any = np.float32) -> Placeme
     """
     if isinstance(device, str):
         return _by_name(owner, device, dtype)
+    if isinstance(device, bool):
+        raise InvalidParameterError(
+            f"The 'device' parameter of {owner} must be a number of devices. Got {device} instead."
+        )
     if jax.process_count() > 1:
         raise InvalidParameterError(
             f"The 'device' parameter of {owner} must be 'all', or name one device of this process, because JAX runs in "
