@@ -32,8 +32,8 @@ if jax.__version_info__ < (0, 11):
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *QUICK])
 
 
-collect_ignore = ["in_several_processes.py"]
-"""Programs that read their arguments when they are imported."""
+collect_ignore = ["in_several_processes.py", "conftest.py"]
+"""Not searched for examples: a program that reads its arguments when it is imported, and files of which several have one name."""
 
 LARGEST_BYTES = 2**30
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax
 import pytest
 
+collect_ignore = ["conftest.py"]  # not searched for examples: the folder above has a file of this name
+
 
 @pytest.fixture
 def exact_products():
