@@ -59,9 +59,11 @@ def gathered(value: Any, topic: str) -> list[Any]:
 
 def of_first(value: Any) -> Any:
     """Return the value of process 0 in all processes; process 0 itself gets the same object, so that its generators go on."""
-    is_first = jax.process_index() == 0
-    found = gathered(value if is_first else None, "value of process 0")[0]
-    return value if is_first else found
+    message = pickle.dumps(value) if jax.process_index() == 0 else b""
+    with held_back_interrupt():  # as in `_exchanged`
+        size = gathered(len(message), "size of a value of process 0")[0]
+        found = _message_of_first(message, size)
+    return value if message else pickle.loads(found)
 
 
 @contextlib.contextmanager
@@ -107,11 +109,26 @@ def _exchanged_bytes(message: bytes) -> list[bytes]:
     parts = _all_of(first)
     lengths = [int.from_bytes(part[:8].tobytes(), "little") for part in parts]
     if max(lengths) > SHORT:
-        padded = np.zeros(1 << (max(lengths) - 1).bit_length(), np.uint8)
+        padded = np.zeros(_padded(max(lengths)), np.uint8)
         padded[: len(message)] = np.frombuffer(message, np.uint8)
         long = _all_of(padded)
         return [part[:length].tobytes() for part, length in zip(long, lengths, strict=True)]
     return [part[8 : 8 + length].tobytes() for part, length in zip(parts, lengths, strict=True)]
+
+
+def _message_of_first(message: bytes, size: int) -> bytes:
+    """Return the message of process 0. Gathering it would take the memory of as many messages as there are processes."""
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
+    padded = np.zeros(_padded(size), np.uint8)
+    padded[: len(message)] = np.frombuffer(message, np.uint8)
+    with lost_processes_named():
+        return np.asarray(broadcast_one_to_all(padded))[:size].tobytes()
+
+
+def _padded(size: int) -> int:
+    """Return the next power of two, so that few programs serve all messages."""
+    return 1 << max(0, size - 1).bit_length()
 
 
 def _all_of(message: UInt8[np.ndarray, " bytes"]) -> UInt8[np.ndarray, "processes bytes"]:
