@@ -59,8 +59,10 @@ def together(calls: Sequence[Callable[[], Result]], mode: Mode = "auto") -> list
         return _in_order(calls)
     company = Company(with_lanes)
     with concurrent.futures.ThreadPoolExecutor(n_threads) as pool:
-        futures = [pool.submit(company.task(call)) for call in calls]
-        try:
+        futures: list[Any] = []
+        try:  # Ctrl-C may come while a thread starts, and then the pool does not know of the thread
+            for call in calls:
+                futures.append(pool.submit(company.task(call)))
             concurrent.futures.wait(futures)
         except BaseException:
             company.stop()

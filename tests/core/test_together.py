@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import concurrent.futures
 import functools
 import threading
 
@@ -176,6 +177,21 @@ def test_interrupts_end_all_trainings(mode):
 
     with pytest.raises(KeyboardInterrupt):
         together([interrupting, *calls(0.1, 0.2, max_epochs=10**8)], mode)
+
+
+@BOTH
+def test_an_interrupt_while_threads_start_ends_those_that_have_started(mode, monkeypatch):
+    submitted, submit = [], concurrent.futures.ThreadPoolExecutor.submit
+
+    def interrupted(pool, task):
+        submitted.append(submit(pool, task))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(concurrent.futures.ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        together(calls(0.1, 0.2, max_epochs=10**8), mode)
+    with pytest.raises(KeyboardInterrupt):
+        submitted[0].result()
 
 
 def test_those_who_wait_are_released_by_a_stop():
