@@ -23,12 +23,10 @@ from fork_server import Forks
 # Most of the time of the tests is compiling small programs that run for a moment. XLA's older code generator compiles
 # them in half the time, no optimisation and code in one piece in half of that. An XLA that no longer knew one of the
 # flags would end the process, so they are given where they were tried.
-QUICK = (
-    "--xla_cpu_use_fusion_emitters=false",
-    "--xla_backend_optimization_level=0",
-    "--xla_cpu_parallel_codegen_split_count=1",
-)
+QUICK = ["--xla_backend_optimization_level=0", "--xla_cpu_parallel_codegen_split_count=1"]
 if jax.__version_info__ < (0, 11):
+    QUICK.append("--xla_cpu_use_fusion_emitters=false")
+if jax.__version_info__ < (0, 12):
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *QUICK])
 
 
