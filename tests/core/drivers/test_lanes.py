@@ -15,9 +15,11 @@ from skdeep import DeepClassifier, DeepRegressor, MLPClassifier
 from skdeep.core import stopping
 from skdeep.core.drivers import lanes
 from skdeep.core.drivers.lanes import lanes_block, lanes_that_fit, padded_lanes, run_lanes, stacks_with, suits_lanes
+from skdeep.core.placement import Placement
 from skdeep.core.run import run
 from skdeep.core.watcher import Passing, Stoppable, Watcher
 from skdeep.estimators.prepare import prepare
+from skdeep.estimators.streaming import streamed
 from skdeep.estimators.training import FitData
 from skdeep.layers import BatchNorm, Dense, Dropout
 from skdeep.networks import CNN, MLP
@@ -182,11 +184,21 @@ def test_jobs_that_cannot_be_lanes():
     class Epochwise(Watcher):
         is_epoch_wise = True
 
+    class Blocks:
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, index):
+            return X[index]
+
     assert suits_lanes(job_of(), NOBODY)
     assert not suits_lanes(job_of(), Epochwise())
     assert not suits_lanes(job_of(early_stopping=True, scoring="accuracy"), NOBODY)
     assert not suits_lanes(prepare(MLPClassifier(solver="lbfgs"), FitData(X, Y)), NOBODY)
     assert not suits_lanes(job_of(X=sp.csr_matrix(X)), NOBODY)
+    assert not suits_lanes(job_of().replace(placement=Placement("cpu", (0, 1))), NOBODY)
+    model = DeepClassifier(**SMALL)
+    assert not suits_lanes(prepare(model, streamed(model, FitData(Blocks(X), Y))), NOBODY)
 
 
 def test_lanes_that_fit_into_the_memory_of_a_device(monkeypatch):
