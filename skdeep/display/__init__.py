@@ -7,7 +7,9 @@ this package does not import matplotlib.
 from __future__ import annotations
 
 from skdeep.display.learning_rate import LearningRateDisplay
+from skdeep.display.training_curves import TrainingCurvesDisplay
 
 __all__ = [
     "LearningRateDisplay",
+    "TrainingCurvesDisplay",
 ]
