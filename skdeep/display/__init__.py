@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from skdeep.display.learning_rate import LearningRateDisplay
 from skdeep.display.training_curves import TrainingCurvesDisplay
+from skdeep.display.weights import WeightsDisplay
 
 __all__ = [
     "LearningRateDisplay",
     "TrainingCurvesDisplay",
+    "WeightsDisplay",
 ]
