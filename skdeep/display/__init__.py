@@ -7,11 +7,13 @@ this package does not import matplotlib.
 from __future__ import annotations
 
 from skdeep.display.learning_rate import LearningRateDisplay
+from skdeep.display.reconstruction import ReconstructionDisplay
 from skdeep.display.training_curves import TrainingCurvesDisplay
 from skdeep.display.weights import WeightsDisplay
 
 __all__ = [
     "LearningRateDisplay",
+    "ReconstructionDisplay",
     "TrainingCurvesDisplay",
     "WeightsDisplay",
 ]
