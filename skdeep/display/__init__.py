@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from skdeep.display.learning_rate import LearningRateDisplay
 from skdeep.display.reconstruction import ReconstructionDisplay
+from skdeep.display.search import SearchDisplay
 from skdeep.display.training_curves import TrainingCurvesDisplay
 from skdeep.display.weights import WeightsDisplay
 
 __all__ = [
     "LearningRateDisplay",
     "ReconstructionDisplay",
+    "SearchDisplay",
     "TrainingCurvesDisplay",
     "WeightsDisplay",
 ]
