@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from skdeep.search.registration import register_backend
 
 if TYPE_CHECKING:
-    from skdeep import plugins
+    from skdeep import display, plugins
     from skdeep.checkpoint import Checkpoint
     from skdeep.compile_cache import disable_compile_cache, enable_compile_cache
     from skdeep.component import Component, static
@@ -109,6 +109,7 @@ __all__ = [
     "clear_cache",
     "compile_counts",
     "disable_compile_cache",
+    "display",
     "enable_compile_cache",
     "fit_many",
     "inspect",
@@ -127,8 +128,8 @@ register_backend()
 
 
 def __getattr__(name: str) -> Any:
-    if name == "plugins":
-        return importlib.import_module("skdeep.plugins")
+    if name in ("display", "plugins"):
+        return importlib.import_module(f"skdeep.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'skdeep' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

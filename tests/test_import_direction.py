@@ -96,6 +96,7 @@ FORBIDDEN = {
     "core/bounded_cache.py": ["jax", "flax", "optax", "sklearn", "skdeep"],
     "core/program_keys.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/together.py": ["flax", "optax", "sklearn", "joblib", "skdeep.registry", "skdeep.estimators"],
+    "display": ["jax", "flax", "optax", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "search": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/run.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/text_encoding.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
@@ -236,8 +237,8 @@ def test_components_import_modules_inside_functions_only():
         assert not [imported for imported in found if is_inside(imported, "flax", *MODULES)], name
 
 
-def test_importing_the_estimators_loads_neither_flax_nor_optax():
-    script = "import sys; from skdeep import DeepClassifier; print(sorted({'flax', 'optax', 'matplotlib'} & set(sys.modules)))"
+def test_importing_the_estimators_and_displays_loads_neither_flax_nor_optax_nor_matplotlib():
+    script = "import sys; from skdeep import DeepClassifier, display; print(sorted({'flax', 'optax', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
 
