@@ -4,6 +4,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 
+collect_ignore = ["conftest.py"]  # not searched for examples: the folder above has a file of this name
+
 mpl.use("agg")
 
 
