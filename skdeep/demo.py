@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skdeep
 from skdeep import DeepClassifier
+from skdeep.display import SearchDisplay, TrainingCurvesDisplay
 from skdeep.networks import MLP
 
 LEARNING_RATES = np.geomspace(1e-4, 1e-1, 8)
@@ -27,7 +28,7 @@ BAR_WIDTH = 30
 
 
 def run_demo(png: str) -> None:
-    """Run the search, print the results, and draw the training curve if matplotlib is installed."""
+    """Run the search, print the results, and draw them if matplotlib is installed."""
     started = time.perf_counter()
     skdeep.clear_cache()
     skdeep.register("loss", "brier", replace=True)(brier)
@@ -40,7 +41,7 @@ def run_demo(png: str) -> None:
     print(f"\nBest: {describe(search.best_params_)}")
     print(f"Test accuracy: {best.score(X_test, y_test):.3f}")
     print_compiles(search)
-    draw_curves(best[-1].history_, png)
+    draw_results(search, png)
     print(f"Total: {time.perf_counter() - started:.1f} s")
 
 
@@ -117,20 +118,21 @@ def print_compiles(search: GridSearchCV) -> None:
     print(f"Seconds in fits: {seconds:.1f}, refit of the best on all rows: {search.refit_time_:.1f}")
 
 
-def draw_curves(history: Any, png: str) -> None:
-    """Write the training curves of the best model to a PNG."""
+def draw_results(search: GridSearchCV, png: str) -> None:
+    """Write the scores of the search and the training curve of the best model to a PNG."""
     if importlib.util.find_spec("matplotlib") is None:
-        print("Install matplotlib to get a plot of the training curves.")
+        print("Install matplotlib to get a plot of the scores and of the training curve.")
         return
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
-    axes.plot(history["epoch"], history["train_loss"], color="tab:blue")
-    axes.set(xlabel="epoch", ylabel="training loss", yscale="log", title="Best model of the search, all training rows")
-    axes.grid(alpha=0.3)
+    figure, (left, right) = plt.subplots(ncols=2, figsize=(10, 3.8), layout="constrained")
+    SearchDisplay.from_search(search, "deepclassifier__learning_rate", ax=left)
+    left.set_title("Accuracy, mean and spread of the folds")
+    TrainingCurvesDisplay.from_estimator(search, ax=right, yscale="log")
+    right.set_title("Best model, trained on all training rows")
     figure.savefig(png, dpi=120)
     plt.close(figure)
-    print(f"Training curves: {png}")
+    print(f"Scores and training curve: {png}")
