@@ -97,6 +97,7 @@ FORBIDDEN = {
     "core/program_keys.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/together.py": ["flax", "optax", "sklearn", "joblib", "skdeep.registry", "skdeep.estimators"],
     "search": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "callbacks": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry"],
     "core/run.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/text_encoding.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/texts.py": ["jax", "flax", "optax", "sklearn", "scipy"],
