@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeep import DeepClassifier, DeepRegressor, MLPClassifier
-from skdeep.callbacks import EarlyStopping, StopAt, TimeBudget, time_budget
+from skdeep.callbacks import EarlyStopping, LossThreshold, StopAt, TimeBudget, time_budget
 from skdeep.callbacks.early_stopping import n_without_improvement
 from skdeep.networks import MLP
 
@@ -51,8 +51,8 @@ def stop_epoch(values, patience, min_delta, sign):
 
 CASES = {
     "val_loss": (classifier, {"early_stopping": True}, EarlyStopping(patience=3), 1),
-    "min_delta": (classifier, {"early_stopping": True}, EarlyStopping(patience=2, min_delta=0.02), 1),
-    "train_loss": (classifier, {}, EarlyStopping("train_loss", patience=2, min_delta=0.01), 1),
+    "min_delta": (classifier, {"early_stopping": True}, EarlyStopping(patience=2, min_delta=0.5), 1),
+    "train_loss": (classifier, {}, EarlyStopping("train_loss", patience=2, min_delta=0.3), 1),
     "val_score": (
         classifier,
         {"early_stopping": True, "scoring": "accuracy"},
@@ -162,6 +162,14 @@ def n_epochs(pipeline, X, y):
 )
 def test_pickles_are_equal(callback):
     assert pickle.loads(pickle.dumps(callback)) == callback
+
+
+def test_pickles_from_before_the_module_became_a_package_are_read():
+    old = (
+        b"\x80\x04\x95X\x00\x00\x00\x00\x00\x00\x00\x8c\x10skdeep.callbacks\x94\x8c\rLossThreshold\x94\x93\x94)\x81\x94}\x94("
+        b"\x8c\tthreshold\x94G?\xe0\x00\x00\x00\x00\x00\x00\x8c\x07monitor\x94\x8c\x08val_loss\x94ub."
+    )
+    assert pickle.loads(old) == LossThreshold(0.5, "val_loss")
 
 
 @pytest.mark.parametrize(
