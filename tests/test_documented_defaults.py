@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from skdeep import DeepAutoencoder, DeepClassifier, MLPClassifier, SequenceGenerator, plugins, registry
+from skdeep import DeepAutoencoder, DeepClassifier, MLPClassifier, SequenceGenerator, callbacks, plugins, registry
 from skdeep.known_plugins import KNOWN_PLUGINS
 
 
@@ -23,10 +23,13 @@ def documented_defaults(cls):
 
 OURS = ("skdeep-flax", "acme-losses", *KNOWN_PLUGINS)
 ESTIMATORS = [DeepAutoencoder, DeepClassifier, MLPClassifier, SequenceGenerator]
+CALLBACKS = [getattr(callbacks, name) for name in callbacks.__all__]
 COMPONENTS = {registry.get(c.kind, c.full_id)[1] for c in plugins.list_components() if c.package in OURS}
 
 
-@pytest.mark.parametrize("cls", [*ESTIMATORS, *sorted(COMPONENTS, key=lambda cls: (cls.__name__, cls.__module__))])
+@pytest.mark.parametrize(
+    "cls", [*ESTIMATORS, *CALLBACKS, *sorted(COMPONENTS, key=lambda cls: (cls.__name__, cls.__module__))]
+)
 def test_documented_defaults_are_those_of_the_signature(cls):
     actual = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
     documented = dict(documented_defaults(cls))

@@ -98,6 +98,7 @@ FORBIDDEN = {
     "core/together.py": ["flax", "optax", "sklearn", "joblib", "skdeep.registry", "skdeep.estimators"],
     "display": ["jax", "flax", "optax", "skdeep.core", "skdeep.registry", "skdeep.estimators"],
     "search": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "callbacks": ["jax", "flax", "optax", "sklearn", "skdeep.core", "skdeep.registry"],
     "core/run.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/text_encoding.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/texts.py": ["jax", "flax", "optax", "sklearn", "scipy"],

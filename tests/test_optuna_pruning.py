@@ -286,6 +286,7 @@ def test_without_optuna_the_error_says_what_to_install(monkeypatch):
         OptunaPruning(trial)
 
 
-def test_importing_skdeep_imports_no_search_library():
-    script = "import sys, skdeep, skdeep.callbacks; print({'optuna', 'dask', 'distributed', 'ray'} & set(sys.modules))"
+def test_importing_skdeep_imports_no_search_library_and_no_logger():
+    libraries = {"optuna", "dask", "distributed", "ray", "tensorboardX", "mlflow", "matplotlib"}
+    script = f"import sys, skdeep, skdeep.callbacks; print({libraries} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "set()"

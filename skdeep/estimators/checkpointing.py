@@ -32,18 +32,20 @@ def run_job(estimator: Any, job: Job, watcher: Watcher) -> Outcome:
 
 
 def _that_may_stop(estimator: Any) -> list[Any] | None:
-    """Return the callbacks that decide where a training ends; None if there are none.
-
-    Those of scikit-learn itself stop no training, and `OptunaPruning` ends one by an exception only.
-    """
+    """Return the callbacks that decide at which epoch a training ends; None if there are none."""
     callbacks = getattr(estimator, "_skl_callbacks", None) or []
-    return [
-        each
-        for each in callbacks
-        if not (
-            type(each).__module__.startswith("sklearn.callback") or getattr(each, "ends_training_by_raising", False)
-        )
-    ] or None
+    return [each for each in callbacks if _is_part_of_training(each)] or None
+
+
+def _is_part_of_training(callback: Any) -> bool:
+    """Return False if kept trainings are the same with and without a callback.
+
+    scikit-learn's own stop no training, and `OptunaPruning` ends one by an exception only. All others say so by the attribute
+    `is_part_of_training`: it is False for loggers and `TimeBudget`, and True if a callback does not have it.
+    """
+    if type(callback).__module__.startswith("sklearn.callback") or getattr(callback, "ends_training_by_raising", False):
+        return False
+    return bool(getattr(callback, "is_part_of_training", True))
 
 
 def checkpoint_of(estimator: Any) -> Checkpoint | None:
