@@ -198,7 +198,7 @@ def test_jobs_that_cannot_be_lanes():
     assert not suits_lanes(job_of(X=sp.csr_matrix(X)), NOBODY)
     assert not suits_lanes(job_of().replace(placement=Placement("cpu", (0, 1))), NOBODY)
     model = DeepClassifier(**SMALL)
-    assert not suits_lanes(prepare(model, streamed(model, FitData(Blocks(X), Y))), NOBODY)
+    assert not suits_lanes(prepare(model, streamed(model, FitData(Blocks(), Y))), NOBODY)
 
 
 def test_lanes_that_fit_into_the_memory_of_a_device(monkeypatch):
