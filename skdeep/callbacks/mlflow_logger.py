@@ -21,7 +21,7 @@ class MLflowLogger(RunLogger):
     Parameters
     ----------
     experiment : str, default="Default"
-        The name of an experiment, which is made if needed.
+        The name of an experiment. If there is none, it is made together with the logger.
     tracking_uri : str or None, default=None
         The server, database or folder of the runs. None is that of `mlflow.get_tracking_uri()` when the logger is made.
 
@@ -60,6 +60,8 @@ class MLflowLogger(RunLogger):
         parent = mlflow.active_run()
         self._experiment, self._uri = experiment, tracking_uri or mlflow.get_tracking_uri()
         self._parent = None if parent is None else parent.info.run_id
+        # Before fits that run at the same time: MLflow's files may get two experiments of one name.
+        self._experiment_id(mlflow.MlflowClient(self._uri))
 
     def _opened(self, estimator: Any, name: str) -> Any:
         mlflow = _mlflow()
