@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skdeep.callbacks.metrics import is_number
+
+if TYPE_CHECKING:
+    from skdeep.display import LearningRateDisplay
 
 _SMOOTHED_SHARE = 0.03  # the width of the smoothing, as a share of the steps
 _LAST = 5  # the number of last losses whose mean shows divergence
@@ -38,8 +41,8 @@ class LearningRateCurve:
     smoothed_losses_: np.ndarray
     suggestion_: float
 
-    def plot(self, ax: Any = None) -> Any:
-        """Draw the losses against the learning rates, and the suggestion.
+    def plot(self, ax: Any = None) -> LearningRateDisplay:
+        """Draw the smoothed losses against the learning rates, the losses of the batches, and the suggestion.
 
         Parameters
         ----------
@@ -48,21 +51,26 @@ class LearningRateCurve:
 
         Returns
         -------
-        matplotlib.axes.Axes
-        """
-        if ax is None:
-            import matplotlib.pyplot as plt
+        skdeep.display.LearningRateDisplay
+            It has the attributes `ax_` and `figure_`.
 
-            ax = plt.subplots()[1]
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        ValueError
+            If the training diverged before its second step.
+        """
+        from skdeep.display import LearningRateDisplay
+
+        suggestion = None if math.isnan(self.suggestion_) else self.suggestion_
+        display = LearningRateDisplay(self.learning_rates_, self.smoothed_losses_, suggestion)
+        display.plot(ax, line_kw={"label": "smoothed", "zorder": 3})
+        ax = display.ax_
         ax.plot(self.learning_rates_, self.losses_, ".", color="0.7", markersize=4, label="loss of a batch")
-        ax.plot(self.learning_rates_, self.smoothed_losses_, color="C0", linewidth=2, label="smoothed")
-        if not math.isnan(self.suggestion_):
-            ax.axvline(self.suggestion_, color="C1", linestyle="--", label=f"suggestion: {self.suggestion_:.2g}")
-        low, first = self.smoothed_losses_.min(), self.smoothed_losses_[0]
-        height = max(first - low, abs(low), 1e-12)
-        ax.set(xscale="log", xlabel="learning rate", ylabel="training loss", ylim=(low - 0.2 * height, first + height))
+        ax.set_ylabel("training loss")
         ax.legend()
-        return ax
+        return display
 
 
 def find_learning_rate(

@@ -141,10 +141,11 @@ def test_plot(is_given):
 
     curve = find_learning_rate(classifier(), X, y, n_steps=20)
     given = plt.subplots()[1] if is_given else None
-    ax = curve.plot(given)
-    assert given in (None, ax)
-    assert ax.get_xscale() == "log"
-    points, line, suggestion = ax.get_lines()
+    display = curve.plot(given)
+    assert given in (None, display.ax_)
+    assert display.ax_.get_xscale() == "log"
+    line, suggestion, points = display.ax_.get_lines()
+    assert (line, suggestion) == (display.line_, display.suggestion_line_)
     np.testing.assert_array_equal(points.get_xydata(), np.stack([curve.learning_rates_, curve.losses_], 1))
     np.testing.assert_array_equal(line.get_ydata(), curve.smoothed_losses_)
     assert set(suggestion.get_xdata()) == {curve.suggestion_}
