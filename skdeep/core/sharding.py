@@ -20,6 +20,7 @@ from jaxtyping import Array, Int
 from skdeep.core.placement import AXIS, current_placement
 
 _ROWS, _BATCHES, _COPIES = P(AXIS), P(None, AXIS), P()
+_OF_NUMPY = np.ndarray, np.generic
 
 
 def divisible(n: int) -> int:
@@ -94,6 +95,8 @@ def sharding_of(leaf: Any) -> Any:
 
 def split_of(leaf: Any) -> P | None:
     """Return along which axis an array is split over several devices; None if it is not."""
+    if isinstance(leaf, _OF_NUMPY):  # asked for each leaf at each call of a program
+        return None
     spec = getattr(getattr(leaf, "sharding", None), "spec", None)
     return spec if spec is not None and AXIS in spec else None
 
