@@ -22,6 +22,7 @@ def main() -> int:
     started = time.perf_counter()
     if arguments.fresh:
         shutil.rmtree(BUILD, ignore_errors=True)
+    shutil.rmtree(HTML, ignore_errors=True)  # or pages that are gone would stay; what was read and run is kept elsewhere
     source = stage()
     status = build(source, arguments.builder, run_examples=not arguments.no_examples)
     if status or arguments.builder != "html":

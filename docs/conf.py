@@ -22,7 +22,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
-    "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_design",
@@ -30,6 +29,7 @@ extensions = [
     "docs.sphinx_hooks",
 ]
 nitpicky = True
+toc_object_entries_show_parents = "hide"
 default_role = "code"
 exclude_patterns = ["gallery/**/*.ipynb", "gallery/**/*.json", "gallery/**/*.zip", "gallery/**/*.py", "api/backreferences/*"]
 
@@ -58,6 +58,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 3600,
     "remove_config_comments": True,
     "show_signature": False,
+    "thumbnail_size": (480, 300),
     "write_computation_times": False,
 }
 

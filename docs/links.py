@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,7 +31,7 @@ class _Page(HTMLParser):
 def check_folder(folder: Path) -> list[str]:
     """Return one line per broken link of the HTML files in a folder: the page, the address and the fault."""
     problems = []
-    for path in sorted(folder.rglob("*.html")):
+    for path in _pages_of(folder):
         for address in dict.fromkeys(_page(path).addresses):
             fault = _fault(path, address)
             if fault:
@@ -40,22 +41,33 @@ def check_folder(folder: Path) -> list[str]:
 
 def external_links(folder: Path) -> list[str]:
     """Return the addresses of other sites, sorted."""
-    addresses = {address for path in folder.rglob("*.html") for address in _page(path).addresses}
+    addresses = {address for path in _pages_of(folder) for address in _page(path).addresses}
     return sorted(address for address in addresses if _is_external(address))
+
+
+def _pages_of(folder: Path) -> list[Path]:
+    """Return the HTML files, without those that belong to the theme."""
+    return [path for path in sorted(folder.rglob("*.html")) if "_static" not in path.relative_to(folder).parts]
 
 
 def _fault(path: Path, address: str) -> str | None:
     if _is_external(address) or address.startswith(("mailto:", "data:", "javascript:")):
         return None
     parts = urlsplit(address)
-    target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-    if target.is_dir():
-        target /= "index.html"
-    if not target.is_file():
+    target = _target(path.parent, unquote(parts.path)) if parts.path else path
+    if target is None:
         return "no such file"
     if parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in _page(target).anchors:
         return "no such anchor"
     return None
+
+
+@cache
+def _target(folder: Path, address: str) -> Path | None:
+    target = Path(os.path.normpath(folder / address))
+    if target.is_dir():
+        target /= "index.html"
+    return target if target.is_file() else None
 
 
 def _is_external(address: str) -> bool:

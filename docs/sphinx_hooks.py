@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 
 from docs.api import documented
+from docs.staging import pages
 
 GALLERY = [
     "plot_digits",
@@ -68,13 +70,13 @@ def _say_what_was_not_run(app: Any, page: str, source: list[str]) -> None:
 
 
 def _link_code(app: Any, doctree: nodes.document) -> None:
-    """Make a public name in code font a link to its page in the reference."""
+    """Make code that names a public object, or a file such as `saving.md`, a link to its page."""
     page = app.env.docname
     for literal in list(doctree.findall(nodes.literal)):
-        target = _targets().get(literal.astext())
-        if target is None or _is_inside(literal, (nodes.reference, nodes.title)) or page == f"api/generated/{target}":
+        target = _page_of(literal.astext())
+        if target in (None, page) or _is_inside(literal, (nodes.reference, nodes.title)):
             continue
-        link = nodes.reference("", "", internal=True, refuri=app.builder.get_relative_uri(page, f"api/generated/{target}"))
+        link = nodes.reference("", "", internal=True, refuri=app.builder.get_relative_uri(page, target))
         literal.replace_self(link)
         link += literal
 
@@ -87,17 +89,24 @@ def _is_inside(node: nodes.Node, kinds: tuple[type[nodes.Node], ...]) -> bool:
     return False
 
 
-_known: dict[str, str] = {}
+@cache
+def _page_of(code: str) -> str | None:
+    """Return the page that describes a public object or is made from a file of `skdeep/docs`, None if the code names neither."""
+    if code.endswith(".md"):
+        page = Path(code).name
+        return page.removesuffix(".md") if page in pages() else None
+    name = _full_names().get(code)
+    return f"api/generated/{name}" if name else None
 
 
-def _targets() -> dict[str, str]:
-    """Return the full name in the reference by each text that names it: full, or short if no other object is called so."""
-    if not _known:
-        names = documented()
-        short = [name.rpartition(".")[2] for name in names]
-        _known.update({name: name for name in names})
-        for name, last in zip(names, short, strict=True):
-            is_class = isinstance(getattr(importlib.import_module(name.rpartition(".")[0]), last), type)
-            if short.count(last) == 1 and (is_class or "_" in last):
-                _known[last] = name
-    return _known
+@cache
+def _full_names() -> dict[str, str]:
+    """Return the full names in the reference by the texts that stand for them: full, or short if that is clear."""
+    names = documented()
+    short = [name.rpartition(".")[2] for name in names]
+    known = {name: name for name in names}
+    for name, last in zip(names, short, strict=True):
+        is_class = isinstance(getattr(importlib.import_module(name.rpartition(".")[0]), last), type)
+        if short.count(last) == 1 and (is_class or "_" in last):
+            known[last] = name
+    return known

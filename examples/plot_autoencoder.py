@@ -52,3 +52,4 @@ for ax, transformer in zip(axes, [flat, PCA(2).fit(X_train)]):
     points = ax.scatter(*codes.T, c=y_test, cmap="tab10", vmin=-0.5, vmax=9.5, s=14)
     ax.set_title(type(transformer).__name__)
 figure.colorbar(points, ax=axes, ticks=range(10), label="digit")
+# sphinx_gallery_thumbnail_number = 2

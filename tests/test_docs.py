@@ -29,13 +29,13 @@ def test_code_blocks_run(page, monkeypatch, tmp_path):
         exec(compile(textwrap.dedent(block), str(page), "exec"), vars(module))
 
 
-def test_readme_is_short_and_has_two_commands():
+def test_readme_is_short_and_has_three_commands():
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 150
-    assert len([line for line in lines if line.startswith("python3 -m venv .venv && ")]) == 2
+    assert len([line for line in lines if line.startswith("python3 -m venv .venv && ")]) == 3
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=[*NAMES, "CONTRIBUTING.md"])
 def test_links_point_to_files(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target

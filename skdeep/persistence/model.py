@@ -62,7 +62,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> str:
     """Save an estimator of skdeep, fitted or not, as one file that holds data and no code.
 
     The file is in safetensors' layout, which other programs can read: arrays under the names of attributes, such as
-    "params_/Dense_0/kernel", and one metadata entry "skdeep" with everything else as JSON. It is written in one step, so that no
+    `params_/Dense_0/kernel`, and one metadata entry "skdeep" with everything else as JSON. It is written in one step, so that no
     reader finds half of it.
 
     Modules, components and functions of your own, in the parameters, are stored by name only; `load` must be given them again.
