@@ -69,7 +69,7 @@ FORBIDDEN = {
     "core/encoding.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/content.py": ["jax", "flax", "optax", "sklearn", "scipy", "skdeep"],
     "core/feeds": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
-    "core/history.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
+    "history.py": ["jax", "flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/identity.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/initial_rows.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],
     "core/inputs.py": ["flax", "optax", "sklearn", "skdeep.registry", "skdeep.estimators"],

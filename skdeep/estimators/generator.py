@@ -144,7 +144,7 @@ class SequenceGenerator(DeepEstimator):
         "embedding_features": [AT_LEAST_ONE],
         "boundaries": [StrOptions({"auto"}), "boolean"],
         "vocabulary": [None, Collection],
-        **{name: rule for name, rule in CONSTRAINTS.items() if name not in ("scoring", "input_shape")},
+        **{name: rule for name, rule in CONSTRAINTS.items() if name not in ("scoring", "metrics", "input_shape")},
     }
     _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
     _default_loss = "cross_entropy"
