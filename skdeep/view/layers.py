@@ -1,0 +1,307 @@
+"""The layers of a network with their output shapes, parameters and floating-point operations, from one abstract trace."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+import jax
+import jax.numpy as jnp
+
+from skdeep.config import Model
+from skdeep.contract import Network
+from skdeep.core import as_traced
+from skdeep.core.cpu.rewriting import as_written
+from skdeep.core.flops import Scope, operations
+from skdeep.core.inputs import example_of, float_dtype, row_shapes
+from skdeep.core.loss_parameters import WithLossParameters, network_of
+from skdeep.core.network import functions_of
+from skdeep.core.placement import Placement
+from skdeep.core.random import wrap_key
+from skdeep.records import ModelState, Params
+
+Path = tuple[str, ...]
+
+N_ROWS = 10_007
+"""The traced number of rows: a prime, so that the axis of rows is found in shapes, and large, so that the operations that a batch
+needs once are negligible per row. A trace of any number of rows takes equally long."""
+
+_MARK = "skdeep:"
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One layer of a network, without the layers inside it.
+
+    Parameters
+    ----------
+    path : tuple of str
+        Names of the modules from the outermost to this one; empty for the network itself.
+    type : str
+        Class of the module; empty for a group of parameters of a network of pure functions.
+    output_shape : str
+        Shape of the output, in which n is the number of rows; several shapes if there are several outputs, empty if unknown.
+    n_parameters : int
+    flops : int
+        Floating-point operations per row of a prediction; a multiplication with an addition counts 2.
+    """
+
+    path: Path
+    type: str
+    output_shape: str
+    n_parameters: int
+    flops: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """The layers of a network in the order of their calls, the network itself first.
+
+    Parameters
+    ----------
+    layers : tuple of Layer
+    input_shape : str
+        Shape of the input, in which n is the number of rows, by name if there are several inputs.
+    n_bytes : int
+        Size of all parameters.
+    n_state : int
+        Number of values of the model state, which training updates without gradients (such as running averages), or not at all.
+    """
+
+    layers: tuple[Layer, ...]
+    input_shape: str
+    n_bytes: int
+    n_state: int
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters of all layers."""
+        return sum(layer.n_parameters for layer in self.layers)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations per row of all layers."""
+        return sum(layer.flops for layer in self.layers)
+
+
+def layers_of(model: Model, dtype: Any = "float32", trained: tuple[Params, ModelState] | None = None) -> Layers:
+    """Return the layers of a network. Nothing is compiled, and no array is computed.
+
+    Parameters
+    ----------
+    model : Model
+    dtype : NumPy dtype, default="float32"
+        Type of training.
+    trained : tuple of parameters and model state, default=None
+        Only their shapes are read. None means those of a new network.
+
+    Examples
+    --------
+    >>> from skdeep.config import Model
+    >>> from skdeep.networks import MLP
+    >>> from skdeep.view.layers import layers_of
+    >>> found = layers_of(Model(MLP(widths=(8,)), (4,), 3))
+    >>> [(layer.path, layer.output_shape, layer.n_parameters) for layer in found.layers if layer.n_parameters]
+    [(('Dense_0',), '(n, 8)', 40), (('output',), '(n, 3)', 27)]
+    """
+    dtype = jnp.dtype(dtype)
+    with Placement("cpu", 0, str(dtype)).active(), as_written():
+        model = as_traced(model, dtype)
+        params, state = _shapes_of_new(model, dtype) if trained is None else jax.tree.map(_shape_of, trained)
+        return _layers(model, dtype, params, state)
+
+
+def _shapes_of_new(model: Model, dtype: Any) -> Any:
+    def init() -> Any:
+        x = example_of(model.in_shape, max(1, model.network.init_rows), dtype)
+        key = wrap_key(jnp.zeros(2, "uint32"))
+        return functions_of(model.network, model.in_shape, model.n_raw).init(key, x)
+
+    return jax.eval_shape(init)
+
+
+def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(jnp.shape(leaf), jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+
+def _layers(model: Model, dtype: Any, params: Params, state: ModelState) -> Layers:
+    notes: dict[Path, tuple[str, str]] = {}
+
+    def predict(params: Params, state: ModelState, x: Any) -> Any:
+        network = functions_of(model.network, model.in_shape, model.n_raw)
+        with _noted_modules(notes, (params, state)):
+            return network.apply(params, state, x, False, None, jnp.ones(N_ROWS, float_dtype(x)))[0]
+
+    x = jax.eval_shape(lambda: example_of(model.in_shape, N_ROWS, dtype))
+    trace, raw = jax.make_jaxpr(predict, return_shape=True)(params, state, x)
+    own, notes = _without_wrapper(model.network), dict(notes)
+    flops, scopes = _flops_by_path(trace, notes, params)
+    counts = _parameters_by_path(params, {**notes, **scopes})
+    notes[()] = (type(network_of(model)).__name__, worded_shape(raw))
+    layers = {
+        own(path): Layer(own(path), *{**scopes, **notes}.get(path, ("", "")), counts.get(path, 0), flops.get(path, 0))
+        for path in [(), *_in_tree_order({**notes, **scopes, **counts})]
+    }
+    return Layers(
+        tuple(layers.values()),
+        _worded_shapes(row_shapes(model.in_shape)),
+        sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(params)),
+        sum(leaf.size for leaf in jax.tree.leaves(state)),
+    )
+
+
+def _without_wrapper(network: Network) -> Callable[[Path], Path]:
+    """Return the function that removes the name which `WithLossParameters` puts before the paths of the user's network."""
+    if not isinstance(network, WithLossParameters):
+        return lambda path: path
+    return lambda path: path[1:] if path[:1] == ("network",) else path
+
+
+def _flops_by_path(
+    trace: Any, notes: Mapping[Path, Any], params: Params
+) -> tuple[dict[Path, int], dict[Path, tuple[str, str]]]:
+    """Return the operations per row of each layer, and type and output shape of the layers that only named scopes tell apart."""
+    total: dict[Path, int] = {}
+    scopes: dict[Path, tuple[str, str]] = {}
+    for operation in operations(trace):
+        path = _marked(operation.scope)
+        if path is None or path not in notes:
+            path = _named_in(params, operation.scope)
+            if path:
+                scopes[path] = ("", worded_shape(operation.shapes))
+        total[path] = total.get(path, 0) + operation.flops
+    return {path: round(flops / N_ROWS) for path, flops in total.items()}, scopes
+
+
+def _marked(scope: Scope) -> Path | None:
+    """Return the path of the innermost module that a scope is in, None if there is none."""
+    mark = next((name for name in reversed(scope) if name.startswith(_MARK)), None)
+    return None if mark is None else tuple(map(unquote, mark.removeprefix(_MARK).split(".")[1:]))
+
+
+def _mark_of(path: Path) -> str:
+    return _MARK + "".join(f".{quote(name, safe='').replace('.', '%2E')}" for name in path)
+
+
+def _named_in(params: Params, scope: Scope) -> Path:
+    """Return the path in the parameters that the names of a scope lead to: networks of pure functions can name layers so."""
+    path: Path = ()
+    for name in scope:
+        if isinstance(params, Mapping) and name in params:
+            params, path = params[name], (*path, name)
+    return path
+
+
+def _parameters_by_path(params: Params, layers: Mapping[Path, Any]) -> dict[Path, int]:
+    """Return the number of parameters of each layer: those at its path that are in no layer inside it."""
+    total: dict[Path, int] = {}
+    for keys, leaf in jax.tree_util.tree_leaves_with_path(params):
+        names = tuple(map(_name_of, keys))
+        owners = [names[:length] for length in range(len(names), -1, -1) if names[:length] in layers]
+        path = owners[0] if owners else names[:-1] or names
+        total[path] = total.get(path, 0) + leaf.size
+    return total
+
+
+def _name_of(key: Any) -> str:
+    return str(next(value for name in ("key", "name", "idx") if (value := getattr(key, name, None)) is not None))
+
+
+def _in_tree_order(paths: Mapping[Path, Any]) -> Iterator[Path]:
+    """Yield paths so that each follows those around it; paths side by side keep their order."""
+    children: dict[Path, dict[Path, None]] = {}
+    for path in paths:
+        for length in range(len(path)):
+            children.setdefault(path[:length], {})[path[: length + 1]] = None
+
+    def below(path: Path) -> Iterator[Path]:
+        for child in children.get(path, ()):
+            if child in paths:
+                yield child
+            yield from below(child)
+
+    yield from below(())
+
+
+@contextlib.contextmanager
+def _noted_modules(notes: dict[Path, tuple[str, str]], trees: Any) -> Iterator[None]:
+    """Note type and output shape of each linen module that is called in the block, and mark its operations in the trace.
+
+    Paths of modules are those of their parameters in `trees`, which hold the traced parameters and model state. A module that comes with
+    Flax is one layer, with all modules inside it.
+    """
+    import flax.linen as nn
+
+    where = {
+        id(leaf): tuple(map(_name_of, keys)) for tree in trees for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    around: list[tuple[Path, bool]] = []
+
+    def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        module, method = context.module, context.method_name
+        prefix, is_inside_flax = around[-1] if around else ((), False)
+        if method == "setup" or is_inside_flax:
+            return call(*args, **kwargs)
+        if module.path == ():
+            prefix = _path_of(module.variables, where, prefix)
+        path, cls = (*prefix, *map(str, module.path)), _class_of(module)
+        notes.setdefault(path, (cls.__name__, ""))
+        around.append((prefix, cls.__module__.startswith("flax.") and not issubclass(cls, nn.Sequential)))
+        try:
+            with jax.named_scope(_mark_of(path)):
+                output = call(*args, **kwargs)
+        finally:
+            around.pop()
+        if method == "__call__" or not notes[path][1]:
+            notes[path] = (cls.__name__, worded_shape(output))
+        return output
+
+    with nn.intercept_methods(note):
+        yield
+
+
+def _path_of(variables: Mapping[str, Any], where: Mapping[int, Path], otherwise: Path) -> Path:
+    """Return the path of a module that is called on its own by a network of functions, from the place of its first variable."""
+    for tree in variables.values():
+        for keys, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            if id(leaf) in where:
+                path = where[id(leaf)]
+                return path[: len(path) - len(keys)]
+    return otherwise
+
+
+def _class_of(module: Any) -> type:
+    """Return the class of a module as its author wrote it, not the one that a transformation such as `nn.remat` made of it."""
+    return next(cls for cls in type(module).__mro__ if cls.__module__ != "flax.linen.transforms")
+
+
+def worded_shape(output: Any) -> str:
+    """Return the shapes of arrays, in which n is the number of rows: "(n, 3)", "mean (n, 1), scale (n, 1)"."""
+    if isinstance(output, Mapping):
+        return ", ".join(f"{name} {worded_shape(value)}" for name, value in output.items())
+    if isinstance(output, tuple) and output and all(isinstance(length, int) for length in output):
+        shapes = [output]
+    elif isinstance(output, tuple | list):
+        return ", ".join(dict.fromkeys(map(worded_shape, output)))
+    else:
+        shapes = [tuple(leaf.shape) for leaf in jax.tree.leaves(output) if hasattr(leaf, "shape")]
+    return ", ".join(dict.fromkeys(map(_worded, shapes)))
+
+
+def _worded(shape: tuple[int, ...]) -> str:
+    first, *others = shape or (0,)
+    if not shape or not first or first % N_ROWS:
+        return str(shape)
+    times = first // N_ROWS
+    axes = [f"{times}n" if times > 1 else "n", *map(str, others)]
+    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
+
+
+def _worded_shapes(shapes: Any) -> str:
+    if isinstance(shapes, Mapping):
+        return ", ".join(f"{name} {_worded((N_ROWS, *shape))}" for name, shape in shapes.items())
+    return _worded((N_ROWS, *shapes))
