@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import jax
@@ -22,6 +22,7 @@ from skdeep.core.loss_parameters import WithLossParameters, network_of
 from skdeep.core.network import functions_of
 from skdeep.core.placement import Placement
 from skdeep.core.random import wrap_key
+from skdeep.linen import is_summarised_as_one, summary_title
 from skdeep.records import ModelState, Params
 
 Path = tuple[str, ...]
@@ -63,6 +64,8 @@ class Layers:
 
     Parameters
     ----------
+    network : str
+        Name of the network: of its class, or of the module or factory that it was made of.
     layers : tuple of Layer
     input_shape : str
         Shape of the input, in which n is the number of rows, by name if there are several inputs.
@@ -72,6 +75,7 @@ class Layers:
         Number of values of the model state, which training updates without gradients (such as running averages), or not at all.
     """
 
+    network: str
     layers: tuple[Layer, ...]
     input_shape: str
     n_bytes: int
@@ -129,7 +133,7 @@ def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
 
 
 def _layers(model: Model, dtype: Any, params: Params, state: ModelState) -> Layers:
-    notes: dict[Path, tuple[str, str]] = {}
+    notes = Notes({}, {})
 
     def predict(params: Params, state: ModelState, x: Any) -> Any:
         network = functions_of(model.network, model.in_shape, model.n_raw)
@@ -138,20 +142,29 @@ def _layers(model: Model, dtype: Any, params: Params, state: ModelState) -> Laye
 
     x = jax.eval_shape(lambda: example_of(model.in_shape, N_ROWS, dtype))
     trace, raw = jax.make_jaxpr(predict, return_shape=True)(params, state, x)
-    own, notes = _without_wrapper(model.network), dict(notes)
-    flops, scopes = _flops_by_path(trace, notes, params)
-    counts = _parameters_by_path(params, {**notes, **scopes})
-    notes[()] = (type(network_of(model)).__name__, worded_shape(raw))
-    layers = {
-        own(path): Layer(own(path), *{**scopes, **notes}.get(path, ("", "")), counts.get(path, 0), flops.get(path, 0))
-        for path in [(), *_in_tree_order({**notes, **scopes, **counts})]
-    }
+    own = _without_wrapper(model.network)
+    flops, scopes = _flops_by_path(trace, notes.rows, params)
+    rows = {**scopes, **notes.rows}
+    counts = _parameters_by_path(params, {**dict(zip(scopes, scopes, strict=True)), **notes.owners})
+    title = _title(network_of(model))
+    rows[()] = (title, worded_shape(raw))
+    layers = [
+        Layer(own(path), *rows.get(path, ("", "")), counts.get(path, 0), flops.get(path, 0))
+        for path in [(), *_in_tree_order({**rows, **counts})]
+    ]
     return Layers(
-        tuple(layers.values()),
+        title,
+        tuple(layers),
         _worded_shapes(row_shapes(model.in_shape)),
         sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(params)),
         sum(leaf.size for leaf in jax.tree.leaves(state)),
     )
+
+
+def _title(network: Network) -> str:
+    """Return the name of a network: of its class, or of the module or factory that it was made of."""
+    made_of = getattr(network, "module", None) or getattr(network, "factory", None) or network
+    return getattr(made_of, "__name__", type(made_of).__name__)
 
 
 def _without_wrapper(network: Network) -> Callable[[Path], Path]:
@@ -162,14 +175,14 @@ def _without_wrapper(network: Network) -> Callable[[Path], Path]:
 
 
 def _flops_by_path(
-    trace: Any, notes: Mapping[Path, Any], params: Params
+    trace: Any, rows: Mapping[Path, Any], params: Params
 ) -> tuple[dict[Path, int], dict[Path, tuple[str, str]]]:
     """Return the operations per row of each layer, and type and output shape of the layers that only named scopes tell apart."""
     total: dict[Path, int] = {}
     scopes: dict[Path, tuple[str, str]] = {}
     for operation in operations(trace):
         path = _marked(operation.scope)
-        if path is None or path not in notes:
+        if path is None or path not in rows:
             path = _named_in(params, operation.scope)
             if path:
                 scopes[path] = ("", worded_shape(operation.shapes))
@@ -196,13 +209,13 @@ def _named_in(params: Params, scope: Scope) -> Path:
     return path
 
 
-def _parameters_by_path(params: Params, layers: Mapping[Path, Any]) -> dict[Path, int]:
-    """Return the number of parameters of each layer: those at its path that are in no layer inside it."""
+def _parameters_by_path(params: Params, owners: Mapping[Path, Path]) -> dict[Path, int]:
+    """Return the number of parameters of each layer; `owners` gives the layer of the parameters that are below a path."""
     total: dict[Path, int] = {}
     for keys, leaf in jax.tree_util.tree_leaves_with_path(params):
         names = tuple(map(_name_of, keys))
-        owners = [names[:length] for length in range(len(names), -1, -1) if names[:length] in layers]
-        path = owners[0] if owners else names[:-1] or names
+        known = (owners[names[:length]] for length in range(len(names), -1, -1) if names[:length] in owners)
+        path = next(known, names[:-1] or names)
         total[path] = total.get(path, 0) + leaf.size
     return total
 
@@ -227,8 +240,26 @@ def _in_tree_order(paths: Mapping[Path, Any]) -> Iterator[Path]:
     yield from below(())
 
 
+class Notes(NamedTuple):
+    """The linen modules that a trace called.
+
+    `rows` holds type and output shape of each layer by its path, and `owners` the path of the layer that each module belongs to.
+    """
+
+    rows: dict[Path, tuple[str, str]]
+    owners: dict[Path, Path]
+
+
+class _Call(NamedTuple):
+    """A module that is being called: the path of its outermost module, its own path, and whether it is one layer with all inside."""
+
+    prefix: Path
+    path: Path
+    is_one: bool
+
+
 @contextlib.contextmanager
-def _noted_modules(notes: dict[Path, tuple[str, str]], trees: Any) -> Iterator[None]:
+def _noted_modules(notes: Notes, trees: Any) -> Iterator[None]:
     """Note type and output shape of each linen module that is called in the block, and mark its operations in the trace.
 
     Paths of modules are those of their parameters in `trees`, which hold the traced parameters and model state. A module that comes with
@@ -239,25 +270,28 @@ def _noted_modules(notes: dict[Path, tuple[str, str]], trees: Any) -> Iterator[N
     where = {
         id(leaf): tuple(map(_name_of, keys)) for tree in trees for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
-    around: list[tuple[Path, bool]] = []
+    around: list[_Call] = []
 
     def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        module, method = context.module, context.method_name
-        prefix, is_inside_flax = around[-1] if around else ((), False)
-        if method == "setup" or is_inside_flax:
+        module, title = context.module, summary_title(context.module)
+        outer = around[-1] if around else _Call((), (), False)
+        if context.method_name == "setup" or not title:
             return call(*args, **kwargs)
-        if module.path == ():
-            prefix = _path_of(module.variables, where, prefix)
-        path, cls = (*prefix, *map(str, module.path)), _class_of(module)
-        notes.setdefault(path, (cls.__name__, ""))
-        around.append((prefix, cls.__module__.startswith("flax.") and not issubclass(cls, nn.Sequential)))
+        prefix = outer.prefix if module.path else _path_of(module.variables, where, outer.prefix)
+        path = (*prefix, *map(str, module.path))
+        if outer.is_one:
+            notes.owners.setdefault(path, outer.path)
+            return call(*args, **kwargs)
+        notes.owners[path] = path
+        notes.rows.setdefault(path, (title, ""))
+        around.append(_Call(prefix, path, is_summarised_as_one(module)))
         try:
             with jax.named_scope(_mark_of(path)):
                 output = call(*args, **kwargs)
         finally:
             around.pop()
-        if method == "__call__" or not notes[path][1]:
-            notes[path] = (cls.__name__, worded_shape(output))
+        if context.method_name == "__call__" or not notes.rows[path][1]:
+            notes.rows[path] = (title, worded_shape(output))
         return output
 
     with nn.intercept_methods(note):
@@ -272,11 +306,6 @@ def _path_of(variables: Mapping[str, Any], where: Mapping[int, Path], otherwise:
                 path = where[id(leaf)]
                 return path[: len(path) - len(keys)]
     return otherwise
-
-
-def _class_of(module: Any) -> type:
-    """Return the class of a module as its author wrote it, not the one that a transformation such as `nn.remat` made of it."""
-    return next(cls for cls in type(module).__mro__ if cls.__module__ != "flax.linen.transforms")
 
 
 def worded_shape(output: Any) -> str:
