@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
 from skdeep.component import Component
-from skdeep.estimators.resolve import resolve
+from skdeep.errors import ComponentError
+from skdeep.estimators.resolve import Unresolved, resolve
 
 if TYPE_CHECKING:
     from skdeep.estimators.training import FitData
@@ -54,7 +56,12 @@ class NotebookView(BaseEstimator):
         Examples
         --------
         >>> from skdeep import DeepClassifier
-        >>> print(DeepClassifier(network="mlp", network__widths=(16,)).summary(input_shape=(4,), n_targets=3))
+        >>> from skdeep.networks import MLP
+        >>> print(DeepClassifier(network=MLP(widths=(16,))).summary(input_shape=(4,), n_targets=3))
+        DeepClassifier: MLP
+        ---------------------------------------------------------
+        layer       type   output shape  parameters  FLOPs per row
+        ...
         """
         from skdeep.estimators.summary import summarised
 
@@ -73,3 +80,59 @@ class NotebookView(BaseEstimator):
     def _dtype_of_params(self, encoding: Any) -> Any:
         """Return the dtype of new parameters."""
         return encoding.dtype
+
+    def _get_params_html(self, deep: bool = True, *args: Any, **kwargs: Any) -> Any:
+        """Return scikit-learn's table of parameters, followed by the network and its training; scikit-learn calls it from 1.7 on.
+
+        Fields of components are shown as set by the user only if they differ from their defaults.
+        """
+        shown: Any = super()._get_params_html(deep, *args, **kwargs)  # type: ignore[misc]  # from scikit-learn 1.7 on
+        set_by_user = frozenset(_set_names(self))
+        prefixes = tuple(f"{name}__" for name in self._components)
+        changed = [name for name in shown if name in shown.non_default and (not name.startswith(prefixes) or name in set_by_user)]
+        shown.data = {name: shown[name] for name in dict.fromkeys([*changed, *shown])}
+        shown.non_default = tuple(changed)
+        shown._html_repr = functools.partial(_with_section, self, shown._html_repr)
+        return shown
+
+    def _get_fitted_attr_html(self, *args: Any, **kwargs: Any) -> Any:
+        """Return scikit-learn's record of the fitted attributes, shown with the shapes of arrays; scikit-learn calls it from 1.9 on."""
+        from skdeep.view.html import table_of_attributes
+
+        shown: Any = super()._get_fitted_attr_html(*args, **kwargs)  # type: ignore[misc]  # from scikit-learn 1.9 on
+        shown._html_repr = functools.partial(table_of_attributes, shown)
+        return shown
+
+
+def _with_section(estimator: Any, table: Any) -> str:
+    """Return the HTML of parameters, network and training."""
+    from skdeep.estimators.summary import networks_of_fitted
+    from skdeep.view.html import section_of
+
+    return f"{table()}{section_of(estimator, networks_of_fitted)}"
+
+
+def _set_names(estimator: Any) -> Iterator[str]:
+    """Yield the names of nested parameters that differ from their defaults, such as "network__widths"."""
+    from skdeep.view.parameters import set_fields
+
+    signature = inspect.signature(type(estimator).__init__).parameters
+    for name, kind in estimator._components.items():
+        value = estimator._component_value(name)
+        if isinstance(value, Unresolved):
+            yield from (f"{name}__{path}" for path, _ in value.fields)
+            continue
+        component = _component_or_none(kind, value)
+        if component is not None:
+            default = signature[name].default if name in signature else None
+            usual = default if isinstance(default, Component) else None
+            yield from (f"{name}__{path}" for path in set_fields(component, usual))
+
+
+def _component_or_none(kind: str, value: Any) -> Any:
+    """Return the component that a parameter stands for, None for none or if it cannot be resolved (`fit` raises then)."""
+    try:
+        found = None if value is None else resolve(kind, value)[1]
+    except (ComponentError, ValueError, TypeError):
+        return None
+    return found if isinstance(found, Component) else None

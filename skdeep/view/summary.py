@@ -100,7 +100,7 @@ class NetworkSummary:
         )
 
     def __str__(self) -> str:
-        tables = [_table(self._title(layers, count), layers) for layers, count in self.networks]
+        tables = [_table(self.title(layers, count), layers) for layers, count in self.networks]
         return "\n\n".join([*tables, *self.notes()])
 
     __repr__ = __str__
@@ -110,7 +110,8 @@ class NetworkSummary:
 
         return page_of_summary(self)
 
-    def _title(self, layers: Layers, count: int) -> str:
+    def title(self, layers: Layers, count: int) -> str:
+        """Return the title of the table of one network."""
         owner = f"{self.owner}: " if self.n_networks == 1 else f"{self.owner}, {count} of {self.n_networks} networks: "
         return f"{owner}{layers.network}"
 
