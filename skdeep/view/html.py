@@ -8,7 +8,7 @@ from typing import Any
 
 from skdeep.view.curve import curve_of
 from skdeep.view.layers import Layers
-from skdeep.view.summary import HEADERS, NetworkSummary, cells_of, rows_of, worded_count
+from skdeep.view.summary import NUMBERS, NetworkSummary, table_of, worded_count
 from skdeep.view.training import facts_of, trainings_of
 from skdeep.view.values import worded_type, worded_value
 
@@ -38,7 +38,7 @@ _STYLE = """
 def page_of_summary(summary: NetworkSummary) -> str:
     """Return the tables of a summary as HTML, to be shown alone."""
     tables = [
-        f"<p><b>{escape(summary.title(layers, count))}</b></p>{_table_of_layers(layers)}" for layers, count in summary.networks
+        f"<p><b>{escape(summary.title(layers, count))}</b></p>{_table_of_layers(layers, count)}" for layers, count in summary.networks
     ]
     return _styled("".join([*tables, *(f"<p>{escape(note)}</p>" for note in summary.notes())]))
 
@@ -50,7 +50,7 @@ def section_of(estimator: Any, networks: Callable[[Any], tuple[tuple[Layers, int
     says why.
     """
     if not hasattr(estimator, "n_iter_"):
-        line = "Network: the shapes are known after fit. Before, summary(...) shows them for given data or shapes."
+        line = "Network: its shapes are known after fit. Before that, summary shows them for given data or shapes."
         return _styled(f"<p>{escape(line)}</p>")
     parts = (lambda: _network(estimator, networks(estimator)), lambda: _training(estimator))
     return _styled("".join(_shown_or_why(name, part) for name, part in zip(("network", "training"), parts, strict=True)))
@@ -77,7 +77,7 @@ def _network(estimator: Any, networks: tuple[tuple[Layers, int], ...]) -> str:
     name = ", ".join(layers.network if count == 1 else f"{count} x {layers.network}" for layers, count in networks)
     title = f"Network: {name}, {summary.n_parameters:,} parameters, {worded_count(summary.flops)} FLOPs per row"
     tables = [
-        (f"<p>{escape(summary.title(layers, count))}</p>" if len(networks) > 1 else "") + _table_of_layers(layers)
+        (f"<p>{escape(summary.title(layers, count))}</p>" if len(networks) > 1 else "") + _table_of_layers(layers, count)
         for layers, count in networks
     ]
     return _details(title, "".join(tables))
@@ -86,28 +86,29 @@ def _network(estimator: Any, networks: tuple[tuple[Layers, int], ...]) -> str:
 def _training(estimator: Any) -> str:
     trainings = trainings_of(estimator)
     facts = facts_of(estimator, trainings)
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in facts)
+    rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in facts.items())
     table = f"<table><tbody>{rows}</tbody></table>"
-    return _details(f"Training: {facts[0][1]} epochs" if len(trainings) == 1 else f"Training: {facts[0][1]}", f'<div class="side">{table}{curve_of(trainings)}</div>')
+    loss = next((f", {name} {facts[name]}" for name in ("validation loss", "training loss") if name in facts), "")
+    return _details(f"Training: epochs {facts['epochs']}{loss}", f'<div class="side">{table}{curve_of(trainings)}</div>')
 
 
-def _table_of_layers(layers: Layers) -> str:
-    rows = rows_of(layers)
-    body = "".join(_row(cells_of(row), indent=row.depth) for row in rows)
-    total = _row(("total", "", "", f"{layers.n_parameters:,}", f"{layers.flops:,}"), css="total")
-    head = "".join(f'<th{_css(i)}>{escape(text)}</th>' for i, text in enumerate(HEADERS))
+def _table_of_layers(layers: Layers, count: int) -> str:
+    table = table_of(layers, count)
+    head = "".join(f"<th{_css(name)}>{escape(name)}</th>" for name in table.headers)
+    lines = zip(table.lines, table.depths, strict=True)
+    body = "".join(f"<tr>{_cells(table.headers, line, depth)}</tr>" for line, depth in lines)
+    total = f'<tr class="total">{_cells(table.headers, table.total, 0)}</tr>'
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}{total}</tbody></table></div>'
 
 
-def _row(cells: Iterable[str], indent: int = 0, css: str = "") -> str:
-    texts = [f"<td{_css(i)}>{escape(text)}</td>" for i, text in enumerate(cells)]
-    if indent:
-        texts[0] = texts[0].replace("<td", f'<td style="padding-left: {0.6 + 1.2 * indent:.1f}em"', 1)
-    return f'<tr class="{css}">{"".join(texts)}</tr>'
+def _cells(headers: Iterable[str], texts: Iterable[str], depth: int) -> str:
+    first, *others = [f"{_css(name)}>{escape(text)}</td>" for name, text in zip(headers, texts, strict=True)]
+    indent = f' style="padding-left: {0.6 + 1.2 * depth:.1f}em"' if depth else ""
+    return f"<td{indent}{first}" + "".join(f"<td{other}" for other in others)
 
 
-def _css(column: int) -> str:
-    return ' class="number"' if column >= 3 else ""
+def _css(header: str) -> str:
+    return ' class="number"' if header in NUMBERS else ""
 
 
 def table_of_attributes(attributes: Mapping[str, Mapping[str, Any]]) -> str:

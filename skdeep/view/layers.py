@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from skdeep.config import Model
 from skdeep.contract import Network
 from skdeep.core import as_traced
+from skdeep.core.bounded_cache import BoundedCache
 from skdeep.core.cpu.rewriting import as_written
 from skdeep.core.flops import Scope, operations
 from skdeep.core.inputs import example_of, float_dtype, row_shapes
@@ -22,7 +23,7 @@ from skdeep.core.loss_parameters import WithLossParameters, network_of
 from skdeep.core.network import functions_of
 from skdeep.core.placement import Placement
 from skdeep.core.random import wrap_key
-from skdeep.linen import is_summarised_as_one, summary_title
+from skdeep.linen import PROGRESS, is_summarised_as_one, summary_title
 from skdeep.records import ModelState, Params
 
 Path = tuple[str, ...]
@@ -32,6 +33,9 @@ N_ROWS = 10_007
 needs once are negligible per row. A trace of any number of rows takes equally long."""
 
 _MARK = "skdeep:"
+
+_KNOWN = BoundedCache(16)
+"""The layers of networks that were shown lately: notebooks show the same estimators again and again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +117,19 @@ def layers_of(model: Model, dtype: Any = "float32", trained: tuple[Params, Model
     [(('Dense_0',), '(n, 8)', 40), (('output',), '(n, 3)', 27)]
     """
     dtype = jnp.dtype(dtype)
+    shapes = None if trained is None else jax.tree.map(_shape_of, trained)
+    key = model, dtype, None if shapes is None else (jax.tree.structure(shapes), tuple(jax.tree.leaves(shapes)))
+    try:
+        hash(key)
+    except TypeError:  # a network of users may hold values without a hash
+        return _traced_layers(model, dtype, shapes)
+    return _KNOWN.get(key, lambda: _traced_layers(model, dtype, shapes))
+
+
+def _traced_layers(model: Model, dtype: Any, shapes: Any) -> Layers:
     with Placement("cpu", 0, str(dtype)).active(), as_written():
         model = as_traced(model, dtype)
-        params, state = _shapes_of_new(model, dtype) if trained is None else jax.tree.map(_shape_of, trained)
+        params, state = _shapes_of_new(model, dtype) if shapes is None else shapes
         return _layers(model, dtype, params, state)
 
 
@@ -129,7 +143,7 @@ def _shapes_of_new(model: Model, dtype: Any) -> Any:
 
 
 def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(jnp.shape(leaf), jax.dtypes.canonicalize_dtype(leaf.dtype))
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
 def _layers(model: Model, dtype: Any, params: Params, state: ModelState) -> Layers:
@@ -157,7 +171,7 @@ def _layers(model: Model, dtype: Any, params: Params, state: ModelState) -> Laye
         tuple(layers),
         _worded_shapes(row_shapes(model.in_shape)),
         sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(params)),
-        sum(leaf.size for leaf in jax.tree.leaves(state)),
+        sum(leaf.size for keys, leaf in jax.tree_util.tree_leaves_with_path(state) if PROGRESS not in map(_name_of, keys)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from skdeep.view.layers import Layers, Path
@@ -100,7 +99,7 @@ class NetworkSummary:
         )
 
     def __str__(self) -> str:
-        tables = [_table(self.title(layers, count), layers) for layers, count in self.networks]
+        tables = [_text_of(self.title(layers, count), table_of(layers, count)) for layers, count in self.networks]
         return "\n\n".join([*tables, *self.notes()])
 
     __repr__ = __str__
@@ -153,29 +152,51 @@ def rows_of(layers: Layers) -> list[Row]:
     return shown
 
 
-HEADERS = ("layer", "type", "output shape", "parameters", "FLOPs per row")
+NUMBERS = ("parameters", "FLOPs per row")
+"""The columns that are aligned on the right."""
 
 
-def cells_of(row: Row) -> tuple[str, str, str, str, str]:
-    """Return the texts of a line; the name is not indented."""
-    return row.name, row.type, row.output_shape, *(
-        "" if row.is_group and not number else f"{number:,}" for number in (row.n_parameters, row.flops)
-    )
+class Table(NamedTuple):
+    """The texts of a table: headers, lines and the total, without columns that are empty. `depths` are the levels of the lines."""
+
+    headers: tuple[str, ...]
+    lines: list[tuple[str, ...]]
+    total: tuple[str, ...]
+    depths: list[int]
 
 
-def _table(title: str, layers: Layers) -> str:
-    rows = [("  " * row.depth + row.name, *cells_of(row)[1:]) for row in rows_of(layers)]
-    total = ("total", "", "", f"{layers.n_parameters:,}", f"{layers.flops:,}")
-    widths = [max(map(len, column)) for column in zip(HEADERS, *rows, total, strict=True)]
+def table_of(layers: Layers, count: int) -> Table:
+    """Return the texts of the table of a network that `count` members of an ensemble have."""
+    rows = rows_of(layers)
+    headers = ("layer", "type", "output shape", *NUMBERS)
+    lines = [_cells_of(row) for row in rows]
+    name = "total" if count == 1 else "total per network"
+    total = (name, "", "", f"{layers.n_parameters:,}", f"{layers.flops:,}")
+    kept = [i for i in range(len(headers)) if any(line[i] for line in lines) or headers[i] in NUMBERS]
+
+    def chosen(cells: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cells[i] for i in kept)
+
+    return Table(chosen(headers), list(map(chosen, lines)), chosen(total), [row.depth for row in rows])
+
+
+def _cells_of(row: Row) -> tuple[str, ...]:
+    n_parameters = "" if row.is_group and not row.n_parameters else f"{row.n_parameters:,}"
+    is_unknown = not row.output_shape  # a group of parameters in a network of pure functions
+    flops = "" if (row.is_group or is_unknown) and not row.flops else f"{row.flops:,}"
+    return row.name, row.type, row.output_shape, n_parameters, flops
+
+
+def _text_of(title: str, table: Table) -> str:
+    lines = [("  " * depth + line[0], *line[1:]) for depth, line in zip(table.depths, table.lines, strict=True)]
+    widths = [max(map(len, column)) for column in zip(table.headers, *lines, table.total, strict=True)]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([title, rule, *_lines([HEADERS], widths), rule, *_lines(rows, widths), rule, *_lines([total], widths)])
 
+    def aligned(cells: tuple[str, ...]) -> str:
+        places = zip(cells, widths, table.headers, strict=True)
+        return "  ".join(c.rjust(width) if name in NUMBERS else c.ljust(width) for c, width, name in places).rstrip()
 
-def _lines(rows: Any, widths: list[int]) -> Iterator[str]:
-    for row in rows:
-        left = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
-        right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
-        yield "  ".join([*left, *right]).rstrip()
+    return "\n".join([title, rule, aligned(table.headers), rule, *map(aligned, lines), rule, aligned(table.total)])
 
 
 def worded_bytes(n: int) -> str:

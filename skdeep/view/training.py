@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-LOSSES = ("train_loss", "val_loss")
+_NAMES = {"train_loss": "training loss", "val_loss": "validation loss", "val_score": "validation score"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,23 +53,22 @@ def _kept_epoch(estimator: Any) -> int | None:
     return int(best)
 
 
-def facts_of(estimator: Any, trainings: list[Training]) -> list[tuple[str, str]]:
-    """Return names and values of what a reader of a fitted estimator wants to know first."""
-    epochs = [training.n_epochs for training in trainings]
+def facts_of(estimator: Any, trainings: list[Training]) -> dict[str, str]:
+    """Return the facts by name that a reader of a fitted estimator wants to know first; those of members are joined."""
     seconds = sum(value for training in trainings for value in training.values("seconds") if not math.isnan(value))
-    facts = [("epochs", _worded_epochs(estimator, epochs))]
+    facts = {"epochs": _worded_epochs(estimator, [training.n_epochs for training in trainings])}
     kept = [training.best_epoch for training in trainings if training.best_epoch is not None]
     if kept:
-        facts.append(("parameters of epoch", _range(kept)))
-    for column in (*LOSSES, "val_score"):
-        values = [value for t in trainings if not math.isnan(value := t.at_kept_epoch(column))]
+        facts["best epoch"] = f"{_range(kept)}, whose parameters are kept"
+    for column, name in _NAMES.items():
+        values = [value for training in trainings if not math.isnan(value := training.at_kept_epoch(column))]
         if values:
-            facts.append((column.replace("val_", "validation ").replace("train_", "training "), _mean(values)))
+            facts[name] = _mean(values)
     if hasattr(estimator, "oof_score_"):
-        facts.append(("out-of-fold score", f"{estimator.oof_score_:.4g}"))
-    facts.append(("time", f"{seconds:.3g} s"))
-    if hasattr(estimator, "device"):
-        facts.append(("device", str(estimator.device)))
+        facts["out-of-fold score"] = f"{estimator.oof_score_:.4g}"
+    facts["time"] = f"{seconds:.3g} s"
+    if getattr(estimator, "device", "auto") != "auto":
+        facts["device"] = str(estimator.device)
     return facts
 
 
@@ -80,8 +79,8 @@ def _worded_epochs(estimator: Any, epochs: list[int]) -> str:
     last = getattr(estimator, "n_iter_", epochs[0])
     if not isinstance(most, int) or last > most:
         return str(epochs[0])
-    before = f" (in {epochs[0]} epochs of all fits)" if epochs[0] != last else ""
-    return f"{last} of {most}{'' if last == most else ', stopped early'}{before}"
+    of_all = f" ({epochs[0]} in all fits)" if epochs[0] > last else ""
+    return f"{last} of {most}{'' if last == most else ', stopped early'}{of_all}"
 
 
 def _range(values: list[int]) -> str:

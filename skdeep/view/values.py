@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MOST_CHARACTERS = 90
-_MOST_NAMED = 3
 _MOST_VALUES = 6
 
 
@@ -68,19 +67,24 @@ def _is_array(value: Any) -> bool:
 
 
 def _words_of_array(array: Any) -> str:
-    if len(array.shape) > 1 or math.prod(array.shape) > _MOST_VALUES or not hasattr(array, "tolist"):
-        return f"{math.prod(array.shape):,} values"
-    values = array.tolist()
+    n = math.prod(array.shape)
+    if len(array.shape) > 1 or not hasattr(array, "tolist"):
+        return f"{n:,} values"
+    values = array.tolist() if n <= _MOST_VALUES else array[:_MOST_VALUES].tolist()
     shown = [f"{v:.4g}" if isinstance(v, float) else _Repr().repr(v) for v in (values if isinstance(values, list) else [values])]
-    return ", ".join(shown)
+    return ", ".join(shown if n <= _MOST_VALUES else [*shown, "..."])
 
 
 def _words_of_arrays(arrays: list[tuple[str, Any]]) -> str:
+    """Return the number of arrays and values, with the names and shapes of as many arrays as fit."""
     total = sum(math.prod(array.shape) for _, array in arrays)
-    shown = [f"{name} {tuple(array.shape)}".strip() for name, array in arrays[:_MOST_NAMED]]
-    rest = ", ..." if len(arrays) > _MOST_NAMED else ""
-    count = f"{len(arrays)} array{'s' if len(arrays) > 1 else ''}"
-    return f"{count}, {total:,} value{'s' if total != 1 else ''}: {', '.join(shown)}{rest}"
+    text = f"{len(arrays)} array{'s' if len(arrays) > 1 else ''}, {total:,} value{'s' if total != 1 else ''}: "
+    shown: list[str] = []
+    for name, array in arrays:
+        shown.append(f"{name} {tuple(array.shape)}".strip())
+        if len(text) + len(", ".join([*shown, "..."])) > MOST_CHARACTERS:
+            return text + ", ".join([*shown[:-1], "..."])
+    return text + ", ".join(shown)
 
 
 def _arrays(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
