@@ -89,7 +89,7 @@ def _training(estimator: Any) -> str:
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in facts.items())
     table = f"<table><tbody>{rows}</tbody></table>"
     loss = next((f", {name} {facts[name]}" for name in ("validation loss", "training loss") if name in facts), "")
-    return _details(f"Training: epochs {facts['epochs']}{loss}", f'<div class="side">{table}{curve_of(trainings)}</div>')
+    return _details(f"Training: {facts['training']}{loss}", f'<div class="side">{table}{curve_of(trainings)}</div>')
 
 
 def _table_of_layers(layers: Layers, count: int) -> str:

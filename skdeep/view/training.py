@@ -56,7 +56,7 @@ def _kept_epoch(estimator: Any) -> int | None:
 def facts_of(estimator: Any, trainings: list[Training]) -> dict[str, str]:
     """Return the facts by name that a reader of a fitted estimator wants to know first; those of members are joined."""
     seconds = sum(value for training in trainings for value in training.values("seconds") if not math.isnan(value))
-    facts = {"epochs": _worded_epochs(estimator, [training.n_epochs for training in trainings])}
+    facts = {"training": _worded_epochs(estimator, [training.n_epochs for training in trainings])}
     kept = [training.best_epoch for training in trainings if training.best_epoch is not None]
     if kept:
         facts["best epoch"] = f"{_range(kept)}, whose parameters are kept"
@@ -74,13 +74,13 @@ def facts_of(estimator: Any, trainings: list[Training]) -> dict[str, str]:
 
 def _worded_epochs(estimator: Any, epochs: list[int]) -> str:
     if len(epochs) > 1:
-        return f"{_range(epochs)} in each of {len(epochs)} networks"
+        return f"{_range(epochs)} epochs in each of {len(epochs)} networks"
     most = getattr(estimator, "max_epochs", getattr(estimator, "max_iter", None))
     last = getattr(estimator, "n_iter_", epochs[0])
     if not isinstance(most, int) or last > most:
-        return str(epochs[0])
+        return f"{epochs[0]} epochs"
     of_all = f" ({epochs[0]} in all fits)" if epochs[0] > last else ""
-    return f"{last} of {most}{'' if last == most else ', stopped early'}{of_all}"
+    return f"{last} of {most} epochs{'' if last == most else ', stopped early'}{of_all}"
 
 
 def _range(values: list[int]) -> str:
