@@ -127,9 +127,11 @@ def ticks(low: float, high: float) -> list[float]:
 def log_ticks(low: float, high: float) -> list[float]:
     """Return powers of ten between two positive numbers, with 2 and 5 times them if these are few."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    decades = exponents[:: max(1, math.ceil(len(exponents) / 6))]
-    factors = (1, 2, 5) if len(exponents) <= 3 else (1,)
-    return [tick for e in decades for factor in factors if low <= (tick := factor * 10.0**e) <= high]
+    powers = [10.0**e for e in exponents]
+    if sum(low <= power <= high for power in powers) <= 2:
+        return [tick for power in powers for factor in (1, 2, 5) if low <= (tick := factor * power) <= high]
+    inside = [power for power in powers if low <= power <= high]
+    return inside[:: math.ceil(len(inside) / 6)]
 
 
 def epoch_ticks(last: int) -> list[int]:

@@ -37,7 +37,7 @@ def _set_inside(value: Any, usual: Any) -> Iterator[str]:
     """Yield the paths below a field that differ from the defaults there."""
     if isinstance(value, Component):
         yield from set_fields(value, usual)
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and any(isinstance(item, Component) for item in value):
         others = usual if isinstance(usual, tuple) else ()
         for i, item in enumerate(value):
             other = others[i] if i < len(others) else None
