@@ -18,13 +18,15 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 Scope = tuple[str, ...]
 """The names of `jax.named_scope` around an operation, from the outermost to the innermost."""
 
-ELEMENTWISE = frozenset(
-    "abs acos acosh add add_any asin asinh atan atan2 atanh cbrt ceil clamp cos cosh digamma div erf erf_inv erfc exp exp2 expm1 "
-    "floor integer_pow lgamma log log1p logistic max min mul neg pow rem round rsqrt sign sin sinh sqrt square sub tan tanh".split()
-)
-REDUCTIONS = frozenset(
-    "argmax argmin cumlogsumexp cummax cummin cumprod cumsum reduce_max reduce_min reduce_prod reduce_sum".split()
-)
+_ELEMENTWISE = """
+abs acos acosh add add_any asin asinh atan atan2 atanh cbrt ceil clamp cos cosh digamma div erf erf_inv erfc exp exp2 expm1 floor
+integer_pow lgamma log log1p logistic max min mul neg pow rem round rsqrt sign sin sinh sqrt square sub tan tanh
+"""
+_REDUCTIONS = """
+argmax argmin cumlogsumexp cummax cummin cumprod cumsum reduce_max reduce_min reduce_prod reduce_sum
+"""
+ELEMENTWISE, REDUCTIONS = frozenset(_ELEMENTWISE.split()), frozenset(_REDUCTIONS.split())
+"""The names of operations that count once per value of their output, and of those that count once per value of their input."""
 
 
 class Operation(NamedTuple):
@@ -92,7 +94,7 @@ def _bodies(equation: JaxprEqn) -> Iterator[Jaxpr]:
 
 
 def _shapes(equation: JaxprEqn) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(variable.aval.shape) for variable in equation.outvars)
+    return tuple(map(_shape, equation.outvars))
 
 
 def _flops(equation: JaxprEqn) -> int:
@@ -108,19 +110,21 @@ def _flops(equation: JaxprEqn) -> int:
 
 def _of_product(equation: JaxprEqn) -> int:
     (contracted, _), _ = equation.params["dimension_numbers"]
-    shape = equation.invars[0].aval.shape
-    return 2 * _size(equation.outvars[0]) * math.prod(shape[axis] for axis in contracted)
+    shape = _shape(equation.invars[0])
+    n_terms: int = math.prod(shape[axis] for axis in contracted)
+    return 2 * _size(equation.outvars[0]) * n_terms
 
 
 def _of_convolution(equation: JaxprEqn) -> int:
     """Count the products of all windows, with those of the padding."""
     kernel = equation.invars[1]
-    n_outputs = kernel.aval.shape[equation.params["dimension_numbers"].rhs_spec[0]]
+    n_outputs: int = _shape(kernel)[equation.params["dimension_numbers"].rhs_spec[0]]
     return 2 * _size(equation.outvars[0]) * _size(kernel) // max(1, n_outputs)
 
 
 def _of_windows(equation: JaxprEqn) -> int:
-    return _size(equation.outvars[0]) * math.prod(equation.params["window_dimensions"])
+    n_values: int = math.prod(equation.params["window_dimensions"])
+    return _size(equation.outvars[0]) * n_values
 
 
 def _of_updates(equation: JaxprEqn) -> int:
@@ -129,7 +133,7 @@ def _of_updates(equation: JaxprEqn) -> int:
 
 def _of_fourier(equation: JaxprEqn) -> int:
     """Count 5 N log2 N per transform of N values, the usual convention for transforms of complex numbers."""
-    lengths = math.prod(equation.params["fft_lengths"])
+    lengths: int = math.prod(equation.params["fft_lengths"])
     return round(5 * _size(equation.outvars[0]) * math.log2(max(2, lengths)))
 
 
@@ -146,7 +150,11 @@ _COUNTS: dict[str, Callable[[JaxprEqn], int]] = {
 
 
 def _size(variable: Any) -> int:
-    return math.prod(variable.aval.shape)
+    return math.prod(_shape(variable))
+
+
+def _shape(variable: Any) -> tuple[int, ...]:
+    return tuple(variable.aval.shape)
 
 
 def _is_of_floats(variable: Any) -> bool:

@@ -24,7 +24,9 @@ class NotebookView(BaseEstimator):
     _summary_calls: ClassVar[str] = "summary(X, y) or summary(input_shape=(8,), n_targets=3)"
     _components: ClassVar[dict[str, str]]
 
-    def summary(self, X: Any = None, y: Any = None, *, input_shape: Any = None, n_targets: Any = None) -> NetworkSummary:
+    def summary(
+        self, X: Any = None, y: Any = None, *, input_shape: Any = None, n_targets: Any = None
+    ) -> NetworkSummary:
         """Return a table of the network: its layers, their output shapes, parameters and floating-point operations.
 
         After `fit` no argument is needed. Before, give the data that `fit` will get, or shapes. The table is the same before and after.
@@ -86,10 +88,14 @@ class NotebookView(BaseEstimator):
 
         Fields of components are shown as set by the user only if they differ from their defaults.
         """
-        shown: Any = super()._get_params_html(deep, *args, **kwargs)  # type: ignore[misc]  # from scikit-learn 1.7 on
+        shown: Any = super()._get_params_html(deep, *args, **kwargs)  # from scikit-learn 1.7 on
         set_by_user = frozenset(_set_names(self))
         prefixes = tuple(f"{name}__" for name in self._components)
-        changed = [name for name in shown if name in shown.non_default and (not name.startswith(prefixes) or name in set_by_user)]
+        changed = [
+            name
+            for name in shown
+            if name in shown.non_default and (not name.startswith(prefixes) or name in set_by_user)
+        ]
         shown.data = {name: shown[name] for name in dict.fromkeys([*changed, *shown])}
         shown.non_default = tuple(changed)
         shown._html_repr = functools.partial(_with_section, self, shown._html_repr)
@@ -99,7 +105,7 @@ class NotebookView(BaseEstimator):
         """Return scikit-learn's record of the fitted attributes, shown with the shapes of arrays; scikit-learn calls it from 1.9 on."""
         from skdeep.view.html import table_of_attributes
 
-        shown: Any = super()._get_fitted_attr_html(*args, **kwargs)  # type: ignore[misc]  # from scikit-learn 1.9 on
+        shown: Any = super()._get_fitted_attr_html(*args, **kwargs)  # from scikit-learn 1.9 on
         shown._html_repr = functools.partial(table_of_attributes, shown)
         return shown
 

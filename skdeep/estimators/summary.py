@@ -30,7 +30,9 @@ def summarised(estimator: Any, X: Any, y: Any, input_shape: Any, n_targets: Any)
 
     owner = type(estimator).__name__
     if X is not None and (input_shape is not None or n_targets is not None):
-        raise ValueError(f"summary of {owner} takes X and y, or input_shape and n_targets. Got both. Leave out one pair.")
+        raise ValueError(
+            f"summary of {owner} takes X and y, or input_shape and n_targets. Got both. Leave out one pair."
+        )
     if X is None and input_shape is None:
         if y is not None or n_targets is not None:
             given, missing = ("y", "X") if y is not None else ("n_targets", "input_shape")
@@ -86,7 +88,9 @@ def example_data(estimator: Any, input_shape: Any, n_targets: Any) -> FitData:
     owner, has_y = type(estimator).__name__, is_classifier(estimator) or is_regressor(estimator)
     if has_y != (n_targets is not None):
         cure = "Give the number of classes, or of columns of y." if has_y else "Leave it out: there is no y."
-        raise ValueError(f"summary of {owner} {'needs n_targets beside' if has_y else 'takes no n_targets, only'} input_shape. {cure}")
+        raise ValueError(
+            f"summary of {owner} {'needs n_targets beside' if has_y else 'takes no n_targets, only'} input_shape. {cure}"
+        )
     if has_y and not _is_count(n_targets):
         raise ValueError(f"The 'n_targets' parameter of summary must be an int in [1, inf). Got {n_targets!r} instead.")
     n = max(2, int(n_targets)) if is_classifier(estimator) else 2
@@ -96,7 +100,9 @@ def example_data(estimator: Any, input_shape: Any, n_targets: Any) -> FitData:
     X = Inputs(arrays) if named else arrays[""]
     if is_classifier(estimator):
         return FitData(X, np.arange(n) % int(n_targets))
-    return FitData(X, np.ones((n, int(n_targets)), np.float32)[:, 0 if n_targets == 1 else slice(None)] if has_y else None)
+    return FitData(
+        X, np.ones((n, int(n_targets)), np.float32)[:, 0 if n_targets == 1 else slice(None)] if has_y else None
+    )
 
 
 def _checked_shape(shape: Any) -> tuple[int, ...]:
@@ -110,4 +116,4 @@ def _checked_shape(shape: Any) -> tuple[int, ...]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1

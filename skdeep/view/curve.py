@@ -95,10 +95,8 @@ class _Scale(NamedTuple):
         return _LEFT + (epoch - 1) / (self.last - 1) * (WIDTH - _LEFT - _RIGHT)
 
     def y(self, loss: float) -> float:
-        if self.is_log:
-            share = math.log(loss / self.low) / math.log(self.high / self.low)
-        else:
-            share = (loss - self.low) / (self.high - self.low)
+        loss, low, high = map(math.log, (loss, self.low, self.high)) if self.is_log else (loss, self.low, self.high)
+        share = (loss - low) / (high - low)
         return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
     def axes(self) -> list[str]:
@@ -151,12 +149,16 @@ def _drawn(line: Line, scale: _Scale, opacity: float) -> str:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.colour}"/>'
     text = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dashes = ' stroke-dasharray="5 2.5"' if line.label == "validation" else ""
-    return f'<polyline points="{text}" fill="none" stroke="{line.colour}" stroke-width="1.6" opacity="{opacity}"{dashes}/>'
+    return (
+        f'<polyline points="{text}" fill="none" stroke="{line.colour}" stroke-width="1.6" opacity="{opacity}"{dashes}/>'
+    )
 
 
 def _labels(lines: list[Line], scale: _Scale) -> list[str]:
     """Return the name of each kind of loss beside the end of its first line, at least 13 units apart."""
-    ends = sorted((scale.y(line.points[-1][1]), line) for line in {line.label: line for line in reversed(lines)}.values())
+    ends = sorted(
+        (scale.y(line.points[-1][1]), line) for line in {line.label: line for line in reversed(lines)}.values()
+    )
     heights = [y for y, _ in ends]
     for i, (above, below) in enumerate(pairwise(heights)):
         if below - above < 13:
@@ -179,4 +181,6 @@ def _marks(training: Training, scale: _Scale) -> list[str]:
     if not math.isfinite(loss):
         return []
     title = f"<title>epoch {epoch}: the parameters that are kept</title>"
-    return [f'<circle cx="{scale.x(epoch):.1f}" cy="{scale.y(loss):.1f}" r="4" fill="none" stroke="{colour}" stroke-width="1.8">{title}</circle>']
+    return [
+        f'<circle cx="{scale.x(epoch):.1f}" cy="{scale.y(loss):.1f}" r="4" fill="none" stroke="{colour}" stroke-width="1.8">{title}</circle>'
+    ]

@@ -38,7 +38,8 @@ _STYLE = """
 def page_of_summary(summary: NetworkSummary) -> str:
     """Return the tables of a summary as HTML, to be shown alone."""
     tables = [
-        f"<p><b>{escape(summary.title(layers, count))}</b></p>{_table_of_layers(layers, count)}" for layers, count in summary.networks
+        f"<p><b>{escape(summary.title(layers, count))}</b></p>{_table_of_layers(layers, count)}"
+        for layers, count in summary.networks
     ]
     return _styled("".join([*tables, *(f"<p>{escape(note)}</p>" for note in summary.notes())]))
 
@@ -53,7 +54,9 @@ def section_of(estimator: Any, networks: Callable[[Any], tuple[tuple[Layers, int
         line = "Network: its shapes are known after fit. Before that, summary shows them for given data or shapes."
         return _styled(f"<p>{escape(line)}</p>")
     parts = (lambda: _network(estimator, networks(estimator)), lambda: _training(estimator))
-    return _styled("".join(_shown_or_why(name, part) for name, part in zip(("network", "training"), parts, strict=True)))
+    return _styled(
+        "".join(_shown_or_why(name, part) for name, part in zip(("network", "training"), parts, strict=True))
+    )
 
 
 def _shown_or_why(name: str, part: Callable[[], str]) -> str:
@@ -77,7 +80,8 @@ def _network(estimator: Any, networks: tuple[tuple[Layers, int], ...]) -> str:
     name = ", ".join(layers.network if count == 1 else f"{count} x {layers.network}" for layers, count in networks)
     title = f"Network: {name}, {summary.n_parameters:,} parameters, {worded_count(summary.flops)} FLOPs per row"
     tables = [
-        (f"<p>{escape(summary.title(layers, count))}</p>" if len(networks) > 1 else "") + _table_of_layers(layers, count)
+        (f"<p>{escape(summary.title(layers, count))}</p>" if len(networks) > 1 else "")
+        + _table_of_layers(layers, count)
         for layers, count in networks
     ]
     return _details(title, "".join(tables))
@@ -114,7 +118,7 @@ def _css(header: str) -> str:
 def table_of_attributes(attributes: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the HTML of fitted attributes, given scikit-learn's records of them; only their values are read."""
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td>{escape(worded_type(record["value"]))}</td>'
+        f"<tr><td>{escape(name)}</td><td>{escape(worded_type(record['value']))}</td>"
         f'<td class="wide">{escape(worded_value(record["value"]))}</td></tr>'
         for name, record in attributes.items()
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -171,7 +170,11 @@ def _layers(model: Model, dtype: Any, params: Params, state: ModelState) -> Laye
         tuple(layers),
         _worded_shapes(row_shapes(model.in_shape)),
         sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(params)),
-        sum(leaf.size for keys, leaf in jax.tree_util.tree_leaves_with_path(state) if PROGRESS not in map(_name_of, keys)),
+        sum(
+            leaf.size
+            for keys, leaf in jax.tree_util.tree_leaves_with_path(state)
+            if PROGRESS not in map(_name_of, keys)
+        ),
     )
 
 
@@ -282,7 +285,9 @@ def _noted_modules(notes: Notes, trees: Any) -> Iterator[None]:
     import flax.linen as nn
 
     where = {
-        id(leaf): tuple(map(_name_of, keys)) for tree in trees for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        id(leaf): tuple(map(_name_of, keys))
+        for tree in trees
+        for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
     around: list[_Call] = []
 

@@ -71,7 +71,10 @@ def _words_of_array(array: Any) -> str:
     if len(array.shape) > 1 or not hasattr(array, "tolist"):
         return f"{n:,} values"
     values = array.tolist() if n <= _MOST_VALUES else array[:_MOST_VALUES].tolist()
-    shown = [f"{v:.4g}" if isinstance(v, float) else _Repr().repr(v) for v in (values if isinstance(values, list) else [values])]
+    shown = [
+        f"{v:.4g}" if isinstance(v, float) else _Repr().repr(v)
+        for v in (values if isinstance(values, list) else [values])
+    ]
     return ", ".join(shown if n <= _MOST_VALUES else [*shown, "..."])
 
 

@@ -20,9 +20,7 @@ def total(function, *arguments):
 
 def convolved(x, kernel, strides=(1, 1), padding="VALID", groups=1):
     layout = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
-        x, kernel, strides, padding, dimension_numbers=layout, feature_group_count=groups
-    )
+    return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=layout, feature_group_count=groups)
 
 
 @jax.custom_vjp
@@ -34,7 +32,11 @@ custom.defvjp(lambda x: (custom(x), x), lambda x, g: (g,))
 
 CLOSED_FORMS = {
     "product": (lambda x, w: x @ w, (ones(5, 3), ones(3, 2)), 2 * 5 * 3 * 2),
-    "batched product": (lambda x, w: jnp.einsum("bij,bjk->bik", x, w), (ones(4, 5, 3), ones(4, 3, 2)), 2 * 4 * 5 * 3 * 2),
+    "batched product": (
+        lambda x, w: jnp.einsum("bij,bjk->bik", x, w),
+        (ones(4, 5, 3), ones(4, 3, 2)),
+        2 * 4 * 5 * 3 * 2,
+    ),
     "convolution": (convolved, (ones(2, 8, 8, 3), ones(3, 3, 3, 7)), 2 * (2 * 6 * 6 * 7) * (3 * 3 * 3)),
     "strides": (
         lambda x, w: convolved(x, w, (2, 2), "SAME"),

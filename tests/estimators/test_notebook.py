@@ -84,7 +84,10 @@ def fitted():
 COLOURED = [
     (DeepClassifier(), []),
     (DeepClassifier(network="cnn"), ["network"]),
-    (DeepClassifier(learning_rate=0.1).set_params(network__widths=(4,)), ["network", "learning_rate", "network__widths"]),
+    (
+        DeepClassifier(learning_rate=0.1).set_params(network__widths=(4,)),
+        ["network", "learning_rate", "network__widths"],
+    ),
     (DeepClassifier(network=MLP(activation="tanh")), ["network", "network__activation"]),
     (DeepClassifier(optimizer=Adam(b1=0.8)), ["optimizer", "optimizer__b1"]),
     (
@@ -156,7 +159,11 @@ def test_fitted_attributes_say_shapes(fitted):
 @pytest.mark.parametrize(
     ("estimator", "data", "words"),
     [
-        (DeepRegressor(network=SMALL, n_estimators=2, **SHORT), (X, X[:, 0]), "2 x MLP, 42 parameters, 82 FLOPs per row"),
+        (
+            DeepRegressor(network=SMALL, n_estimators=2, **SHORT),
+            (X, X[:, 0]),
+            "2 x MLP, 42 parameters, 82 FLOPs per row",
+        ),
         (DeepRegressor(network=SMALL, cv=2, **SHORT), (X, X[:, 0]), "out-of-fold score"),
         (DeepAutoencoder(n_components=2, encoder=SMALL, **SHORT), (X,), "Network: Autoencoder"),
         (SequenceGenerator(embedding_features=4, **SHORT), (["hello", "world"],), "Network: NextToken"),

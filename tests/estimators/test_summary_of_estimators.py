@@ -52,9 +52,24 @@ CASES = {
     "two classes": (DeepClassifier(network=SMALL, **SHORT), X, CLASSES > 1, {"input_shape": (4,), "n_targets": 2}),
     "regressor": (DeepRegressor(network=SMALL, **SHORT), X, NUMBERS, {"input_shape": (4,), "n_targets": 1}),
     "two outputs": (DeepRegressor(network=SMALL, **SHORT), X, X[:, :2], {"input_shape": [4], "n_targets": 2}),
-    "named outputs": (DeepRegressor(network=SMALL, loss="gaussian_nll", **SHORT), X, NUMBERS, {"input_shape": 4, "n_targets": 1}),
-    "cnn": (DeepClassifier(network=CNN(widths=(4,)), **SHORT), IMAGES, CLASSES, {"input_shape": (6, 6, 1), "n_targets": 3}),
-    "lstm": (DeepClassifier(network=LSTM(units=4), **SHORT), SEQUENCES, CLASSES, {"input_shape": (5, 3), "n_targets": 3}),
+    "named outputs": (
+        DeepRegressor(network=SMALL, loss="gaussian_nll", **SHORT),
+        X,
+        NUMBERS,
+        {"input_shape": 4, "n_targets": 1},
+    ),
+    "cnn": (
+        DeepClassifier(network=CNN(widths=(4,)), **SHORT),
+        IMAGES,
+        CLASSES,
+        {"input_shape": (6, 6, 1), "n_targets": 3},
+    ),
+    "lstm": (
+        DeepClassifier(network=LSTM(units=4), **SHORT),
+        SEQUENCES,
+        CLASSES,
+        {"input_shape": (5, 3), "n_targets": 3},
+    ),
     "transformer": (
         DeepClassifier(network=Transformer(n_layers=1, features=4, n_heads=2), **SHORT),
         SEQUENCES,
@@ -75,18 +90,43 @@ CASES = {
         CLASSES,
         {"input_shape": (4,), "n_targets": 3},
     ),
-    "lbfgs": (MLPRegressor(hidden_layer_sizes=(5,), max_iter=50, solver="lbfgs", tol=1.0), X, NUMBERS, {"input_shape": (4,), "n_targets": 1}),
+    "lbfgs": (
+        MLPRegressor(hidden_layer_sizes=(5,), max_iter=50, solver="lbfgs", tol=1.0),
+        X,
+        NUMBERS,
+        {"input_shape": (4,), "n_targets": 1},
+    ),
     "preset": (
         TabularClassifier(network=RealMLP(widths=(8,)), max_epochs=1, tol=None, random_state=0),
         X,
         CLASSES,
         {"input_shape": (4,), "n_targets": 3},
     ),
-    "categories": (TabularRegressor(network=RealMLP(widths=(8,)), max_epochs=1, tol=None, random_state=0), TABLE, NUMBERS, None),
+    "categories": (
+        TabularRegressor(network=RealMLP(widths=(8,)), max_epochs=1, tol=None, random_state=0),
+        TABLE,
+        NUMBERS,
+        None,
+    ),
     "one-hot": (DeepRegressor(network=SMALL, **SHORT), TABLE, NUMBERS, None),
-    "tabm": (DeepClassifier(network=TabM(widths=(8,), n_members=3, n_bins=4), **SHORT), X, CLASSES, {"input_shape": (4,), "n_targets": 3}),
-    "ensemble": (DeepClassifier(network=SMALL, n_estimators=2, **SHORT), X, CLASSES, {"input_shape": (4,), "n_targets": 3}),
-    "folds": (DeepRegressor(network=SMALL, cv=3, n_estimators=2, **SHORT), X, NUMBERS, {"input_shape": (4,), "n_targets": 1}),
+    "tabm": (
+        DeepClassifier(network=TabM(widths=(8,), n_members=3, n_bins=4), **SHORT),
+        X,
+        CLASSES,
+        {"input_shape": (4,), "n_targets": 3},
+    ),
+    "ensemble": (
+        DeepClassifier(network=SMALL, n_estimators=2, **SHORT),
+        X,
+        CLASSES,
+        {"input_shape": (4,), "n_targets": 3},
+    ),
+    "folds": (
+        DeepRegressor(network=SMALL, cv=3, n_estimators=2, **SHORT),
+        X,
+        NUMBERS,
+        {"input_shape": (4,), "n_targets": 1},
+    ),
 }
 
 
@@ -119,7 +159,10 @@ def test_pretrained_encoder():
     autoencoder = DeepAutoencoder(n_components=2, encoder=SMALL, **SHORT).fit(X)
     frozen = DeepClassifier(network="linear", pretrain=FrozenEstimator(autoencoder), **SHORT)
     trained = clone(frozen).set_params(freeze_pretrained=False)
-    before, after = frozen.set_params(freeze_pretrained=True).summary(X, CLASSES), clone(frozen).fit(X, CLASSES).summary()
+    before, after = (
+        frozen.set_params(freeze_pretrained=True).summary(X, CLASSES),
+        clone(frozen).fit(X, CLASSES).summary(),
+    )
     assert str(before) == str(after)
     assert after.n_parameters == 2 * 3 + 3
     assert after.n_state == 4 * 8 + 8 + 8 * 2 + 2
@@ -130,9 +173,7 @@ def test_pretrained_encoder():
 
 def test_portfolio():
     names = ["a", "b"]
-    members = [
-        DeepClassifier(network=MLP(widths=(width,)), **SHORT).fit(X, CLASSES) for width in (8, 8, 4)
-    ]
+    members = [DeepClassifier(network=MLP(widths=(width,)), **SHORT).fit(X, CLASSES) for width in (8, 8, 4)]
     estimator = TabularClassifier(preset="portfolio")
     estimator.estimators_ = members
     summary = estimator.summary()
@@ -196,7 +237,11 @@ ERRORS = {
         "preset='portfolio' of TabularClassifier selects its networks by training them. Call summary after fit, or set one preset, such "
         "as 'tabm'.",
     ),
-    "wrong parameter": (DeepClassifier(max_epochs=0), {"X": X, "y": CLASSES}, "The 'max_epochs' parameter of DeepClassifier"),
+    "wrong parameter": (
+        DeepClassifier(max_epochs=0),
+        {"X": X, "y": CLASSES},
+        "The 'max_epochs' parameter of DeepClassifier",
+    ),
 }
 
 

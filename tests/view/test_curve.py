@@ -19,7 +19,7 @@ def training(train, validation=None, best_epoch=None):
 
 
 def drawn(*trainings):
-    root = ElementTree.fromstring(curve_of(trainings))  # noqa: S314  # made by this package
+    root = ElementTree.fromstring(curve_of(trainings))  # made by this package
     return root, [element.text for element in root.iter(f"{SVG}text")]
 
 

@@ -22,6 +22,7 @@ NESTED = Layers(
     4,
 )
 
+
 def test_text():
     summary = DeepClassifier(network=MLP(widths=(16,))).summary(input_shape=(4,), n_targets=3)
     assert str(summary).splitlines() == [
