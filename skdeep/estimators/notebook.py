@@ -61,9 +61,17 @@ class NotebookView(BaseEstimator):
         >>> from skdeep.networks import MLP
         >>> print(DeepClassifier(network=MLP(widths=(16,))).summary(input_shape=(4,), n_targets=3))
         DeepClassifier: MLP
-        ---------------------------------------------------------
+        ----------------------------------------------------------
         layer       type   output shape  parameters  FLOPs per row
-        ...
+        ----------------------------------------------------------
+        input              (n, 4)
+        Dense_0     Dense  (n, 16)               80            144
+        Function_0  relu   (n, 16)                0             16
+        output      Dense  (n, 3)                51             99
+        ----------------------------------------------------------
+        total                                   131            259
+        <BLANKLINE>
+        131 parameters (524 bytes). A prediction takes 259 FLOPs per row; n is the number of rows.
         """
         from skdeep.estimators.summary import summarised
 
