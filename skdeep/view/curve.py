@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from skdeep.view.training import Training
 
-WIDTH, HEIGHT = 460, 200
+WIDTH, HEIGHT = 430, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 84, 12, 34
 _MOST_POINTS = 300
 _MOST_LINES = 12

@@ -17,9 +17,10 @@ _STYLE = """
 .skdeep-view summary { padding: 0.5rem; cursor: pointer; }
 .skdeep-view summary::marker { font-size: 0.7rem; }
 .skdeep-view .scroll { overflow: auto; max-height: 32em; padding: 0 0.5rem 0.5rem; }
-.skdeep-view table { border-collapse: collapse; margin: 0; }
+.skdeep-view table { border-collapse: collapse; margin: 0; font-size: inherit; }
+.skdeep-view :is(table, thead, tbody, tr) { background: transparent !important; color: inherit !important; border: none !important; }
 .skdeep-view table :is(td, th) {
-  border: 1px solid rgba(128, 128, 128, 0.3); padding: 0.25em 0.6em; color: inherit; background: transparent;
+  border: 1px solid rgba(128, 128, 128, 0.3); padding: 0.25em 0.6em; color: inherit !important; background: transparent;
   text-align: left !important; white-space: nowrap; font-weight: normal;
 }
 .skdeep-view table th, .skdeep-view tr.total td { font-weight: bold !important; }

@@ -59,7 +59,7 @@ def facts_of(estimator: Any, trainings: list[Training]) -> dict[str, str]:
     facts = {"training": _worded_epochs(estimator, [training.n_epochs for training in trainings])}
     kept = [training.best_epoch for training in trainings if training.best_epoch is not None]
     if kept:
-        facts["best epoch"] = f"{_range(kept)}, whose parameters are kept"
+        facts["best epoch"] = f"{_range(kept)} (kept)"
     for column, name in _NAMES.items():
         values = [value for training in trainings if not math.isnan(value := training.at_kept_epoch(column))]
         if values:

@@ -133,7 +133,7 @@ def test_values_are_those_of_the_history(fitted):
     found = text_of(fitted)
     assert f"training loss {best['train_loss']:.4g}" in found
     assert f"validation loss {best['val_loss']:.4g}" in found
-    assert f"best epoch {fitted.best_epoch_}, whose parameters are kept" in found
+    assert f"best epoch {fitted.best_epoch_} (kept)" in found
 
 
 def test_stopped_early():

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from skdeep.view.curve import curve_of, epoch_ticks, log_ticks, ticks
+from skdeep.view.curve import HEIGHT, WIDTH, curve_of, epoch_ticks, log_ticks, ticks
 from skdeep.view.training import Training
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -59,8 +59,8 @@ def test_members_have_a_line_each():
 def test_unusual_losses(losses):
     root, _ = drawn(training(losses))
     for x, y in [place for line in places(root) for place in line]:
-        assert 0 <= x <= 460
-        assert 0 <= y <= 200
+        assert 0 <= x <= WIDTH
+        assert 0 <= y <= HEIGHT
 
 
 @pytest.mark.parametrize("losses", [[], [math.nan, math.nan]])
