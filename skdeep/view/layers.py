@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
-from urllib.parse import quote, unquote
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,16 +20,10 @@ from skdeep.core.loss_parameters import WithLossParameters, network_of
 from skdeep.core.network import functions_of
 from skdeep.core.placement import Placement
 from skdeep.core.random import wrap_key
-from skdeep.linen import PROGRESS, is_summarised_as_one, summary_title
+from skdeep.linen import PROGRESS
 from skdeep.records import ModelState, Params
-
-Path = tuple[str, ...]
-
-N_ROWS = 10_007
-"""The traced number of rows: a prime, so that the axis of rows is found in shapes, and large, so that the operations that a batch
-needs once are negligible per row. A trace of any number of rows takes equally long."""
-
-_MARK = "skdeep:"
+from skdeep.view.modules import Notes, Path, marked_path, name_of_key, noted_modules
+from skdeep.view.shapes import N_ROWS, worded_input, worded_shape
 
 _KNOWN = BoundedCache(16)
 """The layers of networks that were shown lately: notebooks show the same estimators again and again."""
@@ -150,30 +142,31 @@ def _layers(model: Model, dtype: Any, params: Params, state: ModelState) -> Laye
 
     def predict(params: Params, state: ModelState, x: Any) -> Any:
         network = functions_of(model.network, model.in_shape, model.n_raw)
-        with _noted_modules(notes, (params, state)):
+        with noted_modules(notes, (params, state)):
             return network.apply(params, state, x, False, None, jnp.ones(N_ROWS, float_dtype(x)))[0]
 
     x = jax.eval_shape(lambda: example_of(model.in_shape, N_ROWS, dtype))
     trace, raw = jax.make_jaxpr(predict, return_shape=True)(params, state, x)
-    own = _without_wrapper(model.network)
     flops, scopes = _flops_by_path(trace, notes.rows, params)
     rows = {**scopes, **notes.rows}
     counts = _parameters_by_path(params, {**dict(zip(scopes, scopes, strict=True)), **notes.owners})
     title = _title(network_of(model))
-    rows[()] = (title, worded_shape(raw))
-    layers = [
-        Layer(own(path), *rows.get(path, ("", "")), counts.get(path, 0), flops.get(path, 0))
-        for path in [(), *_in_tree_order({**rows, **counts})]
-    ]
+    layers: dict[Path, Layer] = {(): Layer((), title, worded_shape(raw), counts.get((), 0), flops.get((), 0))}
+    for path in _in_tree_order({**rows, **counts}):
+        shown, numbers = _shown_path(model.network, path), (counts.get(path, 0), flops.get(path, 0))
+        if shown:
+            layers[shown] = Layer(shown, *rows.get(path, ("", "")), *numbers)
+        else:  # the network inside `WithLossParameters`
+            layers[()] = dataclasses.replace(layers[()], n_parameters=numbers[0], flops=layers[()].flops + numbers[1])
     return Layers(
         title,
-        tuple(layers),
-        _worded_shapes(row_shapes(model.in_shape)),
+        tuple(layers.values()),
+        worded_input(row_shapes(model.in_shape)),
         sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(params)),
         sum(
             leaf.size
             for keys, leaf in jax.tree_util.tree_leaves_with_path(state)
-            if PROGRESS not in map(_name_of, keys)
+            if PROGRESS not in map(name_of_key, keys)
         ),
     )
 
@@ -184,11 +177,9 @@ def _title(network: Network) -> str:
     return getattr(made_of, "__name__", type(made_of).__name__)
 
 
-def _without_wrapper(network: Network) -> Callable[[Path], Path]:
-    """Return the function that removes the name which `WithLossParameters` puts before the paths of the user's network."""
-    if not isinstance(network, WithLossParameters):
-        return lambda path: path
-    return lambda path: path[1:] if path[:1] == ("network",) else path
+def _shown_path(network: Network, path: Path) -> Path:
+    """Return a path without the name which `WithLossParameters` puts before the paths of the user's network."""
+    return path[1:] if isinstance(network, WithLossParameters) and path[:1] == ("network",) else path
 
 
 def _flops_by_path(
@@ -198,23 +189,13 @@ def _flops_by_path(
     total: dict[Path, int] = {}
     scopes: dict[Path, tuple[str, str]] = {}
     for operation in operations(trace):
-        path = _marked(operation.scope)
+        path = marked_path(operation.scope)
         if path is None or path not in rows:
             path = _named_in(params, operation.scope)
             if path:
                 scopes[path] = ("", worded_shape(operation.shapes))
         total[path] = total.get(path, 0) + operation.flops
     return {path: round(flops / N_ROWS) for path, flops in total.items()}, scopes
-
-
-def _marked(scope: Scope) -> Path | None:
-    """Return the path of the innermost module that a scope is in, None if there is none."""
-    mark = next((name for name in reversed(scope) if name.startswith(_MARK)), None)
-    return None if mark is None else tuple(map(unquote, mark.removeprefix(_MARK).split(".")[1:]))
-
-
-def _mark_of(path: Path) -> str:
-    return _MARK + "".join(f".{quote(name, safe='').replace('.', '%2E')}" for name in path)
 
 
 def _named_in(params: Params, scope: Scope) -> Path:
@@ -230,15 +211,11 @@ def _parameters_by_path(params: Params, owners: Mapping[Path, Path]) -> dict[Pat
     """Return the number of parameters of each layer; `owners` gives the layer of the parameters that are below a path."""
     total: dict[Path, int] = {}
     for keys, leaf in jax.tree_util.tree_leaves_with_path(params):
-        names = tuple(map(_name_of, keys))
+        names = tuple(map(name_of_key, keys))
         known = (owners[names[:length]] for length in range(len(names), -1, -1) if names[:length] in owners)
         path = next(known, names[:-1] or names)
         total[path] = total.get(path, 0) + leaf.size
     return total
-
-
-def _name_of(key: Any) -> str:
-    return str(next(value for name in ("key", "name", "idx") if (value := getattr(key, name, None)) is not None))
 
 
 def _in_tree_order(paths: Mapping[Path, Any]) -> Iterator[Path]:
@@ -255,101 +232,3 @@ def _in_tree_order(paths: Mapping[Path, Any]) -> Iterator[Path]:
             yield from below(child)
 
     yield from below(())
-
-
-class Notes(NamedTuple):
-    """The linen modules that a trace called.
-
-    `rows` holds type and output shape of each layer by its path, and `owners` the path of the layer that each module belongs to.
-    """
-
-    rows: dict[Path, tuple[str, str]]
-    owners: dict[Path, Path]
-
-
-class _Call(NamedTuple):
-    """A module that is being called: the path of its outermost module, its own path, and whether it is one layer with all inside."""
-
-    prefix: Path
-    path: Path
-    is_one: bool
-
-
-@contextlib.contextmanager
-def _noted_modules(notes: Notes, trees: Any) -> Iterator[None]:
-    """Note type and output shape of each linen module that is called in the block, and mark its operations in the trace.
-
-    Paths of modules are those of their parameters in `trees`, which hold the traced parameters and model state. A module that comes with
-    Flax is one layer, with all modules inside it.
-    """
-    import flax.linen as nn
-
-    where = {
-        id(leaf): tuple(map(_name_of, keys))
-        for tree in trees
-        for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-    around: list[_Call] = []
-
-    def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        module, title = context.module, summary_title(context.module)
-        outer = around[-1] if around else _Call((), (), False)
-        if context.method_name == "setup" or not title:
-            return call(*args, **kwargs)
-        prefix = outer.prefix if module.path else _path_of(module.variables, where, outer.prefix)
-        path = (*prefix, *map(str, module.path))
-        if outer.is_one:
-            notes.owners.setdefault(path, outer.path)
-            return call(*args, **kwargs)
-        notes.owners[path] = path
-        notes.rows.setdefault(path, (title, ""))
-        around.append(_Call(prefix, path, is_summarised_as_one(module)))
-        try:
-            with jax.named_scope(_mark_of(path)):
-                output = call(*args, **kwargs)
-        finally:
-            around.pop()
-        if context.method_name == "__call__" or not notes.rows[path][1]:
-            notes.rows[path] = (title, worded_shape(output))
-        return output
-
-    with nn.intercept_methods(note):
-        yield
-
-
-def _path_of(variables: Mapping[str, Any], where: Mapping[int, Path], otherwise: Path) -> Path:
-    """Return the path of a module that is called on its own by a network of functions, from the place of its first variable."""
-    for tree in variables.values():
-        for keys, leaf in jax.tree_util.tree_leaves_with_path(tree):
-            if id(leaf) in where:
-                path = where[id(leaf)]
-                return path[: len(path) - len(keys)]
-    return otherwise
-
-
-def worded_shape(output: Any) -> str:
-    """Return the shapes of arrays, in which n is the number of rows: "(n, 3)", "mean (n, 1), scale (n, 1)"."""
-    if isinstance(output, Mapping):
-        return ", ".join(f"{name} {worded_shape(value)}" for name, value in output.items())
-    if isinstance(output, tuple) and output and all(isinstance(length, int) for length in output):
-        shapes = [output]
-    elif isinstance(output, tuple | list):
-        return ", ".join(dict.fromkeys(map(worded_shape, output)))
-    else:
-        shapes = [tuple(leaf.shape) for leaf in jax.tree.leaves(output) if hasattr(leaf, "shape")]
-    return ", ".join(dict.fromkeys(map(_worded, shapes)))
-
-
-def _worded(shape: tuple[int, ...]) -> str:
-    first, *others = shape or (0,)
-    if not shape or not first or first % N_ROWS:
-        return str(shape)
-    times = first // N_ROWS
-    axes = [f"{times}n" if times > 1 else "n", *map(str, others)]
-    return f"({', '.join(axes)}{',' if len(axes) == 1 else ''})"
-
-
-def _worded_shapes(shapes: Any) -> str:
-    if isinstance(shapes, Mapping):
-        return ", ".join(f"{name} {_worded((N_ROWS, *shape))}" for name, shape in shapes.items())
-    return _worded((N_ROWS, *shapes))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple
 
-from skdeep.view.layers import Layers, Path
+from skdeep.view.layers import Layers
+from skdeep.view.modules import Path
 
 
 class Row(NamedTuple):

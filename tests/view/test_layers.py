@@ -287,6 +287,7 @@ def test_named_outputs_and_parameters_of_the_loss():
     found = layers_of(model_for(MLP(widths=(8,)), (4,), OneWidth(), Task("regression", 2)))
     names = ["/".join(layer.path) for layer in found.layers]
     assert names[0] == ""
+    assert len(set(names)) == len(names)
     assert {"Dense_0", "output", "loss"} <= set(names)
     assert found.layers[0].output_shape == "log_width (n, 2), mean (n, 2)"
     assert found.network == "MLP"
