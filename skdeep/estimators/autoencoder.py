@@ -149,6 +149,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         "schedule": "schedule",
     }
     _default_loss = "squared_error"
+    _summary_calls = "summary(X) or summary(input_shape=(8,))"
     _accepts_sparse = False
 
     network_: Autoencoder

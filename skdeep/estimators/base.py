@@ -19,6 +19,7 @@ from skdeep.estimators.callbacks import CallbackSupportMixin
 from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.memory import Memory
 from skdeep.estimators.nested import NestedParameters
+from skdeep.estimators.notebook import NotebookView
 from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split, check_serves
 from skdeep.estimators.resolve import Resolved
 from skdeep.estimators.scoring import EstimatorScores, ScoredRows
@@ -32,7 +33,7 @@ def check_some_weight(weight: np.ndarray) -> None:
         raise ValueError("Sample weights must contain at least one positive weight. Got all zero.")
 
 
-class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
+class TrainedEstimator(NotebookView, CallbackSupportMixin, NestedParameters, FittedNetwork):
     """Base of all estimators: the methods that `prepare` calls, and those that store and report an outcome.
 
     They are defined here in about the order of the calls.
