@@ -48,6 +48,27 @@ def call_arguments(module: Any, train: bool, row_mask: Any, step_mask: Any = Non
     return arguments | {name: mask for name, mask in masks.items() if name in names}
 
 
+def summary_title(module: Any) -> str:
+    """Return the type of a module in summaries: its attribute `summary_title`, else the name of its class; empty to leave it out."""
+    title: str = getattr(module, "summary_title", class_of(module).__name__)
+    return title
+
+
+def is_summarised_as_one(module: Any) -> bool:
+    """Return True if summaries show a module as one layer with all modules inside it.
+
+    A module declares it by a class variable `summary_as_one`. Flax's own modules are one layer, except its containers.
+    """
+    cls = class_of(module)
+    is_layer_of_flax = cls.__module__.startswith("flax.") and cls.__name__ != "Sequential"
+    return bool(getattr(module, "summary_as_one", is_layer_of_flax))
+
+
+def class_of(module: Any) -> type:
+    """Return the class of a module as its author wrote it, not the one that a transformation such as `nn.remat` made of it."""
+    return next(cls for cls in type(module).__mro__ if cls.__module__ != "flax.linen.transforms")
+
+
 def rows_as_arguments(module: Any, x: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the positional and the named arguments that pass rows to a Flax module's `__call__`.
 

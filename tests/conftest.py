@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import get_args
@@ -98,8 +99,13 @@ class Memory:
 
 
 def pytest_configure(config):
-    """Let `Memory` act on all tests of a run, not only on those in this folder."""
+    """Let `Memory` act on all tests of a run, not only on those in this folder, and let Ctrl-C interrupt.
+
+    A shell that starts the tests by `command &` makes them ignore SIGINT, and tests of interrupts would wait for ever.
+    """
     config.pluginmanager.register(Memory())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def resident_bytes():

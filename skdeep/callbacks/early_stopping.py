@@ -26,15 +26,16 @@ class EarlyStopping(EpochCallback):
 
     Parameters
     ----------
-    metric : {"train_loss", "val_loss", "val_score"}, default="val_loss"
-        The column of `history_`. "val_loss" and "val_score" need validation rows: `early_stopping=True`, or `X_val`. "val_score"
-        also needs a scorer as `scoring`.
+    metric : str, default="val_loss"
+        The column of `history_`: "train_loss", "val_loss", "val_score", or a score of the estimator's `metrics`, such as
+        "val_accuracy". All but "train_loss" need validation rows: `early_stopping=True`, or `X_val`. "val_score" also needs a
+        scorer as `scoring`.
     patience : int, default=10
         The number of epochs without improvement after which training stops.
     min_delta : float, default=0.0
         The least change that counts as an improvement is larger than this number.
     mode : {"auto", "min", "max"}, default="auto"
-        Whether lower or higher values are better. "auto" is "max" for "val_score", else "min".
+        Whether lower or higher values are better. "auto" is "max" for scores and "min" for losses.
 
     Raises
     ------

@@ -6,7 +6,8 @@ import math
 import threading
 from typing import Any
 
-REPORTED = ("auto", "val_loss", "val_score")
+from skdeep.callbacks.metrics import check_column, values_of
+from skdeep.history import is_score
 
 
 class OptunaPruning:
@@ -22,8 +23,9 @@ class OptunaPruning:
     ----------
     trial : optuna.trial.Trial
         Of a study with one objective. Each trial needs a callback of its own.
-    monitor : {"auto", "val_loss", "val_score"}, default="auto"
-        The column of `history_` that is reported. "auto" is "val_score" if the training has one, that is if `scoring` is a scorer, else
+    monitor : str, default="auto"
+        The column of `history_` that is reported: "val_loss", "val_score", or a score of the estimator's `metrics`, such as
+        "val_accuracy". "auto" is "val_score" if the training has one, that is if `scoring` is a scorer, else
         "val_loss". The direction of the study decides the sign: if it is "maximize", the negative loss is reported; if it is "minimize",
         the loss, or the negative score. Values of pruners, such as the bounds of `optuna.pruners.ThresholdPruner`, refer to what is
         reported.
@@ -75,8 +77,7 @@ class OptunaPruning:
         _check_optuna()
         if not (hasattr(trial, "report") and hasattr(trial, "should_prune")):
             raise TypeError(f"The trial of OptunaPruning must be a trial of Optuna. Got {trial!r} instead.")
-        if monitor not in REPORTED:
-            raise ValueError(f"The monitor of OptunaPruning must be one of {REPORTED}. Got {monitor!r} instead.")
+        check_column("OptunaPruning", "monitor", monitor, ("auto", "val_loss"))
         directions = [direction.name for direction in getattr(getattr(trial, "study", None), "directions", [])]
         if len(directions) > 1:
             raise ValueError(
@@ -141,10 +142,8 @@ class OptunaPruning:
         column = self._monitor
         if column == "auto":
             column = "val_loss" if math.isnan(history["val_score"].iloc[-1]) else "val_score"
-        if math.isnan(history[column].iloc[-1]) and not math.isnan(history["train_loss"].iloc[-1]):
-            raise ValueError(f"OptunaPruning reports {column}, but {type(estimator).__name__} has {_MISSING[column]}")
-        is_as_wanted = (column == "val_score") == self._maximizes
-        return [float(value) if is_as_wanted else -float(value) for value in history[column]]
+        sign = 1.0 if is_score(column) == self._maximizes else -1.0
+        return [sign * value for value in values_of("OptunaPruning reports", column, estimator, history)]
 
     def _report_epochs(self, values: list[float]) -> None:
         """Report the epochs that are new, of the first fit; a fit that continues from a checkpoint has several at once."""
@@ -170,12 +169,6 @@ class OptunaPruning:
             import optuna
 
             raise optuna.TrialPruned(self._pruned)
-
-
-_MISSING = {
-    "val_loss": "no validation rows. Set early_stopping=True, or give X_val and y_val to fit.",
-    "val_score": "no validation score. Set scoring to a scorer, such as 'accuracy', and early_stopping=True; or use monitor='val_loss'.",
-}
 
 
 def _check_optuna() -> None:

@@ -18,13 +18,14 @@ class StopAt(EpochCallback):
 
     Parameters
     ----------
-    metric : {"train_loss", "val_loss", "val_score"}
-        The column of `history_`. "val_loss" and "val_score" need validation rows: `early_stopping=True`, or `X_val`. "val_score"
-        also needs a scorer as `scoring`.
+    metric : str
+        The column of `history_`: "train_loss", "val_loss", "val_score", or a score of the estimator's `metrics`, such as
+        "val_accuracy". All but "train_loss" need validation rows: `early_stopping=True`, or `X_val`. "val_score" also needs a
+        scorer as `scoring`.
     value : float
         In units of the metric.
     mode : {"auto", "min", "max"}, default="auto"
-        Whether lower or higher values are better. "auto" is "max" for "val_score", else "min".
+        Whether lower or higher values are better. "auto" is "max" for scores and "min" for losses.
 
     Raises
     ------

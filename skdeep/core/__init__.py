@@ -2,7 +2,7 @@
 
 1. From data to rows, on the host: `encode`, `target` and `encoding` (encode X and y, decode raw outputs), `rows` (weights,
    merging of equal rows, the validation split). For texts: `texts`, `tokens`, `text_encoding`.
-2. A training as a value: `job`, `placement` (device and type of numbers), `history`. `run` starts it; `identity` computes
+2. A training as a value: `job`, `placement` (device and type of numbers). `run` starts it; `identity` computes
    its digests.
 3. From rows to programs: `feeds`, then `sparse_rows` and `batch` inside the program.
 4. The program: `network`, `augment`, `objective`, `step`, `stopping`; `programs` compiles and caches it.

@@ -25,7 +25,7 @@ from skdeep.core.identity import readable
 from skdeep.core.job import Job
 from skdeep.core.run import run
 from skdeep.core.watcher import Course, Passing, Watcher
-from skdeep.records import Outcome, Snapshot, TrainState
+from skdeep.records import Outcome, Snapshot
 
 LARGEST_SHARE = 0.02
 """Snapshots without a given interval take at most this share of the time of a training."""
@@ -55,8 +55,8 @@ class Interval(NamedTuple):
 class Kept(Protocol):
     """The kept snapshots of one training, which no other thread or process uses meanwhile."""
 
-    def newest(self, start: TrainState, last_epoch: int) -> Snapshot | None:
-        """Return the newest snapshot at or before the end of an epoch; `start` has the tree, shapes and types of its state."""
+    def newest(self, job: Job) -> Snapshot | None:
+        """Return the newest snapshot at or before the end of the job's last epoch, with the job's columns and form of the state."""
         ...
 
     def put(self, snapshot: Snapshot, is_end: bool) -> None:
@@ -106,7 +106,7 @@ def run_kept(job: Job, watcher: Watcher, store: Store, interval: Interval, callb
     """
     identity = job.identity() if callbacks is None else stopped_by(job.identity(), callbacks)
     with store.opened(identity, watcher) as kept:
-        snapshot = kept.newest(job.start, job.last_epoch)
+        snapshot = kept.newest(job)
         if snapshot is not None:
             watcher.go_on(snapshot)
         return run(job.replace(snapshot=snapshot), Keeper(watcher, kept, interval))
@@ -241,12 +241,12 @@ class _InMemory:
         self._store, self._identity, self._training = store, identity, training
         self._cost = 0.0
 
-    def newest(self, start: TrainState, last_epoch: int) -> Snapshot | None:
+    def newest(self, job: Job) -> Snapshot | None:
         points = self._training.points
         if not points:
             return None
         self._store.use(self._identity, self._training)
-        found = [place for place in points if place <= (last_epoch, 0)]
+        found = [place for place in points if place <= (job.last_epoch, 0)]
         return points[max(found)].snapshot if found else None
 
     def put(self, snapshot: Snapshot, is_end: bool) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from skdeep.config import FitConfig
 from skdeep.core.drivers.steps import Steps
 from skdeep.core.feeds import EpochOrder
-from skdeep.core.history import History
 from skdeep.core.identity import identity_of, signature_of
 from skdeep.core.placement import Placement
 from skdeep.core.rows import WeightedRows
 from skdeep.core.streamed_rows import StreamedRows
 from skdeep.core.watcher import Watcher
+from skdeep.history import History, columns_with
 from skdeep.records import ModelState, Outcome, Params, Snapshot, TrainState
 
 
@@ -24,6 +24,25 @@ class Driver(Protocol):
 
     def drive(self, job: Job, watcher: Watcher) -> Outcome:
         """Train the job; see `skdeep.core.run.run`."""
+        ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Scores of parameters on validation rows, computed on the host after each epoch; greater is better.
+
+    `names` are the columns of the history that a call returns; they begin with "val_". Early stopping watches "val_score", if the
+    configuration says that it watches a score.
+    """
+
+    names: tuple[str, ...]
+
+    def __call__(self, params: Params, model_state: ModelState) -> dict[str, float]:
+        """Return the scores by name."""
+        ...
+
+    def identity_parts(self) -> list[Any]:
+        """Return the values that determine the scores, for `Job.identity`."""
         ...
 
 
@@ -65,8 +84,8 @@ class Job:
         Trains by blocks of compiled steps, or by SciPy's L-BFGS-B.
     validation : WeightedRows or None, default=None
         Encoded rows whose loss is computed after each epoch.
-    score : callable or None, default=None
-        `score(params, model_state)`, greater is better, called after each epoch.
+    scores : Scores or None, default=None
+        Called after each epoch; each score is a column of the history.
     snapshot : Snapshot or None, default=None
         The point from which an interrupted training continues; None starts at `start`.
     encoding : object, default=None
@@ -90,7 +109,7 @@ class Job:
     last_epoch: int
     driver: Any = _STEPS
     validation: WeightedRows | None = None
-    score: Callable[[Params, ModelState], float] | None = None
+    scores: Scores | None = None
     snapshot: Snapshot | None = None
     encoding: Any = None
     ids: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -99,6 +118,11 @@ class Job:
     def replace(self, **changes: Any) -> Job:
         """Return the job with some fields changed."""
         return dataclasses.replace(self, **changes)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the history."""
+        return columns_with(() if self.scores is None else self.scores.names)
 
     def signature(self) -> str:
         """Return a digest that is equal for jobs that share a program and can be stacked.

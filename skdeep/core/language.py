@@ -60,7 +60,9 @@ class NextToken(Network):
             return {"embedding": table, "network": params}, state
 
         def apply(params: Params, state: ModelState, x: Array, *rest: Any) -> tuple[Array, ModelState]:
-            raw, state = inner.apply(params["network"], state, params["embedding"][x], *rest)
+            with jax.named_scope("embedding"):
+                embedded = params["embedding"][x]
+            raw, state = inner.apply(params["network"], state, embedded, *rest)
             self._check_shape(raw.shape, (*x.shape, self.n_tokens))
             return raw, state
 

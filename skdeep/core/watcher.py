@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Protocol, runtime_checkable
 
-from skdeep.core.history import History
+from skdeep.history import History
 from skdeep.records import ModelState, Params, Snapshot
 
 SECONDS_PER_BLOCK = 0.25

@@ -48,4 +48,4 @@ def has_values(histories: dict[str, pd.DataFrame], column: str) -> bool:
 def _cure(column: str) -> str:
     if column == "val_score":
         return "Fit with early_stopping=True and a scorer as scoring."
-    return "Fit with validation rows: early_stopping=True, or X_val and y_val." if column == "val_loss" else ""
+    return "Fit with validation rows: early_stopping=True, or X_val and y_val." if column.startswith("val_") else ""

@@ -12,6 +12,7 @@ from skdeep.display.axes import log_helps, panels, pyplot_for
 from skdeep.display.columns import columns_of, has_values
 from skdeep.display.curve_styles import add_legend, style_of
 from skdeep.display.fitted import fitted_network, members_of
+from skdeep.history import is_score
 
 _LABELS = {
     "train_loss": "loss",
@@ -21,6 +22,11 @@ _LABELS = {
     "seconds": "seconds per epoch",
 }
 """The label of the panel of each column; columns with one label share a panel."""
+
+
+def _label(column: str) -> str:
+    is_metric = is_score(column) and column not in _LABELS
+    return f"validation {column.removeprefix('val_')}" if is_metric else _LABELS.get(column, column)
 
 
 class TrainingCurvesDisplay:
@@ -192,14 +198,14 @@ class TrainingCurvesDisplay:
         pyplot_for(f"{type(self).__name__}.plot")
         from matplotlib.ticker import MaxNLocator
 
-        labels = list(dict.fromkeys(_LABELS.get(column, column) for column in self._columns))
+        labels = list(dict.fromkeys(_label(column) for column in self._columns))
         is_outside = ax is None and len(self.histories) > 1
         size = (8.8 if is_outside else 6.4, 4.4 if len(labels) == 1 else 2.6)
         axes = panels(f"{type(self).__name__}.plot", ax, len(labels), size=size, sharex=True)
         self.lines_: dict[tuple[str, str], list[Any]] = {}
         self.best_: dict[tuple[str, str], list[Any]] = {}
         for panel, label in zip(axes, labels, strict=True):
-            columns = [column for column in self._columns if _LABELS.get(column, column) == label]
+            columns = [column for column in self._columns if _label(column) == label]
             for place, name in enumerate(self.histories):
                 for column in columns:
                     self._draw(panel, name, place, column, line_kw or {})
@@ -229,7 +235,7 @@ class TrainingCurvesDisplay:
     def _log_helps(self, columns: list[str]) -> bool:
         parts = [history[c].to_numpy(float) for history in self.histories.values() for c in columns if c in history]
         values = np.concatenate(parts)
-        return "val_score" not in columns and log_helps(values[np.isfinite(values)])
+        return not any(map(is_score, columns)) and log_helps(values[np.isfinite(values)])
 
 
 def _named(owner: str, estimators: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from skdeep.estimators.parameter_types import (
     Coalesce,
     Device,
     LossLike,
+    MetricsLike,
     NetworkLike,
     OptimizerLike,
     RandomState,
@@ -88,6 +89,8 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
     tol : float or None, default=1e-4
         In units of the loss: those of X squared for the squared error. Choose a smaller value for X in [0, 1].
     scoring : str, callable or None, default="loss"
+    metrics : list of str, dict of scorers by name, or None, default=None
+        As in `DeepClassifier`. Scorers are called as `scorer(estimator, X, X)`.
     coalesce : bool or "auto", default="auto"
     input_shape : tuple of int or None, default=None
     shuffle : bool, default=True
@@ -146,6 +149,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         "schedule": "schedule",
     }
     _default_loss = "squared_error"
+    _summary_calls = "summary(X) or summary(input_shape=(8,))"
     _accepts_sparse = False
 
     network_: Autoencoder
@@ -173,6 +177,7 @@ class DeepAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DeepEst
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
         scoring: ScoringLike = "loss",
+        metrics: MetricsLike = None,
         coalesce: Coalesce = "auto",
         input_shape: tuple[int, ...] | None = None,
         shuffle: bool = True,

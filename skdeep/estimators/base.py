@@ -12,7 +12,6 @@ from skdeep.config import FitConfig, Model
 from skdeep.contract import Network
 from skdeep.core.drivers.steps import Steps
 from skdeep.core.feeds import EpochOrder
-from skdeep.core.history import History, joined_history
 from skdeep.core.job import Job
 from skdeep.core.raw import hashable, total_width
 from skdeep.core.rows import WeightedRows
@@ -20,9 +19,11 @@ from skdeep.estimators.callbacks import CallbackSupportMixin
 from skdeep.estimators.fitted import FittedNetwork
 from skdeep.estimators.memory import Memory
 from skdeep.estimators.nested import NestedParameters
+from skdeep.estimators.notebook import NotebookView
 from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split, check_serves
 from skdeep.estimators.resolve import Resolved
-from skdeep.estimators.scoring import EstimatorScore, ScoredRows
+from skdeep.estimators.scoring import EstimatorScores, ScoredRows
+from skdeep.history import History, joined_history
 from skdeep.records import Outcome, Task, TrainState
 
 
@@ -32,7 +33,7 @@ def check_some_weight(weight: np.ndarray) -> None:
         raise ValueError("Sample weights must contain at least one positive weight. Got all zero.")
 
 
-class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
+class TrainedEstimator(NotebookView, CallbackSupportMixin, NestedParameters, FittedNetwork):
     """Base of all estimators: the methods that `prepare` calls, and those that store and report an outcome.
 
     They are defined here in about the order of the calls.
@@ -41,7 +42,8 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
     _default_loss: ClassVar[str]
     _trains_losses: ClassVar[bool] = False
     """Whether losses may have parameters of their own, and predict other columns than those of y."""
-    scoring: Any = "loss"  # the Deep estimators of arrays have a parameter of this name
+    scoring: Any = "loss"  # the Deep estimators of arrays have parameters of these names
+    metrics: Any = None
     _memory: Memory | None = None
 
     if TYPE_CHECKING:  # the leaf classes declare the parameters
@@ -122,7 +124,7 @@ class TrainedEstimator(CallbackSupportMixin, NestedParameters, FittedNetwork):
         """The driver of the job: it runs the training loop."""
         return Steps()
 
-    def _scorer(self, scored: ScoredRows, must_be_number: bool) -> EstimatorScore:
+    def _scores(self, scored: ScoredRows, must_be_number: bool) -> EstimatorScores:
         """Return the function `f(params, model_state)` that scores these rows."""
         raise NotImplementedError
 

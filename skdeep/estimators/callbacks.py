@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from skdeep.core.history import joined_history
 from skdeep.core.job import Job
 from skdeep.core.watcher import Course, Watcher
+from skdeep.history import joined_history
 from skdeep.records import Outcome, Snapshot
 
 try:

@@ -33,6 +33,7 @@ from skdeep.estimators.parameter_types import (
     Device,
     InputsLike,
     LossLike,
+    MetricsLike,
     NetworkLike,
     NumericScaling,
     OptimizerLike,
@@ -131,6 +132,10 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         The loss or score that early stopping watches: "loss", another loss such as `skdeep.losses.ZeroOne()`, a scorer, or
         None for accuracy. With another loss, `val_loss` in `history_` is that loss, and of equally good epochs the latest is
         kept. A scorer gets the held-out rows as the user gave them, and `sample_weight` only if the user gave weights.
+    metrics : list of str, dict of scorers by name, or None, default=None
+        Scores of the validation rows that are computed after each epoch, for curves: names of scikit-learn's scorers, such as
+        `["accuracy", "roc_auc"]`, or scorers by name. Each is a column of `history_`, such as `val_roc_auc`, greater is better. They do
+        not change the training. They need validation rows, by `early_stopping` or `X_val`; `partial_fit` has none and ignores them.
     coalesce : bool or "auto", default="auto"
         Merge equal rows and add their weights, so that a weight of 2 is exactly a row given twice. "auto" is True if
         `shuffle` is.
@@ -204,7 +209,8 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     best_epoch_ : int
         The epoch (from 1) whose parameters are kept.
     history_ : pandas.DataFrame
-        One row per epoch: epoch, train_loss, val_loss, val_score, learning_rate, seconds. Absent values are NaN.
+        One row per epoch: epoch, train_loss, val_loss, val_score, the scores of `metrics`, learning_rate, seconds. Absent values are
+        NaN.
     params_, model_state_ : nested dicts of ndarray
         The trained parameters, and arrays that the network itself updates, such as running averages.
     network_, loss_, optimizer_, schedule_, augmentation_ : components
@@ -259,6 +265,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
         scoring: ScoringLike = "loss",
+        metrics: MetricsLike = None,
         class_weight: ClassWeight = None,
         coalesce: Coalesce = "auto",
         input_shape: tuple[int, ...] | None = None,

@@ -13,7 +13,6 @@ from skdeep.config import FitConfig, Model
 from skdeep.contract import Loss
 from skdeep.core import stopping
 from skdeep.core.feeds import EpochOrder, order_of
-from skdeep.core.history import History
 from skdeep.core.job import Job
 from skdeep.core.link import has_built_in_link
 from skdeep.core.loss_parameters import network_of
@@ -47,8 +46,9 @@ from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split
 from skdeep.estimators.printing import EpochPrinter
 from skdeep.estimators.resolve import Resolved, resolve_ready
 from skdeep.estimators.scale_hints import training_hint
-from skdeep.estimators.scoring import EstimatorScore, ScoredRows
+from skdeep.estimators.scoring import EstimatorScores, ScoredRows, check_metrics, has_scores
 from skdeep.estimators.validation_split import distinct, held_out
+from skdeep.history import History
 from skdeep.losses import CrossEntropy, SquaredError, ZeroOne
 from skdeep.records import Outcome, Task, TrainState
 
@@ -99,6 +99,7 @@ class DeepEstimator(TrainedEstimator):
     # Methods that `prepare` calls.
 
     def _check_parameters(self, is_partial: bool) -> None:
+        check_metrics(type(self).__name__, self.metrics)
         check_parameters(type(self).__name__, self._parameter_constraints, self.get_params(deep=False))
         if not is_partial:
             check_helps(self)
@@ -177,17 +178,12 @@ class DeepEstimator(TrainedEstimator):
         )
 
     def _scored(self, rows: WeightedRows, X: Any, position: np.ndarray, is_weighted: bool) -> ScoredRows | None:
-        """Return the rows for a scorer, which are at these positions of the user's X; None if there is no scorer."""
-        return ScoredRows(self._as_given(rows, X, position), is_weighted) if self._has_scorer else None
+        """Return the rows for scorers, which are at these positions of the user's X; None if there is no scorer."""
+        return ScoredRows(self._as_given(rows, X, position), is_weighted) if has_scores(self) else None
 
     def _as_given(self, rows: WeightedRows, X: Any, position: np.ndarray) -> WeightedRows:
         """Return rows with x in the form that `predict` takes."""
         return rows
-
-    @property
-    def _has_scorer(self) -> bool:
-        """Whether a scorer judges epochs on the host; else a loss does, in the program."""
-        return not isinstance(self.scoring, Loss) and self.scoring != "loss"
 
     @property
     def _merges_rows(self) -> bool:
@@ -279,8 +275,8 @@ class DeepEstimator(TrainedEstimator):
     def _max_epochs(self) -> int:
         return int(self.max_epochs)
 
-    def _scorer(self, scored: ScoredRows, must_be_number: bool) -> EstimatorScore:
-        return EstimatorScore(self, scored, self._restore_target(scored.rows), must_be_number)
+    def _scores(self, scored: ScoredRows, must_be_number: bool) -> EstimatorScores:
+        return EstimatorScores(self, scored, self._restore_target(scored.rows), must_be_number)
 
     def _restore_target(self, rows: WeightedRows) -> np.ndarray:
         """Return y in the user's form, for rows that `_read` returned."""

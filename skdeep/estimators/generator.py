@@ -144,10 +144,11 @@ class SequenceGenerator(DeepEstimator):
         "embedding_features": [AT_LEAST_ONE],
         "boundaries": [StrOptions({"auto"}), "boolean"],
         "vocabulary": [None, Collection],
-        **{name: rule for name, rule in CONSTRAINTS.items() if name not in ("scoring", "input_shape")},
+        **{name: rule for name, rule in CONSTRAINTS.items() if name not in ("scoring", "metrics", "input_shape")},
     }
     _components: ClassVar[dict[str, str]] = {kind: kind for kind in ("network", "loss", "optimizer", "schedule")}
     _default_loss = "cross_entropy"
+    _summary_calls = "summary(X)"
     _accepts_sparse = False
 
     def __init__(
@@ -382,6 +383,9 @@ class SequenceGenerator(DeepEstimator):
         return int(self._learned("max_text_length_").longest_text)
 
     # How texts become rows.
+
+    def _example_data(self, input_shape: Any, n_targets: Any) -> FitData:
+        raise ValueError(f"summary of {type(self).__name__} needs texts, which give the tokens: call summary(X).")
 
     def _read(self, data: Any, earlier: Earlier | None) -> tuple[TextEncoding, WeightedRows]:
         known = earlier.encoding if earlier is not None and earlier.is_partial else None

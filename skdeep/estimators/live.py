@@ -15,7 +15,7 @@ _one_at_a_time = threading.Lock()
 """Held by the fit whose bar is shown: rich shows one display per terminal."""
 
 REFRESHES_PER_SECOND = 5
-_SHORT = {"train_loss": "train", "val_loss": "val", "val_score": "score"}
+_SHORT = {"train_loss": "train", "val_loss": "val"}
 
 
 class LivePrinter(EpochPrinter):
@@ -62,7 +62,7 @@ class LivePrinter(EpochPrinter):
             return
         columns = self._columns_of(line)
         mark = self._mark(line)
-        values = "  ".join(f"{_SHORT[name]} {line[name]:.4f}" for name in columns)
+        values = "  ".join(f"{_SHORT.get(name, name.removeprefix('val_'))} {line[name]:.4f}" for name in columns)
         self._progress.update(self._task, values=f"{values} {mark}", epoch=int(line["epoch"]))
 
     def at(self, course: Course) -> None:
@@ -111,6 +111,7 @@ def _started_progress() -> Any:
     try:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
     except ImportError:
         print("Install rich to see a live bar: pip install 'skdeep-flax[progress]'.")
         return None
@@ -120,7 +121,7 @@ def _started_progress() -> Any:
     progress = Progress(
         TextColumn("epoch {task.fields[epoch]}/{task.fields[last]}"),
         BarColumn(bar_width=16),
-        TextColumn("{task.fields[values]}"),
+        TextColumn("{task.fields[values]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=console,

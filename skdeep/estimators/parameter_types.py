@@ -35,6 +35,9 @@ ActivationLike: TypeAlias = str | Callable[[Any], Any]
 ScoringLike: TypeAlias = str | Loss | Callable[[BaseEstimator, Any, Any], float] | None
 """A score's name in scikit-learn, a scorer `f(estimator, X, y)`, "loss", a loss, or None for the estimator's `score`."""
 
+MetricsLike: TypeAlias = Sequence[str] | Mapping[str, str | Callable[[BaseEstimator, Any, Any], float]] | None
+"""Names of scikit-learn's scorers, or scorers by name."""
+
 CategoricalFeatures: TypeAlias = Literal["from_dtype"] | Sequence[str] | Sequence[int] | Sequence[bool] | None
 """Which columns of a table are categories: those of such a type, or names, positions or a mask."""
 

@@ -54,6 +54,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "n_iter_no_change": [AT_LEAST_ONE],
     "tol": [None, NON_NEGATIVE],
     "scoring": [None, str, Loss, callable],
+    "metrics": [None, list, tuple, dict],
     "coalesce": [StrOptions({"auto"}), "boolean"],
     "input_shape": [None, tuple, list],
     "shuffle": ["boolean"],

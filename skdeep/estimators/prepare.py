@@ -23,7 +23,7 @@ from skdeep.estimators.devices import placement_named
 from skdeep.estimators.memory import Memory
 from skdeep.estimators.missing import check_not_missing
 from skdeep.estimators.resolve import Resolved
-from skdeep.estimators.scoring import ScoredRows
+from skdeep.estimators.scoring import ScoredRows, check_has_validation_rows, has_scorer
 from skdeep.estimators.several_processes import batch_size_of_processes, spans_processes
 
 AUTO_BATCH_SIZE = 200
@@ -64,7 +64,7 @@ class Draft:
 
 
 class Split(NamedTuple):
-    """Training rows, validation rows for the loss, and the validation rows as the user gave them for `scoring`.
+    """Training rows, validation rows for the loss, and the validation rows as the user gave them for scorers.
 
     The training weights were multiplied by `2**weight_exponent`. Only the perceptrons set it: their `alpha` is relative
     to the scale of the weights.
@@ -130,11 +130,12 @@ def begin(estimator: Any, data: Any, *, is_partial: bool = False) -> tuple[Draft
 def job_of(estimator: Any, draft: Draft, given: WeightedRows, data: Any) -> Job:
     """Return the job that trains on these rows, split into training and validation rows."""
     draft, split = estimator._split(given, data, draft)
+    check_has_validation_rows(estimator, split.scored, draft.is_partial)
     job = _job(estimator, draft, split)
     estimator._adopt(job)
     if split.scored is None:
         return job
-    return job.replace(score=estimator._scorer(split.scored, must_be_number=job.config.monitor == "host"))
+    return job.replace(scores=estimator._scores(split.scored, must_be_number=job.config.monitor == "host"))
 
 
 def check_serves(estimator: Any, resolved: Resolved, task: Any) -> None:
@@ -222,4 +223,4 @@ def _monitored(estimator: Any, split: Split) -> Literal["train", "validation", "
     """
     if split.validation is None or not estimator.early_stopping:
         return "train"
-    return "validation" if split.scored is None and validates_in_program(split.validation) else "host"
+    return "validation" if not has_scorer(estimator) and validates_in_program(split.validation) else "host"

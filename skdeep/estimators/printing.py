@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 from skdeep.core import stopping
 from skdeep.core.watcher import Course
+from skdeep.history import is_score
 from skdeep.records import Outcome
 
 _BEST = (("val_score", -1), ("val_loss", 1), ("train_loss", 1))
 """The column by which epochs are compared is the first that has values; scores are better if they are greater."""
 
 
+def _is_judgement(column: str) -> bool:
+    """Return True for losses and scores."""
+    return column in ("train_loss", "val_loss") or is_score(column)
+
+
+def _heading(column: str) -> str:
+    kind, _, name = column.partition("_")
+    return f"{kind} {name}"
+
+
+def _width(column: str) -> int:
+    return max(13, len(column) + 2)
+
+
 class EpochPrinter:
-    """Prints a table with a line per epoch: losses and the score that are not NaN, a star at the best epoch so far, and seconds.
+    """Prints a table with a line per epoch: losses and scores that are not NaN, a star at the best epoch so far, and seconds.
 
     Parameters
     ----------
@@ -22,8 +36,6 @@ class EpochPrinter:
     keeps_latest : bool
         The latest of equally good epochs is the best, else the first.
     """
-
-    SHOWN: ClassVar[dict[str, str]] = {"train_loss": "train loss", "val_loss": "val loss", "val_score": "val score"}
 
     def __init__(self, last_epoch: int, *, keeps_latest: bool = False) -> None:
         self._last_epoch, self._keeps_latest = last_epoch, keeps_latest
@@ -40,9 +52,9 @@ class EpochPrinter:
         is_first = not self._columns
         columns = self._columns_of(line)
         if is_first:
-            names = "".join(f"{self.SHOWN[name]:>13}" for name in columns)
+            names = "".join(f"{_heading(name):>{_width(name)}}" for name in columns)
             print(f"{'epoch':>{max(5, width)}}{names}{'seconds':>12}")
-        values = "".join(f"{line[name]:>13.6f}" for name in columns)
+        values = "".join(f"{line[name]:>{_width(name)}.6f}" for name in columns)
         epoch = f"{line['epoch']:.0f}/{self._last_epoch}"
         print(f"{epoch:>{max(5, width)}}{values} {self._mark(line)}{line['seconds']:>10.3f}")
 
@@ -51,7 +63,9 @@ class EpochPrinter:
 
     def _columns_of(self, line: dict[str, float]) -> list[str]:
         """Return the names of the columns, which are those that have a value in the first epoch."""
-        self._columns = self._columns or [name for name in self.SHOWN if not math.isnan(line[name])] or ["train_loss"]
+        if not self._columns:
+            judged = [name for name, value in line.items() if _is_judgement(name) and not math.isnan(value)]
+            self._columns = judged or ["train_loss"]
         return self._columns
 
     def _mark(self, line: dict[str, float]) -> str:

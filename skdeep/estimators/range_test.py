@@ -142,4 +142,4 @@ def _with_rates(job: Job, start: float, stop: float, n_steps: int) -> Job:
         monitor="train",
     )
     n_epochs = math.ceil(n_steps / steps_per_epoch)
-    return job.replace(config=config, last_epoch=n_epochs, validation=None, score=None)
+    return job.replace(config=config, last_epoch=n_epochs, validation=None, scores=None)

@@ -30,6 +30,7 @@ from skdeep.estimators.parameter_types import (
     Device,
     InputsLike,
     LossLike,
+    MetricsLike,
     NetworkLike,
     NumericScaling,
     OptimizerLike,
@@ -58,7 +59,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
     ----------
     network, loss, optimizer, learning_rate, schedule, augmentation, l1, l2, clip_norm, batch_size, max_epochs
         As in `DeepClassifier`; the loss "auto" is "squared_error".
-    early_stopping, validation_fraction, n_iter_no_change, tol, scoring, coalesce, input_shape
+    early_stopping, validation_fraction, n_iter_no_change, tol, scoring, metrics, coalesce, input_shape
         As in `DeepClassifier`; `scoring=None` is `score`: R^2, or the score that the loss defines.
     shuffle, warm_start, random_state, verbose, device, checkpoint, pretrain, freeze_pretrained
         As in `DeepClassifier`.
@@ -107,6 +108,7 @@ class DeepRegressor(RegressorMixin, SupervisedEstimator):
         n_iter_no_change: int = 10,
         tol: float | None = 1e-4,
         scoring: ScoringLike = "loss",
+        metrics: MetricsLike = None,
         coalesce: Coalesce = "auto",
         input_shape: tuple[int, ...] | None = None,
         shuffle: bool = True,

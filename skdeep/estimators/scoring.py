@@ -1,34 +1,92 @@
-"""The score of an estimator on validation rows by a scikit-learn scorer, as a function of parameters."""
+"""Scores of an estimator on validation rows by scikit-learn's scorers, as a function of parameters."""
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
 
+from skdeep.contract import Loss
 from skdeep.core.rows import WeightedRows
 
 _WITHOUT_EFFECT_ON_SCORES = (
-    *("max_epochs", "verbose", "device", "checkpoint", "random_state", "warm_start", "scoring"),
+    *("max_epochs", "verbose", "device", "checkpoint", "random_state", "warm_start", "scoring", "metrics"),
     *("pretrain", "cv", "validation_fraction"),  # they decide the first parameters and the rows, which are read anyway
 )
 """Parameters of estimators that are not read for the identity; so are components, which the configuration holds."""
 
+WATCHED = "val_score"
+"""The column of the score by `scoring`, which early stopping watches."""
+
 
 class ScoredRows(NamedTuple):
-    """Validation rows for a scorer, without merging and class weights; `is_weighted` if the user gave sample weights."""
+    """Validation rows for scorers, without merging and class weights; `is_weighted` if the user gave sample weights."""
 
     rows: WeightedRows
     is_weighted: bool
 
 
-class EstimatorScore:
-    """The estimator's score on validation rows as a function `f(params, model_state)`; greater is better.
+def has_scorer(estimator: Any) -> bool:
+    """Return True if a scorer judges epochs on the host; else a loss does, in the program."""
+    return not isinstance(estimator.scoring, Loss) and estimator.scoring != "loss"
 
-    The scorer is called as `scorer(estimator, X, y)`, with `sample_weight` only if the user gave weights.
+
+def has_scores(estimator: Any) -> bool:
+    """Return True if validation rows are scored after each epoch, by `scoring` or by `metrics`."""
+    return has_scorer(estimator) or bool(estimator.metrics)
+
+
+def check_metrics(owner: str, metrics: Any) -> None:
+    """Raise ValueError if `metrics` is not None, a list of scorers' names, or a mapping from names to scorers.
+
+    Raises
+    ------
+    ValueError
+        Also if a name is unknown, occurs twice, or would be the column of another loss or score.
+    """
+    if metrics is None:
+        return
+    where = f"The 'metrics' parameter of {owner} must"
+    if not isinstance(metrics, list | tuple | Mapping):
+        cure = f" Write metrics=[{metrics!r}]." if isinstance(metrics, str) else ""
+        raise ValueError(
+            f"{where} be None, a list of names of scorers, or a dict of scorers by name. Got {metrics!r} instead.{cure}"
+        )
+    for name in metrics:
+        if not isinstance(name, str) or not name:
+            raise ValueError(
+                f"{where} hold names. Got {name!r} instead. Give scorers by name, such as metrics={{'f1_macro': scorer}}."
+            )
+        if name in ("loss", "score"):
+            raise ValueError(
+                f"{where} not hold the name {name!r}, because 'val_{name}' is the column of another value. Choose another name."
+            )
+    if isinstance(metrics, list | tuple) and len(set(metrics)) < len(metrics):
+        raise ValueError(f"{where} hold each name once. Got {list(metrics)!r} instead.")
+    for scorer in _by_name(metrics).values():
+        if not (callable(scorer) or scorer in get_scorer_names()):
+            raise ValueError(f"{where} hold scorers. Got {scorer!r} instead.{_nearest(scorer)}")
+
+
+def check_has_validation_rows(estimator: Any, scored: ScoredRows | None, is_partial: bool) -> None:
+    """Raise ValueError if `metrics` are asked for in a `fit` without validation rows; `partial_fit` never has any."""
+    if estimator.metrics and scored is None and not is_partial:
+        raise ValueError(
+            f"metrics={estimator.metrics!r} of {type(estimator).__name__} needs validation rows. Set early_stopping=True, or give X_val and "
+            "y_val to fit."
+        )
+
+
+class EstimatorScores:
+    """The estimator's scores on validation rows as a function `f(params, model_state)`; greater is better.
+
+    Scorers are called as `scorer(estimator, X, y)`, with `sample_weight` only if the user gave weights. That of `scoring` is the
+    column "val_score", the metric "accuracy" the column "val_accuracy".
 
     Parameters
     ----------
@@ -38,25 +96,31 @@ class EstimatorScore:
     y : array
         The targets of the rows in the user's form.
     must_be_number : bool
-        Raise ValueError if the score is NaN, since early stopping compares it.
+        Raise ValueError if the score by `scoring` is NaN, since early stopping compares it.
     """
 
     def __init__(self, estimator: Any, scored: ScoredRows, y: Any, must_be_number: bool) -> None:
         self._estimator, self._y, self._must_be_number = estimator, y, must_be_number
-        self._scorer = check_scoring(estimator, scoring=estimator.scoring)
+        self._scorers = _scorers_of(estimator)
         self._rows = scored.rows
         self._weights = {"sample_weight": scored.rows.weight} if scored.is_weighted else {}
 
-    def __call__(self, params: Any, model_state: Any) -> float:
-        """Return the score with these parameters."""
-        view = self._estimator._view(params, model_state)
-        value = float(self._scorer(view, self._rows.x, self._y, **self._weights))
-        if self._must_be_number and math.isnan(value):
-            raise ValueError(_not_a_number(self._estimator, self._y))
-        return value
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of the history."""
+        return tuple(self._scorers)
+
+    def __call__(self, params: Any, model_state: Any) -> dict[str, float]:
+        """Return the scores with these parameters by name."""
+        view = _with_one_pass(self._estimator._view(params, model_state))
+        x, y = self._rows.x, self._y
+        scores = {name: float(scorer(view, x, y, **self._weights)) for name, scorer in self._scorers.items()}
+        if self._must_be_number and math.isnan(scores.get(WATCHED, 0.0)):
+            raise ValueError(_not_a_number(self._estimator, y))
+        return scores
 
     def identity_parts(self) -> list[Any]:
-        """Return the values that determine the score, for `Job.identity`.
+        """Return the values that determine the scores, for `Job.identity`.
 
         Two trainings with equal rows and encoded targets may have other labels, or other parameters of `predict`, and then other scores.
         """
@@ -69,13 +133,45 @@ class EstimatorScore:
         params = {name: value for name, value in estimator.get_params(deep=False).items() if name not in known}
         classes = getattr(estimator, "classes_", [])
         labels = [np.asarray(labels) for labels in (classes if isinstance(classes, list) else [classes])]
-        read = [list(atoms_of(value)) for value in (estimator.scoring, type(estimator), params)]
+        metrics = _by_name(estimator.metrics or ())
+        read = [list(atoms_of(value)) for value in (estimator.scoring, metrics, type(estimator), params)]
         return [
             *read,
             [array_digest(each) for each in (self._y, *labels)],
             content_of(self._rows),
             sorted(self._weights),
         ]
+
+
+def _by_name(metrics: Any) -> dict[str, Any]:
+    return dict(metrics) if isinstance(metrics, Mapping) else {name: name for name in metrics}
+
+
+def _scorers_of(estimator: Any) -> dict[str, Callable[..., float]]:
+    """Return scikit-learn's scorers by the columns of the history that they fill."""
+    given = {WATCHED: estimator.scoring} if has_scorer(estimator) else {}
+    given |= {f"val_{name}": scorer for name, scorer in _by_name(estimator.metrics or ()).items()}
+    return {name: check_scoring(estimator, scoring=scorer) for name, scorer in given.items()}
+
+
+def _with_one_pass(view: Any) -> Any:
+    """Make a view of an estimator compute the raw outputs of the same rows once, for all scorers; return the view."""
+    compute = view._raw
+    known: list[Any] = []
+
+    def raw(X: Any) -> Any:
+        if not known or known[0][0] is not X:
+            known[:] = [(X, compute(X))]
+        return known[0][1]
+
+    view._raw = raw
+    return view
+
+
+def _nearest(name: Any) -> str:
+    near = difflib.get_close_matches(name, get_scorer_names(), 1) if isinstance(name, str) else []
+    known = "sklearn.metrics.get_scorer_names() lists all names."
+    return f" Did you mean {near[0]!r}? {known}" if near else f" {known}"
 
 
 def _not_a_number(estimator: Any, y: np.ndarray) -> str:

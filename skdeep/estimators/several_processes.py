@@ -15,6 +15,7 @@ from skdeep.core.fingerprint import UnreadableError, atoms_of
 from skdeep.core.processes import failing_together, gathered, n_processes
 from skdeep.core.rows import WeightedRows
 from skdeep.core.streamed_rows import StreamedRows
+from skdeep.estimators.scoring import has_scorer
 from skdeep.inputs import Inputs
 from skdeep.sources.frame import FrameSource
 from skdeep.sources.sliced import SlicedSource
@@ -189,9 +190,11 @@ def _cannot_span(owner: str) -> TypeError:
 def check_validation(estimator: Any, scored: Any) -> None:
     """Raise ValueError if the validation rows of all processes would have to be scored together."""
     if scored is not None:
+        name = "scoring" if has_scorer(estimator) else "metrics"
+        value = "'loss'" if name == "scoring" else "None"
         raise ValueError(
-            f"scoring={estimator.scoring!r} of {type(estimator).__name__} needs all validation rows at once, but each process has its own. Set "
-            "it to None: early stopping then watches the validation loss."
+            f"{name}={getattr(estimator, name)!r} of {type(estimator).__name__} needs all validation rows at once, but each process has its "
+            f"own. Set {name}={value}; early stopping watches the validation loss then."
         )
 
 

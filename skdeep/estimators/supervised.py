@@ -57,9 +57,12 @@ class SupervisedEstimator(TableReader):
 
     def _trained(self, data: FitData) -> Self:
         """Train one network, or the members of an ensemble."""
-        data = streamed(self, data)
+        data = self._given_data(data)
         fitted: Self = train_ensemble(self, data) if is_ensemble(self) else train(self, data)
         return fitted
+
+    def _given_data(self, data: FitData) -> FitData:
+        return streamed(self, data)
 
     @abstractmethod
     def _target_summary(self) -> TargetSummary:

@@ -15,6 +15,7 @@ from skdeep.estimators.parameter_types import (
     CVLike,
     Device,
     LossLike,
+    MetricsLike,
     NetworkLike,
     NumericScaling,
     OptimizerLike,
@@ -151,6 +152,8 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
     scoring : str, Loss, callable, None or "auto", default="auto"
     numeric_scaling : {"standard", "robust", "quantile", "auto"} or None, default="auto"
         These have the meaning that they have in `DeepClassifier`, and "auto" is the preset's value.
+    metrics : list of str, dict of scorers by name, or None, default=None
+        Scores for `history_`, as in `DeepClassifier`; `metric` decides what the model is good at.
     class_weight : dict, list of dicts, "balanced" or None, default=None
     calibration : {"temperature", "auto"} or None, default="auto"
     l1 : float or None, default=None
@@ -219,6 +222,7 @@ class TabularClassifier(TabularEstimator, DeepClassifier):
         n_iter_no_change: int | Auto = "auto",
         tol: float | Auto | None = "auto",
         scoring: ScoringLike = "auto",
+        metrics: MetricsLike = None,
         class_weight: ClassWeight = None,
         calibration: Literal["temperature", "auto"] | None = "auto",
         coalesce: Coalesce = "auto",
@@ -273,6 +277,8 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
     numeric_scaling : {"standard", "robust", "quantile", "auto"} or None, default="auto"
     clip_predictions : bool or "auto", default="auto"
         These have the meaning that they have in `DeepRegressor`, and "auto" is the preset's value.
+    metrics : list of str, dict of scorers by name, or None, default=None
+        Scores for `history_`, as in `DeepClassifier`; `metric` decides what the model is good at.
     l1 : float or None, default=None
     l2 : float, "auto" or None, default=None
     coalesce : bool or "auto", default="auto"
@@ -339,6 +345,7 @@ class TabularRegressor(TabularEstimator, DeepRegressor):
         n_iter_no_change: int | Auto = "auto",
         tol: float | Auto | None = "auto",
         scoring: ScoringLike = "auto",
+        metrics: MetricsLike = None,
         coalesce: Coalesce = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         numeric_scaling: NumericScaling | Auto = "auto",

@@ -59,8 +59,10 @@ class Perceptron(Network):
 
         def apply(params: Params, model_state: ModelState, x: Array, *_: Any) -> tuple[Array, ModelState]:
             for name in names[:-1]:
-                x = function(_dense(params[name], x))
-            return _dense(params["output"], x), model_state
+                with jax.named_scope(name):
+                    x = function(_dense(params[name], x))
+            with jax.named_scope("output"):
+                return _dense(params["output"], x), model_state
 
         return NetworkFunctions(init, apply)
 

@@ -23,7 +23,7 @@ from skdeep.atomic_files import write_atomically
 from skdeep.core import stopping
 from skdeep.core.checkpoints import SECONDS_BETWEEN_LOOKS, place_of, raise_if_cancelled
 from skdeep.core.cpu.aligned import aligned_copy
-from skdeep.core.history import COLUMNS
+from skdeep.core.job import Job
 from skdeep.core.watcher import Watcher
 from skdeep.errors import CheckpointWarning, CorruptModelError, ModelFileError, UnserializableParameterError
 from skdeep.estimators.warn import warn_caller
@@ -132,14 +132,14 @@ class KeptInFolder:
         self._wait()
         self._writer.shutdown()
 
-    def newest(self, start: TrainState, last_epoch: int) -> Snapshot | None:
-        """Return the newest snapshot at or before the end of an epoch. Damaged files are passed over with a CheckpointWarning."""
+    def newest(self, job: Job) -> Snapshot | None:
+        """Return the newest snapshot at or before the end of the last epoch. Damaged files are passed over with a CheckpointWarning."""
         for file in sorted(self._files(), reverse=True):
-            if (file.epoch, file.position) > (last_epoch, 0):
+            if (file.epoch, file.position) > (job.last_epoch, 0):
                 continue
             path = self._folder / file.name
             try:
-                return _snapshot_in(read_bounded(path, _most_bytes(start, file)), self._identity, file, start)
+                return _snapshot_in(read_bounded(path, _most_bytes(job, file)), self._identity, file, job)
             except (ModelFileError, OSError) as err:
                 warn_caller(
                     f"The checkpoint {str(path)!r} cannot be used: {err} Training continues from the one before, or from the beginning.",
@@ -210,19 +210,20 @@ def _bytes_of(snapshot: Snapshot, identity: str) -> bytes:
     arrays = {f"state/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(snapshot.state))}
     if unknown := [array.dtype for array in arrays.values() if not is_storable(array)]:
         raise UnserializableParameterError(f"The state of the training has an array of type {unknown[0]}.")
-    arrays |= {f"history/{name}": np.asarray(snapshot.history[name], np.float64) for name in COLUMNS}
+    arrays |= {f"history/{name}": np.asarray(values, np.float64) for name, values in snapshot.history.items()}
     tree = str(jax.tree.structure(snapshot.state))
     return to_bytes({"checkpoint": {"identity": identity, "tree": tree, "seconds": snapshot.seconds}}, arrays)
 
 
-def _snapshot_in(data: bytes, identity: str, file: _File, start: TrainState) -> Snapshot:
+def _snapshot_in(data: bytes, identity: str, file: _File, job: Job) -> Snapshot:
     """Return the snapshot in a file.
 
     Raises
     ------
     ModelFileError
-        If the file is damaged, or holds another training, another place of it, or a state that does not fit `start`.
+        If the file is damaged, or holds another training, another place of it, or a state that does not fit the job.
     """
+    start = job.start
     manifest, arrays = from_bytes(data)
     entry = manifest.get("checkpoint")
     if not isinstance(entry, dict) or entry.get("identity") != identity:
@@ -230,12 +231,12 @@ def _snapshot_in(data: bytes, identity: str, file: _File, start: TrainState) -> 
     leaves, tree = jax.tree.flatten(start)
     try:
         found = [aligned_copy(arrays[f"state/{i}"]) for i in range(len(leaves))]
-        columns = {name: arrays[f"history/{name}"] for name in COLUMNS}
+        columns = {name: arrays[f"history/{name}"] for name in job.columns}
         seconds = float(entry["seconds"])
     except (KeyError, TypeError, ValueError) as err:
         raise CorruptModelError("It does not hold a whole snapshot.") from err
     forms = [[(leaf.shape, leaf.dtype) for leaf in part] for part in (leaves, found)]
-    if entry.get("tree") != str(tree) or forms[0] != forms[1] or len(arrays) != len(leaves) + len(COLUMNS):
+    if entry.get("tree") != str(tree) or forms[0] != forms[1] or len(arrays) != len(leaves) + len(job.columns):
         raise CorruptModelError("Its state has another form than that of this training.")
     state = jax.tree.unflatten(tree, found)
     if not (_goes_on_from(state, start, file) and _fits(columns, state, start) and math.isfinite(seconds)):
@@ -264,6 +265,6 @@ def _fits(columns: dict[str, np.ndarray], state: TrainState, start: TrainState) 
     return are_plain and np.array_equal(columns["epoch"], epochs)
 
 
-def _most_bytes(start: TrainState, file: _File) -> int:
-    n_numbers = len(COLUMNS) * max(0, file.epoch - int(start.epoch))
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(start)) + 8 * n_numbers + BYTES_BESIDE_STATE
+def _most_bytes(job: Job, file: _File) -> int:
+    n_numbers = len(job.columns) * max(0, file.epoch - int(job.start.epoch))
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(job.start)) + 8 * n_numbers + BYTES_BESIDE_STATE

@@ -175,13 +175,13 @@ def test_pickles_from_before_the_module_became_a_package_are_read():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: EarlyStopping("loss"), "The metric of EarlyStopping must be one of ('train_loss', 'val_loss', 'val_score'). Got 'loss'"),
+        (lambda: EarlyStopping("loss"), "The metric of EarlyStopping must be one of 'train_loss', 'val_loss', 'val_score', or 'val_' and"),
         (lambda: EarlyStopping(mode="up"), "The mode of EarlyStopping must be one of ('auto', 'min', 'max'). Got 'up' instead."),
         (lambda: EarlyStopping(patience=0), "The patience of EarlyStopping must be an int >= 1. Got 0 instead."),
         (lambda: EarlyStopping(patience=1.5), "The patience of EarlyStopping must be an int >= 1. Got 1.5 instead."),
         (lambda: EarlyStopping(patience=True), "The patience of EarlyStopping must be an int >= 1. Got True instead."),
         (lambda: EarlyStopping(min_delta=-1), "The min_delta of EarlyStopping must be a number >= 0. Got -1 instead."),
-        (lambda: StopAt("seconds", 1), "The metric of StopAt must be one of ('train_loss', 'val_loss', 'val_score'). Got 'seconds'"),
+        (lambda: StopAt("seconds", 1), "The metric of StopAt must be one of 'train_loss', 'val_loss', 'val_score', or 'val_' and the name"),
         (lambda: StopAt("val_loss", "1"), "The value of StopAt must be a finite number. Got '1' instead."),
         (lambda: StopAt("val_loss", float("nan")), "The value of StopAt must be a finite number. Got nan instead."),
         (lambda: TimeBudget(0), "The seconds of TimeBudget must be a finite number > 0. Got 0 instead."),
@@ -231,3 +231,21 @@ def test_an_estimator_without_history_raises():
     pipeline = make_pipeline(StandardScaler(), classifier()).set_callbacks(EarlyStopping())
     with pytest.raises(TypeError, match="EarlyStopping reads history_, which Pipeline does not have"):
         pipeline.fit(X, y)
+
+
+@needs_callbacks
+def test_metrics_of_the_estimator_are_watched():
+    model = classifier(early_stopping=True, metrics=["accuracy"])
+    model.set_callbacks(StopAt("val_accuracy", 0.6)).fit(X, y)
+    scores = model.history_.val_accuracy.to_numpy()
+    assert scores[-1] >= 0.6 > scores[:-1].max()
+    model.set_callbacks(EarlyStopping("val_accuracy", patience=2)).fit(X, y)
+    scores = model.history_.val_accuracy.to_numpy()
+    assert len(scores) == stop_epoch(scores, 2, 0.0, -1) < 40
+
+
+@needs_callbacks
+def test_a_metric_that_the_estimator_lacks_raises():
+    message = r"StopAt watches val_f1, but DeepClassifier has no such score. Set metrics=\['f1'\], and give validation rows by"
+    with pytest.raises(ValueError, match=message):
+        classifier(early_stopping=True).set_callbacks(StopAt("val_f1", 0.5)).fit(X, y)

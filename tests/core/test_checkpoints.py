@@ -158,7 +158,7 @@ def test_without_an_interval_snapshots_take_a_bounded_share_of_the_time(monkeypa
     class Kept:
         moments = ()
 
-        def newest(self, start, last_epoch):
+        def newest(self, job):
             return None
 
         def put(self, snapshot, is_end):

@@ -108,6 +108,36 @@ def test_progress_bar(capsys):
     assert "DeepClassifier - fit" in capsys.readouterr().out
 
 
+class CountedBar(callback.ProgressBar):
+    """Counts the epochs that end below each task that shows a bar."""
+
+    n_epochs = None
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "epoch":
+            bar = context.parent
+            path = []
+            while bar is not None:
+                path.append(f"{bar.estimator_name}/{bar.task_name}")
+                bar = bar.parent
+            key = " < ".join(path)
+            self.n_epochs = {**(self.n_epochs or {}), key: (self.n_epochs or {}).get(key, 0) + 1}
+        super().on_fit_task_end(estimator, context)
+
+
+def test_progress_bars_show_epochs_under_the_pipelines_of_a_search(capsys):
+    search = GridSearchCV(make_pipeline(StandardScaler(), classifier()), {"deepclassifier__l2": [0.0, 0.1]}, cv=2)
+    bar = CountedBar(max_propagation_depth=None)
+    search.set_callbacks(bar).fit(X, y)
+    shown = capsys.readouterr().out
+    assert shown.count("GridSearchCV - candidate-split-evaluation | Pipeline - fit") == 4
+    assert shown.count("Pipeline - fit-final-estimator | DeepClassifier - fit") == 5
+    assert shown.count("100%") >= 10
+    of_one_fit = "DeepClassifier/fit < Pipeline/fit < GridSearchCV/search < GridSearchCV/fit"
+    refit = "DeepClassifier/fit < Pipeline/fit < GridSearchCV/fit"
+    assert bar.n_epochs == {of_one_fit: 4 * 6, refit: 6}
+
+
 def test_scoring_monitor_through_a_pipeline_in_a_search():
     monitor = callback.ScoringMonitor(scoring="accuracy")
     model = make_pipeline(StandardScaler(), classifier().set_callbacks(monitor))

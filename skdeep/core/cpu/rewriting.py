@@ -69,6 +69,19 @@ def noted_operations() -> Iterator[set[str]]:
         _noted.reset(token)
 
 
+_as_written = ContextVar("_as_written", default=False)
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Let `rewritten_for_cpu` return functions unchanged inside the block, so that a trace has the operations of the author."""
+    token = _as_written.set(True)
+    try:
+        yield
+    finally:
+        _as_written.reset(token)
+
+
 def rewritten_for_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of pytrees of arrays with the same results, computed by operations that are fast on the device.
 
@@ -76,7 +89,7 @@ def rewritten_for_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def call(*arguments: Any) -> Any:
-        if not current_placement().is_cpu or jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # made at run time
+        if _as_written.get() or not current_placement().is_cpu or jax.config.jax_disable_jit:  # type: ignore[attr-defined]  # made at run time
             return function(*arguments)
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
         noted = _noted.get()

@@ -51,7 +51,7 @@ def suits_lanes(job: Any, watcher: Watcher) -> bool:
         isinstance(job.driver, Steps)
         and isinstance(job.rows, WeightedRows)
         and not (is_sparse(job.rows.x) or watcher.is_epoch_wise)
-        and job.score is None
+        and job.scores is None
         and job.placement.n_devices == 1
         and validates
         and int(state.position) == 0

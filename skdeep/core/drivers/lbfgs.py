@@ -15,12 +15,12 @@ from skdeep.config import FitConfig
 from skdeep.contract import Loss
 from skdeep.core import as_traced, stopping
 from skdeep.core.feeds.passes import Passes
-from skdeep.core.history import History
 from skdeep.core.network import functions_of
 from skdeep.core.objective import row_losses
 from skdeep.core.programs import program
 from skdeep.core.random import wrap_key
 from skdeep.core.watcher import Watcher
+from skdeep.history import History
 from skdeep.kernels import are_kernels
 from skdeep.records import ModelState, Outcome, Params, Rows, Snapshot
 

@@ -128,9 +128,11 @@ def _judge_on_host(training: Training) -> None:
     watched = None
     if training.validation is not None and training.validation.in_program is None:
         watched = training.history["val_loss"][-1] = training.validation.loss(training.config, params, model_state)
-    if training.job.score is not None:
-        training.history["val_score"][-1] = training.job.score(params, model_state)
-        watched = -training.history["val_score"][-1]
+    if training.job.scores is not None:
+        scores = training.job.scores(params, model_state)
+        for name, value in scores.items():
+            training.history[name][-1] = value
+        watched = -scores["val_score"] if "val_score" in scores else watched
     if training.config.monitor == "host":
         with held_back_interrupt():
             training.state = judge_score(training.config, training.state, training.state.loss_sum.dtype.type(watched))

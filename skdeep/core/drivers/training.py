@@ -13,7 +13,6 @@ from skdeep.core import as_traced, stopping
 from skdeep.core.cpu.aligned import aligned_copy
 from skdeep.core.feeds import Feed, feed_of
 from skdeep.core.feeds.validation import Validation
-from skdeep.core.history import COLUMNS, new_history
 from skdeep.core.step import evaluation_params
 from skdeep.core.watcher import Watcher
 from skdeep.records import Info, ModelState, Outcome, Params, Snapshot, TrainState
@@ -28,9 +27,9 @@ class Training:
         shape = job.config.model.in_shape
         self.feed: Any = self._feed(job)
         self.validation = None if job.validation is None else Validation(job.validation, shape)
-        at: Snapshot = job.snapshot or Snapshot(job.start, new_history(), 0.0)
+        at: Snapshot = job.snapshot or Snapshot(job.start, {name: [] for name in job.columns}, 0.0)
         self.state: TrainState = at.state
-        self.history = {name: list(at.history[name]) for name in COLUMNS}
+        self.history = {name: list(at.history[name]) for name in job.columns}
         self.seconds = at.seconds
         self.n_told = len(self.history["epoch"])
         self.status = int(self.state.status)
@@ -54,7 +53,7 @@ class Training:
     def is_judged_on_host(self) -> bool:
         """True if a loss or a score must be computed on the host between two epochs."""
         has_host_loss = self.validation is not None and self.validation.in_program is None
-        return has_host_loss or self.job.score is not None
+        return has_host_loss or self.job.scores is not None
 
     @property
     def is_epoch_wise(self) -> bool:
@@ -86,16 +85,16 @@ def record_epochs(training: Training, info: Info, position: int, n_steps: int, s
     if n_epochs:
         seconds[0] += training.seconds
         training.seconds = 0.0
-    columns = (
-        range(last - n_epochs + 1, last + 1),
-        np.asarray(info.train_loss)[:n_epochs].tolist(),
-        np.asarray(info.val_loss)[:n_epochs].tolist() if has_validation else unknown,
-        unknown,
-        np.asarray(info.learning_rate)[:n_epochs].tolist(),
-        seconds,
-    )
-    for name, values in zip(COLUMNS, columns, strict=True):
-        training.history[name].extend(values)
+    known = {
+        "epoch": range(last - n_epochs + 1, last + 1),
+        "train_loss": np.asarray(info.train_loss)[:n_epochs].tolist(),
+        "learning_rate": np.asarray(info.learning_rate)[:n_epochs].tolist(),
+        "seconds": seconds,
+    }
+    if has_validation:
+        known["val_loss"] = np.asarray(info.val_loss)[:n_epochs].tolist()
+    for name, values in training.history.items():
+        values.extend(known.get(name, unknown))
     training.seconds += (n_steps - sum(steps)) * seconds_per_step
 
 

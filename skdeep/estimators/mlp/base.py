@@ -23,7 +23,6 @@ from skdeep.core.drivers.steps import Steps
 from skdeep.core.encode import is_sparse
 from skdeep.core.encoding import Encoding
 from skdeep.core.feeds import CumulativeShuffles, EpochOrder, InOrder
-from skdeep.core.history import History
 from skdeep.core.inputs import row_shapes
 from skdeep.core.job import Job
 from skdeep.core.link import check_link
@@ -40,6 +39,7 @@ from skdeep.estimators.prepare import Beginning, Draft, Earlier, Split
 from skdeep.estimators.printing import IterationPrinter, SolverPrinter
 from skdeep.estimators.resolve import Resolved, resolve_ready
 from skdeep.estimators.warn import warn_caller
+from skdeep.history import History
 from skdeep.perceptron.network import initial_weights, perceptron
 from skdeep.perceptron.rules import BatchMean, EpochsWithoutGain
 from skdeep.perceptron.solvers import AdamSolver, SGDSolver

@@ -47,6 +47,9 @@ class PerceptronWeights(TrainedEstimator):
         dtype = np.result_type(self._weights_dtype, X.dtype)
         return cast(self.params_, dtype), dtype
 
+    def _dtype_of_params(self, encoding: Any) -> Any:
+        return encoding.x_dtype
+
     def _fitted_attributes(self) -> dict[str, Any]:
         return {"coefs_": self.coefs_, "intercepts_": self.intercepts_}
 

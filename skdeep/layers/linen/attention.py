@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 
@@ -17,6 +17,8 @@ class SelfAttention(nn.Module):
     head_features: int | None
     dropout_rate: Any
     causal: bool
+
+    summary_as_one: ClassVar[bool] = True
 
     @nn.compact
     def __call__(self, x: Any, train: bool, step_mask: Any = None) -> Any:

@@ -24,6 +24,11 @@ class TracedDropout(nn.Module):
     rate: Any
     schedule: Callable[[Any], Any] | None = None
 
+    @property
+    def summary_title(self) -> str:
+        """The type of this module in summaries; empty if it does nothing, so that they leave it out."""
+        return "" if self.rate is None else "Dropout"
+
     @nn.compact
     def __call__(self, x: Any, train: bool) -> Any:
         rate = self.rate

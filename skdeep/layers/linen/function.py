@@ -13,6 +13,11 @@ class Function(nn.Module):
 
     function: Callable[[Any], Any]
 
+    @property
+    def summary_title(self) -> str:
+        """The name of the function, as the type of this module in summaries."""
+        return getattr(self.function, "__name__", type(self).__name__)
+
     def __call__(self, x: Any) -> Any:
         return self.function(x)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ class MaskedBatchNorm(nn.Module):
 
     momentum: Any
     epsilon: Any
+
+    summary_title: ClassVar[str] = "BatchNorm"
+    summary_as_one: ClassVar[bool] = True
 
     @nn.compact
     def __call__(self, x: Any, train: bool, row_mask: Any, step_mask: Any = None) -> Any:

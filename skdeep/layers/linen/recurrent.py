@@ -6,7 +6,7 @@ Their parameters have the names, shapes and initializers of Flax's cells. `recur
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -45,6 +45,8 @@ class Recurrent(nn.Module):
     units: int
     return_sequences: bool
     reverse: bool
+
+    summary_as_one: ClassVar[bool] = True
 
     def cell(self) -> Cell:
         """Return the cell."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -89,6 +89,8 @@ class PBLDEmbedding(nn.Module):
     features: int
     frequency_std: Any
 
+    summary_as_one: ClassVar[bool] = True
+
     @nn.compact
     def __call__(self, x: Any) -> Any:
         shape = x.shape[-1], self.n_frequencies
@@ -107,6 +109,8 @@ class PLREmbedding(nn.Module):
     features: int
     frequency_std: Any
     function: Callable[[Any], Any]
+
+    summary_as_one: ClassVar[bool] = True
 
     @nn.compact
     def __call__(self, x: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -16,6 +16,8 @@ class Output(nn.Dense):
     """The dense output layer, with the same kernel initializer as that of `Stack`."""
 
     kernel_init: Any = jax.nn.initializers.lecun_uniform()
+
+    summary_title: ClassVar[str] = "Dense"
 
 
 def masked_sequences(x: Any, mask_value: Any) -> tuple[Any, Any]:
