@@ -14,15 +14,23 @@ from docs.staging import BUILD, HTML, ROOT, stage
 def main() -> int:
     """Build the site, warnings as errors. Return 0 if there is no warning and no broken link."""
     parser = argparse.ArgumentParser(prog="python -m docs", description=__doc__)
-    parser.add_argument("--fresh", action="store_true", help="remove the earlier build first, so that all examples run again")
-    parser.add_argument("--no-examples", action="store_true", help="do not run the examples, for a quick look at the pages")
-    parser.add_argument("--builder", default="html", help="Sphinx's builder; 'linkcheck' opens external links, with a network")
+    parser.add_argument(
+        "--fresh", action="store_true", help="remove the earlier build first, so that all examples run again"
+    )
+    parser.add_argument(
+        "--no-examples", action="store_true", help="do not run the examples, for a quick look at the pages"
+    )
+    parser.add_argument(
+        "--builder", default="html", help="Sphinx's builder; 'linkcheck' opens external links, with a network"
+    )
     arguments = parser.parse_args()
 
     started = time.perf_counter()
     if arguments.fresh:
         shutil.rmtree(BUILD, ignore_errors=True)
-    shutil.rmtree(HTML, ignore_errors=True)  # or pages that are gone would stay; what was read and run is kept elsewhere
+    shutil.rmtree(
+        HTML, ignore_errors=True
+    )  # or pages that are gone would stay; what was read and run is kept elsewhere
     source = stage()
     status = build(source, arguments.builder, run_examples=not arguments.no_examples)
     if status or arguments.builder != "html":

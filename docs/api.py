@@ -25,7 +25,9 @@ def topics() -> dict[str, Topic]:
     contract = importlib.import_module("skdeep.contract")
     records = [name for name in contract.__all__ if name not in importlib.import_module("skdeep").__all__]
     errors = importlib.import_module("skdeep.errors")
-    error_names = [name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)]
+    error_names = [
+        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)
+    ]
     return {
         "estimators": Topic(
             "Estimators",
@@ -36,6 +38,7 @@ def topics() -> dict[str, Topic]:
                 "Networks for texts": _of("skdeep", "SequenceGenerator"),
                 "scikit-learn's perceptrons": _of("skdeep", "MLPClassifier", "MLPRegressor"),
                 "Inputs, and many fits": _of("skdeep", "Inputs", "fit_many"),
+                "Tables of networks": _of("skdeep.view.summary", "NetworkSummary"),
             },
         ),
         "models": Topic(
@@ -110,7 +113,11 @@ def _names(topic: Topic) -> list[str]:
 def _have_methods() -> set[str]:
     """Return the classes whose pages describe methods. Built-in components have those of their base classes."""
     found = topics()
-    return {name for page in ("estimators", "models", "callbacks", "display", "writing", "plugins") for name in _names(found[page])}
+    return {
+        name
+        for page in ("estimators", "models", "callbacks", "display", "writing", "plugins")
+        for name in _names(found[page])
+    }
 
 
 def api_pages() -> dict[str, str]:

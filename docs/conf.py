@@ -8,9 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from docs.sphinx_hooks import fashion_mnist_is_installed
-
 import skdeep
+from docs.sphinx_hooks import fashion_mnist_is_installed
 
 project = "skdeep"
 author = "the developers of skdeep"
@@ -31,7 +30,13 @@ extensions = [
 nitpicky = True
 toc_object_entries_show_parents = "hide"
 default_role = "code"
-exclude_patterns = ["gallery/**/*.ipynb", "gallery/**/*.json", "gallery/**/*.zip", "gallery/**/*.py", "api/backreferences/*"]
+exclude_patterns = [
+    "gallery/**/*.ipynb",
+    "gallery/**/*.json",
+    "gallery/**/*.zip",
+    "gallery/**/*.py",
+    "api/backreferences/*",
+]
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3

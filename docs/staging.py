@@ -55,7 +55,11 @@ def stage() -> Path:
         shutil.copy2(picture, SOURCE)
     for old in SOURCE.rglob("*"):
         name = old.relative_to(SOURCE).as_posix()
-        if old.suffix in (".md", ".rst") and not name.startswith(("gallery/", "api/backreferences/")) and name not in texts:
+        if (
+            old.suffix in (".md", ".rst")
+            and not name.startswith(("gallery/", "api/backreferences/"))
+            and name not in texts
+        ):
             old.unlink()
     return SOURCE
 

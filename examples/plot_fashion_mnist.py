@@ -51,14 +51,23 @@ from sklearn.metrics import ConfusionMatrixDisplay, recall_score
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 5.5), layout="constrained", width_ratios=[1.5, 1])
 display = ConfusionMatrixDisplay.from_estimator(
-    cnn, X_test, names[y_test], normalize="true", values_format=".0%", xticks_rotation=45, colorbar=False, cmap="Blues", ax=left
+    cnn,
+    X_test,
+    names[y_test],
+    normalize="true",
+    values_format=".0%",
+    xticks_rotation=45,
+    colorbar=False,
+    cmap="Blues",
+    ax=left,
 )
 for text in display.text_.ravel():
     text.set_fontsize(8)
     if text.get_text() == "0%":
         text.set_text("")
 recall = {
-    name: recall_score(names[y_test], model.predict(X_test), average=None) for name, model in [("cnn", cnn), ("mlp", mlp)]
+    name: recall_score(names[y_test], model.predict(X_test), average=None)
+    for name, model in [("cnn", cnn), ("mlp", mlp)]
 }
 kinds = np.arange(10)
 right.barh(kinds - 0.2, recall["cnn"], height=0.4, label="cnn")

@@ -45,8 +45,9 @@ additive = clone(deep).set_params(deepregressor__network__widths=()).fit(X_train
 print(f"additive:            R² = {additive.score(X_test, y_test):.3f}")
 
 # %%
-# The curves of the first five columns. The third is the parabola, and the fourth and fifth are the lines of the formula. An additive model cannot
-# show the product of the first two, which is why the network with a hidden layer is better.
+# The curves of the first five columns. The third is the parabola, and the fourth and fifth are the lines of the
+# formula. An additive model cannot show the product of the first two, which is why the network with a hidden layer
+# is better.
 
 from skdeep_kan import plot_edges
 

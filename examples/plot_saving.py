@@ -38,8 +38,9 @@ print(f"equal predictions: {np.array_equal(again.predict_proba(X), model.predict
 # %%
 # Stop and continue
 # -----------------
-# The first fit ends after 15 epochs. The second asks for 40 in the same folder: it finds the state of the first and trains the other 25. The same
-# happens after a fit that was killed. For comparison, a third one trains 40 epochs at once.
+# The first fit ends after 15 epochs. The second asks for 40 in the same folder: it finds the state of the first and
+# trains the other 25. The same happens after a fit that was killed. For comparison, a third one trains 40 epochs at
+# once.
 
 part = DeepClassifier(max_epochs=15, tol=None, random_state=0, checkpoint=folder / "runs")
 part.fit(X_train, y_train, X_val=X_val, y_val=y_val)
@@ -56,9 +57,17 @@ print(f"equal weights: {np.array_equal(kernel, expected)}")
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7.5, 4), layout="constrained")
-ax.plot(at_once.history_.epoch, at_once.history_.val_loss, color="C1", linewidth=5, alpha=0.4, label="40 epochs at once")
+ax.plot(
+    at_once.history_.epoch, at_once.history_.val_loss, color="C1", linewidth=5, alpha=0.4, label="40 epochs at once"
+)
 ax.plot(part.history_.epoch, part.history_.val_loss, color="C0", label="first fit")
-ax.plot(continued.history_.epoch[14:], continued.history_.val_loss[14:], "--", color="C0", label="continued from its checkpoint")
+ax.plot(
+    continued.history_.epoch[14:],
+    continued.history_.val_loss[14:],
+    "--",
+    color="C0",
+    label="continued from its checkpoint",
+)
 ax.axvline(15, color="grey", linewidth=1, linestyle=":")
 ax.set(xlabel="epoch", ylabel="validation loss", ylim=(0, None))
 ax.legend()

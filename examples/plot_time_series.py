@@ -62,8 +62,9 @@ for name, forecast in forecasts.items():
     print(f"{name}: mean absolute error {np.abs(forecast - y_test).mean():.2f} degrees Celsius")
 
 # %%
-# The left panel shows the forecast for the next day over the test year, the right one the errors by distance. Tomorrow is much like today, and in
-# a week only the season counts: there the network is about as good as the better of the two simple forecasts. In between it beats both.
+# The left panel shows the forecast for the next day over the test year, the right one the errors by distance.
+# Tomorrow is much like today, and in a week only the season counts: there the network is about as good as the better
+# of the two simple forecasts. In between it beats both.
 
 import matplotlib.pyplot as plt
 
@@ -73,6 +74,8 @@ left.plot(first_days, predicted[:, 0], color="C0", linewidth=1.3, label="GRU, a 
 left.set(ylabel="highest temperature (°C)")
 left.legend()
 for (name, forecast), style in zip(forecasts.items(), ["-", "--", ":"]):
-    right.plot(np.arange(1, future + 1), np.abs(forecast - y_test).mean(axis=0), style, marker="o", markersize=4, label=name)
+    right.plot(
+        np.arange(1, future + 1), np.abs(forecast - y_test).mean(axis=0), style, marker="o", markersize=4, label=name
+    )
 right.set(xlabel="days ahead", ylabel="mean absolute error (°C)", ylim=(0, None))
 right.legend()

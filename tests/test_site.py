@@ -9,11 +9,11 @@ import re
 from pathlib import Path
 
 import pytest
+
+import skdeep
 from docs.api import documented
 from docs.links import check_folder, external_links
 from docs.staging import ROOT, adapted, pages
-
-import skdeep
 
 EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
 PUBLIC = ["augmentations", "callbacks", "contract", "display", "layers", "losses", "networks", "optimizers", "plugins"]
@@ -71,7 +71,9 @@ def test_external_links_are_listed(site):
 
 def test_links_between_pages_hold_in_the_site():
     page = ROOT / "skdeep" / "docs" / "plugins.md"
-    text = "[a](tables.md#numbers) [b](../../plugins/skdeep-kan/README.md) [c](../../plugins/template) [d](../contract.py)"
+    text = (
+        "[a](tables.md#numbers) [b](../../plugins/skdeep-kan/README.md) [c](../../plugins/template) [d](../contract.py)"
+    )
     expected = "[a](tables.md#numbers) [b](plugins/skdeep-kan.md) [c](plugins/template.md) d"
     assert adapted(text, page, "plugins.md") == expected
     assert adapted("```\n[a](../contract.py)\n```", page, "plugins.md") == "```\n[a](../contract.py)\n```"
@@ -79,15 +81,20 @@ def test_links_between_pages_hold_in_the_site():
 
 def test_a_section_of_another_file_is_inserted_with_its_links():
     text = adapted("<!-- insert README.md#Speed -->", ROOT / "docs" / "pages" / "benchmarks.md", "benchmarks.md")
-    assert text.startswith("Medians of") and "(compiling.md#compiled-programs-on-disk)" in text
+    assert text.startswith("Medians of")
+    assert "(compiling.md#compiled-programs-on-disk)" in text
     with pytest.raises(ValueError, match=r"README.md has no section 'Nothing', which x.md inserts."):
         adapted("<!-- insert README.md#Nothing -->", ROOT / "README.md", "x.md")
 
 
 def test_every_page_of_the_guide_is_in_the_navigation():
-    navigation = "".join((ROOT / "docs" / "pages" / name).read_text() for name in ("guide.md", "index.md", "benchmarks.md"))
+    navigation = "".join(
+        (ROOT / "docs" / "pages" / name).read_text() for name in ("guide.md", "index.md", "benchmarks.md")
+    )
     navigation += (ROOT / "docs" / "staging.py").read_text()
-    assert [page for page in pages() if "/" not in page and page != "index.md" and Path(page).stem not in navigation] == []
+    assert [
+        page for page in pages() if "/" not in page and page != "index.md" and Path(page).stem not in navigation
+    ] == []
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -97,7 +104,10 @@ def test_examples_are_in_the_gallery_and_have_a_title(path):
     assert path.stem in ast.literal_eval(listed)
     story = ast.get_docstring(ast.parse(path.read_text()), clean=True)
     title, line, empty, *text = story.splitlines()
-    assert title and line == "=" * len(title) and not empty and text
+    assert title
+    assert line == "=" * len(title)
+    assert not empty
+    assert text
     assert "matplotlib" in path.read_text() or "display" in path.read_text() or "plot_edges" in path.read_text()
 
 
@@ -113,14 +123,20 @@ def test_every_public_name_is_in_the_reference():
     expected -= {"skdeep.plugins", "skdeep.NonFiniteLossError", "skdeep.UnknownComponentError"}  # modules and errors
     for module in PUBLIC:
         expected |= {f"skdeep.{module}.{name}" for name in importlib.import_module(f"skdeep.{module}").__all__}
-    at_the_top = {name for name in expected if name.startswith("skdeep.contract.") and name.rpartition(".")[2] in skdeep.__all__}
+    at_the_top = {
+        name for name in expected if name.startswith("skdeep.contract.") and name.rpartition(".")[2] in skdeep.__all__
+    }
     assert expected - at_the_top - names == set()
-    assert {"skdeep.errors.NonFiniteLossError", "skdeep.errors.UnknownComponentError", "skdeep.errors.CheckpointWarning"} <= names
+    assert {
+        "skdeep.errors.NonFiniteLossError",
+        "skdeep.errors.UnknownComponentError",
+        "skdeep.errors.CheckpointWarning",
+    } <= names
 
 
 def test_public_packages_are_all_that_have_public_names():
     """A new package with `__all__` must be added to the reference, or be listed here as one that users do not import."""
-    internal = {"core", "estimators", "perceptron", "persistence", "search", "sources", "tables"}
+    internal = {"core", "estimators", "perceptron", "persistence", "search", "sources", "tables", "view"}
     packages = {module.name for module in pkgutil.iter_modules(skdeep.__path__) if module.ispkg}
     assert packages - set(PUBLIC) - internal == set()
 
