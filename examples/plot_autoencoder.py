@@ -20,11 +20,19 @@ X, y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
-settings = {"encoder": MLP(widths=(128, 64)), "learning_rate": 0.003, "batch_size": 64, "tol": None, "random_state": 0}
+settings = {
+    "encoder": MLP(widths=(128, 64)),
+    "learning_rate": 0.003,
+    "batch_size": 64,
+    "tol": None,
+    "random_state": 0,
+}
 autoencoder = DeepAutoencoder(n_components=8, max_epochs=60, **settings).fit(X_train)
 pca = PCA(8).fit(X_train)
 print(f"autoencoder: mean squared error {-autoencoder.score(X_test):.4f}")
-print(f"PCA:         mean squared error {((pca.inverse_transform(pca.transform(X_test)) - X_test) ** 2).mean():.4f}")
+print(
+    f"PCA:         mean squared error {((pca.inverse_transform(pca.transform(X_test)) - X_test) ** 2).mean():.4f}"
+)
 
 # %%
 # Test images and their reconstructions

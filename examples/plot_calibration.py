@@ -17,9 +17,13 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from skdeep import DeepClassifier
 
-X, y = make_classification(n_samples=6000, n_features=20, n_informative=8, flip_y=0.2, random_state=0)
+X, y = make_classification(
+    n_samples=6000, n_features=20, n_informative=8, flip_y=0.2, random_state=0
+)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
-X_train, X_val, y_train, y_val = train_test_split(X_train, y_train, test_size=0.2, random_state=0)
+X_train, X_val, y_train, y_val = train_test_split(
+    X_train, y_train, test_size=0.2, random_state=0
+)
 
 # %%
 # Two fits
@@ -29,7 +33,12 @@ X_train, X_val, y_train, y_val = train_test_split(X_train, y_train, test_size=0.
 models = {}
 for name, calibration in {"as trained": None, "calibrated": "temperature"}.items():
     model = DeepClassifier(
-        learning_rate=0.003, l2=None, max_epochs=60, tol=None, calibration=calibration, random_state=0
+        learning_rate=0.003,
+        l2=None,
+        max_epochs=60,
+        tol=None,
+        calibration=calibration,
+        random_state=0,
     )
     models[name] = model.fit(X_train, y_train, X_val=X_val, y_val=y_val)
     loss = log_loss(y_test, model.predict_proba(X_test))
@@ -49,8 +58,14 @@ from sklearn.calibration import CalibrationDisplay
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for (name, model), colour in zip(models.items(), ["C3", "C0"]):
-    CalibrationDisplay.from_estimator(model, X_test, y_test, n_bins=10, name=name, color=colour, ax=left)
-    right.hist(model.predict_proba(X_test)[:, 1], bins=30, alpha=0.6, color=colour, label=name)
+    CalibrationDisplay.from_estimator(
+        model, X_test, y_test, n_bins=10, name=name, color=colour, ax=left
+    )
+    right.hist(
+        model.predict_proba(X_test)[:, 1], bins=30, alpha=0.6, color=colour, label=name
+    )
 left.set_title("Reliability")
-right.set(title="Predicted probabilities", xlabel="probability of class 1", ylabel="rows")
+right.set(
+    title="Predicted probabilities", xlabel="probability of class 1", ylabel="rows"
+)
 right.legend()

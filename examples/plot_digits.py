@@ -30,7 +30,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skdeep import DeepClassifier
 
-model = make_pipeline(StandardScaler(), DeepClassifier(learning_rate=0.003, early_stopping=True, random_state=0))
+model = make_pipeline(
+    StandardScaler(),
+    DeepClassifier(learning_rate=0.003, early_stopping=True, random_state=0),
+)
 model.fit(X_train, y_train)
 print(f"accuracy on the test images: {model.score(X_test, y_test):.3f}")
 
@@ -47,7 +50,9 @@ model[-1].history_.tail(3)
 from sklearn.metrics import ConfusionMatrixDisplay
 
 figure, ax = plt.subplots(figsize=(5.5, 5), layout="constrained")
-display = ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, cmap="Blues", colorbar=False, ax=ax)
+display = ConfusionMatrixDisplay.from_estimator(
+    model, X_test, y_test, cmap="Blues", colorbar=False, ax=ax
+)
 for text in display.text_.ravel():
     if text.get_text() == "0":
         text.set_text("")
@@ -65,5 +70,7 @@ surest = wrong[np.argsort(-probability[wrong].max(axis=1))][:8]
 figure, axes = plt.subplots(1, 8, figsize=(10, 1.8), layout="constrained")
 for ax, i in zip(axes, surest):
     ax.imshow(X_test[i].reshape(8, 8), cmap="gray_r")
-    ax.set_title(f"{predicted[i]} ({probability[i].max():.0%})\nis {y_test[i]}", fontsize=10)
+    ax.set_title(
+        f"{predicted[i]} ({probability[i].max():.0%})\nis {y_test[i]}", fontsize=10
+    )
     ax.set_axis_off()

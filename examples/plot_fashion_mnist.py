@@ -23,8 +23,11 @@ def read(name, skip):
 
 X_train = read("train-images-idx3-ubyte", 16).reshape(-1, 784)[:6000] / np.float32(255)
 X_test = read("t10k-images-idx3-ubyte", 16).reshape(-1, 784)[:2000] / np.float32(255)
-y_train, y_test = read("train-labels-idx1-ubyte", 8)[:6000], read("t10k-labels-idx1-ubyte", 8)[:2000]
-names = np.array(["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"])
+y_train = read("train-labels-idx1-ubyte", 8)[:6000]
+y_test = read("t10k-labels-idx1-ubyte", 8)[:2000]
+names = np.array(
+    "T-shirt trouser pullover dress coat sandal shirt sneaker bag boot".split()
+)
 
 # %%
 # Fit two networks
@@ -34,11 +37,23 @@ names = np.array(["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "
 from skdeep import DeepClassifier
 from skdeep.networks import CNN
 
-settings = {"learning_rate": 0.003, "batch_size": 128, "max_epochs": 5, "tol": None, "random_state": 0}
-cnn = DeepClassifier(network=CNN(widths=(16, 32)), input_shape=(28, 28, 1), **settings).fit(X_train, names[y_train])
+settings = {
+    "learning_rate": 0.003,
+    "batch_size": 128,
+    "max_epochs": 5,
+    "tol": None,
+    "random_state": 0,
+}
+cnn = DeepClassifier(
+    network=CNN(widths=(16, 32)), input_shape=(28, 28, 1), **settings
+).fit(X_train, names[y_train])
 mlp = DeepClassifier(network="mlp", **settings).fit(X_train, names[y_train])
-print(f"cnn: accuracy {cnn.score(X_test, names[y_test]):.3f}, {cnn.n_parameters_:,} parameters")
-print(f"mlp: accuracy {mlp.score(X_test, names[y_test]):.3f}, {mlp.n_parameters_:,} parameters")
+print(
+    f"cnn: accuracy {cnn.score(X_test, names[y_test]):.3f}, {cnn.n_parameters_:,} parameters"
+)
+print(
+    f"mlp: accuracy {mlp.score(X_test, names[y_test]):.3f}, {mlp.n_parameters_:,} parameters"
+)
 
 # %%
 # Which clothes are confused?
@@ -49,7 +64,9 @@ print(f"mlp: accuracy {mlp.score(X_test, names[y_test]):.3f}, {mlp.n_parameters_
 import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay, recall_score
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 5.5), layout="constrained", width_ratios=[1.5, 1])
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(11.5, 5.5), layout="constrained", width_ratios=[1.5, 1]
+)
 display = ConfusionMatrixDisplay.from_estimator(
     cnn,
     X_test,
@@ -72,6 +89,8 @@ recall = {
 kinds = np.arange(10)
 right.barh(kinds - 0.2, recall["cnn"], height=0.4, label="cnn")
 right.barh(kinds + 0.2, recall["mlp"], height=0.4, label="mlp")
-right.set(yticks=kinds, yticklabels=cnn.classes_, xlabel="share that is found", xlim=(0, 1))
+right.set(
+    yticks=kinds, yticklabels=cnn.classes_, xlabel="share that is found", xlim=(0, 1)
+)
 right.invert_yaxis()
 right.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=2)

@@ -30,7 +30,9 @@ from skdeep import DeepRegressor
 
 X, y = make_friedman1(n_samples=1000, noise=0.5, random_state=0)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-network = DeepRegressor(network="kan", learning_rate=0.01, max_epochs=60, tol=None, random_state=0)
+network = DeepRegressor(
+    network="kan", learning_rate=0.01, max_epochs=60, tol=None, random_state=0
+)
 deep = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
 print(f"with a hidden layer: R² = {deep.score(X_test, y_test):.3f}")
 
@@ -41,7 +43,9 @@ print(f"with a hidden layer: R² = {deep.score(X_test, y_test):.3f}")
 
 from sklearn.base import clone
 
-additive = clone(deep).set_params(deepregressor__network__widths=()).fit(X_train, y_train)
+additive = (
+    clone(deep).set_params(deepregressor__network__widths=()).fit(X_train, y_train)
+)
 print(f"additive:            R² = {additive.score(X_test, y_test):.3f}")
 
 # %%

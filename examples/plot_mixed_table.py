@@ -15,9 +15,11 @@ import pandas as pd
 from vega_datasets import data
 
 cars = data.cars().dropna(subset="Miles_per_Gallon").reset_index(drop=True)
-X = cars[["Cylinders", "Displacement", "Horsepower", "Weight_in_lbs", "Acceleration", "Year", "Origin"]]
+X = cars.drop(columns=["Name", "Miles_per_Gallon"])
 y = cars.Miles_per_Gallon
-pd.DataFrame({"type": X.dtypes.astype(str), "missing": X.isna().sum(), "first car": X.iloc[0]})
+pd.DataFrame(
+    {"type": X.dtypes.astype(str), "missing": X.isna().sum(), "first car": X.iloc[0]}
+)
 
 # %%
 # Fit and compare
@@ -34,11 +36,15 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_
 model = TabularRegressor(n_estimators=4, random_state=0).fit(X_train, y_train)
 
 plain = X.assign(Origin=X.Origin.astype("category"), Year=X.Year.dt.year)
-boosting = HistGradientBoostingRegressor(categorical_features="from_dtype", random_state=0)
+boosting = HistGradientBoostingRegressor(
+    categorical_features="from_dtype", random_state=0
+)
 boosting.fit(plain.loc[X_train.index], y_train)
 
-print(f"TabularRegressor:     {mean_absolute_error(y_test, model.predict(X_test)):.2f} miles per gallon wrong")
-print(f"HistGradientBoosting: {mean_absolute_error(y_test, boosting.predict(plain.loc[X_test.index])):.2f}")
+error = mean_absolute_error(y_test, model.predict(X_test))
+error_of_trees = mean_absolute_error(y_test, boosting.predict(plain.loc[X_test.index]))
+print(f"TabularRegressor:     {error:.2f} miles per gallon wrong")
+print(f"HistGradientBoosting: {error_of_trees:.2f}")
 
 # %%
 # Which columns matter?
@@ -49,7 +55,12 @@ print(f"HistGradientBoosting: {mean_absolute_error(y_test, boosting.predict(plai
 from sklearn.inspection import permutation_importance
 
 importance = permutation_importance(model, X_test, y_test, n_repeats=10, random_state=0)
-print(pd.Series(importance.importances_mean, X.columns).sort_values(ascending=False).round(2).to_string())
+print(
+    pd.Series(importance.importances_mean, X.columns)
+    .sort_values(ascending=False)
+    .round(2)
+    .to_string()
+)
 
 # %%
 # The picture shows predictions for cars that the model has not seen, and the importance of the columns. Points on the line are exact.
@@ -58,10 +69,24 @@ import matplotlib.pyplot as plt
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for origin, cars_of_origin in X_test.groupby("Origin"):
-    left.scatter(model.predict(cars_of_origin), y_test[cars_of_origin.index], s=22, alpha=0.7, label=origin)
+    left.scatter(
+        model.predict(cars_of_origin),
+        y_test[cars_of_origin.index],
+        s=22,
+        alpha=0.7,
+        label=origin,
+    )
 left.axline((25, 25), slope=1, color="grey", linewidth=1)
-left.set(xlabel="predicted miles per gallon", ylabel="measured miles per gallon", aspect="equal")
+left.set(
+    xlabel="predicted miles per gallon",
+    ylabel="measured miles per gallon",
+    aspect="equal",
+)
 left.legend()
 order = importance.importances_mean.argsort()
-right.boxplot(importance.importances[order].T, orientation="horizontal", tick_labels=X.columns[order])
+right.boxplot(
+    importance.importances[order].T,
+    orientation="horizontal",
+    tick_labels=X.columns[order],
+)
 right.set_xlabel("loss of R² when the column is shuffled")

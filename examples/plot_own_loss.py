@@ -52,12 +52,24 @@ y = truth + rng.normal(scale=0.1, size=300)
 is_wrong = rng.random(300) < 1 / 6
 y[is_wrong] = rng.uniform(1, 4, size=is_wrong.sum())
 
-base = DeepRegressor(learning_rate=0.003, batch_size=50, max_epochs=150, tol=None, l2=None, random_state=0)
+base = DeepRegressor(
+    learning_rate=0.003,
+    batch_size=50,
+    max_epochs=150,
+    tol=None,
+    l2=None,
+    random_state=0,
+)
 skdeep.clear_cache()
 squared = clone(base).fit(X, y)
 own = clone(base).set_params(loss="geman_mcclure")
-robust = {scale: clone(own).set_params(loss__scale=scale).fit(X, y) for scale in (0.5, 1.0, 5.0)}
-print(f"4 fits, {skdeep.compile_counts()['train_block'].compiles} compiled training programs: one per loss")
+robust = {
+    scale: clone(own).set_params(loss__scale=scale).fit(X, y)
+    for scale in (0.5, 1.0, 5.0)
+}
+print(
+    f"4 fits, {skdeep.compile_counts()['train_block'].compiles} compiled training programs: one per loss"
+)
 
 # %%
 # Look at the fits
@@ -68,9 +80,17 @@ import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 ax.scatter(X[~is_wrong, 0], y[~is_wrong], s=10, color="grey", alpha=0.6, label="rows")
-ax.scatter(X[is_wrong, 0], y[is_wrong], s=14, color="black", marker="x", label="wrong rows")
+ax.scatter(
+    X[is_wrong, 0], y[is_wrong], s=14, color="black", marker="x", label="wrong rows"
+)
 ax.plot(X[:, 0], squared.predict(X), color="C3", label="squared error")
 for (scale, model), style in zip(robust.items(), ["-", "--", ":"]):
-    ax.plot(X[:, 0], model.predict(X), style, color="C0", label=f"geman_mcclure, scale={scale}")
+    ax.plot(
+        X[:, 0],
+        model.predict(X),
+        style,
+        color="C0",
+        label=f"geman_mcclure, scale={scale}",
+    )
 ax.set(xlabel="X", ylabel="y")
 ax.legend(ncols=2, fontsize=9)

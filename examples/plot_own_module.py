@@ -16,7 +16,9 @@ from sklearn.datasets import load_sample_image
 
 picture = load_sample_image("china.jpg").mean(axis=2)[30:350:5, 160:480:5] / 255
 rows, columns = picture.shape
-X = np.stack(np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows)), axis=-1).reshape(-1, 2)
+X = np.stack(
+    np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows)), axis=-1
+).reshape(-1, 2)
 y = picture.ravel()
 print(picture.shape, X.shape)
 
@@ -39,7 +41,13 @@ class FourierNetwork(skdeep.Module):
     @nn.compact
     def __call__(self, x):
         directions = self.frequency * jax.random.normal(jax.random.key(0), (2, 64))
-        x = jnp.concatenate([jnp.sin(2 * jnp.pi * x @ directions), jnp.cos(2 * jnp.pi * x @ directions)], axis=-1)
+        x = jnp.concatenate(
+            [
+                jnp.sin(2 * jnp.pi * x @ directions),
+                jnp.cos(2 * jnp.pi * x @ directions),
+            ],
+            axis=-1,
+        )
         for _ in range(2):
             x = nn.relu(nn.Dense(self.width)(x))
         return nn.Dense(self.n_outputs)(x)
@@ -54,7 +62,14 @@ from sklearn.base import clone
 from skdeep import DeepRegressor
 from skdeep.networks import MLP
 
-base = DeepRegressor(l2=None, learning_rate=0.003, batch_size=256, max_epochs=40, tol=None, random_state=0)
+base = DeepRegressor(
+    l2=None,
+    learning_rate=0.003,
+    batch_size=256,
+    max_epochs=40,
+    tol=None,
+    random_state=0,
+)
 plain = clone(base).set_params(network=MLP(widths=(128, 128))).fit(X, y)
 own = clone(base).set_params(network=FourierNetwork())
 models = {

@@ -33,7 +33,9 @@ print(info.estimator, info.components)
 print(f"{(folder / 'digits.skdeep').stat().st_size / 1024:.0f} KiB")
 
 again = skdeep.load(folder / "digits.skdeep", expect_sha256=digest)
-print(f"equal predictions: {np.array_equal(again.predict_proba(X), model.predict_proba(X))}")
+print(
+    f"equal predictions: {np.array_equal(again.predict_proba(X), model.predict_proba(X))}"
+)
 
 # %%
 # Stop and continue
@@ -42,11 +44,17 @@ print(f"equal predictions: {np.array_equal(again.predict_proba(X), model.predict
 # trains the other 25. The same happens after a fit that was killed. For comparison, a third one trains 40 epochs at
 # once.
 
-part = DeepClassifier(max_epochs=15, tol=None, random_state=0, checkpoint=folder / "runs")
+part = DeepClassifier(
+    max_epochs=15, tol=None, random_state=0, checkpoint=folder / "runs"
+)
 part.fit(X_train, y_train, X_val=X_val, y_val=y_val)
-continued = DeepClassifier(max_epochs=40, tol=None, random_state=0, checkpoint=folder / "runs")
+continued = DeepClassifier(
+    max_epochs=40, tol=None, random_state=0, checkpoint=folder / "runs"
+)
 continued.fit(X_train, y_train, X_val=X_val, y_val=y_val)
-at_once = DeepClassifier(max_epochs=40, tol=None, random_state=0).fit(X_train, y_train, X_val=X_val, y_val=y_val)
+at_once = DeepClassifier(max_epochs=40, tol=None, random_state=0).fit(
+    X_train, y_train, X_val=X_val, y_val=y_val
+)
 
 kernel, expected = (m.params_["output"]["kernel"] for m in (continued, at_once))
 print(f"equal weights: {np.array_equal(kernel, expected)}")
@@ -58,7 +66,12 @@ import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7.5, 4), layout="constrained")
 ax.plot(
-    at_once.history_.epoch, at_once.history_.val_loss, color="C1", linewidth=5, alpha=0.4, label="40 epochs at once"
+    at_once.history_.epoch,
+    at_once.history_.val_loss,
+    color="C1",
+    linewidth=5,
+    alpha=0.4,
+    label="40 epochs at once",
 )
 ax.plot(part.history_.epoch, part.history_.val_loss, color="C0", label="first fit")
 ax.plot(

@@ -23,7 +23,12 @@ from skdeep.networks import MLP
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:900], y[:900]
-model = DeepClassifier(network=MLP(widths=(64, 64), dropout_rate=0.0), max_epochs=15, tol=None, random_state=0)
+model = DeepClassifier(
+    network=MLP(widths=(64, 64), dropout_rate=0.0),
+    max_epochs=15,
+    tol=None,
+    random_state=0,
+)
 grid = {
     "deepclassifier__learning_rate": np.geomspace(3e-4, 1e-1, 6),
     "deepclassifier__network__dropout_rate": [0.0, 0.3, 0.6],
@@ -32,7 +37,12 @@ grid = {
 skdeep.clear_cache()
 with parallel_config("skdeep"):
     search = GridSearchCV(make_pipeline(StandardScaler(), model), grid, cv=4).fit(X, y)
-print({name.removeprefix("deepclassifier__"): float(value) for name, value in search.best_params_.items()})
+print(
+    {
+        name.removeprefix("deepclassifier__"): float(value)
+        for name, value in search.best_params_.items()
+    }
+)
 
 # %%
 # How much was compiled?
@@ -41,7 +51,9 @@ print({name.removeprefix("deepclassifier__"): float(value) for name, value in se
 # folds share it, and here so does the last fit, on all rows.
 
 n_fits = len(search.cv_results_["params"]) * 4 + 1
-print(f"{n_fits} fits, {skdeep.compile_counts()['train_block'].compiles} compiled training programs")
+print(
+    f"{n_fits} fits, {skdeep.compile_counts()['train_block'].compiles} compiled training programs"
+)
 
 # %%
 # Look at the scores

@@ -15,7 +15,13 @@ import numpy as np
 from vega_datasets import data
 
 cities = data.airports().city.dropna()
-cities = sorted({city for city in cities if city.isascii() and city.replace(" ", "").isalpha() and len(city) < 13})
+cities = sorted(
+    {
+        city
+        for city in cities
+        if city.isascii() and city.replace(" ", "").isalpha() and len(city) < 13
+    }
+)
 print(f"{len(cities)} names, such as {', '.join(cities[100:104])}")
 
 # %%
@@ -27,12 +33,15 @@ from skdeep.networks import GRU
 
 rng = np.random.default_rng(0)
 cities = list(rng.permutation(cities))
-train, test = [str(c) for c in cities[len(cities) // 5 :]], [str(c) for c in cities[: len(cities) // 5]]
+cities = [str(city) for city in cities]
+test, train = cities[: len(cities) // 5], cities[len(cities) // 5 :]
 writer = SequenceGenerator(
     network=GRU(units=96), vocabulary="".join(sorted(set("".join(cities)))), learning_rate=0.01, batch_size=64,
     max_epochs=6, tol=None, random_state=0,
 ).fit(train)  # fmt: skip
-print(f"perplexity: {writer.perplexity(train):.1f} on the training names, {writer.perplexity(test):.1f} on others")
+print(
+    f"perplexity: {writer.perplexity(train):.1f} on the training names, {writer.perplexity(test):.1f} on others"
+)
 
 # %%
 # A perplexity of 8 means that the model is as uncertain as among 8 equally likely letters.
@@ -42,7 +51,10 @@ print(f"perplexity: {writer.perplexity(train):.1f} on the training names, {write
 # ``n=None`` writes to the end of a name. The temperature says how daring the model is: at 0 it always takes the most likely letter.
 
 for temperature in (0.3, 0.7, 1.0, 1.5):
-    invented = [writer.generate(n=None, temperature=temperature, random_state=seed) for seed in range(5)]
+    invented = [
+        writer.generate(n=None, temperature=temperature, random_state=seed)
+        for seed in range(5)
+    ]
     print(f"{temperature}: {', '.join(invented)}")
 
 # %%
@@ -56,7 +68,10 @@ import matplotlib.pyplot as plt
 temperatures = np.array([0.2, 0.5, 0.8, 1.1, 1.4])
 different, perplexity = [], []
 for temperature in temperatures:
-    drawn = [writer.generate(n=None, temperature=temperature, random_state=seed) for seed in range(60)]
+    drawn = [
+        writer.generate(n=None, temperature=temperature, random_state=seed)
+        for seed in range(60)
+    ]
     different.append(len(set(drawn)) / len(drawn))
     perplexity.append(writer.perplexity([name for name in drawn if name]))
 
@@ -64,6 +79,11 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constraine
 left.plot(temperatures, different, "o-")
 left.set(xlabel="temperature", ylabel="share of different names", ylim=(0, 1.05))
 right.plot(temperatures, perplexity, "o-", color="C2", label="invented names")
-right.axhline(writer.perplexity(test), color="grey", linestyle="--", label="real names not trained on")
+right.axhline(
+    writer.perplexity(test),
+    color="grey",
+    linestyle="--",
+    label="real names not trained on",
+)
 right.set(xlabel="temperature", ylabel="perplexity", ylim=(0, None))
 right.legend()

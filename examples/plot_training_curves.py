@@ -19,7 +19,12 @@ from skdeep import DeepClassifier
 
 X, y = load_breast_cancer(return_X_y=True)
 base = DeepClassifier(
-    batch_size=64, max_epochs=40, tol=None, early_stopping=True, validation_fraction=0.25, random_state=0
+    batch_size=64,
+    max_epochs=40,
+    tol=None,
+    early_stopping=True,
+    validation_fraction=0.25,
+    random_state=0,
 )
 settings = {
     "SGD": {"optimizer": "sgd", "learning_rate": 0.03},
@@ -49,4 +54,6 @@ display.ax_.set_title("Loss per epoch, breast cancer data")
 
 for name, model in models.items():
     history = model[-1].history_
-    print(f"{name}: epoch {model[-1].best_epoch_} kept, validation loss {history.val_loss.min():.3f}")
+    print(
+        f"{name}: epoch {model[-1].best_epoch_} kept, validation loss {history.val_loss.min():.3f}"
+    )

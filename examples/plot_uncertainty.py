@@ -24,11 +24,19 @@ y = np.sin(2 * X[:, 0]) + rng.normal(scale=0.05 + 0.25 * (X[:, 0] > 0) * X[:, 0]
 from skdeep import DeepRegressor
 from skdeep.losses import Quantile
 
-settings = {"batch_size": 32, "learning_rate": 0.003, "max_epochs": 100, "tol": None, "random_state": 0}
+settings = {
+    "batch_size": 32,
+    "learning_rate": 0.003,
+    "max_epochs": 100,
+    "tol": None,
+    "random_state": 0,
+}
 normal = DeepRegressor(loss="gaussian_nll", **settings).fit(X, y)
 mean, std = normal.predict(X, return_std=True)
 
-quantiles = DeepRegressor(loss=Quantile(quantile=(0.05, 0.5, 0.95)), **settings).fit(X, y)
+quantiles = DeepRegressor(loss=Quantile(quantile=(0.05, 0.5, 0.95)), **settings).fit(
+    X, y
+)
 low, median, high = quantiles.predict(X).T
 
 # %%
@@ -46,7 +54,10 @@ print(f"quantiles:     {np.mean((low < y) & (y < high)):.0%}")
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
-bands = {"gaussian_nll": (mean, mean - 1.64 * std, mean + 1.64 * std), "quantile": (median, low, high)}
+bands = {
+    "gaussian_nll": (mean, mean - 1.64 * std, mean + 1.64 * std),
+    "quantile": (median, low, high),
+}
 for ax, (name, (middle, lower, upper)) in zip(axes, bands.items()):
     ax.scatter(X[:, 0], y, s=6, color="grey", alpha=0.5)
     ax.fill_between(X[:, 0], lower, upper, alpha=0.3, label="90% interval")

@@ -98,6 +98,7 @@ class DeepClassifier(ClassifierMixin, SupervisedEstimator):
     optimizer : str, Optimizer or callable, default="adam"
         A name, an optimizer, or an Optax factory `f(learning_rate)`.
     learning_rate : float, default=1e-3
+        The learning rate of the optimizer, which the schedule multiplies by its factor.
     schedule : str, Schedule or callable, default="constant"
         The factor of the learning rate as a function of progress, which is 0 at the start and 1 at `max_epochs`.
     augmentation : str, Augmentation, callable, list of these or None, default=None
