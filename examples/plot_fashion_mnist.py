@@ -26,8 +26,8 @@ X_test = read("t10k-images-idx3-ubyte", 16).reshape(-1, 784)[:2000] / np.float32
 y_train = read("train-labels-idx1-ubyte", 8)[:6000]
 y_test = read("t10k-labels-idx1-ubyte", 8)[:2000]
 names = np.array(
-    "T-shirt trouser pullover dress coat sandal shirt sneaker bag boot".split()
-)
+    ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
+)  # fmt: skip
 
 # %%
 # Fit two networks
