@@ -248,6 +248,13 @@ def test_importing_the_estimators_and_displays_loads_neither_flax_nor_optax_nor_
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
 
 
+def test_no_module_imports_matplotlib_or_rich_before_it_draws():
+    """Importing scikit-learn 1.9 loads rich where it is installed, so that `sys.modules` does not tell."""
+    for name, path in FILES.items():
+        found = imported_modules(path, in_functions=False)
+        assert not [imported for imported in found if is_inside(imported, "matplotlib", "rich")], name
+
+
 def test_importing_the_estimators_loads_nothing_that_shows_them():
     script = "import sys; import skdeep; skdeep.DeepClassifier; print([name for name in sys.modules if name.startswith('skdeep.view')])"
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"
