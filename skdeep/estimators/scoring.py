@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.utils._param_validation import InvalidParameterError
 
 from skdeep.contract import Loss
 from skdeep.core.rows import WeightedRows
@@ -42,11 +43,11 @@ def has_scores(estimator: Any) -> bool:
 
 
 def check_metrics(owner: str, metrics: Any) -> None:
-    """Raise ValueError if `metrics` is not None, a list of scorers' names, or a mapping from names to scorers.
+    """Raise InvalidParameterError (a ValueError) if `metrics` is not None, a list of scorers' names, or a mapping from names to scorers.
 
     Raises
     ------
-    ValueError
+    InvalidParameterError
         Also if a name is unknown, occurs twice, or would be the column of another loss or score.
     """
     if metrics is None:
@@ -54,23 +55,23 @@ def check_metrics(owner: str, metrics: Any) -> None:
     where = f"The 'metrics' parameter of {owner} must"
     if not isinstance(metrics, list | tuple | Mapping):
         cure = f" Write metrics=[{metrics!r}]." if isinstance(metrics, str) else ""
-        raise ValueError(
+        raise InvalidParameterError(
             f"{where} be None, a list of names of scorers, or a dict of scorers by name. Got {metrics!r} instead.{cure}"
         )
     for name in metrics:
         if not isinstance(name, str) or not name:
-            raise ValueError(
+            raise InvalidParameterError(
                 f"{where} hold names. Got {name!r} instead. Give scorers by name, such as metrics={{'f1_macro': scorer}}."
             )
         if name in ("loss", "score"):
-            raise ValueError(
+            raise InvalidParameterError(
                 f"{where} not hold the name {name!r}, because 'val_{name}' is the column of another value. Choose another name."
             )
     if isinstance(metrics, list | tuple) and len(set(metrics)) < len(metrics):
-        raise ValueError(f"{where} hold each name once. Got {list(metrics)!r} instead.")
+        raise InvalidParameterError(f"{where} hold each name once. Got {list(metrics)!r} instead.")
     for scorer in _by_name(metrics).values():
         if not (callable(scorer) or scorer in get_scorer_names()):
-            raise ValueError(f"{where} hold scorers. Got {scorer!r} instead.{_nearest(scorer)}")
+            raise InvalidParameterError(f"{where} hold scorers. Got {scorer!r} instead.{_nearest(scorer)}")
 
 
 def check_has_validation_rows(estimator: Any, scored: ScoredRows | None, is_partial: bool) -> None:
