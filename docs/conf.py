@@ -49,7 +49,7 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
 sphinx_gallery_conf = {
-    "examples_dirs": [str(Path(__file__).parent.parent / "examples")],
+    "examples_dirs": [str(Path(__file__).parent / "examples")],
     "gallery_dirs": ["gallery"],
     "within_subsection_order": "docs.sphinx_hooks.place_in_gallery",
     "backreferences_dir": "api/backreferences",

@@ -38,7 +38,7 @@ def pages() -> dict[str, Path]:
         "plugins/packages.md": ROOT / "plugins" / "README.md",
         "running_benchmarks.md": ROOT / "benchmarks" / "README.md",
         "changelog.md": ROOT / "skdeep" / "CHANGELOG.md",
-        "contributing.md": ROOT / "CONTRIBUTING.md",
+        "contributing.md": ROOT / "docs" / "CONTRIBUTING.md",
     }
 
 

@@ -116,7 +116,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     """Return the message for an unknown name of a component; `hint` is a further sentence."""
     ids = sorted(known)
     hint = f" {hint}" if hint else ""
-    named = _named_elsewhere(kind, name, ids) or _nearest(name, ids)
+    named = _named_elsewhere(kind, name, ids) or nearest(name, ids)
     return f"Unknown {kind} {name!r}.{named}{hint} Known: {', '.join(ids)}."
 
 
@@ -124,7 +124,7 @@ def unknown_field(owner: str, name: str, known: Iterable[str]) -> str:
     """Return the message for a field that a component does not have."""
     names = list(known)
     fields = f"Its fields are: {', '.join(names)}." if names else "It has no fields."
-    return f"Invalid field {name!r} for {owner}.{_nearest(name, names)} {fields}"
+    return f"Invalid field {name!r} for {owner}.{nearest(name, names)} {fields}"
 
 
 def wrong_value(owner: str, name: str, wanted: str, value: object, what: str = "field") -> str:
@@ -154,7 +154,7 @@ def _named_elsewhere(kind: str, name: str, known: list[str]) -> str:
     return f" It is called {' or '.join(shown)} here."
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """Return a sentence with the nearest known name, "" if none is near. Full ids are compared without package too."""
     bare_names = {full_id.rpartition(":")[2]: full_id for full_id in known}
     spellings = bare_names | {full_id: full_id for full_id in known}

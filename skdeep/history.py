@@ -32,6 +32,19 @@ def is_score(column: str) -> bool:
     return column.startswith("val_") and column != "val_loss"
 
 
+def label_of(column: str) -> str:
+    """Return a loss or a score in words.
+
+    Examples
+    --------
+    >>> from skdeep.history import label_of
+    >>> label_of("train_loss"), label_of("val_roc_auc")
+    ('training loss', 'validation roc_auc')
+    """
+    kind, _, name = column.partition("_")
+    return f"{'training' if kind == 'train' else 'validation'} {name}"
+
+
 def joined_history(earlier: History | None, history: History) -> History:
     """Return the earlier epochs followed by those of `history`, numbered from 1. Columns that one of them lacks are NaN.
 

@@ -35,7 +35,7 @@ def test_readme_is_short_and_has_three_commands():
     assert len([line for line in lines if line.startswith("python3 -m venv .venv && ")]) == 3
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=[*NAMES, "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "CONTRIBUTING.md"], ids=[*NAMES, "docs/CONTRIBUTING.md"])
 def test_links_point_to_files(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target

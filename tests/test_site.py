@@ -15,7 +15,7 @@ from docs.api import documented
 from docs.links import check_folder, external_links
 from docs.staging import ROOT, adapted, pages
 
-EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("plot_*.py"))
 PUBLIC = ["augmentations", "callbacks", "contract", "display", "layers", "losses", "networks", "optimizers", "plugins"]
 PUBLIC += ["schedules", "testing"]
 

@@ -23,6 +23,7 @@ from benchmarks.cases import (
     plugin_listing,
     predict,
     pretrain,
+    progress,
     saving,
     scaling,
     small_calls,
@@ -58,5 +59,6 @@ CASES = {
         character_generator,
         saving,
         checkpoints,
+        progress,
     )
 }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from skdeep.errors import nearest
 
 MAX_LINES = 7
 """The number of colours and markers."""
@@ -96,8 +97,7 @@ def chosen_parameter(owner: str, results: Mapping[str, Any], param: str | None) 
     ends = [name for name in values if name.endswith(f"__{param}")]
     if len(ends) == 1:
         return ends[0]
-    near = difflib.get_close_matches(param, [*values, *short_names(list(values)).values()], 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = nearest(param, [*values, *short_names(list(values)).values()])
     raise ValueError(
         f"The 'param' parameter of {owner} must be a parameter of the search. Got {param!r} instead.{hint} "
         f"The parameters are {', '.join(values)}."

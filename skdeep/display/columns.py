@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import pandas as pd
+
+from skdeep.errors import nearest
 
 _LOSSES = ("train_loss", "val_loss")
 
@@ -23,11 +24,9 @@ def columns_of(histories: dict[str, pd.DataFrame], metrics: str | Sequence[str] 
         if name == "loss":
             columns += [c for c in _LOSSES if has_values(histories, c)]
         elif name not in known:
-            near = difflib.get_close_matches(str(name), known, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(
                 "The 'metrics' parameter of TrainingCurvesDisplay must hold 'loss' or columns of history_. "
-                f"Got {name!r} instead.{hint} The columns are {', '.join(known)}."
+                f"Got {name!r} instead.{nearest(str(name), known)} The columns are {', '.join(known)}."
             )
         elif not has_values(histories, name):
             raise ValueError(f"history_ has no values of {name!r}. {_cure(name)}")

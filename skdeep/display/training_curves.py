@@ -12,12 +12,11 @@ from skdeep.display.axes import log_helps, panels, pyplot_for
 from skdeep.display.columns import columns_of, has_values
 from skdeep.display.curve_styles import add_legend, style_of
 from skdeep.display.fitted import fitted_network, members_of
-from skdeep.history import is_score
+from skdeep.history import is_score, label_of
 
 _LABELS = {
     "train_loss": "loss",
     "val_loss": "loss",
-    "val_score": "validation score",
     "learning_rate": "learning rate",
     "seconds": "seconds per epoch",
 }
@@ -25,8 +24,7 @@ _LABELS = {
 
 
 def _label(column: str) -> str:
-    is_metric = is_score(column) and column not in _LABELS
-    return f"validation {column.removeprefix('val_')}" if is_metric else _LABELS.get(column, column)
+    return label_of(column) if is_score(column) else _LABELS.get(column, column)
 
 
 class TrainingCurvesDisplay:

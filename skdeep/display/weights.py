@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from typing import Any, Self
@@ -13,6 +12,7 @@ from skdeep.display.axes import COLOURS, label_outer, panels, pyplot_for
 from skdeep.display.fitted import fitted_network, members_of
 from skdeep.display.layers import named_kernels
 from skdeep.display.mosaic import mosaic
+from skdeep.errors import nearest
 
 _KINDS = ("histogram", "filters")
 
@@ -168,8 +168,7 @@ class WeightsDisplay:
         if kind not in _KINDS:
             raise ValueError(f"The 'kind' parameter of WeightsDisplay must be one of {_KINDS}. Got {kind!r} instead.")
         if layer is not None and layer not in self.kernels:
-            near = difflib.get_close_matches(layer, self.kernels, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = nearest(layer, self.kernels)
             raise ValueError(
                 f"There is no layer {layer!r} with a kernel.{hint} The layers are {', '.join(self.kernels)}."
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skdeep.contract import Loss
 from skdeep.core.rows import WeightedRows
+from skdeep.errors import nearest
 
 _WITHOUT_EFFECT_ON_SCORES = (
     *("max_epochs", "verbose", "device", "checkpoint", "random_state", "warm_start", "scoring", "metrics"),
@@ -71,7 +71,10 @@ def check_metrics(owner: str, metrics: Any) -> None:
         raise InvalidParameterError(f"{where} hold each name once. Got {list(metrics)!r} instead.")
     for scorer in _by_name(metrics).values():
         if not (callable(scorer) or scorer in get_scorer_names()):
-            raise InvalidParameterError(f"{where} hold scorers. Got {scorer!r} instead.{_nearest(scorer)}")
+            hint = nearest(str(scorer), get_scorer_names())
+            raise InvalidParameterError(
+                f"{where} hold scorers. Got {scorer!r} instead.{hint} sklearn.metrics.get_scorer_names() lists all names."
+            )
 
 
 def check_has_validation_rows(estimator: Any, scored: ScoredRows | None, is_partial: bool) -> None:
@@ -167,12 +170,6 @@ def _with_one_pass(view: Any) -> Any:
 
     view._raw = raw
     return view
-
-
-def _nearest(name: Any) -> str:
-    near = difflib.get_close_matches(name, get_scorer_names(), 1) if isinstance(name, str) else []
-    known = "sklearn.metrics.get_scorer_names() lists all names."
-    return f" Did you mean {near[0]!r}? {known}" if near else f" {known}"
 
 
 def _not_a_number(estimator: Any, y: np.ndarray) -> str:

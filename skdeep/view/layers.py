@@ -22,7 +22,7 @@ from skdeep.core.placement import Placement
 from skdeep.core.random import wrap_key
 from skdeep.linen import PROGRESS
 from skdeep.records import ModelState, Params
-from skdeep.view.modules import Notes, Path, marked_path, name_of_key, noted_modules
+from skdeep.view.modules import Notes, Path, marked_path, names_of, noted_modules
 from skdeep.view.shapes import N_ROWS, worded_input, worded_shape
 
 _KNOWN = BoundedCache(16)
@@ -163,11 +163,7 @@ def _layers(model: Model, dtype: Any, params: Params, state: ModelState) -> Laye
         tuple(layers.values()),
         worded_input(row_shapes(model.in_shape)),
         sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(params)),
-        sum(
-            leaf.size
-            for keys, leaf in jax.tree_util.tree_leaves_with_path(state)
-            if PROGRESS not in map(name_of_key, keys)
-        ),
+        sum(leaf.size for keys, leaf in jax.tree_util.tree_leaves_with_path(state) if PROGRESS not in names_of(keys)),
     )
 
 
@@ -211,7 +207,7 @@ def _parameters_by_path(params: Params, owners: Mapping[Path, Path]) -> dict[Pat
     """Return the number of parameters of each layer; `owners` gives the layer of the parameters that are below a path."""
     total: dict[Path, int] = {}
     for keys, leaf in jax.tree_util.tree_leaves_with_path(params):
-        names = tuple(map(name_of_key, keys))
+        names = names_of(keys)
         known = (owners[names[:length]] for length in range(len(names), -1, -1) if names[:length] in owners)
         path = next(known, names[:-1] or names)
         total[path] = total.get(path, 0) + leaf.size

@@ -56,11 +56,7 @@ def noted_modules(notes: Notes, trees: Any) -> Iterator[None]:
     """
     import flax.linen as nn
 
-    where = {
-        id(leaf): tuple(map(name_of_key, keys))
-        for tree in trees
-        for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
+    where = {id(leaf): names_of(keys) for tree in trees for keys, leaf in jax.tree_util.tree_leaves_with_path(tree)}
     around: list[_Call] = []
 
     def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -99,6 +95,6 @@ def _path_of(variables: Mapping[str, Any], where: Mapping[int, Path], otherwise:
     return otherwise
 
 
-def name_of_key(key: Any) -> str:
-    """Return the name in one key of a path in a pytree."""
-    return str(next(value for name in ("key", "name", "idx") if (value := getattr(key, name, None)) is not None))
+def names_of(keys: tuple[Any, ...]) -> Path:
+    """Return the names in the keys of a path in a pytree."""
+    return tuple(jax.tree_util.keystr((key,), simple=True) for key in keys)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-_NAMES = {"train_loss": "training loss", "val_loss": "validation loss", "val_score": "validation score"}
+from skdeep.history import is_score, label_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +60,11 @@ def facts_of(estimator: Any, trainings: list[Training]) -> dict[str, str]:
     kept = [training.best_epoch for training in trainings if training.best_epoch is not None]
     if kept:
         facts["best epoch"] = f"{_range(kept)} (kept)"
-    for column, name in _NAMES.items():
+    columns = dict.fromkeys(column for training in trainings for column in training.history)
+    for column in [name for name in columns if name in ("train_loss", "val_loss") or is_score(name)]:
         values = [value for training in trainings if not math.isnan(value := training.at_kept_epoch(column))]
         if values:
-            facts[name] = _mean(values)
+            facts[label_of(column)] = _mean(values)
     if hasattr(estimator, "oof_score_"):
         facts["out-of-fold score"] = f"{estimator.oof_score_:.4g}"
     facts["time"] = f"{seconds:.3g} s"

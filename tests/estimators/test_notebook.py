@@ -136,6 +136,14 @@ def test_values_are_those_of_the_history(fitted):
     assert f"best epoch {fitted.best_epoch_} (kept)" in found
 
 
+def test_metrics_are_shown_with_their_values():
+    model = DeepClassifier(
+        network=SMALL, max_epochs=2, tol=None, early_stopping=True, metrics=["accuracy"], random_state=0
+    )
+    history = model.fit(X, y).history_
+    assert f"validation accuracy {history.val_accuracy[model.best_epoch_ - 1]:.4g}" in text_of(model)
+
+
 def test_stopped_early():
     model = DeepClassifier(network=SMALL, max_epochs=50, tol=10.0, n_iter_no_change=2).fit(X, y)
     assert f"Training: {model.n_iter_} of 50 epochs, stopped early, training loss" in text_of(model)

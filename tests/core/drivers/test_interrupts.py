@@ -23,13 +23,11 @@ SECONDS_AT_MOST = 300
 
 
 @pytest.fixture(autouse=True)
-def interrupts_as_at_a_terminal():
-    """Let SIGINT raise KeyboardInterrupt, also if a shell started the tests by `command &`, and end the process if a test hangs."""
-    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+def ends_if_a_test_hangs():
+    """End the process if a test hangs."""
     faulthandler.dump_traceback_later(SECONDS_AT_MOST, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
-    signal.signal(signal.SIGINT, inherited)
 
 
 @pytest.fixture
